@@ -1,0 +1,100 @@
+"""From the tables as written to one complete table a recipe: overrides, [defaults], shorthand names."""
+
+from __future__ import annotations
+
+import copy
+import tomllib
+from collections.abc import Iterable
+from typing import Any
+
+from bakeoff.errors import BakeoffError
+from bakeoff.study.recipe import NAMED_TABLES, Recipe
+
+Table = dict[str, Any]
+
+
+def apply_overrides(tables: Table, overrides: Iterable[str]) -> Table:
+    """Tables with each `KEY=VALUE` set; KEY is a dotted path, VALUE is read as TOML, else as text.
+
+    Raises
+    ------
+    BakeoffError
+        If an override has no `=`, an empty key, or a path that leads through something not a table.
+    """
+    tables = copy.deepcopy(tables)
+    for override in overrides:
+        key, equals, text = override.partition("=")
+        path = [part.strip() for part in key.split(".")]
+        if not equals or not all(path):
+            raise BakeoffError(
+                f"--set {override!r}: expected KEY=VALUE with a dotted key, such as defaults.epochs=20"
+            )
+        *parents, last = path
+        table = tables
+        for depth, part in enumerate(parents, start=1):
+            child = table.setdefault(part, {})
+            if isinstance(child, str) and part in NAMED_TABLES:
+                child = table[part] = {"name": child}
+            if not isinstance(child, dict):
+                raise BakeoffError(
+                    f"--set {override!r}: {'.'.join(path[:depth])} is {child!r}, not a table, "
+                    "so nothing can be set inside it"
+                )
+            table = child
+        table[last] = _toml_value(text.strip())
+    return tables
+
+
+def _toml_value(text: str) -> Any:
+    try:
+        parsed = tomllib.loads(f"value = {text}")
+    except tomllib.TOMLDecodeError:
+        return text
+    return parsed["value"] if set(parsed) == {"value"} else text
+
+
+def set_for_all_recipes(tables: Table, key: str, value: Any) -> Table:
+    """Tables in which `key` has this value in [defaults] and in every recipe that sets it."""
+    tables = apply_overrides(tables, [f"defaults.{key}={value}"])
+    recipes = tables.get("recipes")
+    for recipe in recipes.values() if isinstance(recipes, dict) else ():
+        if isinstance(recipe, dict) and key in recipe:
+            recipe[key] = value
+    return tables
+
+
+def merge_defaults(tables: Table) -> Table:
+    """Tables with [defaults] merged into each recipe and gone.
+
+    A table is merged key by key. One that names another model, optimizer or schedule than [defaults] does
+    replaces the whole table, because the options of the one mean nothing to the other.
+    """
+    defaults, recipes = tables.get("defaults", {}), tables.get("recipes")
+    if not isinstance(defaults, dict) or not isinstance(recipes, dict):
+        return tables
+    merged = {
+        name: _merge_recipe(defaults, recipe) if isinstance(recipe, dict) else recipe
+        for name, recipe in recipes.items()
+    }
+    return {key: value for key, value in tables.items() if key != "defaults"} | {"recipes": merged}
+
+
+def _merge_recipe(defaults: Table, recipe: Table) -> Table:
+    merged = {key: _as_table(key, value) for key, value in defaults.items()}
+    for key, value in recipe.items():
+        default = merged.get(key)
+        if key in NAMED_TABLES and isinstance(default, dict) and isinstance(value, dict):
+            name = value.get("name", default["name"])
+            merged[key] = default | value if name == default["name"] else value
+        else:
+            merged[key] = _as_table(key, value)
+    return merged
+
+
+def _as_table(key: str, value: Any) -> Any:
+    """Read `optimizer = "sgd"` as a table with that name, and give a table without a name the usual one."""
+    if key in NAMED_TABLES and isinstance(value, str):
+        return {"name": value}
+    if key in NAMED_TABLES and isinstance(value, dict):
+        return {"name": Recipe.model_fields[key].default.name} | value
+    return value

@@ -1,0 +1,145 @@
+"""Reading, checking and writing study files; the built-in studies by name."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+from pydantic import ValidationError
+
+from bakeoff.errors import BakeoffError, list_some
+from bakeoff.study.explaining import explain
+from bakeoff.study.merging import Table, apply_overrides, merge_defaults, set_for_all_recipes
+from bakeoff.study.study import Study
+
+
+def load_study(
+    name_or_path: str | Path,
+    *,
+    overrides: Sequence[str] = (),
+    source: str | None = None,
+    seeds: int | None = None,
+    epochs: int | None = None,
+    recipes: Sequence[str] | None = None,
+) -> Study:
+    """The study with this built-in name or in this TOML file, with changes.
+
+    Parameters
+    ----------
+    name_or_path
+        A name that `builtin_studies` gives, or a path that ends in .toml.
+    overrides
+        `KEY=VALUE` texts; KEY is a dotted path into the file, such as `defaults.optimizer.lr`.
+    source
+        Replaces `data.source`.
+    seeds
+        Replaces `seeds`.
+    epochs
+        Replaces `epochs` of every recipe.
+    recipes
+        Keep only these recipes, in this order.
+
+    Raises
+    ------
+    BakeoffError
+        If there is no such study, or the file is not TOML or not a valid study: every wrong key with what
+        was found there and what is valid.
+    """
+    text, origin = _study_text(str(name_or_path))
+    try:
+        tables = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise BakeoffError(f"{origin}: not valid TOML: {error}") from error
+    tables = apply_overrides(tables, overrides)
+    if source is not None:
+        tables = _with_source(tables, source)
+    if seeds is not None:
+        tables["seeds"] = seeds
+    if epochs is not None and isinstance(tables.get("defaults", {}), dict):
+        tables = set_for_all_recipes(tables, "epochs", epochs)
+    if recipes is not None:
+        tables = _only_recipes(tables, recipes, origin)
+    return _validate(tables, origin)
+
+
+def study_from_toml(text: str, origin: str) -> Study:
+    """The study that a TOML text describes; `origin` names it in messages."""
+    try:
+        return _validate(tomllib.loads(text), origin)
+    except tomllib.TOMLDecodeError as error:
+        raise BakeoffError(f"{origin}: not valid TOML: {error}") from error
+
+
+def study_to_toml(study: Study) -> str:
+    """TOML with every default written out; reading it again gives an equal study."""
+    return tomli_w.dumps(study.model_dump(mode="json", exclude_none=True))
+
+
+def builtin_studies() -> dict[str, Study]:
+    """The studies that come with Bakeoff, by name."""
+    names = sorted(path.name for path in _builtin_folder().iterdir() if path.name.endswith(".toml"))
+    return {name.removesuffix(".toml"): load_study(name.removesuffix(".toml")) for name in names}
+
+
+def _builtin_folder() -> Any:
+    return resources.files("bakeoff") / "studies"
+
+
+def _study_text(name_or_path: str) -> tuple[str, str]:
+    builtin = _builtin_folder() / f"{name_or_path}.toml"
+    if "/" not in name_or_path and builtin.is_file():
+        return builtin.read_text("utf-8"), f"built-in study {name_or_path}"
+    path = Path(name_or_path)
+    if path.is_dir() and (path / "study.toml").is_file():
+        path = path / "study.toml"
+    if path.is_file():
+        try:
+            return path.read_text("utf-8"), str(path)
+        except UnicodeDecodeError as error:
+            raise BakeoffError(f"{path}: not a text file in UTF-8; a study file is TOML") from error
+    names = sorted(entry.name.removesuffix(".toml") for entry in _builtin_folder().iterdir())
+    near = difflib.get_close_matches(name_or_path, names, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    raise BakeoffError(
+        f"no study {name_or_path!r}: neither a file nor a built-in study{hint}\n"
+        f"built-in: {', '.join(names)}\nfor a file of your own: bakeoff show quickstart > my.toml"
+    )
+
+
+def _with_source(tables: Table, source: str) -> Table:
+    data = tables.get("data", {})
+    return tables | {"data": data | {"source": source}} if isinstance(data, dict) else tables
+
+
+def _only_recipes(tables: Table, names: Sequence[str], origin: str) -> Table:
+    recipes = tables.get("recipes")
+    if not isinstance(recipes, dict):
+        return tables
+    unknown = [name for name in names if name not in recipes]
+    if unknown or not names:
+        raise BakeoffError(
+            f"--recipes: {origin} has no recipe {', '.join(map(repr, unknown)) or 'of an empty name'}; "
+            f"it has {', '.join(recipes)}"
+        )
+    kept = tables | {"recipes": {name: recipes[name] for name in names}}
+    if kept.get("baseline") not in names:
+        kept.pop("baseline", None)
+    if isinstance(kept.get("published"), dict):
+        kept["published"] = {name: value for name, value in kept["published"].items() if name in names}
+    return kept
+
+
+def _validate(tables: Table, origin: str) -> Study:
+    merged = merge_defaults(tables)
+    try:
+        return Study.model_validate(merged)
+    except ValidationError as error:
+        problems = explain(error, tables, merged)
+        raise BakeoffError(
+            f"{origin}: {len(problems)} problem{'s' if len(problems) > 1 else ''}\n{list_some(problems)}"
+        ) from error

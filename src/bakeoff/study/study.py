@@ -1,0 +1,73 @@
+"""Study: recipes x seeds on one data set."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, StringConstraints, model_validator
+
+from bakeoff.study.base import Settings
+from bakeoff.study.data_settings import DataSettings
+from bakeoff.study.recipe import Recipe
+
+RecipeName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Published(Settings):
+    """Results that somebody else reported for a recipe, to stand beside ours."""
+
+    test_accuracy: Share | None = None
+    """Share of test images classified rightly, 0..1."""
+
+    class_accuracies: dict[str, Share] = Field(default_factory=dict)
+    """The same for the images of one class, by class name."""
+
+    train_loss: dict[str, float] = Field(default_factory=dict)
+    """Mean training loss of single epochs; the key is the epoch, counted from 1."""
+
+    test_images: int | None = Field(None, ge=1)
+    """Number of test images behind the accuracy."""
+
+    source: str = ""
+    """Where it was reported."""
+
+
+class Study(Settings):
+    """Recipes x seeds on one data set: all that `bakeoff run` needs to know."""
+
+    name: RecipeName
+    """Names the study's folder; letters, digits, - and _."""
+
+    description: str = ""
+    """One line on what is asked."""
+
+    seeds: int = Field(5, ge=1, le=10_000)
+    """Runs a recipe, with the seeds 0, 1, 2 ... ; fewer than 5 are exploratory."""
+
+    baseline: str | None = None
+    """The recipe that the others are compared with; without it all pairs are compared."""
+
+    margin: float = Field(0.01, gt=0, lt=1)
+    """The smallest difference in accuracy that matters, 0..1: recipes closer than this are equivalent."""
+
+    confidence: float = Field(0.95, ge=0.5, le=0.999)
+    """Confidence of all intervals."""
+
+    data: DataSettings = DataSettings()
+    """The images."""
+
+    recipes: dict[RecipeName, Recipe] = Field(min_length=1)
+    """The recipes by name, each complete: [defaults] of the file are already merged in."""
+
+    published: dict[str, Published] = Field(default_factory=dict)
+    """Results reported elsewhere, by recipe."""
+
+    @model_validator(mode="after")
+    def _names_known(self) -> Study:
+        if self.baseline is not None and self.baseline not in self.recipes:
+            raise ValueError(f"baseline {self.baseline!r} is none of the recipes: {', '.join(self.recipes)}")
+        for name in self.published:
+            if name not in self.recipes:
+                raise ValueError(f"published.{name}: no such recipe; there are {', '.join(self.recipes)}")
+        return self
