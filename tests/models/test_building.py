@@ -1,0 +1,130 @@
+"""Models: shapes, parameter counts, and what is refused of a user's own."""
+
+import sys
+
+import pytest
+import torch
+
+from bakeoff.errors import BakeoffError
+from bakeoff.models import build_model, check_model, count_parameters, source_digest
+from bakeoff.study.recipe import CustomModelSettings, LeNet5Settings
+
+
+def lenet5(**options):
+    return build_model(LeNet5Settings(**options), num_classes=10, image_size=32, seed=0)
+
+
+@pytest.mark.parametrize(("batch_norm", "expected"), [(False, 62_006), (True, 62_458)])
+def test_lenet5_has_the_published_number_of_parameters(batch_norm, expected):
+    assert count_parameters(lenet5(batch_norm=batch_norm)) == expected
+
+
+def test_batch_norm_stands_after_each_relu_and_before_the_pooling():
+    kinds = [type(layer).__name__ for layer in [*lenet5(batch_norm=True).features]]
+    assert kinds == ["Conv2d", "ReLU", "BatchNorm2d", "MaxPool2d"] * 2
+
+
+@pytest.mark.parametrize("image_size", [16, 32, 33, 96])
+def test_logits_have_one_column_a_class_at_any_image_size(image_size):
+    model = build_model(LeNet5Settings(), num_classes=7, image_size=image_size, seed=0)
+    assert model(torch.zeros(2, 3, image_size, image_size)).shape == (2, 7)
+
+
+def test_the_seed_alone_decides_the_weights():
+    torch.manual_seed(1)
+    first = lenet5().state_dict()
+    torch.manual_seed(2)
+    second = lenet5().state_dict()
+    other = build_model(LeNet5Settings(), num_classes=10, image_size=32, seed=1).state_dict()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert not torch.equal(first["features.0.weight"], other["features.0.weight"])
+
+
+def test_building_leaves_the_global_generator_alone():
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    lenet5()
+    assert torch.equal(torch.rand(3), expected)
+
+
+USER_MODELS = """
+import torch
+from torch import nn
+
+class Good(nn.Module):
+    def __init__(self, num_classes, image_size, width=4):
+        super().__init__()
+        wide = nn.Linear(3 * image_size**2, width)
+        self.layers = nn.Sequential(nn.Flatten(), wide, nn.Linear(width, num_classes))
+    def forward(self, images):
+        return self.layers(images)
+
+class WrongShape(Good):
+    def forward(self, images):
+        return self.layers(images)[:, :3]
+
+class NotFinite(Good):
+    def forward(self, images):
+        return self.layers(images) / 0
+
+class Raises(Good):
+    def forward(self, images):
+        raise RuntimeError("no forward today")
+
+class Frozen(Good):
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.requires_grad_(False)
+
+class NoModule:
+    def __init__(self, num_classes, image_size):
+        pass
+"""
+
+
+@pytest.fixture
+def user_models(tmp_path, monkeypatch):
+    (tmp_path / "user_models.py").write_text(USER_MODELS)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield tmp_path / "user_models.py"
+    sys.modules.pop("user_models", None)
+
+
+def check(name, **options):
+    return check_model(CustomModelSettings(name=name, **options), num_classes=10, image_size=8)
+
+
+def test_a_users_model_is_built_with_its_options(user_models):
+    assert check("user_models:Good", width=5) == 3 * 64 * 5 + 5 + 5 * 10 + 10
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("user_models:WrongShape", {}, r"\[4, 3\].*\[4, 10\]"),
+        ("user_models:NotFinite", {}, "not finite"),
+        ("user_models:Raises", {}, "no forward today"),
+        ("user_models:Frozen", {}, "nothing to train"),
+        ("user_models:NoModule", {}, "NoModule.*torch.nn.Module"),
+        ("user_models:Absent", {}, "no class 'Absent'.*Good"),
+        ("no_such_module:Net", {}, "cannot import 'no_such_module'"),
+        ("user_models:Good", {"depth": 3}, "depth"),
+    ],
+)
+def test_a_users_model_that_cannot_be_used_is_refused(user_models, name, options, message):
+    with pytest.raises(BakeoffError, match=message):
+        check(name, **options)
+
+
+def test_a_changed_model_file_changes_its_digest(user_models):
+    settings = CustomModelSettings(name="user_models:Good")
+    before = source_digest(settings)
+    user_models.write_text(USER_MODELS + "# changed\n")
+    assert source_digest(settings) != before
+    assert source_digest(LeNet5Settings()) == ""
+
+
+def test_images_too_small_for_lenet5_are_refused():
+    with pytest.raises(BakeoffError, match="16 x 16"):
+        check_model(LeNet5Settings(), num_classes=10, image_size=12)
