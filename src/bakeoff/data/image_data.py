@@ -1,0 +1,85 @@
+"""ImageData: labelled images as arrays, the one form every later stage reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+SplitName = Literal["train", "val", "test"]
+SPLIT_NAMES: tuple[SplitName, ...] = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class Split:
+    """The images of one split.
+
+    Attributes
+    ----------
+    images
+        uint8 [num_images, height, width, 3], RGB; usually memory-mapped, read-only.
+    labels
+        int64 [num_images], an index into `ImageData.class_names`.
+    ids
+        A name for each image, unique within the split: the path relative to the source's folder, or
+        the index in a binary file.
+    """
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    ids: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class ImageData:
+    """Decoded, resized images of a data set in three splits, with what was found out about them.
+
+    Attributes
+    ----------
+    train, val, test
+        The splits: train fits the weights, val chooses the checkpoint, test is read once, at the end.
+    class_names
+        In label order.
+    mean, std
+        Of the training images a channel (red, green, blue), in 0..1, computed in float64.
+    source
+        The source as the user wrote it, such as `splits:DIR`.
+    fingerprint
+        SHA-256 over pixels, labels, ids and class names of all three splits: equal fingerprints mean
+        equal data.
+    notes
+        Sentences on how the splits came about, for the report.
+    directory
+        The folder of memory-mapped arrays that holds this data, to be opened by other processes with
+        `bakeoff.data.open_image_data`.
+    """
+
+    train: Split
+    val: Split
+    test: Split
+    class_names: tuple[str, ...]
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    source: str
+    fingerprint: str
+    notes: tuple[str, ...]
+    directory: Path
+
+    @property
+    def num_classes(self) -> int:
+        return len(self.class_names)
+
+    @property
+    def image_size(self) -> int:
+        """Height and width in pixels; the images are square."""
+        return int(self.train.images.shape[1])
+
+    def split(self, name: SplitName) -> Split:
+        split: Split = getattr(self, name)
+        return split

@@ -1,0 +1,22 @@
+"""Training: one recipe, one seed, one data set to one TrainedRun."""
+
+from bakeoff.training.history import (
+    HISTORY_COLUMNS,
+    EpochRecord,
+    Observer,
+    TrainedRun,
+    TrainingFailure,
+)
+from bakeoff.training.loop import TRAINING_VERSION, train
+from bakeoff.training.preprocessing import Preprocessing
+
+__all__ = [
+    "HISTORY_COLUMNS",
+    "TRAINING_VERSION",
+    "EpochRecord",
+    "Observer",
+    "Preprocessing",
+    "TrainedRun",
+    "TrainingFailure",
+    "train",
+]

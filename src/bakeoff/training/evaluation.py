@@ -1,0 +1,41 @@
+"""Evaluation: logits of many images, and loss and accuracy from logits."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from bakeoff.training.preprocessing import Preprocessing
+
+EVALUATION_BATCH_SIZE = 500
+
+
+def predict_logits(
+    model: nn.Module, images_NHWC: NDArray[np.uint8], preprocessing: Preprocessing
+) -> NDArray[np.float32]:
+    """float32 [num_images, num_classes], in evaluation mode and without gradients.
+
+    The model is left in evaluation mode. Batches have a fixed size, because the last bits of a sum can
+    depend on it.
+    """
+    model.eval()
+    with torch.inference_mode():
+        logits = [
+            model(preprocessing(images_NHWC[start : start + EVALUATION_BATCH_SIZE]))
+            for start in range(0, len(images_NHWC), EVALUATION_BATCH_SIZE)
+        ]
+        result: NDArray[np.float32] = torch.cat(logits).float().numpy()
+    return result
+
+
+def loss_and_accuracy(
+    logits_NK: NDArray[np.float32], labels_N: NDArray[np.int64]
+) -> tuple[float, float, NDArray[np.float32]]:
+    """Mean cross-entropy, share right, and the probability of the true class [num_images]."""
+    logits = torch.from_numpy(logits_NK)
+    labels = torch.from_numpy(np.asarray(labels_N))
+    log_probability = torch.log_softmax(logits, dim=1).gather(1, labels[:, None])[:, 0]
+    accuracy = (logits.argmax(1) == labels).double().mean().item()
+    return -log_probability.double().mean().item(), accuracy, log_probability.exp().numpy()

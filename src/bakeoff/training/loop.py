@@ -1,0 +1,175 @@
+"""train(): one recipe, one seed, one data set; the loop that everything else stands on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from bakeoff.data.image_data import ImageData, Split
+from bakeoff.models import build_model, count_parameters
+from bakeoff.study.recipe import Recipe
+from bakeoff.training.evaluation import loss_and_accuracy, predict_logits
+from bakeoff.training.history import EpochRecord, Observer, TrainedRun, TrainingFailure
+from bakeoff.training.optimization import build_optimizer, learning_rate
+from bakeoff.training.preprocessing import Preprocessing
+from bakeoff.training.randomness import Stream, generator, torch_seed
+
+TRAINING_VERSION = 1
+"""Raise it with any change that alters the results of a run: it is part of each run's identity."""
+
+
+def train(recipe: Recipe, seed: int, data: ImageData, *, observers: Sequence[Observer] = ()) -> TrainedRun:
+    """Train one recipe with one seed; the same arguments give the same bytes on the same machine.
+
+    Runs in the calling thread; for equal results everywhere set torch to one thread first.
+
+    Parameters
+    ----------
+    recipe
+        What to train, and how.
+    seed
+        All randomness of the run comes from it.
+    data
+        Train fits the weights, val chooses the epoch, test is read once, after the last epoch.
+    observers
+        Told of each step and epoch.
+
+    Raises
+    ------
+    TrainingFailure
+        If the loss is not finite; says in which epoch and step.
+    """
+    preprocessing = Preprocessing(data.mean, data.std, data.image_size)
+    model = build_model(
+        recipe.model,
+        num_classes=data.num_classes,
+        image_size=data.image_size,
+        seed=torch_seed(seed, Stream.WEIGHTS),
+    ).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimizer = build_optimizer(recipe.optimizer, model)
+    train_dynamics = np.zeros((recipe.epochs, len(data.train)), np.float16)
+    val_dynamics = np.zeros((recipe.epochs, len(data.val)), np.float16)
+    history: list[EpochRecord] = []
+    best = _BestWeights(recipe.checkpoint)
+
+    for epoch in range(1, recipe.epochs + 1):
+        started = time.perf_counter()
+        rate = learning_rate(recipe, epoch)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        if recipe.train_mode == "every_epoch" or epoch == 1:
+            model.train()
+        train_loss, train_accuracy = _train_epoch(
+            model,
+            optimizer,
+            recipe,
+            seed,
+            epoch,
+            data.train,
+            preprocessing,
+            train_dynamics[epoch - 1],
+            observers,
+        )
+        val_logits = predict_logits(model, data.val.images, preprocessing)
+        val_loss, val_accuracy, val_dynamics[epoch - 1] = loss_and_accuracy(val_logits, data.val.labels)
+        if not np.isfinite(val_loss):
+            raise TrainingFailure(f"validation loss is {val_loss} after epoch {epoch}")
+        record = EpochRecord(
+            epoch, rate, train_loss, train_accuracy, val_loss, val_accuracy, time.perf_counter() - started
+        )
+        history.append(record)
+        best.offer(record, model, val_logits)
+        for observer in observers:
+            observer.on_epoch(record)
+
+    model.load_state_dict(best.weights)
+    return TrainedRun(
+        weights=best.weights,
+        preprocessing=preprocessing,
+        history=history,
+        checkpoint_epoch=best.epoch,
+        val_logits=best.val_logits,
+        test_logits=predict_logits(model, data.test.images, preprocessing),
+        train_true_probability=train_dynamics,
+        val_true_probability=val_dynamics,
+        num_parameters=count_parameters(model),
+    )
+
+
+def _train_epoch(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    recipe: Recipe,
+    seed: int,
+    epoch: int,
+    split: Split,
+    preprocessing: Preprocessing,
+    true_probability: NDArray[np.float16],
+    observers: Sequence[Observer],
+) -> tuple[float, float]:
+    """Mean loss and accuracy over the images of one pass; fills `true_probability` [num_images]."""
+    # A model's own random layers (dropout) draw from torch's global generator.
+    torch.manual_seed(torch_seed(seed, Stream.LAYERS, epoch))
+    order = generator(seed, Stream.ORDER, epoch).permutation(len(split))
+    batches = list(_batches(order, recipe.batch_size))
+    total_loss, total_right = 0.0, 0
+    for index, chosen in enumerate(batches, start=1):
+        labels = torch.from_numpy(split.labels[chosen])
+        logits = model(preprocessing(split.images[chosen]))
+        loss = nn.functional.cross_entropy(logits, labels)
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+
+        batch_loss = loss.item()
+        if not np.isfinite(batch_loss):
+            raise TrainingFailure(
+                f"training loss is {batch_loss} in epoch {epoch}, step {index} of {len(batches)}; "
+                "a smaller learning rate may help"
+            )
+        with torch.no_grad():
+            probability = torch.softmax(logits, 1).gather(1, labels[:, None])[:, 0]
+            right = int((logits.argmax(1) == labels).sum())
+        true_probability[chosen] = probability.numpy()
+        total_loss += batch_loss * len(chosen)
+        total_right += right
+        for observer in observers:
+            observer.on_step((epoch - 1) * len(batches) + index, batch_loss, right / len(chosen))
+    return total_loss / len(split), total_right / len(split)
+
+
+def _batches(order: NDArray[np.int64], batch_size: int) -> Iterator[NDArray[np.int64]]:
+    """Slices of `order`; a single image left over joins the batch before it, for it has no variance."""
+    ends = [*range(batch_size, len(order), batch_size), len(order)]
+    if len(ends) > 1 and ends[-1] - ends[-2] == 1 and batch_size > 1:
+        del ends[-2]
+    start = 0
+    for end in ends:
+        yield order[start:end]
+        start = end
+
+
+class _BestWeights:
+    """Keeps a copy of the weights of the epoch that the recipe's checkpoint rule prefers."""
+
+    def __init__(self, rule: str) -> None:
+        self.rule = rule
+        self.score = -np.inf
+        self.epoch = 0
+        self.weights: dict[str, Tensor] = {}
+        self.val_logits: NDArray[np.float32] = np.zeros((0, 0), np.float32)
+
+    def offer(self, record: EpochRecord, model: nn.Module, val_logits: NDArray[np.float32]) -> None:
+        score = {
+            "best_val_accuracy": record.val_accuracy,
+            "best_val_loss": -record.val_loss,
+            "last": float(record.epoch),
+        }[self.rule]
+        if score > self.score:
+            self.score, self.epoch, self.val_logits = score, record.epoch, val_logits
+            self.weights = {name: value.detach().clone() for name, value in model.state_dict().items()}

@@ -1,0 +1,41 @@
+"""Preprocessing: the one way from uint8 images to the tensor that a model takes."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """Scale to 0..1 and standardise each channel. Saved with the weights, used wherever they are.
+
+    Attributes
+    ----------
+    mean, std
+        Of the training images a channel (red, green, blue), in 0..1. A standard deviation of 0 (all training
+        images alike in that channel) is taken as 1.
+    image_size
+        Height and width that images are resized to before they come here.
+    """
+
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    image_size: int
+
+    def __call__(self, images_NHWC: NDArray[np.uint8]) -> Tensor:
+        """float32 [N, 3, H, W] (channels last in memory) from uint8 [N, H, W, 3]."""
+        # torch takes no read-only memory map without a warning; the batch is copied into floats anyway.
+        pixels = torch.from_numpy(images_NHWC.astype(np.float32))
+        mean = torch.tensor(self.mean, dtype=torch.float64)
+        std = torch.tensor([s or 1.0 for s in self.std], dtype=torch.float64)
+        standardised = pixels.sub_((255 * mean).float()).mul_((1 / (255 * std)).float())
+        return standardised.permute(0, 3, 1, 2)
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)

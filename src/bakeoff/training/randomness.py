@@ -1,0 +1,33 @@
+"""All randomness of a run, from its one seed.
+
+Each use has a stream of its own, and each epoch its own place in the stream. So no generator has a state to
+carry: epoch 57 draws the same numbers whether or not epochs 1 to 56 ran in the same process.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+import numpy as np
+
+
+class Stream(IntEnum):
+    """What the random numbers are for. The numbers are part of every result: never reuse or change one."""
+
+    WEIGHTS = 0
+    ORDER = 1
+    LAYERS = 2
+
+
+def generator(seed: int, stream: Stream, epoch: int = 0) -> np.random.Generator:
+    """The generator of this stream in this epoch (counted from 1; 0 where there is none)."""
+    return np.random.Generator(np.random.PCG64(_sequence(seed, stream, epoch)))
+
+
+def torch_seed(seed: int, stream: Stream, epoch: int = 0) -> int:
+    """A seed for torch.manual_seed, 0..2^63-1."""
+    return int(_sequence(seed, stream, epoch).generate_state(1, np.uint64)[0] >> 1)
+
+
+def _sequence(seed: int, stream: Stream, epoch: int) -> np.random.SeedSequence:
+    return np.random.SeedSequence(seed, spawn_key=(int(stream), epoch))

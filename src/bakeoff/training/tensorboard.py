@@ -1,0 +1,118 @@
+"""TensorBoard: a run's curves, its confusion matrix and its hyperparameters in one event file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from sklearn.metrics import confusion_matrix
+from torch.utils.tensorboard import SummaryWriter
+from torch.utils.tensorboard.summary import hparams
+
+from bakeoff.training.history import EpochRecord
+
+
+class TensorBoardLog:
+    """An observer that writes one run's event file. A context manager; closing flushes.
+
+    Tags are grouped by what is measured, so that TensorBoard lays the runs of all recipes and seeds over one
+    another: loss/train, loss/val, accuracy/train, accuracy/val, learning_rate, step/loss, step/accuracy.
+
+    Parameters
+    ----------
+    directory
+        Of the run, `tensorboard/RECIPE/seed-N`; recipe and seed make the run's name in TensorBoard.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._writer = SummaryWriter(str(directory))
+
+    def __enter__(self) -> TensorBoardLog:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._writer.close()
+
+    def on_step(self, step: int, loss: float, accuracy: float) -> None:
+        self._scalars({"step/loss": loss, "step/accuracy": accuracy}, step)
+
+    def on_epoch(self, record: EpochRecord) -> None:
+        scalars = {
+            "loss/train": record.train_loss,
+            "loss/val": record.val_loss,
+            "accuracy/train": record.train_accuracy,
+            "accuracy/val": record.val_accuracy,
+            "learning_rate": record.learning_rate,
+        }
+        self._scalars(scalars, record.epoch)
+
+    def on_tested(
+        self,
+        settings: Mapping[str, Any],
+        epoch: int,
+        labels_N: NDArray[np.int64],
+        logits_NK: NDArray[np.float32],
+        class_names: Sequence[str],
+    ) -> None:
+        """Log the test split's confusion matrix and the hyperparameters with the test accuracy.
+
+        Parameters
+        ----------
+        settings
+            The recipe as nested tables, and the seed.
+        epoch
+            Whose weights were tested.
+        labels_N, logits_NK
+            Of the test images.
+        class_names
+            In label order.
+        """
+        predicted = logits_NK.argmax(1)
+        matrix = confusion_matrix(labels_N, predicted, labels=range(len(class_names)))
+        figure = _draw_confusion_matrix(matrix, class_names)
+        self._writer.add_figure("confusion_matrix/test", figure, epoch, close=False)
+        accuracy = float((predicted == labels_N).mean())
+        # SummaryWriter.add_hparams opens a second event file in a folder of its own; this keeps to one.
+        for summary in hparams(_flat_settings(settings), {"accuracy/test": accuracy}):
+            self._writer.file_writer.add_summary(summary)  # type: ignore[attr-defined]
+        self._scalars({"accuracy/test": accuracy}, epoch)
+
+    def _scalars(self, scalars: Mapping[str, float], step: int) -> None:
+        for tag, value in scalars.items():
+            self._writer.add_scalar(tag, value, step)
+
+
+def _flat_settings(table: Mapping[str, Any], prefix: str = "") -> dict[str, str | float | bool]:
+    flat: dict[str, str | float | bool] = {}
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            flat |= _flat_settings(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value if isinstance(value, str | int | float | bool) else str(value)
+    return flat
+
+
+def _draw_confusion_matrix(matrix_KK: NDArray[np.int64], class_names: Sequence[str]) -> Figure:
+    num_classes = len(class_names)
+    side = min(4 + 0.35 * num_classes, 16)
+    figure = Figure(figsize=(side, side), layout="constrained")
+    axes = figure.add_subplot()
+    totals = matrix_KK.sum(axis=1, keepdims=True)
+    shares = matrix_KK / np.maximum(totals, 1)
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    axes.set_xticks(range(num_classes), class_names, rotation=90, parse_math=False)
+    axes.set_yticks(range(num_classes), class_names, parse_math=False)
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("true")
+    if num_classes <= 20:
+        for row, column in np.ndindex(num_classes, num_classes):
+            colour = "white" if shares[row, column] > 0.5 else "black"
+            axes.text(column, row, str(matrix_KK[row, column]), ha="center", va="center", color=colour)
+    return figure

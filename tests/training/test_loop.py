@@ -1,0 +1,237 @@
+"""The training loop: modes, randomness, checkpoints, what is measured, and one golden loss."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from bakeoff.data.image_data import ImageData, Split
+from bakeoff.study import load_study
+from bakeoff.training import TrainingFailure, train
+from bakeoff.training.evaluation import loss_and_accuracy, predict_logits
+from bakeoff.training.loop import _batches
+from bakeoff.training.optimization import learning_rate
+from bakeoff.training.preprocessing import Preprocessing
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def data() -> ImageData:
+    """Scikit-learn's digits, enlarged by repeating pixels: real, and independent of the data room."""
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    grey = (digits.images * (255 / 16)).round().astype(np.uint8).repeat(2, 1).repeat(2, 2)
+    images, labels = np.stack([grey] * 3, axis=3), digits.target.astype(np.int64)
+
+    def split(start: int, stop: int) -> Split:
+        ids = tuple(str(index) for index in range(start, stop))
+        return Split(images[start:stop], labels[start:stop], ids)
+
+    scaled = images[:700] / 255
+    return ImageData(
+        train=split(0, 700),
+        val=split(700, 1000),
+        test=split(1000, 1797),
+        class_names=tuple("0123456789"),
+        mean=tuple(scaled.mean((0, 1, 2)).tolist()),
+        std=tuple(scaled.std((0, 1, 2)).tolist()),
+        source="digits",
+        fingerprint="digits",
+        notes=(),
+        directory=Path("nowhere"),
+    )
+
+
+def recipe(name="lenet5", **changes):
+    return load_study("quickstart", epochs=2).recipes[name].model_copy(update=changes)
+
+
+def same_bytes(first, second):
+    return (
+        first.test_logits.tobytes() == second.test_logits.tobytes()
+        and first.train_true_probability.tobytes() == second.train_true_probability.tobytes()
+        and all(torch.equal(first.weights[name], second.weights[name]) for name in first.weights)
+    )
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_does_not(data):
+    first, second, other = (train(recipe("lenet5_batch_norm"), seed, data) for seed in (3, 3, 4))
+    assert same_bytes(first, second)
+    assert not same_bytes(first, other)
+
+
+def test_what_happens_outside_does_not_touch_a_run(data):
+    torch.manual_seed(1)
+    np.random.seed(1)  # noqa: NPY002
+    first = train(recipe(), 0, data)
+    torch.rand(7)
+    assert same_bytes(first, train(recipe(), 0, data))
+
+
+def test_the_golden_losses(data):
+    """Raise TRAINING_VERSION when these change on purpose: old results must not meet new ones."""
+    history = train(recipe("lenet5_batch_norm"), 0, data).history
+    found = [record.train_loss for record in history] + [record.val_loss for record in history]
+    assert found == pytest.approx(GOLDEN_LOSSES, rel=1e-3)
+
+
+GOLDEN_LOSSES = [2.0557723, 1.2639884, 2.2708009, 2.1391736]
+
+
+def test_training_loss_equals_a_plain_pytorch_loop(data):
+    """An independent loop, written out with torch alone, from the same first weights and order."""
+    from bakeoff.models import LeNet5
+    from bakeoff.training.randomness import Stream, generator, torch_seed
+
+    torch.manual_seed(torch_seed(0, Stream.WEIGHTS))
+    model = LeNet5(10, 16)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.001)
+    mean, std = torch.tensor(data.mean), torch.tensor(data.std)
+    losses = []
+    for epoch in (1, 2):
+        total = 0.0
+        order = torch.from_numpy(generator(0, Stream.ORDER, epoch).permutation(700))
+        for chosen in order.split(128):
+            pixels = torch.from_numpy(data.train.images)[chosen].float() / 255
+            images = ((pixels - mean) / std).permute(0, 3, 1, 2).contiguous()
+            loss = nn.functional.cross_entropy(model(images), torch.from_numpy(data.train.labels)[chosen])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            total += loss.item() * len(chosen)
+        losses.append(total / 700)
+    assert [record.train_loss for record in train(recipe(), 0, data).history] == pytest.approx(
+        losses, rel=1e-4
+    )
+
+
+class ModeRecorder(nn.Module):
+    """Notes at each call whether it is in training mode and whether gradients are on."""
+
+    calls: list = []  # noqa: RUF012
+
+    def __init__(self, num_classes, image_size):
+        super().__init__()
+        self.linear = nn.Linear(3 * image_size**2, num_classes)
+
+    def forward(self, images):
+        ModeRecorder.calls.append((self.training, torch.is_grad_enabled(), len(images)))
+        return self.linear(images.flatten(1))
+
+
+@pytest.mark.parametrize(
+    ("train_mode", "modes"), [("every_epoch", [True, True]), ("first_epoch_only", [True, False])]
+)
+def test_modes_of_each_epoch(data, monkeypatch, train_mode, modes):
+    from bakeoff.training import loop
+
+    monkeypatch.setattr(loop, "build_model", lambda *_, num_classes, image_size, seed: ModeRecorder(10, 16))
+    ModeRecorder.calls = []
+    train(recipe(train_mode=train_mode), 0, data)
+    training_calls = [(mode, size) for mode, gradients, size in ModeRecorder.calls if gradients]
+    evaluations = [mode for mode, gradients, _ in ModeRecorder.calls if not gradients]
+    sizes = [128] * 5 + [60]
+    assert training_calls == [(modes[0], size) for size in sizes] + [(modes[1], size) for size in sizes]
+    assert evaluations == [False] * 4  # 300 val images twice, 797 test images once, in 500s
+
+
+@pytest.mark.parametrize("rule", ["best_val_accuracy", "best_val_loss", "last"])
+def test_the_checkpoint_is_the_epoch_that_its_rule_prefers(data, rule):
+    run = train(recipe(epochs=6, checkpoint=rule), 0, data)
+    scores = {
+        "best_val_accuracy": [record.val_accuracy for record in run.history],
+        "best_val_loss": [-record.val_loss for record in run.history],
+        "last": [record.epoch for record in run.history],
+    }[rule]
+    assert run.checkpoint_epoch == 1 + int(np.argmax(scores))
+    loss, accuracy, _ = loss_and_accuracy(run.val_logits, data.val.labels)
+    record = run.history[run.checkpoint_epoch - 1]
+    assert (loss, accuracy) == (record.val_loss, record.val_accuracy)
+
+
+def test_kept_weights_give_the_stored_test_logits(data):
+    from bakeoff.models import LeNet5
+
+    run = train(recipe("lenet5_batch_norm"), 0, data)
+    model = LeNet5(10, 16, batch_norm=True).to(memory_format=torch.channels_last)
+    model.load_state_dict(run.weights)
+    again = predict_logits(model, data.test.images, run.preprocessing)
+    assert again.tobytes() == run.test_logits.tobytes()
+
+
+def test_recorded_accuracy_and_dynamics_agree(data):
+    run = train(recipe(), 0, data)
+    assert run.train_true_probability.shape == (2, 700)
+    final = run.val_true_probability[-1].astype(float)
+    assert np.exp(-run.history[-1].val_loss) <= final.mean() + 1e-3  # Jensen
+    assert ((final > 0) & (final <= 1)).all()
+    majority = (final > 0.5).mean()
+    assert majority <= run.history[-1].val_accuracy + 1e-9
+
+
+def test_a_loss_that_is_not_finite_ends_the_run_with_epoch_and_step(data):
+    optimizer = recipe().optimizer.model_copy(update={"lr": 1e30})
+    with pytest.raises(TrainingFailure, match=r"loss is (nan|inf) in epoch 1, step \d of 6"):
+        train(recipe(optimizer=optimizer), 0, data)
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"), [(256, [128, 128]), (257, [128, 129]), (258, [128, 128, 2]), (1, [1])]
+)
+def test_batches_cover_the_order_and_no_batch_of_one_is_left(size, expected):
+    order = np.arange(size)
+    batches = list(_batches(order, 128))
+    assert [len(batch) for batch in batches] == expected
+    assert np.array_equal(np.concatenate(batches), order)
+
+
+def test_learning_rates_of_the_schedules():
+    def rates(schedule, epochs=40):
+        base = load_study("quickstart", epochs=epochs, overrides=[f"defaults.schedule={schedule}"])
+        return [learning_rate(base.recipes["lenet5"], epoch) for epoch in range(1, epochs + 1)]
+
+    parameter = nn.Parameter(torch.zeros(1))
+    optimizer = torch.optim.Adam([parameter], lr=0.001)
+
+    def oracle(scheduler, epochs=40):
+        found = []
+        for _ in range(epochs):
+            found.append(optimizer.param_groups[0]["lr"])
+            optimizer.step()
+            scheduler.step()
+        optimizer.param_groups[0]["lr"] = 0.001
+        optimizer.param_groups[0].pop("initial_lr", None)
+        return found
+
+    lr_scheduler = torch.optim.lr_scheduler
+    assert rates('{name="constant"}') == [0.001] * 40
+    assert rates('{name="step", step_size=20, gamma=0.5}') == pytest.approx(
+        oracle(lr_scheduler.StepLR(optimizer, 20, 0.5))
+    )
+    assert rates('{name="cosine", final_lr=1e-5}') == pytest.approx(
+        oracle(lr_scheduler.CosineAnnealingLR(optimizer, 40, 1e-5))
+    )
+
+
+def test_standardised_training_pixels_have_mean_0_and_std_1(data):
+    pixels = Preprocessing(data.mean, data.std, 16)(data.train.images)
+    assert pixels.shape == (700, 3, 16, 16)
+    assert pixels.dtype == torch.float32
+    assert pixels.mean().item() == pytest.approx(0, abs=1e-4)
+    assert pixels.std().item() == pytest.approx(1, abs=1e-4)
+
+
+def test_a_channel_without_spread_stays_finite():
+    images = np.full((2, 4, 4, 3), 7, np.uint8)
+    pixels = Preprocessing((7 / 255,) * 3, (0.0, 0.0, 0.0), 4)(images)
+    assert pixels.abs().max().item() < 1e-6
