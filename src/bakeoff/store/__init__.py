@@ -1,0 +1,31 @@
+"""The study folder: the only room that knows its file names."""
+
+from bakeoff.store.atomic import write_atomically, write_text
+from bakeoff.store.identity import run_identity
+from bakeoff.store.layout import FORMAT_VERSION, Layout
+from bakeoff.store.reading import (
+    FailedRun,
+    StoredRun,
+    StoredStudy,
+    failure_reason,
+    load_study_folder,
+    run_state,
+)
+from bakeoff.store.writing import prepare_folder, save_failure, save_run
+
+__all__ = [
+    "FORMAT_VERSION",
+    "FailedRun",
+    "Layout",
+    "StoredRun",
+    "StoredStudy",
+    "failure_reason",
+    "load_study_folder",
+    "prepare_folder",
+    "run_identity",
+    "run_state",
+    "save_failure",
+    "save_run",
+    "write_atomically",
+    "write_text",
+]

@@ -1,0 +1,62 @@
+"""The names in a study folder. No other module knows them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+FORMAT_VERSION = 1
+"""Of the study folder; written to data.json."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where things are in the study folder at `root`."""
+
+    root: Path
+
+    @property
+    def study(self) -> Path:
+        return self.root / "study.toml"
+
+    @property
+    def data(self) -> Path:
+        return self.root / "data.json"
+
+    @property
+    def environment(self) -> Path:
+        return self.root / "environment.json"
+
+    @property
+    def test_images(self) -> Path:
+        return self.root / "test_images.npz"
+
+    @property
+    def runs(self) -> Path:
+        return self.root / "runs"
+
+    @property
+    def tensorboard(self) -> Path:
+        return self.root / "tensorboard"
+
+    @property
+    def report(self) -> Path:
+        return self.root / "report"
+
+    def run(self, recipe: str, seed: int) -> Path:
+        return self.runs / recipe / f"seed-{seed}"
+
+    def run_tensorboard(self, recipe: str, seed: int) -> Path:
+        return self.tensorboard / recipe / f"seed-{seed}"
+
+    def history(self, recipe: str, seed: int) -> Path:
+        return self.run(recipe, seed) / "history.csv"
+
+    def predictions(self, recipe: str, seed: int) -> Path:
+        return self.run(recipe, seed) / "predictions.npz"
+
+    def weights(self, recipe: str, seed: int) -> Path:
+        return self.run(recipe, seed) / "best.safetensors"
+
+    def failure(self, recipe: str, seed: int) -> Path:
+        return self.run(recipe, seed) / "failure.json"

@@ -1,0 +1,221 @@
+"""Reading a study folder: the state of each run, and all results as arrays."""
+
+from __future__ import annotations
+
+import csv
+import json
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bakeoff.analysis.predictions import Predictions, RecipePredictions
+from bakeoff.errors import BakeoffError
+from bakeoff.store.layout import FORMAT_VERSION, Layout
+from bakeoff.study import Study, study_from_toml
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """A finished run.
+
+    Attributes
+    ----------
+    history
+        By column name, float64 [num_epochs]: epoch, learning_rate, train_loss, train_accuracy, val_loss,
+        val_accuracy, seconds.
+    test_logits
+        float32 [num_test_images, num_classes].
+    train_true_probability
+        float16 [num_epochs, num_train_images].
+    """
+
+    recipe: str
+    seed: int
+    checkpoint_epoch: int
+    num_parameters: int
+    history: dict[str, NDArray[np.float64]]
+    test_logits: NDArray[np.float32]
+    train_true_probability: NDArray[np.float16]
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of all epochs."""
+        return float(self.history["seconds"].sum())
+
+
+@dataclass(frozen=True)
+class FailedRun:
+    """A run that could not be finished."""
+
+    recipe: str
+    seed: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class StoredStudy:
+    """All results in a study folder.
+
+    Attributes
+    ----------
+    data
+        The content of data.json: source, fingerprint, image_size, class_names, counts (a list a split, in
+        class order), mean, std, notes.
+    environment
+        The content of environment.json.
+    runs, failures
+        In the order of the study's recipes, then by seed. Runs in neither are missing.
+    test_images
+        uint8 [num_test_images, size, size, 3], at most 64 pixels wide.
+    test_labels, test_ids
+        Of the same images.
+    """
+
+    root: Path
+    study: Study
+    data: dict[str, Any]
+    environment: dict[str, Any]
+    runs: tuple[StoredRun, ...]
+    failures: tuple[FailedRun, ...]
+    test_images: NDArray[np.uint8]
+    test_labels: NDArray[np.int64]
+    test_ids: tuple[str, ...]
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        return tuple(self.data["class_names"])
+
+    def runs_of(self, recipe: str) -> tuple[StoredRun, ...]:
+        return tuple(run for run in self.runs if run.recipe == recipe)
+
+    def predictions(self) -> Predictions:
+        """What the finished runs say of the test images; recipes without a finished run are left out."""
+        recipes = []
+        for name in self.study.recipes:
+            runs = self.runs_of(name)
+            if runs:
+                logits = np.stack([run.test_logits for run in runs]).astype(np.float64)
+                logits -= logits.max(axis=2, keepdims=True)
+                exponentials = np.exp(logits)
+                recipes.append(
+                    RecipePredictions(
+                        name=name,
+                        seeds=tuple(run.seed for run in runs),
+                        predicted=logits.argmax(axis=2),
+                        probabilities=(exponentials / exponentials.sum(axis=2, keepdims=True)).astype(
+                            np.float32
+                        ),
+                    )
+                )
+        return Predictions(self.test_labels, self.test_ids, self.class_names, tuple(recipes))
+
+
+def run_state(
+    layout: Layout, recipe: str, seed: int, identity: str
+) -> Literal["finished", "failed", "missing", "other"]:
+    """Whether a run of this identity is there; "other" if the run there has another identity."""
+    found = _stored_identity(layout, recipe, seed)
+    if found is None:
+        return "missing"
+    state, stored = found
+    return state if stored == identity else "other"
+
+
+def _stored_identity(
+    layout: Layout, recipe: str, seed: int
+) -> tuple[Literal["finished", "failed"], str] | None:
+    complete = layout.weights(recipe, seed).is_file() and layout.history(recipe, seed).is_file()
+    if complete and layout.predictions(recipe, seed).is_file():
+        try:
+            with np.load(layout.predictions(recipe, seed), allow_pickle=False) as arrays:
+                return "finished", str(arrays["identity"])
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+            return None
+    try:
+        return "failed", json.loads(layout.failure(recipe, seed).read_text("utf-8"))["identity"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def failure_reason(layout: Layout, recipe: str, seed: int) -> str:
+    """Why a run failed, from its failure.json."""
+    return str(json.loads(layout.failure(recipe, seed).read_text("utf-8"))["reason"])
+
+
+def load_study_folder(root: Path) -> StoredStudy:
+    """Everything in a study folder that analysis and report need.
+
+    Raises
+    ------
+    BakeoffError
+        If it is no study folder, one of its files is damaged, or no run in it is finished.
+    """
+    layout = Layout(root)
+    if not layout.study.is_file() or not layout.data.is_file():
+        raise BakeoffError(
+            f"{root} is not a study folder: it has no {layout.study.name} and {layout.data.name}; "
+            "give the folder that `bakeoff run` wrote"
+        )
+    try:
+        study = study_from_toml(layout.study.read_text("utf-8"), str(layout.study))
+        data = json.loads(layout.data.read_text("utf-8"))
+        environment = json.loads(layout.environment.read_text("utf-8"))
+        with np.load(layout.test_images, allow_pickle=False) as arrays:
+            images, labels, ids = arrays["images"], arrays["labels"], arrays["ids"]
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise BakeoffError(f"{root} is a damaged study folder: {error}") from error
+    if data.get("format_version") != FORMAT_VERSION:
+        raise BakeoffError(
+            f"{root} has the format {data.get('format_version')} of another version of Bakeoff; "
+            f"this one reads {FORMAT_VERSION}"
+        )
+    runs, failures = [], []
+    for recipe in study.recipes:
+        for seed in range(study.seeds):
+            found = _stored_identity(layout, recipe, seed)
+            if found and found[0] == "finished":
+                runs.append(_load_run(layout, recipe, seed))
+            elif found:
+                failures.append(FailedRun(recipe, seed, failure_reason(layout, recipe, seed)))
+    if not runs and not failures:
+        raise BakeoffError(f"{root} has no finished run yet; `bakeoff run` with the same words goes on")
+    return StoredStudy(
+        root=root,
+        study=study,
+        data=data,
+        environment=environment,
+        runs=tuple(runs),
+        failures=tuple(failures),
+        test_images=images,
+        test_labels=labels,
+        test_ids=tuple(ids.tolist()),
+    )
+
+
+def _load_run(layout: Layout, recipe: str, seed: int) -> StoredRun:
+    try:
+        with np.load(layout.predictions(recipe, seed), allow_pickle=False) as arrays:
+            return StoredRun(
+                recipe=recipe,
+                seed=seed,
+                checkpoint_epoch=int(arrays["checkpoint_epoch"]),
+                num_parameters=int(arrays["num_parameters"]),
+                history=_load_history(layout.history(recipe, seed)),
+                test_logits=arrays["test_logits"],
+                train_true_probability=arrays["train_true_probability"],
+            )
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise BakeoffError(
+            f"{layout.run(recipe, seed)} is damaged ({error}); delete it and `bakeoff run` trains it again"
+        ) from error
+
+
+def _load_history(path: Path) -> dict[str, NDArray[np.float64]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        header, *rows = csv.reader(file)
+    columns = np.array(rows, dtype=np.float64).T
+    return dict(zip(header, columns, strict=True))
