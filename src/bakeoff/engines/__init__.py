@@ -1,0 +1,15 @@
+"""Engines: who does the runs of a study."""
+
+from bakeoff.engines.processes import run_in_processes
+from bakeoff.engines.tasks import EpochDone, Event, Job, RunFailed, RunFinished, RunStarted, Task
+
+__all__ = [
+    "EpochDone",
+    "Event",
+    "Job",
+    "RunFailed",
+    "RunFinished",
+    "RunStarted",
+    "Task",
+    "run_in_processes",
+]

@@ -1,0 +1,116 @@
+"""The engine of one machine: worker processes, one thread each, one run at a time each."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections import deque
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+
+from bakeoff.engines.tasks import Event, Job, RunFailed, RunFinished, Task
+from bakeoff.engines.worker import work
+
+SECONDS_TO_STOP = 5.0
+
+
+def run_in_processes(tasks: Sequence[Task], job: Job, num_workers: int) -> Generator[Event, None, None]:
+    """Do all tasks on this many worker processes, in order; give each event as it comes.
+
+    Results do not depend on the number of workers. A worker that dies costs its run, which is reported as
+    failed; a new worker takes the next. Closing the iterator stops the workers at once.
+    """
+    waiting = deque(tasks)
+    with _one_thread_a_process():
+        workers = [_Worker.start(job) for _ in range(min(num_workers, len(tasks)))]
+    try:
+        for worker in workers:
+            worker.give(waiting.popleft())
+        while busy := [worker for worker in workers if worker.task is not None]:
+            ready = set(wait([worker.connection for worker in busy]))
+            for worker in busy:
+                if worker.connection not in ready:
+                    continue
+                event = worker.receive()
+                yield event
+                if isinstance(event, RunFinished | RunFailed):
+                    worker.task = None
+                    if not worker.process.is_alive() or worker.connection.closed:
+                        workers.remove(worker)
+                        worker.stop()
+                        if not waiting:
+                            continue
+                        with _one_thread_a_process():
+                            worker = _Worker.start(job)
+                        workers.append(worker)
+                    if waiting:
+                        worker.give(waiting.popleft())
+    finally:
+        for worker in workers:
+            worker.process.terminate()
+        for worker in workers:
+            worker.stop()
+
+
+@contextmanager
+def _one_thread_a_process() -> Iterator[None]:
+    """Tell the numerical libraries of processes started inside to use one thread (they read it once)."""
+    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update(dict.fromkeys(names, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+@dataclass
+class _Worker:
+    process: SpawnProcess
+    connection: Connection
+    task: Task | None = None
+
+    @classmethod
+    def start(cls, job: Job) -> _Worker:
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe()
+        process = context.Process(target=work, args=(theirs, job), daemon=True)
+        process.start()
+        theirs.close()  # so that the worker's end of the pipe closes when the worker dies
+        return cls(process, ours)
+
+    def give(self, task: Task) -> None:
+        self.task = task
+        with suppress(BrokenPipeError, ConnectionResetError):  # if it is dead, receive() tells
+            self.connection.send(task)
+
+    def receive(self) -> Event:
+        assert self.task is not None
+        try:
+            event: Event = self.connection.recv()
+        except (EOFError, ConnectionResetError):
+            self.process.join(SECONDS_TO_STOP)
+            self.connection.close()
+            return RunFailed(self.task, f"the worker process died ({_exit_text(self.process.exitcode)})")
+        return event
+
+    def stop(self) -> None:
+        self.connection.close()
+        self.process.join(SECONDS_TO_STOP)
+        if self.process.is_alive():
+            self.process.kill()
+            self.process.join()
+
+
+def _exit_text(exit_code: int | None) -> str:
+    if exit_code is not None and exit_code < 0:
+        hint = ", often for lack of memory" if exit_code == -9 else ""
+        return f"killed by signal {-exit_code}{hint}"
+    return f"exit code {exit_code}"

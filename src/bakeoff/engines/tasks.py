@@ -1,0 +1,70 @@
+"""What an engine is given, and what it tells while it works."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from bakeoff.study import Study
+from bakeoff.training.history import EpochRecord
+
+
+@dataclass(frozen=True)
+class Task:
+    """One run to do."""
+
+    recipe: str
+    seed: int
+    identity: str
+
+
+@dataclass(frozen=True)
+class Job:
+    """What all runs of a study share; small, for it travels to each worker.
+
+    Attributes
+    ----------
+    study
+        Resolved.
+    data_directory
+        Memory-mapped images, for `bakeoff.data.open_image_data`.
+    root
+        The study folder.
+    """
+
+    study: Study
+    data_directory: Path
+    root: Path
+
+
+@dataclass(frozen=True)
+class RunStarted:
+    """A worker began a run."""
+
+    task: Task
+
+
+@dataclass(frozen=True)
+class EpochDone:
+    """A run finished an epoch."""
+
+    task: Task
+    record: EpochRecord
+
+
+@dataclass(frozen=True)
+class RunFinished:
+    """A run is complete and on disk."""
+
+    task: Task
+
+
+@dataclass(frozen=True)
+class RunFailed:
+    """A run ended without a result; the others go on."""
+
+    task: Task
+    reason: str
+
+
+Event = RunStarted | EpochDone | RunFinished | RunFailed

@@ -1,0 +1,139 @@
+"""run_study(): from a study and its images to a folder of finished runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from bakeoff.data import load_data
+from bakeoff.data.image_data import ImageData
+from bakeoff.engines import Event, Job, RunFailed, RunFinished, Task, run_in_processes
+from bakeoff.environment import available_cores, describe_environment
+from bakeoff.errors import BakeoffError, list_some
+from bakeoff.models import check_model, source_digest
+from bakeoff.store import Layout, failure_reason, prepare_folder, run_identity, run_state
+from bakeoff.study import Study
+from bakeoff.training import TRAINING_VERSION
+
+
+class Display(Protocol):
+    """Who shows how a study goes on."""
+
+    def decoding(self, text: str, done: int, total: int) -> None:
+        """While images are read."""
+
+    def begin(self, study: Study, data: ImageData, todo: list[Task], num_workers: int) -> None:
+        """Before the first run; `todo` are the runs that are not finished yet."""
+
+    def handle(self, event: Event) -> None:
+        """At each event of the engine."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a study ended.
+
+    Attributes
+    ----------
+    taken_up
+        Runs that were finished before.
+    finished
+        Runs that were finished now.
+    failed
+        Runs without a result, with the reason.
+    """
+
+    root: Path
+    taken_up: tuple[Task, ...]
+    finished: tuple[Task, ...]
+    failed: tuple[RunFailed, ...]
+
+
+def run_study(
+    study: Study, root: Path, *, num_workers: int | None = None, display: Display | None = None
+) -> Outcome:
+    """Train every recipe with every seed that the study folder does not hold yet.
+
+    Parameters
+    ----------
+    study
+        Resolved.
+    root
+        The study folder, made if it is not there.
+    num_workers
+        Processes, one thread each; by default as many as there are cores.
+    display
+        Shows the progress.
+
+    Raises
+    ------
+    BakeoffError
+        If the data or a model cannot be used, or the folder holds results of other settings.
+    """
+    progress: Callable[[str, int, int], None] | None = display.decoding if display else None
+    data = load_data(study.data, progress=progress)
+    for name, recipe in study.recipes.items():
+        try:
+            check_model(recipe.model, num_classes=data.num_classes, image_size=data.image_size)
+        except BakeoffError as error:
+            raise BakeoffError(f"recipes.{name}: {error}") from error
+    num_workers = num_workers or available_cores()
+    layout = prepare_folder(root, study, data, describe_environment(num_workers))
+
+    todo, taken_up, failed = _sort_tasks(study, data, layout)
+    if display:
+        display.begin(study, data, todo, num_workers)
+    finished: list[Task] = []
+    if todo:
+        events = run_in_processes(todo, Job(study, data.directory, root), num_workers)
+        try:
+            for event in events:
+                if display:
+                    display.handle(event)
+                if isinstance(event, RunFinished):
+                    finished.append(event.task)
+                elif isinstance(event, RunFailed):
+                    failed.append(event)
+        finally:
+            events.close()
+    return Outcome(root, tuple(taken_up), tuple(finished), tuple(failed))
+
+
+def _sort_tasks(
+    study: Study, data: ImageData, layout: Layout
+) -> tuple[list[Task], list[Task], list[RunFailed]]:
+    """Runs to do (all recipes with seed 0 first), runs done before, runs that failed before."""
+    todo: list[Task] = []
+    taken_up: list[Task] = []
+    failed: list[RunFailed] = []
+    outdated: list[str] = []
+    digests = {name: source_digest(recipe.model) for name, recipe in study.recipes.items()}
+    for seed in range(study.seeds):
+        for name, recipe in study.recipes.items():
+            identity = run_identity(
+                recipe,
+                seed,
+                data_fingerprint=data.fingerprint,
+                training_version=TRAINING_VERSION,
+                model_source=digests[name],
+            )
+            task = Task(name, seed, identity)
+            match run_state(layout, name, seed, identity):
+                case "missing":
+                    todo.append(task)
+                case "finished":
+                    taken_up.append(task)
+                case "failed":
+                    # The same settings fail the same way again.
+                    failed.append(RunFailed(task, failure_reason(layout, name, seed)))
+                case "other":
+                    outdated.append(f"{name}, seed {seed}")
+    if outdated:
+        raise BakeoffError(
+            f"{layout.root} holds runs of another version of the training code, or of a model whose file has "
+            f"changed since:\n{list_some(outdated)}\n"
+            "choose another folder with --out, or delete this one to start anew"
+        )
+    return todo, taken_up, failed
