@@ -1,0 +1,136 @@
+"""All evidence about failures of one study, gathered once and looked up for each failed case."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bakeoff.analysis.confusion import RecipeConfusion, confusions
+from bakeoff.analysis.difficulty import ImageDifficulty, image_difficulties
+from bakeoff.analysis.error_trends import ErrorTrend, error_trends
+from bakeoff.analysis.failed_cases import FailedCase, choose_failed_cases, failed_case
+from bakeoff.analysis.image_facts import dominant_colours, image_facts
+from bakeoff.analysis.image_groups import ImageGroups, image_groups
+from bakeoff.analysis.label_doubts import LabelDoubts, label_doubts, mean_probabilities
+from bakeoff.analysis.learning_history import LearningHistory
+from bakeoff.analysis.neighbours import Neighbours
+from bakeoff.analysis.predictions import Predictions
+from bakeoff.analysis.unusual_facts import ClassNorms, class_norms
+
+
+@dataclass(frozen=True)
+class RecipeEvidence:
+    """What is known about one recipe's failures.
+
+    Attributes
+    ----------
+    difficulty, confusion, trends
+        From the predictions and the test images.
+    neighbours
+        Nearest training images of every test image, or None where features are not known.
+    history
+        Of the training images, or None where the training dynamics are not known.
+    """
+
+    difficulty: ImageDifficulty
+    confusion: RecipeConfusion
+    trends: tuple[ErrorTrend, ...]
+    neighbours: Neighbours | None
+    history: LearningHistory | None
+
+
+@dataclass(frozen=True)
+class FailureEvidence:
+    """What is known about the failures of a study.
+
+    Attributes
+    ----------
+    predictions
+        For the test split.
+    recipes
+        By the recipe's name.
+    groups
+        Over all recipes.
+    facts, colours
+        Of the test images, from `image_facts` and `dominant_colours`.
+    norms
+        Facts of the training images, by class.
+    doubts
+        About the labels of the test images, or None where probabilities are not known.
+    """
+
+    predictions: Predictions
+    recipes: Mapping[str, RecipeEvidence]
+    groups: ImageGroups
+    facts: Mapping[str, NDArray[np.float32]]
+    colours: NDArray[np.int64]
+    norms: ClassNorms
+    doubts: LabelDoubts | None
+
+    def case(self, recipe: str, image: int) -> FailedCase:
+        """Record what one recipe made of one image that it fails on."""
+        evidence = self.recipes[recipe]
+        return failed_case(self.predictions, evidence.difficulty, evidence.confusion, image)
+
+    def chosen_cases(self) -> tuple[FailedCase, ...]:
+        """Choose one failed case for each recipe and class."""
+        recipes = self.recipes.values()
+        return choose_failed_cases(
+            self.predictions,
+            [evidence.difficulty for evidence in recipes],
+            [evidence.confusion for evidence in recipes],
+        )
+
+
+def gather_evidence(
+    predictions: Predictions,
+    test_images: NDArray[np.uint8],
+    train_images: NDArray[np.uint8],
+    train_labels: NDArray[np.int64],
+    neighbours: Mapping[str, Neighbours] | None = None,
+    histories: Mapping[str, LearningHistory] | None = None,
+) -> FailureEvidence:
+    """Measure all that is said about failed cases.
+
+    Parameters
+    ----------
+    predictions
+        For the test split.
+    test_images
+        uint8 [num_test, height, width, 3], RGB.
+    train_images
+        uint8 [num_train, height, width, 3], RGB: what is usual for a class.
+    train_labels
+        int [num_train].
+    neighbours, histories
+        By the recipe's name, where known.
+    """
+    facts = image_facts(test_images)
+    trends = error_trends(predictions, facts)
+    difficulties = image_difficulties(predictions)
+    recipes = {
+        difficulty.recipe: RecipeEvidence(
+            difficulty=difficulty,
+            confusion=confusion,
+            trends=tuple(trend for trend in trends if trend.recipe == difficulty.recipe),
+            neighbours=(neighbours or {}).get(difficulty.recipe),
+            history=(histories or {}).get(difficulty.recipe),
+        )
+        for difficulty, confusion in zip(difficulties, confusions(predictions), strict=True)
+    }
+    with_probabilities = all(recipe.probabilities is not None for recipe in predictions.recipes)
+    every_class = len(np.unique(predictions.labels)) == len(predictions.class_names)
+    return FailureEvidence(
+        predictions=predictions,
+        recipes=recipes,
+        groups=image_groups(difficulties),
+        facts=facts,
+        colours=dominant_colours(test_images),
+        norms=class_norms(image_facts(train_images), dominant_colours(train_images), train_labels),
+        doubts=label_doubts(predictions.labels, mean_probabilities(predictions))
+        if with_probabilities and every_class
+        else None,
+    )

@@ -1,0 +1,155 @@
+"""Labels that the models' probabilities speak against: confident learning.
+
+Source: Northcutt, Jiang and Chuang (2021), Confident learning: estimating uncertainty in dataset labels, JAIR
+70; computed by cleanlab. A doubt is a reason to look at the image, not a proof. Models that are often wrong
+doubt many good labels (at 43 % accuracy on STL-10, a third of them), so only the most doubtful are listed and
+`LabelDoubts.agreement` stands beside them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bakeoff.analysis.predictions import Predictions
+from bakeoff.errors import BakeoffError
+
+
+@dataclass(frozen=True)
+class LabelDoubt:
+    """One doubtful label.
+
+    Attributes
+    ----------
+    index
+        Of the image.
+    rank
+        1 for the most doubtful label.
+    label, suggested
+        The given class, and the one that the probabilities speak for.
+    label_probability, suggested_probability
+        Given to these classes, 0..1.
+    """
+
+    index: int
+    rank: int
+    label: int
+    suggested: int
+    label_probability: float
+    suggested_probability: float
+
+
+@dataclass(frozen=True)
+class LabelDoubts:
+    """The doubtful labels of a set of images.
+
+    Attributes
+    ----------
+    doubts
+        The most doubtful label first, up to the limit asked for.
+    num_flagged
+        Labels that confident learning doubts in all.
+    num_images
+        Images looked at.
+    agreement
+        Share of images whose most probable class is their label, 0..1: how far the probabilities can be
+        trusted to speak about labels.
+    """
+
+    doubts: tuple[LabelDoubt, ...]
+    num_flagged: int
+    num_images: int
+    agreement: float
+
+    def of_image(self, index: int) -> LabelDoubt | None:
+        """Give the doubt about one image's label, if there is one."""
+        return next((doubt for doubt in self.doubts if doubt.index == index), None)
+
+
+def label_doubts(
+    labels: NDArray[np.int64], probabilities: NDArray[np.floating], limit: int = 50
+) -> LabelDoubts:
+    """List the labels that confident learning doubts, the most doubtful first.
+
+    A label is doubted where it is pruned both by class and by noise rate (cleanlab's `both`, the strictest
+    rule), and ranked by the normalised margin: the probability of the label minus the highest of the others.
+
+    Parameters
+    ----------
+    labels
+        int [num_images], the given classes.
+    probabilities
+        float [num_images, num_classes], out of sample: from models that were not trained on the image in
+        question. For test images, `mean_probabilities`; for training images, by cross-validation.
+    limit
+        Labels listed at most.
+
+    Raises
+    ------
+    BakeoffError
+        A class has no image, or the shapes do not fit.
+    """
+    if probabilities.ndim != 2 or len(probabilities) != len(labels):
+        raise BakeoffError(
+            f"label_doubts was given {len(labels)} labels and probabilities of shape {probabilities.shape}.\n"
+            "It needs one row of probabilities a label: average over seeds first."
+        )
+    missing = np.setdiff1d(np.arange(probabilities.shape[1]), labels)
+    if len(missing):
+        raise BakeoffError(
+            f"No image is labelled with class {', '.join(map(str, missing))} (counted from 0).\n"
+            "Label doubts need at least one image of every class: drop the class or its column."
+        )
+    # Late: cleanlab imports pandas and sklearn, three seconds for the one function that needs them.
+    from cleanlab.filter import find_label_issues
+    from cleanlab.rank import get_label_quality_scores
+
+    pred_probs = probabilities.astype(np.float64)
+    pred_probs /= pred_probs.sum(axis=1, keepdims=True)
+    flagged = find_label_issues(labels, pred_probs, filter_by="both", n_jobs=1)
+    score = get_label_quality_scores(labels, pred_probs, method="normalized_margin")
+    order = np.flatnonzero(flagged)[np.argsort(score[flagged], kind="stable")]
+
+    others = pred_probs.copy()
+    others[np.arange(len(labels)), labels] = -1.0
+    suggested = others.argmax(axis=1)
+    doubts = tuple(
+        LabelDoubt(
+            index=int(index),
+            rank=rank,
+            label=int(labels[index]),
+            suggested=int(suggested[index]),
+            label_probability=float(pred_probs[index, labels[index]]),
+            suggested_probability=float(pred_probs[index, suggested[index]]),
+        )
+        for rank, index in enumerate(order[:limit], start=1)
+    )
+    agreement = float(np.mean(pred_probs.argmax(axis=1) == labels))
+    return LabelDoubts(doubts, len(order), len(labels), agreement)
+
+
+def mean_probabilities(predictions: Predictions) -> NDArray[np.float64]:
+    """Average the probabilities over each recipe's seeds, then over recipes.
+
+    Returns
+    -------
+    float [num_images, num_classes]
+        Out of sample where no run was trained on these images, as on the test split.
+
+    Raises
+    ------
+    BakeoffError
+        A recipe's probabilities are not known.
+    """
+    means = []
+    for recipe in predictions.recipes:
+        if recipe.probabilities is None:
+            raise BakeoffError(
+                f"The probabilities of recipe {recipe.name} are not known, only its classes.\n"
+                "Label doubts need the probabilities of every recipe."
+            )
+        means.append(recipe.probabilities.mean(axis=0, dtype=np.float64))
+    mean: NDArray[np.float64] = np.mean(means, axis=0)
+    return mean

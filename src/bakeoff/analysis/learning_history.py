@@ -1,0 +1,113 @@
+"""When training images were learned, and how often they were forgotten.
+
+Sources: Toneva et al. (2019), An empirical study of example forgetting during deep neural network learning,
+ICLR (forgetting events); Swayamdipta et al. (2020), Dataset cartography, EMNLP (confidence, variability).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+KNOWN = np.float16(0.5)
+"""An image is known in an epoch where the true class has more than this probability: more than all other
+classes together, so no other can be the answer. Toneva et al. count right answers, a weaker demand."""
+
+
+@dataclass(frozen=True)
+class LearningHistory:
+    """How one recipe's runs learned each training image.
+
+    Attributes
+    ----------
+    num_epochs
+        Epochs recorded.
+    epoch_learned
+        float [num_images], the first epoch (from 1) from which the image is known to the end of training,
+        median over seeds; infinite where most runs do not know it at the end.
+    num_forgotten
+        float [num_images], forgetting events (known in one epoch, not in the next), mean over seeds.
+    confidence
+        float [num_images], probability of the true class, mean over epochs and seeds, 0..1.
+    variability
+        float [num_images], standard deviation of that probability over epochs, mean over seeds.
+    """
+
+    num_epochs: int
+    epoch_learned: NDArray[np.float64]
+    num_forgotten: NDArray[np.float64]
+    confidence: NDArray[np.float64]
+    variability: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class HistorySummary:
+    """How some training images were learned, beside all of them.
+
+    Attributes
+    ----------
+    num_images, num_all
+        Images summed up, and in the whole training split.
+    epoch_learned, epoch_learned_all
+        Median over images; infinite where most are not known at the end of training.
+    num_forgotten, num_forgotten_all
+        Mean over images.
+    """
+
+    num_images: int
+    num_all: int
+    epoch_learned: float
+    epoch_learned_all: float
+    num_forgotten: float
+    num_forgotten_all: float
+
+
+def learning_history(true_probability: NDArray[np.floating]) -> LearningHistory:
+    """Sum up the training dynamics of one recipe.
+
+    Parameters
+    ----------
+    true_probability
+        float [num_seeds, num_epochs, num_images], probability of the true class after each epoch.
+    """
+    _, num_epochs, _ = true_probability.shape
+    learned, forgotten, confidence, variability = [], [], [], []
+    for run in true_probability:
+        known = run > KNOWN
+        unknown_backwards = ~known[::-1]
+        known_to_the_end = np.where(
+            unknown_backwards.any(axis=0), unknown_backwards.argmax(axis=0), num_epochs
+        )
+        learned.append(np.where(known_to_the_end > 0, num_epochs - known_to_the_end + 1.0, np.inf))
+        forgotten.append((known[:-1] & ~known[1:]).sum(axis=0))
+        confidence.append(run.mean(axis=0, dtype=np.float64))
+        variability.append(run.astype(np.float64).std(axis=0))
+    return LearningHistory(
+        num_epochs=num_epochs,
+        epoch_learned=np.median(learned, axis=0),
+        num_forgotten=np.mean(forgotten, axis=0),
+        confidence=np.mean(confidence, axis=0),
+        variability=np.mean(variability, axis=0),
+    )
+
+
+def summarise_history(history: LearningHistory, images: NDArray[np.int64]) -> HistorySummary:
+    """Compare how some training images were learned with the whole training split.
+
+    Parameters
+    ----------
+    history
+        From `learning_history`.
+    images
+        int [num_some], indices of training images, such as the nearest ones of a failed case.
+    """
+    return HistorySummary(
+        num_images=len(images),
+        num_all=len(history.epoch_learned),
+        epoch_learned=float(np.median(history.epoch_learned[images])),
+        epoch_learned_all=float(np.median(history.epoch_learned)),
+        num_forgotten=float(history.num_forgotten[images].mean()),
+        num_forgotten_all=float(history.num_forgotten.mean()),
+    )
