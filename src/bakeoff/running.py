@@ -13,7 +13,16 @@ from bakeoff.engines import Event, Job, RunFailed, RunFinished, Task, run_in_pro
 from bakeoff.environment import available_cores, describe_environment
 from bakeoff.errors import BakeoffError, list_some
 from bakeoff.models import check_model, source_digest
-from bakeoff.store import Layout, failure_reason, prepare_folder, run_identity, run_state
+from bakeoff.store import (
+    Layout,
+    check_folder,
+    failure_reason,
+    lock_folder,
+    prepare_folder,
+    run_identity,
+    run_state,
+    save_failure,
+)
 from bakeoff.study import Study
 from bakeoff.training import TRAINING_VERSION
 
@@ -52,7 +61,12 @@ class Outcome:
 
 
 def run_study(
-    study: Study, root: Path, *, num_workers: int | None = None, display: Display | None = None
+    study: Study,
+    root: Path,
+    *,
+    num_workers: int | None = None,
+    display: Display | None = None,
+    on_wait: Callable[[str], None] | None = None,
 ) -> Outcome:
     """Train every recipe with every seed that the study folder does not hold yet.
 
@@ -66,6 +80,9 @@ def run_study(
         Processes, one thread each; by default as many as there are cores.
     display
         Shows the progress.
+    on_wait
+        If another process works in the folder, this is told so and the study waits; without it, the folder is
+        refused.
 
     Raises
     ------
@@ -79,9 +96,15 @@ def run_study(
             check_model(recipe.model, num_classes=data.num_classes, image_size=data.image_size)
         except BakeoffError as error:
             raise BakeoffError(f"recipes.{name}: {error}") from error
-    num_workers = num_workers or available_cores()
-    layout = prepare_folder(root, study, data, describe_environment(num_workers))
+    check_folder(root)
+    with lock_folder(root, on_wait=on_wait):
+        return _run_locked(study, root, data, num_workers or available_cores(), display)
 
+
+def _run_locked(
+    study: Study, root: Path, data: ImageData, num_workers: int, display: Display | None
+) -> Outcome:
+    layout = prepare_folder(root, study, data, describe_environment(num_workers))
     todo, taken_up, failed = _sort_tasks(study, data, layout)
     if display:
         display.begin(study, data, todo, num_workers)
@@ -96,6 +119,10 @@ def run_study(
                     finished.append(event.task)
                 elif isinstance(event, RunFailed):
                     failed.append(event)
+                    task = event.task
+                    save_failure(
+                        layout, task.recipe, task.seed, task.identity, event.reason, try_again=event.try_again
+                    )
         finally:
             events.close()
     return Outcome(root, tuple(taken_up), tuple(finished), tuple(failed))
@@ -127,7 +154,7 @@ def _sort_tasks(
                     taken_up.append(task)
                 case "failed":
                     # The same settings fail the same way again.
-                    failed.append(RunFailed(task, failure_reason(layout, name, seed)))
+                    failed.append(RunFailed(task, failure_reason(layout, name, seed), try_again=False))
                 case "other":
                     outdated.append(f"{name}, seed {seed}")
     if outdated:

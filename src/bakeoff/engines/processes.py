@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 
-from bakeoff.engines.tasks import Event, Job, RunFailed, RunFinished, Task
+from bakeoff.engines.tasks import Event, Job, RunFailed, RunFinished, RunRetried, Task
 from bakeoff.engines.worker import work
 
 SECONDS_TO_STOP = 5.0
+MAX_DEATHS = 3
+"""Workers that may die of one run before it is given up."""
 
 
 def run_in_processes(tasks: Sequence[Task], job: Job, num_workers: int) -> Generator[Event, None, None]:
     """Do all tasks on this many worker processes, in order; give each event as it comes.
 
-    Results do not depend on the number of workers. A worker that dies costs its run, which is reported as
-    failed; a new worker takes the next. Closing the iterator stops the workers at once.
+    Results do not depend on the number of workers. When a worker dies, a new one takes its run up from its
+    last state; a run of which three workers died is reported as failed. Closing the iterator stops the
+    workers at once.
     """
     waiting = deque(tasks)
+    deaths: Counter[Task] = Counter()
     with _one_thread_a_process():
         workers = [_Worker.start(job) for _ in range(min(num_workers, len(tasks)))]
     try:
@@ -35,19 +39,25 @@ def run_in_processes(tasks: Sequence[Task], job: Job, num_workers: int) -> Gener
                 if worker.connection not in ready:
                     continue
                 event = worker.receive()
-                yield event
+                if isinstance(event, _WorkerDied):
+                    workers.remove(worker)
+                    worker.stop()
+                    deaths[event.task] += 1
+                    if deaths[event.task] < MAX_DEATHS:
+                        waiting.appendleft(event.task)
+                        yield RunRetried(event.task, event.reason)
+                    else:
+                        yield RunFailed(event.task, event.reason, try_again=True)
+                    if waiting:
+                        with _one_thread_a_process():
+                            workers.append(_Worker.start(job))
+                        workers[-1].give(waiting.popleft())
+                    continue
                 if isinstance(event, RunFinished | RunFailed):
                     worker.task = None
-                    if not worker.process.is_alive() or worker.connection.closed:
-                        workers.remove(worker)
-                        worker.stop()
-                        if not waiting:
-                            continue
-                        with _one_thread_a_process():
-                            worker = _Worker.start(job)
-                        workers.append(worker)
                     if waiting:
                         worker.give(waiting.popleft())
+                yield event
     finally:
         for worker in workers:
             worker.process.terminate()
@@ -71,6 +81,12 @@ def _one_thread_a_process() -> Iterator[None]:
                 os.environ[name] = value
 
 
+@dataclass(frozen=True)
+class _WorkerDied:
+    task: Task
+    reason: str
+
+
 @dataclass
 class _Worker:
     process: SpawnProcess
@@ -91,14 +107,13 @@ class _Worker:
         with suppress(BrokenPipeError, ConnectionResetError):  # if it is dead, receive() tells
             self.connection.send(task)
 
-    def receive(self) -> Event:
+    def receive(self) -> Event | _WorkerDied:
         assert self.task is not None
         try:
             event: Event = self.connection.recv()
         except (EOFError, ConnectionResetError):
             self.process.join(SECONDS_TO_STOP)
-            self.connection.close()
-            return RunFailed(self.task, f"the worker process died ({_exit_text(self.process.exitcode)})")
+            return _WorkerDied(self.task, f"the worker process died ({_exit_text(self.process.exitcode)})")
         return event
 
     def stop(self) -> None:

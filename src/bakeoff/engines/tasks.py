@@ -60,11 +60,26 @@ class RunFinished:
 
 
 @dataclass(frozen=True)
-class RunFailed:
-    """A run ended without a result; the others go on."""
+class RunRetried:
+    """A run's worker died; the run goes on from its last state on another one."""
 
     task: Task
     reason: str
 
 
-Event = RunStarted | EpochDone | RunFinished | RunFailed
+@dataclass(frozen=True)
+class RunFailed:
+    """A run ended without a result; the others go on.
+
+    Attributes
+    ----------
+    try_again
+        Whether the next `bakeoff run` should try it: not where the same settings must fail the same way.
+    """
+
+    task: Task
+    reason: str
+    try_again: bool
+
+
+Event = RunStarted | EpochDone | RunFinished | RunRetried | RunFailed

@@ -15,8 +15,9 @@ import torch
 from bakeoff.data import open_image_data
 from bakeoff.data.image_data import ImageData
 from bakeoff.engines.tasks import EpochDone, Event, Job, RunFailed, RunFinished, RunStarted, Task
-from bakeoff.store import Layout, save_failure, save_run
-from bakeoff.training import EpochRecord, TrainingFailure, train
+from bakeoff.errors import BakeoffError
+from bakeoff.store import Layout, UnfinishedRun, save_run
+from bakeoff.training import EpochRecord, Observer, TrainingFailure, train
 from bakeoff.training.tensorboard import TensorBoardLog
 
 
@@ -35,20 +36,20 @@ def work(connection: Connection, job: Job) -> None:
 
 
 def do_run(task: Task, job: Job, data: ImageData, tell: Callable[[Event], None]) -> None:
-    """Train one run and write it to the study folder, or write why it failed."""
-    layout = Layout(job.root)
+    """Train one run and write it to the study folder, or tell why it failed."""
     tell(RunStarted(task))
     try:
-        _train_and_save(task, job, data, layout, tell)
+        _train_and_save(task, job, data, Layout(job.root), tell)
     except TrainingFailure as failure:
-        save_failure(layout, task.recipe, task.seed, task.identity, str(failure))
-        tell(RunFailed(task, str(failure)))
+        tell(RunFailed(task, str(failure), try_again=False))
+    except BakeoffError as error:
+        tell(RunFailed(task, str(error), try_again=True))
     except (EOFError, BrokenPipeError, ConnectionResetError):
         raise
     except Exception as error:
-        # A bug, or a user's model that raises: no failure.json, so that the next `bakeoff run` tries again.
+        # A bug, or a user's model that raises.
         print(traceback.format_exc(), file=sys.stderr, flush=True)
-        tell(RunFailed(task, f"{type(error).__name__}: {error}"))
+        tell(RunFailed(task, f"{type(error).__name__}: {error}", try_again=True))
     else:
         tell(RunFinished(task))
 
@@ -59,8 +60,10 @@ def _train_and_save(
     directory = layout.run_tensorboard(task.recipe, task.seed)
     shutil.rmtree(directory, ignore_errors=True)  # of a run that was interrupted
     recipe = job.study.recipes[task.recipe]
+    unfinished = UnfinishedRun(layout.unfinished(task.recipe, task.seed), task.identity)
     with TensorBoardLog(directory) as log:
-        run = train(recipe, task.seed, data, observers=[log, _Teller(task, tell)])
+        observers: list[Observer] = [log, _Teller(task, tell)]
+        run = train(recipe, task.seed, data, observers=observers, state_store=unfinished)
         settings = {**recipe.model_dump(mode="json"), "recipe": task.recipe, "seed": task.seed}
         log.on_tested(settings, run.checkpoint_epoch, data.test.labels, run.test_logits, data.class_names)
     save_run(layout, job.study, task.recipe, task.seed, task.identity, run, data)

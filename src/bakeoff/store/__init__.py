@@ -3,6 +3,7 @@
 from bakeoff.store.atomic import write_atomically, write_text
 from bakeoff.store.identity import run_identity
 from bakeoff.store.layout import FORMAT_VERSION, Layout
+from bakeoff.store.locking import lock_folder
 from bakeoff.store.reading import (
     FailedRun,
     StoredRun,
@@ -11,21 +12,28 @@ from bakeoff.store.reading import (
     load_study_folder,
     run_state,
 )
-from bakeoff.store.writing import prepare_folder, save_failure, save_run
+from bakeoff.store.status import RunStatus, study_status
+from bakeoff.store.unfinished import UnfinishedRun
+from bakeoff.store.writing import check_folder, prepare_folder, save_failure, save_run
 
 __all__ = [
     "FORMAT_VERSION",
     "FailedRun",
     "Layout",
+    "RunStatus",
     "StoredRun",
     "StoredStudy",
+    "UnfinishedRun",
+    "check_folder",
     "failure_reason",
     "load_study_folder",
+    "lock_folder",
     "prepare_folder",
     "run_identity",
     "run_state",
     "save_failure",
     "save_run",
+    "study_status",
     "write_atomically",
     "write_text",
 ]

@@ -43,6 +43,24 @@ class Layout:
     def report(self) -> Path:
         return self.root / "report"
 
+    @property
+    def report_page(self) -> Path:
+        return self.report / "index.html"
+
+    @property
+    def report_summary(self) -> Path:
+        return self.report / "summary.json"
+
+    @property
+    def report_comparison(self) -> Path:
+        return self.report / "comparison.json"
+
+    def report_figure(self, name: str, suffix: str) -> Path:
+        return self.report / "figures" / f"{name}.{suffix}"
+
+    def report_table(self, name: str) -> Path:
+        return self.report / "tables" / f"{name}.csv"
+
     def run(self, recipe: str, seed: int) -> Path:
         return self.runs / recipe / f"seed-{seed}"
 
@@ -57,6 +75,9 @@ class Layout:
 
     def weights(self, recipe: str, seed: int) -> Path:
         return self.run(recipe, seed) / "best.safetensors"
+
+    def unfinished(self, recipe: str, seed: int) -> Path:
+        return self.run(recipe, seed) / "unfinished.state"
 
     def failure(self, recipe: str, seed: int) -> Path:
         return self.run(recipe, seed) / "failure.json"

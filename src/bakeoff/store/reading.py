@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from bakeoff.analysis.predictions import Predictions, RecipePredictions
 from bakeoff.errors import BakeoffError
+from bakeoff.store.arrays import read_arrays
 from bakeoff.store.layout import FORMAT_VERSION, Layout
 from bakeoff.study import Study, study_from_toml
 
@@ -118,32 +118,60 @@ def run_state(
     layout: Layout, recipe: str, seed: int, identity: str
 ) -> Literal["finished", "failed", "missing", "other"]:
     """Whether a run of this identity is there; "other" if the run there has another identity."""
-    found = _stored_identity(layout, recipe, seed)
+    found = stored_identity(layout, recipe, seed)
     if found is None:
         return "missing"
     state, stored = found
+    if state == "failed" and (stored != identity or _failure(layout, recipe, seed).get("try_again")):
+        return "missing"
     return state if stored == identity else "other"
 
 
-def _stored_identity(
+def stored_identity(
     layout: Layout, recipe: str, seed: int
 ) -> tuple[Literal["finished", "failed"], str] | None:
+    """Whether a finished or failed run is there, and its identity."""
     complete = layout.weights(recipe, seed).is_file() and layout.history(recipe, seed).is_file()
     if complete and layout.predictions(recipe, seed).is_file():
         try:
-            with np.load(layout.predictions(recipe, seed), allow_pickle=False) as arrays:
-                return "finished", str(arrays["identity"])
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+            (identity,) = read_arrays(layout.predictions(recipe, seed), "identity")
+        except (OSError, ValueError):
             return None
-    try:
-        return "failed", json.loads(layout.failure(recipe, seed).read_text("utf-8"))["identity"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+        return "finished", str(identity)
+    failure = _failure(layout, recipe, seed)
+    return ("failed", str(failure["identity"])) if "identity" in failure else None
 
 
 def failure_reason(layout: Layout, recipe: str, seed: int) -> str:
     """Why a run failed, from its failure.json."""
-    return str(json.loads(layout.failure(recipe, seed).read_text("utf-8"))["reason"])
+    return str(_failure(layout, recipe, seed).get("reason", "unknown"))
+
+
+def _failure(layout: Layout, recipe: str, seed: int) -> dict[str, Any]:
+    try:
+        content = json.loads(layout.failure(recipe, seed).read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def read_study(layout: Layout) -> Study:
+    """The resolved study of a folder.
+
+    Raises
+    ------
+    BakeoffError
+        If it is no study folder, or its study.toml is damaged.
+    """
+    if not layout.study.is_file() or not layout.data.is_file():
+        raise BakeoffError(
+            f"{layout.root} is not a study folder: it has no {layout.study.name} and {layout.data.name}; "
+            "give the folder that `bakeoff run` wrote"
+        )
+    try:
+        return study_from_toml(layout.study.read_text("utf-8"), str(layout.study))
+    except (OSError, ValueError) as error:
+        raise BakeoffError(f"{layout.root} is a damaged study folder: {error}") from error
 
 
 def load_study_folder(root: Path) -> StoredStudy:
@@ -155,18 +183,12 @@ def load_study_folder(root: Path) -> StoredStudy:
         If it is no study folder, one of its files is damaged, or no run in it is finished.
     """
     layout = Layout(root)
-    if not layout.study.is_file() or not layout.data.is_file():
-        raise BakeoffError(
-            f"{root} is not a study folder: it has no {layout.study.name} and {layout.data.name}; "
-            "give the folder that `bakeoff run` wrote"
-        )
+    study = read_study(layout)
     try:
-        study = study_from_toml(layout.study.read_text("utf-8"), str(layout.study))
         data = json.loads(layout.data.read_text("utf-8"))
         environment = json.loads(layout.environment.read_text("utf-8"))
-        with np.load(layout.test_images, allow_pickle=False) as arrays:
-            images, labels, ids = arrays["images"], arrays["labels"], arrays["ids"]
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        images, labels, ids = read_arrays(layout.test_images, "images", "labels", "ids")
+    except (OSError, ValueError) as error:
         raise BakeoffError(f"{root} is a damaged study folder: {error}") from error
     if data.get("format_version") != FORMAT_VERSION:
         raise BakeoffError(
@@ -176,7 +198,7 @@ def load_study_folder(root: Path) -> StoredStudy:
     runs, failures = [], []
     for recipe in study.recipes:
         for seed in range(study.seeds):
-            found = _stored_identity(layout, recipe, seed)
+            found = stored_identity(layout, recipe, seed)
             if found and found[0] == "finished":
                 runs.append(_load_run(layout, recipe, seed))
             elif found:
@@ -198,23 +220,30 @@ def load_study_folder(root: Path) -> StoredStudy:
 
 def _load_run(layout: Layout, recipe: str, seed: int) -> StoredRun:
     try:
-        with np.load(layout.predictions(recipe, seed), allow_pickle=False) as arrays:
-            return StoredRun(
-                recipe=recipe,
-                seed=seed,
-                checkpoint_epoch=int(arrays["checkpoint_epoch"]),
-                num_parameters=int(arrays["num_parameters"]),
-                history=_load_history(layout.history(recipe, seed)),
-                test_logits=arrays["test_logits"],
-                train_true_probability=arrays["train_true_probability"],
-            )
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        epoch, num_parameters, logits, dynamics = read_arrays(
+            layout.predictions(recipe, seed),
+            "checkpoint_epoch",
+            "num_parameters",
+            "test_logits",
+            "train_true_probability",
+        )
+        return StoredRun(
+            recipe=recipe,
+            seed=seed,
+            checkpoint_epoch=int(epoch),
+            num_parameters=int(num_parameters),
+            history=load_history(layout.history(recipe, seed)),
+            test_logits=logits,
+            train_true_probability=dynamics,
+        )
+    except (OSError, ValueError) as error:
         raise BakeoffError(
             f"{layout.run(recipe, seed)} is damaged ({error}); delete it and `bakeoff run` trains it again"
         ) from error
 
 
-def _load_history(path: Path) -> dict[str, NDArray[np.float64]]:
+def load_history(path: Path) -> dict[str, NDArray[np.float64]]:
+    """The columns of a history.csv by name, float64 [num_epochs]."""
     with path.open(newline="", encoding="utf-8") as file:
         header, *rows = csv.reader(file)
     columns = np.array(rows, dtype=np.float64).T

@@ -37,12 +37,9 @@ def prepare_folder(root: Path, study: Study, data: ImageData, environment: Mappi
         If the folder holds something else, results of another study or of other data: says what differs.
     """
     layout = Layout(root)
-    if root.exists() and not root.is_dir():
-        raise BakeoffError(f"{root} is a file; expected a folder to write the study to (--out)")
+    check_folder(root)
     if layout.study.exists() or layout.data.exists():
         _refuse_other_results(layout, study, data)
-    elif root.is_dir() and any(root.iterdir()):
-        raise BakeoffError(f"{root} is not empty and not a study folder; choose another one with --out")
     for leftover in layout.runs.glob("*/*/.*.tmp"):  # of a worker that was killed while it wrote
         leftover.unlink(missing_ok=True)
     write_text(layout.study, study_to_toml(study))
@@ -56,6 +53,23 @@ def prepare_folder(root: Path, study: Study, data: ImageData, environment: Mappi
         }
         write_atomically(layout.test_images, lambda file: np.savez_compressed(file, **arrays))
     return layout
+
+
+def check_folder(root: Path) -> None:
+    """See that a folder is a study folder, empty, or not there yet; nothing is written.
+
+    Raises
+    ------
+    BakeoffError
+        If it is something else.
+    """
+    layout = Layout(root)
+    if root.exists() and not root.is_dir():
+        raise BakeoffError(f"{root} is a file; expected a folder to write the study to (--out)")
+    if layout.study.exists() or layout.data.exists() or not root.is_dir():
+        return
+    if any(not path.name.startswith(".lock") for path in root.iterdir()):
+        raise BakeoffError(f"{root} is not empty and not a study folder; choose another one with --out")
 
 
 def _refuse_other_results(layout: Layout, study: Study, data: ImageData) -> None:
@@ -172,11 +186,15 @@ def save_run(
     }
     write_atomically(layout.predictions(recipe, seed), lambda file: np.savez(file, **arrays))
     layout.failure(recipe, seed).unlink(missing_ok=True)
+    layout.unfinished(recipe, seed).unlink(missing_ok=True)
 
 
-def save_failure(layout: Layout, recipe: str, seed: int, identity: str, reason: str) -> None:
-    """Record that a run failed, and why."""
-    write_text(layout.failure(recipe, seed), _to_json({"identity": identity, "reason": reason}))
+def save_failure(
+    layout: Layout, recipe: str, seed: int, identity: str, reason: str, *, try_again: bool
+) -> None:
+    """Record that a run failed, why, and whether the next `bakeoff run` should try it again."""
+    content = {"identity": identity, "reason": reason, "try_again": try_again}
+    write_text(layout.failure(recipe, seed), _to_json(content))
 
 
 def _to_json(value: object) -> str:

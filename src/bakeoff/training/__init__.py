@@ -9,6 +9,7 @@ from bakeoff.training.history import (
 )
 from bakeoff.training.loop import TRAINING_VERSION, train
 from bakeoff.training.preprocessing import Preprocessing
+from bakeoff.training.resuming import StateStore
 
 __all__ = [
     "HISTORY_COLUMNS",
@@ -16,6 +17,7 @@ __all__ = [
     "EpochRecord",
     "Observer",
     "Preprocessing",
+    "StateStore",
     "TrainedRun",
     "TrainingFailure",
     "train",

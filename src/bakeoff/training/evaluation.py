@@ -35,7 +35,7 @@ def loss_and_accuracy(
 ) -> tuple[float, float, NDArray[np.float32]]:
     """Mean cross-entropy, share right, and the probability of the true class [num_images]."""
     logits = torch.from_numpy(logits_NK)
-    labels = torch.from_numpy(np.asarray(labels_N))
+    labels = torch.from_numpy(np.array(labels_N))  # a copy: torch takes no read-only array
     log_probability = torch.log_softmax(logits, dim=1).gather(1, labels[:, None])[:, 0]
     accuracy = (logits.argmax(1) == labels).double().mean().item()
     return -log_probability.double().mean().item(), accuracy, log_probability.exp().numpy()

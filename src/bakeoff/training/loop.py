@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 from bakeoff.data.image_data import ImageData, Split
 from bakeoff.models import build_model, count_parameters
@@ -18,12 +19,20 @@ from bakeoff.training.history import EpochRecord, Observer, TrainedRun, Training
 from bakeoff.training.optimization import build_optimizer, learning_rate
 from bakeoff.training.preprocessing import Preprocessing
 from bakeoff.training.randomness import Stream, generator, torch_seed
+from bakeoff.training.resuming import StateSaver, StateStore, TrainingState
 
 TRAINING_VERSION = 1
 """Raise it with any change that alters the results of a run: it is part of each run's identity."""
 
 
-def train(recipe: Recipe, seed: int, data: ImageData, *, observers: Sequence[Observer] = ()) -> TrainedRun:
+def train(
+    recipe: Recipe,
+    seed: int,
+    data: ImageData,
+    *,
+    observers: Sequence[Observer] = (),
+    state_store: StateStore | None = None,
+) -> TrainedRun:
     """Train one recipe with one seed; the same arguments give the same bytes on the same machine.
 
     Runs in the calling thread; for equal results everywhere set torch to one thread first.
@@ -37,7 +46,10 @@ def train(recipe: Recipe, seed: int, data: ImageData, *, observers: Sequence[Obs
     data
         Train fits the weights, val chooses the epoch, test is read once, after the last epoch.
     observers
-        Told of each step and epoch.
+        Told of each step and epoch; of those before an interruption too.
+    state_store
+        Keeps the state of the run now and then, and gives the one to go on from: the result has the same
+        bytes as that of a run never interrupted, times aside.
 
     Raises
     ------
@@ -52,12 +64,21 @@ def train(recipe: Recipe, seed: int, data: ImageData, *, observers: Sequence[Obs
         seed=torch_seed(seed, Stream.WEIGHTS),
     ).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = build_optimizer(recipe.optimizer, model)
-    train_dynamics = np.zeros((recipe.epochs, len(data.train)), np.float16)
-    val_dynamics = np.zeros((recipe.epochs, len(data.val)), np.float16)
-    history: list[EpochRecord] = []
-    best = _BestWeights(recipe.checkpoint)
+    saver = StateSaver(state_store)
+    state = _restore(state_store, model, optimizer, observers) or TrainingState(
+        model={},
+        optimizer={},
+        best_score=-np.inf,
+        best_epoch=0,
+        best_weights={},
+        best_val_logits=np.zeros((0, 0), np.float32),
+        history=[],
+        steps=[],
+        train_true_probability=np.zeros((recipe.epochs, len(data.train)), np.float16),
+        val_true_probability=np.zeros((recipe.epochs, len(data.val)), np.float16),
+    )
 
-    for epoch in range(1, recipe.epochs + 1):
+    for epoch in range(len(state.history) + 1, recipe.epochs + 1):
         started = time.perf_counter()
         rate = learning_rate(recipe, epoch)
         for group in optimizer.param_groups:
@@ -65,40 +86,81 @@ def train(recipe: Recipe, seed: int, data: ImageData, *, observers: Sequence[Obs
         if recipe.train_mode == "every_epoch" or epoch == 1:
             model.train()
         train_loss, train_accuracy = _train_epoch(
-            model,
-            optimizer,
-            recipe,
-            seed,
-            epoch,
-            data.train,
-            preprocessing,
-            train_dynamics[epoch - 1],
-            observers,
+            model, optimizer, recipe, seed, epoch, data.train, preprocessing, state, observers
         )
         val_logits = predict_logits(model, data.val.images, preprocessing)
-        val_loss, val_accuracy, val_dynamics[epoch - 1] = loss_and_accuracy(val_logits, data.val.labels)
+        val_loss, val_accuracy, true_probability = loss_and_accuracy(val_logits, data.val.labels)
         if not np.isfinite(val_loss):
             raise TrainingFailure(f"validation loss is {val_loss} after epoch {epoch}")
+        state.val_true_probability[epoch - 1] = true_probability
         record = EpochRecord(
             epoch, rate, train_loss, train_accuracy, val_loss, val_accuracy, time.perf_counter() - started
         )
-        history.append(record)
-        best.offer(record, model, val_logits)
+        state.history.append(record)
+        _keep_if_best(state, recipe.checkpoint, record, model, val_logits)
         for observer in observers:
             observer.on_epoch(record)
+        saver.offer(
+            record, lambda: replace(state, model=model.state_dict(), optimizer=optimizer.state_dict())
+        )
 
-    model.load_state_dict(best.weights)
+    model.load_state_dict(state.best_weights)
     return TrainedRun(
-        weights=best.weights,
+        weights=state.best_weights,
         preprocessing=preprocessing,
-        history=history,
-        checkpoint_epoch=best.epoch,
-        val_logits=best.val_logits,
+        history=state.history,
+        checkpoint_epoch=state.best_epoch,
+        val_logits=state.best_val_logits,
         test_logits=predict_logits(model, data.test.images, preprocessing),
-        train_true_probability=train_dynamics,
-        val_true_probability=val_dynamics,
+        train_true_probability=state.train_true_probability,
+        val_true_probability=state.val_true_probability,
         num_parameters=count_parameters(model),
     )
+
+
+def _restore(
+    store: StateStore | None,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    observers: Sequence[Observer],
+) -> TrainingState | None:
+    """The state to go on from, put into model and optimizer; observers are told what went before."""
+    content = store.load() if store else None
+    if content is None:
+        return None
+    try:
+        state = TrainingState.from_bytes(content)
+    except ValueError:
+        return None  # damaged: it only costs the time to train again
+    model.load_state_dict(state.model)
+    optimizer.load_state_dict(state.optimizer)
+    model.eval()  # as validation left it
+    steps_an_epoch = len(state.steps) // len(state.history)
+    for index, record in enumerate(state.history):
+        for step in range(index * steps_an_epoch, (index + 1) * steps_an_epoch):
+            for observer in observers:
+                observer.on_step(step + 1, *state.steps[step])
+        for observer in observers:
+            observer.on_epoch(record)
+    return state
+
+
+def _keep_if_best(
+    state: TrainingState,
+    rule: str,
+    record: EpochRecord,
+    model: nn.Module,
+    val_logits: NDArray[np.float32],
+) -> None:
+    """Copy the weights if the checkpoint rule prefers this epoch to all before it."""
+    score = {
+        "best_val_accuracy": record.val_accuracy,
+        "best_val_loss": -record.val_loss,
+        "last": float(record.epoch),
+    }[rule]
+    if score > state.best_score:
+        state.best_score, state.best_epoch, state.best_val_logits = score, record.epoch, val_logits
+        state.best_weights = {name: value.detach().clone() for name, value in model.state_dict().items()}
 
 
 def _train_epoch(
@@ -109,10 +171,10 @@ def _train_epoch(
     epoch: int,
     split: Split,
     preprocessing: Preprocessing,
-    true_probability: NDArray[np.float16],
+    state: TrainingState,
     observers: Sequence[Observer],
 ) -> tuple[float, float]:
-    """Mean loss and accuracy over the images of one pass; fills `true_probability` [num_images]."""
+    """Mean loss and accuracy over the images of one pass; adds the steps and dynamics to the state."""
     # A model's own random layers (dropout) draw from torch's global generator.
     torch.manual_seed(torch_seed(seed, Stream.LAYERS, epoch))
     order = generator(seed, Stream.ORDER, epoch).permutation(len(split))
@@ -135,11 +197,12 @@ def _train_epoch(
         with torch.no_grad():
             probability = torch.softmax(logits, 1).gather(1, labels[:, None])[:, 0]
             right = int((logits.argmax(1) == labels).sum())
-        true_probability[chosen] = probability.numpy()
+        state.train_true_probability[epoch - 1, chosen] = probability.numpy()
         total_loss += batch_loss * len(chosen)
         total_right += right
+        state.steps.append((batch_loss, right / len(chosen)))
         for observer in observers:
-            observer.on_step((epoch - 1) * len(batches) + index, batch_loss, right / len(chosen))
+            observer.on_step(len(state.steps), *state.steps[-1])
     return total_loss / len(split), total_right / len(split)
 
 
@@ -152,24 +215,3 @@ def _batches(order: NDArray[np.int64], batch_size: int) -> Iterator[NDArray[np.i
     for end in ends:
         yield order[start:end]
         start = end
-
-
-class _BestWeights:
-    """Keeps a copy of the weights of the epoch that the recipe's checkpoint rule prefers."""
-
-    def __init__(self, rule: str) -> None:
-        self.rule = rule
-        self.score = -np.inf
-        self.epoch = 0
-        self.weights: dict[str, Tensor] = {}
-        self.val_logits: NDArray[np.float32] = np.zeros((0, 0), np.float32)
-
-    def offer(self, record: EpochRecord, model: nn.Module, val_logits: NDArray[np.float32]) -> None:
-        score = {
-            "best_val_accuracy": record.val_accuracy,
-            "best_val_loss": -record.val_loss,
-            "last": float(record.epoch),
-        }[self.rule]
-        if score > self.score:
-            self.score, self.epoch, self.val_logits = score, record.epoch, val_logits
-            self.weights = {name: value.detach().clone() for name, value in model.state_dict().items()}

@@ -1,0 +1,70 @@
+"""How far the runs of a study folder are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from bakeoff.store.layout import Layout
+from bakeoff.store.reading import failure_reason, load_history, read_study, stored_identity
+from bakeoff.store.unfinished import unfinished_progress
+from bakeoff.study import Study
+
+
+@dataclass(frozen=True)
+class RunStatus:
+    """One run of a study.
+
+    Attributes
+    ----------
+    state
+        finished, failed, unfinished (it has a state to go on from) or waiting.
+    epochs, num_epochs
+        Done, and in all.
+    val_accuracy
+        After the last of these epochs, 0..1; None before the first.
+    reason
+        Why it failed.
+    """
+
+    recipe: str
+    seed: int
+    state: Literal["finished", "failed", "unfinished", "waiting"]
+    epochs: int
+    num_epochs: int
+    val_accuracy: float | None = None
+    reason: str = ""
+
+
+def study_status(root: Path) -> tuple[Study, list[RunStatus]]:
+    """The study in a folder, and the state of each of its runs.
+
+    Raises
+    ------
+    BakeoffError
+        If it is no study folder.
+    """
+    layout = Layout(root)
+    study = read_study(layout)
+    statuses = [
+        _run_status(layout, name, seed, recipe.epochs)
+        for name, recipe in study.recipes.items()
+        for seed in range(study.seeds)
+    ]
+    return study, statuses
+
+
+def _run_status(layout: Layout, recipe: str, seed: int, num_epochs: int) -> RunStatus:
+    found = stored_identity(layout, recipe, seed)
+    if found and found[0] == "finished":
+        history = load_history(layout.history(recipe, seed))
+        accuracy = float(history["val_accuracy"][-1])
+        return RunStatus(recipe, seed, "finished", num_epochs, num_epochs, accuracy)
+    progress = unfinished_progress(layout.unfinished(recipe, seed))
+    epochs, accuracy_so_far = progress or (0, None)
+    if found:
+        reason = failure_reason(layout, recipe, seed)
+        return RunStatus(recipe, seed, "failed", epochs, num_epochs, accuracy_so_far, reason)
+    state: Literal["unfinished", "waiting"] = "unfinished" if progress else "waiting"
+    return RunStatus(recipe, seed, state, epochs, num_epochs, accuracy_so_far)

@@ -1,0 +1,58 @@
+"""The state of an unfinished run: one file, gone when the run is finished."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bakeoff.store.atomic import write_atomically
+
+
+@dataclass(frozen=True)
+class UnfinishedRun:
+    """A file that holds the state of one run: a line of JSON, then the state's bytes.
+
+    Attributes
+    ----------
+    path
+        Of the file.
+    identity
+        Of the run; the state of a run of another identity is never given.
+    """
+
+    path: Path
+    identity: str
+
+    def load(self) -> bytes | None:
+        """The state saved last under this identity, or None."""
+        try:
+            content = self.path.read_bytes()
+        except OSError:
+            return None
+        line, _, state = content.partition(b"\n")
+        return state if _header(line).get("identity") == self.identity else None
+
+    def save(self, state: bytes, epoch: int, val_accuracy: float) -> None:
+        """Replace the state; epoch and validation accuracy are kept beside it for `bakeoff status`."""
+        header = {"identity": self.identity, "epoch": epoch, "val_accuracy": val_accuracy}
+        write_atomically(self.path, lambda file: file.write(json.dumps(header).encode() + b"\n" + state))
+
+
+def unfinished_progress(path: Path) -> tuple[int, float] | None:
+    """(epochs done, validation accuracy) of the state in a file, or None where there is none."""
+    try:
+        with path.open("rb") as file:
+            header = _header(file.readline())
+        return int(header["epoch"]), float(header["val_accuracy"])
+    except (OSError, KeyError, TypeError, ValueError):
+        return None
+
+
+def _header(line: bytes) -> dict[str, Any]:
+    try:
+        header = json.loads(line)
+    except ValueError:
+        return {}
+    return header if isinstance(header, dict) else {}

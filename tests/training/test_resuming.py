@@ -1,0 +1,157 @@
+"""Going on from a state gives what an uninterrupted run gives; damaged states cost time only."""
+
+import pytest
+import torch
+from torch import nn
+
+from bakeoff.data import load_data
+from bakeoff.study import DataSettings, load_study
+from bakeoff.training import train
+from bakeoff.training.resuming import SHARE_OF_TIME, StateSaver
+
+
+@pytest.fixture(scope="module")
+def data():
+    torch.set_num_threads(1)
+    return load_data(DataSettings(image_size=16))
+
+
+class EveryEpoch:
+    """Keeps the state after each epoch; a saver with a clock that always allows saving."""
+
+    def __init__(self, content=None):
+        self.content = content
+        self.states = []
+
+    def load(self):
+        return self.content
+
+    def save(self, state, epoch, val_accuracy):
+        self.states.append(state)
+
+
+@pytest.fixture(autouse=True)
+def save_always(monkeypatch):
+    monkeypatch.setattr("bakeoff.training.resuming.MIN_SECONDS_BETWEEN", 0.0)
+    monkeypatch.setattr("bakeoff.training.resuming.SHARE_OF_TIME", float("inf"))
+
+
+class Dropout(nn.Module):
+    """A model with random layers of its own."""
+
+    def __init__(self, num_classes, image_size):
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Flatten(), nn.Linear(3 * image_size**2, 30), nn.Dropout(0.5), nn.Linear(30, num_classes)
+        )
+
+    def forward(self, images):
+        return self.layers(images)
+
+
+class Heard:
+    def __init__(self):
+        self.steps, self.epochs = [], []
+
+    def on_step(self, step, loss, accuracy):
+        self.steps.append((step, loss, accuracy))
+
+    def on_epoch(self, record):
+        self.epochs.append((record.epoch, record.train_loss, record.val_accuracy))
+
+
+def same(first, second):
+    assert first.test_logits.tobytes() == second.test_logits.tobytes()
+    assert first.val_logits.tobytes() == second.val_logits.tobytes()
+    assert first.train_true_probability.tobytes() == second.train_true_probability.tobytes()
+    assert first.val_true_probability.tobytes() == second.val_true_probability.tobytes()
+    assert first.checkpoint_epoch == second.checkpoint_epoch
+    assert all(torch.equal(first.weights[name], second.weights[name]) for name in first.weights)
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["recipes.lenet5.model.batch_norm=true"],
+        ["recipes.lenet5.train_mode=first_epoch_only", "recipes.lenet5.model.batch_norm=true"],
+        ["recipes.lenet5.optimizer=sgd", "recipes.lenet5.schedule=cosine", "recipes.lenet5.checkpoint=last"],
+        ["recipes.lenet5.optimizer=adamw", "recipes.lenet5.checkpoint=best_val_loss"],
+    ],
+)
+def test_going_on_after_any_epoch_gives_the_same_bytes(data, overrides):
+    recipe = load_study("quickstart", epochs=4, overrides=overrides).recipes["lenet5"]
+    store, heard = EveryEpoch(), Heard()
+    whole = train(recipe, 1, data, observers=[heard], state_store=store)
+    assert len(store.states) == 4
+    for state in store.states:
+        heard_again = Heard()
+        same(train(recipe, 1, data, observers=[heard_again], state_store=EveryEpoch(state)), whole)
+        assert (heard_again.steps, heard_again.epochs) == (heard.steps, heard.epochs)
+
+
+def test_a_models_own_randomness_goes_on_too(data, monkeypatch):
+    from bakeoff.training import loop
+
+    def build(settings, *, num_classes, image_size, seed):
+        torch.manual_seed(seed)
+        return Dropout(num_classes, image_size)
+
+    monkeypatch.setattr(loop, "build_model", build)
+    recipe = load_study("quickstart", epochs=3).recipes["lenet5"]
+    store = EveryEpoch()
+    whole = train(recipe, 0, data, state_store=store)
+    torch.rand(11)
+    same(train(recipe, 0, data, state_store=EveryEpoch(store.states[0])), whole)
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda state: b"", lambda state: state[: len(state) // 2], lambda state: b"x" * 99]
+)
+def test_a_damaged_state_is_passed_over(data, damage):
+    recipe = load_study("quickstart", epochs=2).recipes["lenet5"]
+    store = EveryEpoch()
+    whole = train(recipe, 0, data, state_store=store)
+    same(train(recipe, 0, data, state_store=EveryEpoch(damage(store.states[0]))), whole)
+
+
+def test_a_state_with_pickled_code_is_not_run(data, tmp_path):
+    import io
+    import os
+
+    class Attack:
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / "attacked"),)
+
+    buffer = io.BytesIO()
+    torch.save({"model": Attack()}, buffer)
+    recipe = load_study("quickstart", epochs=1).recipes["lenet5"]
+    train(recipe, 0, data, state_store=EveryEpoch(buffer.getvalue()))
+    assert not (tmp_path / "attacked").exists()
+
+
+def test_saving_keeps_to_its_share_of_the_time(monkeypatch):
+    monkeypatch.undo()
+    now = 0.0
+
+    class Slow:
+        count = 0
+
+        def save(self, state, epoch, val_accuracy):
+            nonlocal now
+            now += 0.5
+            self.count += 1
+
+    class State:
+        def to_bytes(self):
+            return b""
+
+    class Record:
+        epoch, val_accuracy = 1, 0.5
+
+    store = Slow()
+    saver = StateSaver(store, clock=lambda: now)
+    for _ in range(10_000):
+        now += 0.1
+        saver.offer(Record, State)
+    assert store.count >= 2
+    assert store.count * 0.5 / now <= SHARE_OF_TIME + 0.001
