@@ -1,0 +1,227 @@
+"""The command line: one command, one public function. Options, printing, exit codes."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bakeoff.errors import BakeoffError
+
+EXIT_FAILED_RUNS = 1
+EXIT_USER_ERROR = 2
+EXIT_INTERRUPTED = 130
+
+app = typer.Typer(
+    help="Train image classifier recipes with many seeds, and learn honestly which is better.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+data_app = typer.Typer(help="Look at image data, or fetch it.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+
+StudyArgument = Annotated[str, typer.Argument(metavar="STUDY", help="A built-in study, or a TOML file.")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Set any key of the study file; repeatable."),
+]
+
+
+@app.command()
+def run(
+    study: StudyArgument = "quickstart",
+    data: Annotated[
+        str | None, typer.Option(metavar="SOURCE", help="digits, or splits|folder|stl10|cifar10:DIR.")
+    ] = None,
+    seeds: Annotated[int | None, typer.Option(min=1, help="Runs a recipe.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Epochs of every recipe.")] = None,
+    recipes: Annotated[str | None, typer.Option(metavar="A,B", help="Only these recipes.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="The study folder; default results/NAME.")
+    ] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Worker processes; default: one a core.")] = None,
+    set_: SetOption = None,
+    open_: Annotated[bool, typer.Option("--open", help="Open the report in a browser.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait if the study folder is in use.")] = False,
+) -> None:
+    """Train a study's recipes with all seeds, compare them, write the report."""
+    from rich.console import Console
+
+    from bakeoff.study import load_study
+
+    loaded = load_study(
+        study,
+        overrides=set_ or [],
+        source=data,
+        seeds=seeds,
+        epochs=epochs,
+        recipes=[name.strip() for name in recipes.split(",")] if recipes is not None else None,
+    )
+    root = out or Path("results") / loaded.name
+    console = Console()
+
+    from bakeoff.display import StudyDisplay
+    from bakeoff.running import run_study
+
+    # A user's own model may lie in the current folder.
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        with StudyDisplay(console) as display:
+            outcome = run_study(
+                loaded,
+                root,
+                num_workers=jobs,
+                display=display,
+                on_wait=(lambda text: typer.echo(f"{text}; waiting")) if wait else None,
+            )
+    except KeyboardInterrupt:
+        typer.echo(
+            f"stopped; what is done is kept in {root}, and the same command goes on from there",
+            err=True,
+        )
+        raise typer.Exit(EXIT_INTERRUPTED) from None
+    _finish(root, open_)
+    if outcome.failed:
+        raise typer.Exit(EXIT_FAILED_RUNS)
+
+
+@app.command()
+def studies() -> None:
+    """List the built-in studies."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from bakeoff.study import builtin_studies
+
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for name, study in builtin_studies().items():
+        table.add_row(name, study.description)
+    Console().print(table)
+
+
+@app.command()
+def show(study: StudyArgument, set_: SetOption = None) -> None:
+    """Print a study file with every default written out, to copy and edit."""
+    from bakeoff.study import load_study, study_to_toml
+
+    sys.stdout.write(study_to_toml(load_study(study, overrides=set_ or [])))
+
+
+@app.command()
+def report(
+    study_dir: Annotated[Path, typer.Argument(metavar="STUDY_DIR", help="A folder that `run` wrote.")],
+    open_: Annotated[bool, typer.Option("--open", help="Open the report in a browser.")] = False,
+) -> None:
+    """Analyse and report again, from the stored results alone."""
+    _finish(study_dir, open_)
+
+
+@app.command()
+def status(
+    study_dir: Annotated[Path, typer.Argument(metavar="STUDY_DIR", help="A folder that `run` wrote.")],
+) -> None:
+    """Show the state of each run of a study."""
+    from rich.console import Console
+
+    from bakeoff.printing import print_status
+    from bakeoff.store import study_status
+
+    print_status(*study_status(study_dir), Console())
+
+
+@app.command()
+def compare(
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="CSV, predictions.npz, or a folder with runs/.")
+    ],
+    baseline: Annotated[
+        str | None, typer.Option(metavar="RECIPE", help="Compare each other recipe with this one.")
+    ] = None,
+    margin: Annotated[float, typer.Option(help="The smallest difference that matters, 0..1.")] = 0.01,
+    confidence: Annotated[float, typer.Option(help="Of the intervals, 0..1.")] = 0.95,
+    json_: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write the result as data.")
+    ] = None,
+    report_: Annotated[
+        Path | None, typer.Option("--report", metavar="DIR", help="Write a page, figures and tables.")
+    ] = None,
+) -> None:
+    """Compare predictions made elsewhere: recipe,seed,image,label,prediction[,p_CLASS...]."""
+    from rich.console import Console
+
+    from bakeoff.compare import compare_files, comparison_json, print_comparison, write_comparison_report
+
+    comparison = compare_files(files, baseline=baseline, margin=margin, confidence=confidence)
+    print_comparison(comparison, Console())
+    if json_ is not None:
+        from bakeoff.store.atomic import write_text
+
+        write_text(json_, comparison_json(comparison))
+    if report_ is not None:
+        typer.echo(f"report: {write_comparison_report(comparison, report_)}")
+
+
+def _finish(root: Path, open_report: bool) -> None:
+    """Analyse, write the report, print what came out."""
+    from rich.console import Console
+
+    from bakeoff.printing import print_results
+    from bakeoff.report import build_report
+    from bakeoff.store import load_study_folder
+
+    stored = load_study_folder(root)
+    page = build_report(root)
+    print_results(stored, Console())
+    typer.echo(f"report: {page}")
+    if open_report:
+        typer.launch(page.resolve().as_uri())
+
+
+@data_app.command("info")
+def data_info(
+    source: Annotated[
+        str, typer.Argument(metavar="SOURCE", help="digits, or splits|folder|stl10|cifar10:DIR.")
+    ],
+    set_: SetOption = None,
+) -> None:
+    """Show splits, counts a class, sizes, mean, std and problems of a data source."""
+    from rich.console import Console
+
+    from bakeoff.data import describe, load_data
+    from bakeoff.display import StudyDisplay
+    from bakeoff.printing import print_data_info
+    from bakeoff.study import load_study
+
+    settings = load_study("quickstart", source=source, overrides=set_ or []).data
+    console = Console()
+    with StudyDisplay(console) as display:
+        data = load_data(settings, progress=display.decoding)
+    print_data_info(describe(data), console)
+
+
+@data_app.command("fetch")
+def data_fetch(
+    name: Annotated[str, typer.Argument(help="stl10")],
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where to keep it.")],
+) -> None:
+    """Download a data set, verify it, keep it."""
+    from rich.console import Console
+
+    from bakeoff.data import fetch
+    from bakeoff.display import StudyDisplay
+
+    with StudyDisplay(Console()) as display:
+        fetched = fetch(name, directory, progress=display.decoding)
+    typer.echo(f"{name} is in {fetched}; use it with --data {name}:{fetched}")
+
+
+def main() -> None:
+    """Run the command line; a user's mistake is printed in one piece and exits with 2."""
+    try:
+        app()
+    except BakeoffError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(EXIT_USER_ERROR)

@@ -1,0 +1,178 @@
+"""How a study goes on, on the screen: a live table in a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from types import TracebackType
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
+from rich.text import Text
+
+from bakeoff.data.image_data import SPLIT_NAMES, ImageData
+from bakeoff.engines import EpochDone, Event, RunFailed, RunFinished, RunRetried, Task
+from bakeoff.study import Study
+from bakeoff.training import EpochRecord
+
+EPOCHS_BETWEEN_LINES = 5
+
+
+class StudyDisplay:
+    """Shows decoding, then a line a recipe. A context manager; the screen is left tidy at its end.
+
+    Parameters
+    ----------
+    console
+        Where to; if it is no terminal, plain lines are printed every 5 epochs.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.live: Live | None = None
+        self.progress: Progress | None = None
+        self.state: _State | None = None
+
+    def __enter__(self) -> StudyDisplay:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end_decoding()
+        if self.live is not None:
+            self.live.stop()
+
+    def decoding(self, text: str, done: int, total: int) -> None:
+        """Show a bar while images are read; nothing where there is no terminal."""
+        if not self.console.is_terminal:
+            return
+        if self.progress is None:
+            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+            self.progress = Progress(*columns, console=self.console, transient=True)
+            self.progress.add_task(text, total=total)
+            self.progress.start()
+        self.progress.update(self.progress.task_ids[0], description=text, completed=done, total=total)
+
+    def _end_decoding(self) -> None:
+        if self.progress is not None:
+            self.progress.stop()
+            self.progress = None
+
+    def begin(self, study: Study, data: ImageData, todo: list[Task], num_workers: int) -> None:
+        self._end_decoding()
+        counts = " / ".join(f"{len(data.split(name)):,}" for name in SPLIT_NAMES)
+        total = study.seeds * len(study.recipes)
+        self.console.print(
+            Text(
+                f"{study.name}: {_count(len(study.recipes), 'recipe')} x {_count(study.seeds, 'seed')} on "
+                f"{data.source} ({counts} images in train / val / test, {data.num_classes} classes, "
+                f"{data.image_size} x {data.image_size})"
+            )
+        )
+        if len(todo) < total:
+            self.console.print(f"{total - len(todo)} of {total} runs are done already; {len(todo)} to do")
+        self.state = _State(study, todo, num_workers)
+        if self.console.is_terminal and todo:
+            self.live = Live(
+                get_renderable=self.state.render, console=self.console, refresh_per_second=4, transient=True
+            )
+            self.live.start()
+
+    def handle(self, event: Event) -> None:
+        """Take in an event of the engine and show it."""
+        assert self.state is not None
+        self.state.take_in(event)
+        if isinstance(event, RunFailed):
+            failed = f"{event.task.recipe}, seed {event.task.seed}: failed: {event.reason}"
+            self.console.print(Text(failed, style="red"))
+        elif isinstance(event, RunRetried):
+            retried = f"{event.task.recipe}, seed {event.task.seed}: {event.reason}; trying again"
+            self.console.print(Text(retried, style="yellow"))
+        elif self.live is None and isinstance(event, EpochDone):
+            record, epochs = event.record, self.state.study.recipes[event.task.recipe].epochs
+            if record.epoch % EPOCHS_BETWEEN_LINES == 0 or record.epoch == epochs:
+                self.console.print(Text(_plain_line(event.task, record, epochs)), soft_wrap=True)
+
+
+class _State:
+    """What is known of the study while it runs, and the table of it."""
+
+    def __init__(self, study: Study, todo: list[Task], num_workers: int) -> None:
+        self.study, self.num_workers = study, num_workers
+        self.done = dict.fromkeys(study.recipes, study.seeds)
+        for task in todo:
+            self.done[task.recipe] -= 1
+        self.failed: dict[str, int] = defaultdict(int)
+        self.epochs_left = dict.fromkeys(study.recipes, 0)
+        for task in todo:
+            self.epochs_left[task.recipe] += study.recipes[task.recipe].epochs
+        self.last: dict[str, EpochRecord] = {}
+        self.running: dict[Task, int] = {}
+        self.seconds: dict[str, list[float]] = {name: [] for name in study.recipes}
+
+    def take_in(self, event: Event) -> None:
+        name = event.task.recipe
+        if isinstance(event, EpochDone):
+            self.last[name] = event.record
+            self.running[event.task] = event.record.epoch
+            self.epochs_left[name] -= 1
+            self.seconds[name].append(event.record.seconds)
+        elif isinstance(event, RunFinished):
+            self.done[name] += 1
+            self.running.pop(event.task, None)
+        elif isinstance(event, RunRetried):
+            self.epochs_left[name] += self.running.pop(event.task, 0)
+        elif isinstance(event, RunFailed):
+            self.failed[name] += 1
+            self.epochs_left[name] -= self.study.recipes[name].epochs - self.running.pop(event.task, 0)
+
+    def seconds_left(self, name: str) -> float | None:
+        """Estimated work left for a recipe, in seconds of one worker; None before its first epoch."""
+        seconds = self.seconds[name] or [value for values in self.seconds.values() for value in values]
+        return self.epochs_left[name] * sum(seconds) / len(seconds) if seconds else None
+
+    def render(self) -> Group:
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+        table.add_column("recipe", overflow="ellipsis", no_wrap=True)
+        for heading in ("seeds", "epoch", "loss", "val", "acc. %", "val", "left"):
+            table.add_column(heading, justify="right", no_wrap=True)
+        for name, recipe in self.study.recipes.items():
+            record, left = self.last.get(name), self.seconds_left(name)
+            epochs = sorted(epoch for task, epoch in self.running.items() if task.recipe == name)
+            failed = f" ({self.failed[name]} failed)" if self.failed[name] else ""
+            table.add_row(
+                Text(name),
+                f"{self.done[name]}/{self.study.seeds}{failed}",
+                f"{epochs[-1]}/{recipe.epochs}" if epochs else "",
+                f"{record.train_loss:.3f}" if record else "",
+                f"{record.val_loss:.3f}" if record else "",
+                f"{100 * record.train_accuracy:.1f}" if record else "",
+                f"{100 * record.val_accuracy:.1f}" if record else "",
+                _duration(left / self.num_workers) if left else "",
+            )
+        lefts = [self.seconds_left(name) for name in self.study.recipes]
+        known = [left for left in lefts if left is not None]
+        text = f"about {_duration(sum(known) / self.num_workers)} left" if known else "starting workers"
+        return Group(table, Text(f"{text}; Ctrl-C stops, the same command goes on", style="dim"))
+
+
+def _plain_line(task: Task, record: EpochRecord, epochs: int) -> str:
+    return (
+        f"{task.recipe} seed {task.seed} epoch {record.epoch}/{epochs}: "
+        f"loss {record.train_loss:.4f} accuracy {100 * record.train_accuracy:.1f} %, "
+        f"val loss {record.val_loss:.4f} accuracy {100 * record.val_accuracy:.1f} %"
+    )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _duration(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02d} min"
+    return f"{minutes} min {seconds:02d} s" if minutes else f"{seconds} s"

@@ -1,0 +1,353 @@
+"""The command line through real processes: what a user types, sees and finds on disk."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+BAKEOFF = str(Path(sys.executable).with_name("bakeoff"))
+SMALL = ["quickstart", "--epochs", "2", "--seeds", "2", "--recipes", "lenet5,lenet5_batch_norm"]
+
+
+def bakeoff(*words, cwd, check=True, **variables):
+    environment = {**os.environ, "COLUMNS": "80", **variables}
+    done = subprocess.run(
+        [BAKEOFF, *map(str, words)], cwd=cwd, env=environment, capture_output=True, text=True, check=False
+    )
+    if check:
+        assert done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+def result_files(root: Path) -> dict[str, bytes]:
+    kept = ("predictions.npz", "best.safetensors")
+    return {str(path.relative_to(root)): path.read_bytes() for name in kept for path in root.rglob(name)}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A small study that ran once, with two workers."""
+    folder = tmp_path_factory.mktemp("finished")
+    done = bakeoff("run", *SMALL, "--jobs", "2", "--out", "study", cwd=folder)
+    return folder, done
+
+
+def test_a_run_prints_its_progress_its_results_and_the_report(finished):
+    folder, done = finished
+    assert "2 recipes x 2 seeds on digits" in done.stdout
+    assert "lenet5_batch_norm seed 1 epoch 2/2: loss" in done.stdout
+    assert done.stdout.rstrip().splitlines()[-1] == "report: study/report/index.html"
+    assert (folder / "study/report/index.html").stat().st_size > 10_000
+    assert done.stderr == ""
+    assert max(map(len, done.stdout.splitlines()[-30:])) <= 100
+
+
+def test_one_worker_and_two_workers_give_the_same_bytes(finished, tmp_path):
+    folder, _ = finished
+    bakeoff("run", *SMALL, "--jobs", "1", "--out", "study", cwd=tmp_path)
+    one, two = result_files(tmp_path / "study"), result_files(folder / "study")
+    assert len(one) == 8
+    assert one == two
+
+
+def test_a_second_run_with_the_same_words_trains_nothing(finished):
+    folder, _ = finished
+    before = {path: path.stat().st_mtime_ns for path in (folder / "study/runs").rglob("*.*")}
+    done = bakeoff("run", *SMALL, "--out", "study", cwd=folder)
+    assert "4 of 4 runs are done already" in done.stdout
+    assert {path: path.stat().st_mtime_ns for path in (folder / "study/runs").rglob("*.*")} == before
+
+
+def test_other_settings_in_the_same_folder_are_refused(finished):
+    folder, _ = finished
+    done = bakeoff("run", *SMALL, "--epochs", "3", "--out", "study", cwd=folder, check=False)
+    assert done.returncode == 2
+    assert "recipes.lenet5.epochs: was 2, now 3" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_report_can_be_made_again_from_the_results_alone(finished, tmp_path):
+    folder, _ = finished
+    before = (folder / "study/report/index.html").read_bytes()
+    (folder / "study/report/index.html").unlink()
+    bakeoff("report", "study", cwd=folder, BAKEOFF_CACHE=str(tmp_path / "no cache"))
+    assert (folder / "study/report/index.html").read_bytes() == before
+    assert not (tmp_path / "no cache").exists()
+
+
+def test_tensorboard_finds_every_run_with_curves_matrix_and_hyperparameters(finished):
+    folder, _ = finished
+    runs = sorted(path for path in (folder / "study/tensorboard").glob("*/*"))
+    assert [f"{path.parent.name}/{path.name}" for path in runs] == [
+        "lenet5/seed-0", "lenet5/seed-1", "lenet5_batch_norm/seed-0", "lenet5_batch_norm/seed-1",
+    ]  # fmt: skip
+    for path in runs:
+        assert len(list(path.iterdir())) == 1
+        events = EventAccumulator(str(path)).Reload()
+        tags = events.Tags()
+        assert {"loss/train", "loss/val", "accuracy/train", "accuracy/val", "learning_rate"} <= set(
+            tags["scalars"]
+        )
+        assert [event.step for event in events.Scalars("loss/val")] == [1, 2]
+        steps = [event.step for event in events.Scalars("step/loss")]
+        assert steps == list(range(1, len(steps) + 1))
+        assert tags["images"] == ["confusion_matrix/test"]
+        assert "_hparams_/session_start_info" in events.summary_metadata
+        history = np.genfromtxt(
+            folder / "study/runs" / path.parent.name / path.name / "history.csv", delimiter=",", names=True
+        )
+        logged = [event.value for event in events.Scalars("loss/train")]
+        assert logged == pytest.approx(history["train_loss"], rel=1e-6)
+
+
+def test_every_event_file_holds_the_hyperparameters(finished):
+    from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
+
+    folder, _ = finished
+    (path,) = (folder / "study/tensorboard/lenet5_batch_norm/seed-1").iterdir()
+    text = b"".join(event.SerializeToString() for event in EventFileLoader(str(path)).Load())
+    assert b"model.batch_norm" in text
+    assert b"optimizer.lr" in text
+
+
+def test_the_study_folder_holds_what_the_design_names(finished):
+    folder, _ = finished
+    root = folder / "study"
+    assert {path.name for path in root.iterdir()} == {
+        ".lock",
+        "study.toml", "data.json", "environment.json", "test_images.npz", "runs", "tensorboard", "report",
+    }  # fmt: skip
+    assert {path.name for path in (root / "runs/lenet5/seed-0").iterdir()} == {
+        "history.csv", "predictions.npz", "best.safetensors",
+    }  # fmt: skip
+    study = tomllib.loads((root / "study.toml").read_text())
+    assert study["recipes"]["lenet5"]["epochs"] == 2
+    assert json.loads((root / "environment.json").read_text())["threads_per_run"] == 1
+    summary = json.loads((root / "report/summary.json").read_text())
+    assert "comparison" in summary
+
+
+def test_a_run_whose_loss_is_not_finite_fails_alone(tmp_path):
+    words = [*SMALL, "--set", "recipes.lenet5.optimizer.lr=1e30", "--out", "study"]
+    done = bakeoff("run", *words, cwd=tmp_path, check=False)
+    assert done.returncode == 1
+    assert "lenet5, seed 0: failed: training loss is" in done.stdout
+    assert (
+        sorted(path.parent.parent.name for path in tmp_path.rglob("predictions.npz"))
+        == ["lenet5_batch_norm"] * 2
+    )
+    assert "training loss is" in (tmp_path / "study/report/index.html").read_text()
+    again = bakeoff("run", *words, cwd=tmp_path, check=False)
+    assert again.returncode == 1
+    assert "4 of 4 runs are done already" in again.stdout
+
+
+def children_of(process_id: int) -> list[int]:
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[1]) == process_id:
+            found.append(int(path.parent.name))
+    return found
+
+
+def wait_until(condition, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
+
+
+def start(words, cwd):
+    return subprocess.Popen(
+        [BAKEOFF, "run", *words], cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        start_new_session=True,
+    )  # fmt: skip
+
+
+LONG = [
+    "quickstart",
+    "--epochs",
+    "30",
+    "--seeds",
+    "3",
+    "--recipes",
+    "lenet5",
+    "--jobs",
+    "2",
+    "--out",
+    "study",
+]
+
+
+def test_ctrl_c_stops_cleanly_and_the_same_words_go_on(tmp_path):
+    process = start(LONG, tmp_path)
+    wait_until(lambda: list(tmp_path.rglob("predictions.npz")))
+    os.killpg(process.pid, signal.SIGINT)
+    output, errors = process.communicate(timeout=30)
+    assert process.returncode == 130, output + errors
+    assert "the same command goes on" in errors
+    assert "Traceback" not in errors
+    assert not list(tmp_path.rglob("*.tmp"))
+    finished = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("predictions.npz")}
+    assert len(finished) < 3
+    done = bakeoff("run", *LONG, cwd=tmp_path)
+    assert "runs are done already" in done.stdout
+    assert len(list(tmp_path.rglob("predictions.npz"))) == 3
+    assert all(path.stat().st_mtime_ns == before for path, before in finished.items())
+
+
+def test_a_worker_that_is_killed_costs_only_the_time_since_its_last_state(tmp_path):
+    process = start(LONG, tmp_path)
+    wait_until(lambda: len(list(tmp_path.rglob("events.*"))) >= 2)
+    workers = [
+        child
+        for child in children_of(process.pid)
+        if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()
+    ]
+    os.kill(workers[0], signal.SIGKILL)
+    output, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, output + errors
+    assert "killed by signal 9" in output
+    assert "trying again" in output
+    assert len(list(tmp_path.rglob("predictions.npz"))) == 3
+    assert not list(tmp_path.rglob("unfinished.state"))
+
+
+def test_a_run_of_which_three_workers_died_is_given_up_and_the_rest_goes_on(tmp_path):
+    (tmp_path / "nets.py").write_text(
+        "import os\n"
+        "from torch import nn\n"
+        "class Dies(nn.Module):\n"
+        "    def __init__(self, num_classes, image_size):\n"
+        "        super().__init__()\n"
+        "        self.layers = nn.Sequential(nn.Flatten(), nn.Linear(3 * image_size**2, num_classes))\n"
+        "    def forward(self, images):\n"
+        "        if len(images) > 4:\n"
+        "            os.kill(os.getpid(), 9)\n"
+        "        return self.layers(images)\n"
+    )
+    (tmp_path / "mine.toml").write_text(
+        'name = "mine"\nseeds = 1\n[recipes.dies]\nmodel = "nets:Dies"\n[recipes.lives]\nepochs = 1\n'
+    )
+    done = bakeoff("run", "mine.toml", cwd=tmp_path, check=False)
+    assert done.returncode == 1
+    assert done.stdout.count("trying again") == 2
+    assert "dies, seed 0: failed: the worker process died (killed by signal 9" in done.stdout
+    assert [path.parent.parent.name for path in tmp_path.rglob("predictions.npz")] == ["lives"]
+    status = bakeoff("status", "results/mine", cwd=tmp_path).stdout
+    assert "1 failed, 1 finished" in status
+
+
+def test_a_second_run_in_the_same_folder_says_who_holds_it_or_waits(tmp_path):
+    process = start(LONG, tmp_path)
+    wait_until(lambda: list(tmp_path.rglob(".lock-holder.json")))
+    refused = bakeoff("run", *LONG, cwd=tmp_path, check=False)
+    assert refused.returncode == 2
+    assert f"in use by process {process.pid} on" in refused.stderr
+    waited = bakeoff("run", *LONG, "--wait", cwd=tmp_path)
+    assert "waiting" in waited.stdout
+    assert "3 of 3 runs are done already" in waited.stdout
+    process.communicate()
+    assert process.returncode == 0
+
+
+def test_a_lock_left_by_a_killed_driver_is_taken_over(tmp_path):
+    process = start(LONG, tmp_path)
+    wait_until(lambda: list(tmp_path.rglob("events.*")))
+    process.kill()
+    process.communicate()
+    bakeoff("run", *LONG, cwd=tmp_path)
+    assert len(list(tmp_path.rglob("predictions.npz"))) == 3
+
+
+def test_workers_end_when_the_driver_is_killed(tmp_path):
+    process = start(LONG, tmp_path)
+    wait_until(lambda: len(list(tmp_path.rglob("events.*"))) >= 2)
+    workers = children_of(process.pid)
+    assert len(workers) >= 2
+    process.kill()
+    process.communicate()
+    wait_until(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers))
+
+
+def test_a_users_own_model_in_the_current_folder_is_trained(tmp_path):
+    (tmp_path / "nets.py").write_text(
+        "from torch import nn\n"
+        "class Linear(nn.Module):\n"
+        "    def __init__(self, num_classes, image_size):\n"
+        "        super().__init__()\n"
+        "        self.layers = nn.Sequential(nn.Flatten(), nn.Linear(3 * image_size**2, num_classes))\n"
+        "    def forward(self, images):\n"
+        "        return self.layers(images)\n"
+    )
+    (tmp_path / "mine.toml").write_text(
+        'name = "mine"\nseeds = 2\n[recipes.linear]\nepochs = 2\nmodel = "nets:Linear"\n'
+    )
+    bakeoff("run", "mine.toml", cwd=tmp_path)
+    assert len(list((tmp_path / "results/mine/runs/linear").glob("*/predictions.npz"))) == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["run", "quikstart"], "did you mean 'quickstart'"),
+        (["run", "--data", "folder:nowhere"], "nowhere"),
+        (["run", "--data", "foldr:x"], "folder"),
+        (["run", "--set", "defaults.epoch=3"], "'epochs'"),
+        (["run", "--set", "defaults.model=nets:Linear"], "cannot import 'nets'"),
+        (["run", "--recipes", "a"], "no recipe 'a'"),
+        (["show", "nothing"], "no study 'nothing'"),
+        (["report", "."], "not a study folder"),
+        (["data", "info", "splits:nowhere"], "nowhere"),
+        (["data", "fetch", "mnist", "."], "stl10"),
+    ],
+)
+def test_a_users_mistake_is_one_message_and_exit_code_2(tmp_path, words, message):
+    done = bakeoff(*words, cwd=tmp_path, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_show_gives_a_file_that_run_takes(tmp_path):
+    (tmp_path / "mine.toml").write_text(bakeoff("show", "quickstart", cwd=tmp_path).stdout)
+    done = bakeoff("show", "mine.toml", cwd=tmp_path)
+    assert done.stdout == (tmp_path / "mine.toml").read_text()
+
+
+def test_studies_lists_the_built_in_ones(tmp_path):
+    lines = bakeoff("studies", cwd=tmp_path).stdout
+    for name in ("quickstart", "lenet5-stl10", "lenet5-as-published"):
+        assert name in lines
+
+
+def test_data_info_tells_splits_counts_and_statistics(tmp_path, stl10_dir):
+    text = bakeoff("data", "info", f"splits:{stl10_dir}", cwd=tmp_path).stdout
+    for word in ("5,000", "1,000", "2,000", "airplane", "96 x 96", "0.4468", "0.2384"):
+        assert word in text, text
+
+
+def test_help_imports_nothing_heavy():
+    script = (
+        "import sys\nfrom bakeoff.cli import app\n"
+        "from typer.testing import CliRunner\n"
+        "assert CliRunner().invoke(app, ['--help']).exit_code == 0\n"
+        "heavy = {'torch', 'numpy', 'matplotlib', 'sklearn', 'scipy', 'pydantic', 'PIL'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
