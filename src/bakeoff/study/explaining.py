@@ -105,6 +105,8 @@ def _problem_text(problem: dict[str, Any], path: list[str], merged: Table) -> st
     if kind == "too_short" and path == ["recipes"]:
         return "a study needs at least one [recipes.NAME] table"
     if kind == "string_pattern_mismatch":
+        if "train_loss" in path:
+            return f"the key {found!r} is no epoch; expected a whole number from 1, in quotes"
         return f"the name {found!r} may hold only letters, digits, - and _ (64 at most)"
     expected = EXPECTED.get(kind) or problem["msg"].removeprefix("Input should be ")
     return f"found {found!r}, expected {expected}"

@@ -12,6 +12,7 @@ from bakeoff.study.recipe import Recipe
 
 RecipeName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
 Share = Annotated[float, Field(ge=0, le=1)]
+EpochKey = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,6}$")]
 
 
 class Published(Settings):
@@ -23,7 +24,7 @@ class Published(Settings):
     class_accuracies: dict[str, Share] = Field(default_factory=dict)
     """The same for the images of one class, by class name."""
 
-    train_loss: dict[str, float] = Field(default_factory=dict)
+    train_loss: dict[EpochKey, float] = Field(default_factory=dict)
     """Mean training loss of single epochs; the key is the epoch, counted from 1."""
 
     test_images: int | None = Field(None, ge=1)

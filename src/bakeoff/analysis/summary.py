@@ -1,0 +1,167 @@
+"""summarize(): everything that a report shows, as numbers; the content of summary.json."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bakeoff.analysis.confusion import RecipeConfusion, confusions
+from bakeoff.analysis.difficulty import image_difficulties
+from bakeoff.analysis.failed_cases import choose_failed_cases
+from bakeoff.analysis.predictions import Predictions
+from bakeoff.analysis.scores import RecipeScore, scores
+from bakeoff.analysis.study_comparison import compare_study
+
+if TYPE_CHECKING:
+    from bakeoff.store import StoredRun, StoredStudy
+    from bakeoff.study import Published, Recipe
+
+SUMMARY_VERSION = 1
+"""Of the summary's form; raised when a key changes its meaning."""
+
+CURVES = ("train_loss", "train_accuracy", "val_loss", "val_accuracy")
+
+
+def summarize(stored: StoredStudy) -> dict[str, Any]:
+    """Reduce a study folder to the numbers of its report.
+
+    Parameters
+    ----------
+    stored
+        All results; recipes without a finished run are summarised by their failures alone.
+
+    Returns
+    -------
+    dict
+        JSON-able, without NaN or infinity (None instead); accuracies in 0..1, times in seconds, classes as
+        indices into `data.class_names`:
+
+        - `study`: name, description, seeds asked for, baseline, margin, confidence;
+        - `data`, `environment`: as stored;
+        - `recipes`, a list in the study's order: `settings`, `failures`, `missing_seeds`, `published`, and
+          `results`: None without a finished run, else accuracies, class accuracies, confusion counts, curves
+          and costs, per seed and over seeds;
+        - `failed_cases`: one for each recipe and class with a wrongly classified image;
+        - `comparison`: as `Comparison.to_dict` gives it; None without a finished run.
+    """
+    study, predictions = stored.study, stored.predictions()
+    comparison = compare_study(study, predictions)
+    found = {
+        score.recipe: (score, confusion)
+        for score, confusion in zip(scores(predictions), confusions(predictions), strict=True)
+    }
+    recipes = []
+    for name, recipe in study.recipes.items():
+        runs = stored.runs_of(name)
+        failures = [failure for failure in stored.failures if failure.recipe == name]
+        done = {run.seed for run in runs} | {failure.seed for failure in failures}
+        recipes.append(
+            {
+                "name": name,
+                "settings": flatten_settings(recipe),
+                "failures": [{"seed": failure.seed, "reason": failure.reason} for failure in failures],
+                "missing_seeds": [seed for seed in range(study.seeds) if seed not in done],
+                "published": _published(study.published.get(name), stored.class_names),
+                "results": _results(*found[name], runs) if name in found else None,
+            }
+        )
+    summary: dict[str, Any] = _jsonable(
+        {
+            "summary_version": SUMMARY_VERSION,
+            "study": {
+                "name": study.name,
+                "description": study.description,
+                "seeds": study.seeds,
+                "baseline": study.baseline,
+                "margin": study.margin,
+                "confidence": study.confidence,
+            },
+            "data": stored.data,
+            "environment": stored.environment,
+            "recipes": recipes,
+            "failed_cases": _failed_cases(predictions),
+            "comparison": comparison.to_dict() if comparison else None,
+        }
+    )
+    return summary
+
+
+def flatten_settings(recipe: Recipe) -> dict[str, Any]:
+    """Give a recipe's settings by dotted path, such as `optimizer.lr`, in the order they are declared."""
+    return _flatten(recipe.model_dump(mode="json"))
+
+
+def _flatten(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in table.items():
+        flat |= _flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return flat
+
+
+def _results(score: RecipeScore, confusion: RecipeConfusion, runs: tuple[StoredRun, ...]) -> dict[str, Any]:
+    seconds = np.array([run.seconds for run in runs])
+    return {
+        "seeds": score.seeds,
+        "accuracies": score.accuracy,
+        "mean": score.mean,
+        "sd": score.sd,
+        "class_accuracies": {
+            "mean": confusion.class_accuracy_mean,
+            "sd": confusion.class_accuracy_sd,
+            "per_seed": confusion.class_accuracy,
+        },
+        "confusion": {"mean": confusion.mean_counts, "per_seed": confusion.counts},
+        "curves": {"epoch": runs[0].history["epoch"].astype(int)}
+        | {column: _curve(runs, column) for column in CURVES},
+        "checkpoint_epochs": [run.checkpoint_epoch for run in runs],
+        "training_seconds": seconds,
+        "mean_training_seconds": seconds.mean(),
+        "num_parameters": runs[0].num_parameters,
+    }
+
+
+def _curve(runs: tuple[StoredRun, ...], column: str) -> dict[str, Any]:
+    values = np.stack([run.history[column] for run in runs])
+    return {"mean": values.mean(axis=0), "per_seed": values}
+
+
+def _published(published: Published | None, class_names: tuple[str, ...]) -> dict[str, Any] | None:
+    """Published numbers, class accuracies in label order and losses by ascending epoch."""
+    if published is None:
+        return None
+    return {
+        "test_accuracy": published.test_accuracy,
+        "test_images": published.test_images,
+        "class_accuracies": [published.class_accuracies.get(name) for name in class_names]
+        if published.class_accuracies
+        else None,
+        "train_loss": [
+            {"epoch": int(epoch), "value": value}
+            for epoch, value in sorted(published.train_loss.items(), key=lambda item: int(item[0]))
+        ],
+        "source": published.source,
+    }
+
+
+def _failed_cases(predictions: Predictions) -> list[dict[str, Any]]:
+    cases = choose_failed_cases(predictions, image_difficulties(predictions), confusions(predictions))
+    return [asdict(case) | {"confusion_share": case.confusion_share} for case in cases]
+
+
+def _jsonable(value: Any) -> Any:
+    """The same with dicts, lists and Python's own numbers only, None for what is not finite."""
+    if isinstance(value, Mapping):
+        return {key: _jsonable(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray):
+        return _jsonable(value.tolist())
+    if isinstance(value, (list, tuple)):
+        return [_jsonable(item) for item in value]
+    if isinstance(value, np.generic):
+        return _jsonable(value.item())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,126 @@
+"""build_report(): from a study folder's stored results to its report folder."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bakeoff.analysis.summary import summarize
+from bakeoff.report.comparison_figures import comparison_figures
+from bakeoff.report.comparison_tables import comparison_tables
+from bakeoff.report.confusion_figures import class_accuracy_figure, confusion_figures
+from bakeoff.report.curve_figures import curve_figures
+from bakeoff.report.page import published_losses, render, settings_side_by_side
+from bakeoff.report.tables import report_tables
+from bakeoff.report.thumbnails import png_data_uri
+from bakeoff.store import Layout, StoredStudy, load_study_folder, write_atomically, write_text
+from bakeoff.study import study_to_toml
+
+
+def build_report(study_dir: Path) -> Path:
+    """Analyse a study's stored results and write its report: page, figures, tables, numbers.
+
+    The same results give the same bytes.
+
+    Parameters
+    ----------
+    study_dir
+        The folder that `bakeoff run` wrote.
+
+    Returns
+    -------
+    Path
+        Of the page, index.html.
+
+    Raises
+    ------
+    BakeoffError
+        If the folder is no study folder, is damaged, or holds no finished or failed run.
+    """
+    stored = load_study_folder(study_dir)
+    layout = Layout(study_dir)
+    summary = summarize(stored)
+    finished = [recipe for recipe in summary["recipes"] if recipe["results"]]
+    class_names, comparison = summary["data"]["class_names"], summary["comparison"]
+
+    curves = curve_figures(finished) if finished else {}
+    confusions = confusion_figures(finished, class_names) if finished else {}
+    class_accuracies = class_accuracy_figure(finished, class_names) if finished else None
+    compared = comparison_figures(comparison) if comparison else {}
+
+    figures: dict[str, Any] = {
+        f"{quantity}-{name}": figure for name, pair in curves.items() for quantity, figure in pair.items()
+    }
+    figures |= {f"confusion-{name}": figure for name, figure in confusions.items()}
+    figures |= {"class-accuracies": class_accuracies} if class_accuracies else {}
+    figures |= {f"comparison-{name.replace('_', '-')}": figure for name, figure in compared.items()}
+    for name, figure in figures.items():
+        write_text(layout.report_figure(name, "svg"), figure.svg)
+        write_bytes(layout.report_figure(name, "png"), figure.png)
+
+    tables = report_tables(summary)
+    if comparison:
+        tables |= {f"comparison_{name}": text for name, text in comparison_tables(comparison).items()}
+        write_text(layout.report_comparison, to_json(comparison))
+    for name, text in tables.items():
+        write_text(layout.report_table(name), text)
+    write_text(layout.report_summary, to_json(summary))
+
+    page = render(
+        "report.html.j2",
+        title=summary["study"]["name"],
+        summary=summary,
+        finished=finished,
+        failed=[recipe for recipe in summary["recipes"] if recipe["failures"] or recipe["missing_seeds"]],
+        curves=curves,
+        confusions=confusions,
+        class_accuracies=class_accuracies,
+        comparison=comparison,
+        comparison_figures=compared,
+        cases=_cases_by_recipe(summary, finished, stored),
+        losses=published_losses(summary),
+        settings=settings_side_by_side(summary["recipes"]),
+        study_toml=study_to_toml(stored.study),
+    )
+    write_text(layout.report_page, page)
+    return layout.report_page
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file, complete or not at all."""
+    write_atomically(path, lambda file: file.write(content))
+
+
+def _cases_by_recipe(
+    summary: Mapping[str, Any], finished: Sequence[Mapping[str, Any]], stored: StoredStudy
+) -> dict[str, list[dict[str, Any]]]:
+    """For each recipe one entry a class: its failed case with the image, or none."""
+    found = {(case["recipe"], case["true"]): case for case in summary["failed_cases"]}
+    class_names = summary["data"]["class_names"]
+    cases: dict[str, list[dict[str, Any]]] = {}
+    for recipe in finished:
+        cases[recipe["name"]] = entries = []
+        for label, class_name in enumerate(class_names):
+            case = found.get((recipe["name"], label))
+            entries.append(
+                {"class_name": class_name, "case": case}
+                | (
+                    {
+                        "image": png_data_uri(stored.test_images[case["image_index"]]),
+                        "predicted_name": class_names[case["predicted"]],
+                    }
+                    if case
+                    else {"num_images": summary["data"]["counts"]["test"][label]}
+                )
+            )
+    return cases
+
+
+def to_json(value: object) -> str:
+    """Write JSON, indented, with a list of plain values on one line."""
+    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
+    # A raw line break is never inside a string, so this meets lists only.
+    return re.sub(r"\[\n[^][{}]*\]", lambda found: re.sub(r"\n\s*", " ", found[0]), text) + "\n"

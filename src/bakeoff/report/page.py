@@ -1,0 +1,104 @@
+"""The page: templates rendered to one HTML file that needs nothing else."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from bakeoff.analysis.wording import counted, listed, points
+from bakeoff.report import wording
+
+
+def render(template: str, **variables: Any) -> str:
+    """Render a template of `report/templates`; all text is escaped.
+
+    Parameters
+    ----------
+    template
+        File name; a whole page extends `base.html.j2` and gives it a `title`.
+    variables
+        What the template shows.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("bakeoff.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "percent": wording.percent,
+        "number": wording.number,
+        "in_percent": wording.in_percent,
+        "mean_count": wording.mean_count,
+        "duration": wording.duration,
+        "span": wording.span,
+        "over_seeds": wording.over_seeds,
+        "counted": counted,
+        "listed": listed,
+        "points": points,
+        "in_scrollers": _in_scrollers,
+    }
+    return environment.get_template(template).render(**variables)
+
+
+def _in_scrollers(markup: Any) -> Any:
+    """Put each table into a box of its own that scrolls on a narrow screen, by keyboard too."""
+    from markupsafe import Markup
+
+    numbers = itertools.count(1)
+
+    def box(table: re.Match[str]) -> str:
+        name = f"table-{next(numbers)}"
+        inside = table[0].replace("<caption>", f'<caption id="{name}">', 1)
+        return f'<div class="scroller" role="region" aria-labelledby="{name}" tabindex="0">{inside}</div>'
+
+    return Markup(re.sub(r"<table\b.*?</table>", box, str(markup), flags=re.DOTALL))
+
+
+def settings_side_by_side(recipes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One row a setting: its key, the value of each recipe as text, and whether they differ."""
+    keys = dict.fromkeys(key for recipe in recipes for key in recipe["settings"])
+    rows = []
+    for key in keys:
+        values = [_setting_text(recipe["settings"].get(key)) for recipe in recipes]
+        rows.append({"key": key, "values": values, "differs": len(set(values)) > 1})
+    return rows
+
+
+def _setting_text(value: Any) -> str:
+    if value is None:
+        return wording.NOT_KNOWN
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(map(_setting_text, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def published_losses(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Published training losses beside ours at the same epochs: a row a recipe and epoch."""
+    rows = []
+    for recipe in summary["recipes"]:
+        if not recipe["results"] or not recipe["published"]:
+            continue
+        curves = recipe["results"]["curves"]
+        for point in recipe["published"]["train_loss"]:
+            if point["epoch"] in curves["epoch"]:
+                place = curves["epoch"].index(point["epoch"])
+                ours = [values[place] for values in curves["train_loss"]["per_seed"]]
+                rows.append(
+                    {
+                        "recipe": recipe["name"],
+                        "epoch": point["epoch"],
+                        "published": point["value"],
+                        "mean": curves["train_loss"]["mean"][place],
+                        "low": min(ours),
+                        "high": max(ours),
+                    }
+                )
+    return rows

@@ -1,0 +1,40 @@
+import pytest
+
+from bakeoff.report import wording
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (None, "–"),
+        (0.84, "0.8 s"),
+        (9.96, "10 s"),
+        (59.4, "59 s"),
+        (59.7, "1 min 00 s"),
+        (185, "3 min 05 s"),
+        (3600, "1 h 00 min"),
+        (7830, "2 h 10 min"),
+    ],
+)
+def test_duration(seconds: float | None, text: str) -> None:
+    assert wording.duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(1.5757, "1.58"), (0.000372, "0.00037"), (0.0, "0.00"), (-2.0, "-2.00"), (None, "–")]
+)
+def test_a_small_number_does_not_become_zero(value: float | None, text: str) -> None:
+    assert wording.number(value) == text
+
+
+def test_a_mean_count_has_a_decimal_and_a_count_has_none() -> None:
+    assert wording.mean_count(24.2, 5) == "24.2"
+    assert wording.mean_count(24.0, 5) == "24.0"
+    assert wording.mean_count(1200.0, 1) == "1,200"
+
+
+def test_span_and_percent() -> None:
+    assert wording.span([31, 17, 20]) == "17 to 31"
+    assert wording.span([5, 5]) == "5"
+    assert wording.in_percent(0.4567) == "45.7\N{NO-BREAK SPACE}%"
+    assert wording.percent(None) == "–"
