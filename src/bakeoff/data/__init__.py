@@ -1,0 +1,20 @@
+"""Image data: from a source to decoded, split, cached arrays that every later stage reads."""
+
+from bakeoff.data.cache import open_image_data
+from bakeoff.data.decoding import decode_image
+from bakeoff.data.description import DataDescription, describe
+from bakeoff.data.fetching import fetch
+from bakeoff.data.image_data import ImageData, Split, SplitName
+from bakeoff.data.loading import load_data
+
+__all__ = [
+    "DataDescription",
+    "ImageData",
+    "Split",
+    "SplitName",
+    "decode_image",
+    "describe",
+    "fetch",
+    "load_data",
+    "open_image_data",
+]

@@ -1,0 +1,130 @@
+"""Listing: what a source holds, before a pixel is decoded."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bakeoff.data.image_data import SplitName
+from bakeoff.errors import BakeoffError
+
+
+class ListedImage(NamedTuple):
+    """One image of a source, with its name and label.
+
+    Attributes
+    ----------
+    id
+        Unique within its split; for files the path relative to the source's folder.
+    label
+        Index into the class names.
+    image
+        A file still to be decoded, or uint8 [height, width, 3], often a view of a mapped file.
+    """
+
+    id: str
+    label: int
+    image: Path | NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The images of a source, split by split.
+
+    Attributes
+    ----------
+    splits
+        Always holds train; val and test only where the source has them.
+    class_names
+        In label order.
+    notes
+        Sentences on what was done to get here, without paths.
+    """
+
+    splits: dict[SplitName, list[ListedImage]]
+    class_names: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+
+def check_listing(listing: Listing) -> None:
+    """See that a classifier can be trained on this.
+
+    Raises
+    ------
+    BakeoffError
+        If a split is empty, there are fewer than two classes, or a class has no training image.
+    """
+    for name, images in listing.splits.items():
+        if not images:
+            raise BakeoffError(f"the {name} split is empty: add images to it, or remove it")
+    if len(listing.class_names) < 2:
+        raise BakeoffError(
+            f"found only one class, {listing.class_names[0]!r}; a classifier needs images of at least two"
+        )
+    counts = {name: Counter(image.label for image in images) for name, images in listing.splits.items()}
+    for label, class_name in enumerate(listing.class_names):
+        if counts["train"][label] == 0:
+            where = [f"{split} has {counts[split][label]}" for split in counts if counts[split][label]]
+            raise BakeoffError(
+                f"class {class_name!r} (label {label}) has no image in train"
+                f"{' while ' + ' and '.join(where) if where else ''}; "
+                "add training images of it, or remove the class (labels count from 0, without gaps)"
+            )
+
+
+def read_class_names(path: Path) -> tuple[str, ...]:
+    """Read class names from a UTF-8 text file, one a line, in label order.
+
+    Raises
+    ------
+    BakeoffError
+        If a line is empty or a name stands there twice.
+    """
+    names = [line.strip() for line in read_lines(path)]
+    while names and not names[-1]:  # the official CIFAR-10 file ends with an empty line
+        names.pop()
+    if not names:
+        raise BakeoffError(f"{path} is empty; expected one class name a line")
+    for number, name in enumerate(names, start=1):
+        if not name:
+            raise BakeoffError(f"{path}:{number}: empty line; expected one class name a line")
+        if name in names[: number - 1]:
+            raise BakeoffError(
+                f"{path}:{number}: class {name!r} is named twice; each name may stand there once"
+            )
+    return tuple(names)
+
+
+def read_lines(path: Path) -> list[str]:
+    """Give the lines of a UTF-8 text, with or without a byte order mark, with LF or CRLF.
+
+    Unlike `str.splitlines`, rarer separators such as U+2028 stay part of a line: file names may hold them.
+
+    Raises
+    ------
+    BakeoffError
+        If the file cannot be read or is not UTF-8.
+    """
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise BakeoffError(f"{path} is not UTF-8 text (byte {error.start}); save it as UTF-8") from error
+    except OSError as error:
+        raise BakeoffError(f"cannot read {path}: {error.strerror}") from error
+    lines = text.split("\n")
+    if lines[-1] == "":
+        lines.pop()
+    return [line.removesuffix("\r") for line in lines]
+
+
+def natural_key(text: str) -> tuple[list[tuple[int, str]], str]:
+    """Sort key that puts "img2" before "img10"."""
+    parts = re.split(r"([0-9]+)", text)
+    key = [(int(part), "") if index % 2 else (-1, part) for index, part in enumerate(parts)]
+    return key, text

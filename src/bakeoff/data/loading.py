@@ -1,0 +1,144 @@
+"""load_data(): from the words of a study file to decoded, split, cached images."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import hashlib
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import __version__ as pillow_version
+
+from bakeoff.data.cache import digest_key, open_or_create
+from bakeoff.data.cifar10_binary import list_cifar10
+from bakeoff.data.class_folders import list_class_folders
+from bakeoff.data.decoding import DECODER_VERSION, IMAGES_PER_TASK, decode_all, refuse_bad_images
+from bakeoff.data.digits import list_digits
+from bakeoff.data.image_data import SPLIT_NAMES, ImageData
+from bakeoff.data.listing import ListedImage, Listing, check_listing
+from bakeoff.data.progress import Progress, ProgressCallback
+from bakeoff.data.split_files import list_split_files
+from bakeoff.data.splitting import complete_splits
+from bakeoff.data.stl10_binary import list_stl10
+from bakeoff.errors import BakeoffError
+from bakeoff.study.data_settings import DataSettings
+
+KINDS = ("digits", "splits", "folder", "stl10", "cifar10")
+VALID_SOURCES = "digits, splits:DIR, folder:DIR, stl10:DIR, cifar10:DIR"
+
+
+def load_data(settings: DataSettings, *, progress: ProgressCallback | None = None) -> ImageData:
+    """Read, split, decode and resize the images of a source, once; later calls open the cached arrays.
+
+    Parameters
+    ----------
+    settings
+        The [data] table of a study.
+    progress
+        Called with a text, the number of images done and the number in all.
+
+    Returns
+    -------
+    All three splits, memory-mapped. What the source lacks is cut from train and told in `notes`.
+
+    Raises
+    ------
+    BakeoffError
+        If the source is unknown or not there, is not what its kind expects, or an image cannot be decoded.
+    """
+    listing = complete_splits(_list_source(settings), settings)
+    check_listing(listing)
+    key = _cache_key(listing, settings.image_size, progress)
+
+    def decode(listed: list[ListedImage], rows: list[NDArray[np.uint8]]) -> NDArray[np.int32]:
+        return decode_all(listed, rows, progress=Progress("decoding images", len(listed), progress))
+
+    data = open_or_create(key, listing, settings.image_size, settings.source, decode)
+    return dataclasses.replace(data, source=settings.source)  # cached perhaps from another place
+
+
+def _list_source(settings: DataSettings) -> Listing:
+    kind, colon, folder = settings.source.partition(":")
+    if kind not in KINDS:
+        near = difflib.get_close_matches(kind.lower(), KINDS, n=1, cutoff=0.5)
+        hint = f"; did you mean {near[0]}{colon}{folder}?" if near else ""
+        if not hint and Path(settings.source).expanduser().is_dir():
+            hint = f"; did you mean folder:{settings.source}?"
+        raise BakeoffError(f"unknown data source {settings.source!r}{hint} (valid: {VALID_SOURCES})")
+    if settings.first_line_is_header and kind != "splits":
+        raise BakeoffError(
+            f"data.first_line_is_header is for splits:DIR only, but data.source is {settings.source!r}; "
+            "set it to false"
+        )
+    if kind == "digits":
+        if colon:
+            raise BakeoffError(f"data source {settings.source!r}: digits takes no folder; write digits alone")
+        return list_digits()
+    if not folder:
+        raise BakeoffError(f"data source {settings.source!r} lacks its folder; write {kind}:DIR")
+    directory = Path(folder).expanduser()
+    _require_directory(directory)
+    match kind:
+        case "splits":
+            return list_split_files(directory, first_line_is_header=settings.first_line_is_header)
+        case "folder":
+            return list_class_folders(directory)
+        case "stl10":
+            return list_stl10(directory, settings)
+        case _:
+            return list_cifar10(directory)
+
+
+def _require_directory(directory: Path) -> None:
+    if directory.is_dir():
+        return
+    if directory.exists():
+        raise BakeoffError(f"{directory} is a file; expected a folder")
+    parent = directory.absolute().parent
+    siblings = [entry.name for entry in parent.iterdir() if entry.is_dir()] if parent.is_dir() else []
+    near = difflib.get_close_matches(directory.name, siblings, n=1)
+    hint = f"did you mean {directory.parent / near[0]}?" if near else f"looked in {parent}"
+    raise BakeoffError(f"no folder {directory}; {hint}")
+
+
+def _cache_key(listing: Listing, image_size: int, progress: ProgressCallback | None) -> str:
+    """Digest over the content of all images and everything else that decides the arrays."""
+    places = [(name, image) for name in SPLIT_NAMES for image in listing.splits[name]]
+    listed = [image for _, image in places]
+    contents = _hash_contents(listed, Progress("checking images", len(listed), progress))
+    parts = [str(DECODER_VERSION), pillow_version, str(image_size)]
+    parts += [str(len(listing.class_names)), *listing.class_names, *listing.notes]
+    for (name, image), content in zip(places, contents, strict=True):
+        parts.append(f"{name} {image.label} {content} {image.id}")
+    return digest_key(parts)
+
+
+def _hash_contents(listed: list[ListedImage], progress: Progress) -> list[str]:
+    problems: list[str] = []
+
+    def hash_some(start: int) -> list[str]:
+        hashes = []
+        for image in listed[start : start + IMAGES_PER_TASK]:
+            try:
+                content = image.image.read_bytes() if isinstance(image.image, Path) else image.image.tobytes()
+            except OSError as error:
+                problems.append(f"{image.id}: {error.strerror}")
+                content = b""
+            hashes.append(hashlib.blake2b(content, digest_size=20).hexdigest())
+        return hashes
+
+    contents: list[str] = []
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        try:
+            for hashes in pool.map(hash_some, range(0, len(listed), IMAGES_PER_TASK)):
+                contents += hashes
+                progress.advance(len(hashes))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    refuse_bad_images(sorted(problems))
+    return contents

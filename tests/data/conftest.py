@@ -1,0 +1,72 @@
+"""What several tests of data sources need: small real image files, and settings in one word."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bakeoff.data import ImageData, load_data
+from bakeoff.study import DataSettings
+
+
+def _write_image(path: Path, seed: int, size: tuple[int, int] = (12, 10)) -> Path:
+    """A noise image in a folder made as needed; each seed gives other pixels."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    width, height = size
+    pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+@pytest.fixture
+def write_image() -> Callable[..., Path]:
+    return _write_image
+
+
+@pytest.fixture
+def load() -> Callable[..., ImageData]:
+    """load_data with the settings as keywords."""
+
+    def load_with(source: str, **settings: object) -> ImageData:
+        return load_data(DataSettings(source=source, **settings))
+
+    return load_with
+
+
+@pytest.fixture
+def own_cache(tmp_path, monkeypatch) -> Path:
+    """An empty cache of this test alone."""
+    directory = tmp_path / "own cache"
+    monkeypatch.setenv("BAKEOFF_CACHE", str(directory))
+    return directory
+
+
+@pytest.fixture
+def splits_dir(tmp_path) -> Path:
+    """A `splits:` folder of two classes: 4, 2 and 2 images; labels are integers."""
+    directory = tmp_path / "my images"
+    seed = 0
+    for split, count in (("train", 4), ("val", 2), ("test", 2)):
+        lines = []
+        for index in range(count):
+            name = f"pictures/{split} {index}.png"
+            _write_image(directory / name, seed)
+            lines.append(f"{name} {index % 2}\n")
+            seed += 1
+        file = directory / "splits" / f"{split}.txt"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("".join(lines), encoding="utf-8")
+    return directory
+
+
+@pytest.fixture(scope="session")
+def stl10_binary_dir(stl10_dir, tmp_path_factory) -> Path:
+    """The real images in the official binary format, written by the script that comes with them."""
+    directory = tmp_path_factory.mktemp("stl10") / "stl10_binary"
+    script = stl10_dir / "make_stl10_binary.py"
+    subprocess.run([sys.executable, script, directory], check=True, stdout=subprocess.DEVNULL)
+    return directory
