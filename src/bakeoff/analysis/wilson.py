@@ -1,0 +1,39 @@
+"""Wilson's interval for a share, such as the accuracy of one trained model."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import ndtri
+
+
+def wilson_interval(num_right: float, num_images: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Give the interval of the accuracy of one trained model on images like these.
+
+    (p + z^2 / 2N +- z sqrt(p (1 - p) / N + z^2 / 4N^2)) / (1 + z^2 / N), with p = num_right / N. It speaks
+    about this model, not about its recipe.
+
+    Parameters
+    ----------
+    num_right
+        Images classified rightly.
+    num_images
+        N, at least 1.
+    confidence
+        0..1.
+
+    Returns
+    -------
+    low, high
+        0..1.
+
+    References
+    ----------
+    Wilson, E. B. (1927). Probable inference, the law of succession, and statistical inference. Journal of the
+    American Statistical Association 22(158), 209-212.
+    """
+    squared = float(ndtri((1 + confidence) / 2)) ** 2
+    share = num_right / num_images
+    centre = share + squared / (2 * num_images)
+    half = float(np.sqrt(squared * share * (1 - share) / num_images + (squared / (2 * num_images)) ** 2))
+    scale = 1 + squared / num_images
+    return max((centre - half) / scale, 0.0), min((centre + half) / scale, 1.0)

@@ -1,0 +1,154 @@
+"""Comparing predictions that are in files: what `bakeoff compare` does, and how a comparison is shown."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from bakeoff.analysis.comparison import compare
+from bakeoff.analysis.comparison_result import Comparison, PairResult
+from bakeoff.analysis.conclusion import say_replication
+from bakeoff.analysis.wording import counted, interval_points, points
+from bakeoff.prediction_files import read_predictions
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_MOST_ROWS = 15
+"""Pairs shown on the screen; the report and comparison.json have all."""
+
+
+def compare_files(
+    paths: Sequence[Path],
+    baseline: str | None = None,
+    margin: float = 0.01,
+    confidence: float = 0.95,
+) -> Comparison:
+    """Compare recipes whose predictions are in files: `read_predictions`, then `compare`.
+
+    Raises
+    ------
+    BakeoffError
+        See both.
+    """
+    return compare(read_predictions(paths), baseline=baseline, margin=margin, confidence=confidence)
+
+
+def comparison_json(comparison: Comparison) -> str:
+    """Give the text of comparison.json."""
+    return json.dumps(comparison.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def write_comparison_report(comparison: Comparison, directory: Path) -> Path:
+    """Write index.html (self-contained), figures/*.svg and *.png, tables/*.csv and comparison.json.
+
+    Parameters
+    ----------
+    comparison
+        The result.
+    directory
+        Made where it is missing; files of the same names are replaced.
+
+    Returns
+    -------
+    Path
+        Of index.html.
+
+    Raises
+    ------
+    BakeoffError
+        The folder cannot be written.
+    """
+    from bakeoff.report.comparison_figures import comparison_figures
+    from bakeoff.report.comparison_tables import comparison_tables
+    from bakeoff.report.page import render
+    from bakeoff.store.atomic import write_atomically, write_text
+
+    content = comparison.to_dict()
+    figures = comparison_figures(content)
+    page = render(
+        "comparison_page.html.j2", title="Comparison", comparison=content, comparison_figures=figures
+    )
+    for name, figure in figures.items():
+        write_text(directory / "figures" / f"{name}.svg", figure.svg)
+        write_atomically(directory / "figures" / f"{name}.png", partial(_write, figure.png))
+    for name, table in comparison_tables(content).items():
+        write_text(directory / "tables" / f"{name}.csv", table)
+    write_text(directory / "comparison.json", comparison_json(comparison))
+    write_text(directory / "index.html", page)
+    return directory / "index.html"
+
+
+def _write(content: bytes, file: IO[bytes]) -> None:
+    file.write(content)
+
+
+def print_comparison(comparison: Comparison, console: Console) -> None:
+    """Print recipes, pairs, what it would take, replication and the conclusion; legible at 80 columns."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    percent = f"{100 * comparison.confidence:g} % interval"
+    recipes = Table(
+        box=box.SIMPLE,
+        title=f"Accuracy on {counted(comparison.num_images, 'test image')}, %",
+        title_justify="left",
+    )
+    recipes.add_column("recipe", overflow="fold")
+    for heading in ("seeds", "accuracy", percent, "s.d. seeds"):
+        recipes.add_column(heading, justify="right", no_wrap=True)
+    for recipe in comparison.recipes:
+        recipes.add_row(
+            Text(recipe.name),
+            str(recipe.num_seeds),
+            points(recipe.accuracy),
+            interval_points(recipe.interval),
+            "–" if recipe.seed_std is None else f"{100 * recipe.seed_std:.2f}",
+        )
+    console.print(recipes)
+
+    if comparison.pairs:
+        shown = sorted(comparison.pairs, key=lambda pair: pair.p_holm)[:_MOST_ROWS]
+        shown = [pair for pair in comparison.pairs if pair in shown]
+        console.print(_pair_table(shown, comparison, percent))
+        if len(shown) < len(comparison.pairs):
+            console.print(f"The {len(shown)} clearest of {len(comparison.pairs)} pairs are shown.\n")
+        for pair in shown if len(shown) <= 3 else []:
+            console.print(Text(f"{pair.b} against {pair.a}: {pair.what_it_takes}"), soft_wrap=False)
+    for recipe in comparison.recipes:
+        if recipe.replication is not None:
+            console.print(Text(say_replication(recipe.name, recipe.replication)))
+    for note in comparison.notes:
+        console.print(Text(note, style="yellow"))
+    console.print(Text(f"\n{comparison.conclusion}\n", style="bold"))
+
+
+def _pair_table(pairs: Sequence[PairResult], comparison: Comparison, percent: str) -> object:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    styles = {"better": "green", "worse": "red", "equivalent": "blue", "undecided": "dim"}
+    table = Table(
+        box=box.SIMPLE,
+        title=f"Differences in points; margin ±{points(comparison.margin)}",
+        title_justify="left",
+    )
+    table.add_column("pair", overflow="fold")
+    table.add_column(f"difference\n({percent})", justify="right", no_wrap=True)
+    table.add_column("p\n(Holm)", justify="right", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    table.add_column("fixed/\nbroken", justify="right", no_wrap=True)
+    for pair in pairs:
+        table.add_row(
+            Text(f"{pair.b}\nagainst {pair.a}"),
+            f"{points(pair.difference)} ({interval_points(pair.interval)})",
+            "<0.001" if pair.p_holm < 0.001 else f"{pair.p_holm:.3f}",
+            Text(pair.verdict, style=styles[pair.verdict]),
+            f"{pair.fixed:.0f}/{pair.broken:.0f}",
+        )
+    return table

@@ -1,0 +1,90 @@
+"""Reading predictions from an NPZ file as Bakeoff writes it, one run a file."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from bakeoff.errors import BakeoffError
+from bakeoff.prediction_files.prediction_table import PredictionTable
+
+KEYS = ("recipe", "seed", "class_names", "test_logits", "test_labels", "test_ids")
+
+
+def read_npz(path: Path) -> PredictionTable:
+    """Read the test predictions of one run.
+
+    The file holds `recipe` (str), `seed` (int), `class_names` (str [K]), `test_logits` (float [N, K]),
+    `test_labels` (int [N]) and `test_ids` (str [N]); other arrays in it are not read.
+
+    Raises
+    ------
+    BakeoffError
+        The file is missing, damaged, holds objects, lacks an array, or its arrays do not fit together.
+    """
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            missing = [key for key in KEYS if key not in arrays]
+            if missing:
+                raise BakeoffError(
+                    f"{path} has no array {missing[0]!r}; expected a predictions.npz of Bakeoff with "
+                    f"{', '.join(KEYS)}, found {', '.join(list(arrays)[:10]) or 'none'}"
+                )
+            recipe, seed, class_names, logits, labels, ids = (arrays[key] for key in KEYS)
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise BakeoffError(
+            f"cannot read {path} as a predictions.npz of Bakeoff: {error}; a finished run can be made again "
+            "by deleting its folder and running the study anew"
+        ) from error
+    shapes = f"test_logits {logits.shape}, test_labels {labels.shape}, test_ids {ids.shape}"
+    if (
+        logits.ndim != 2
+        or labels.shape != logits.shape[:1]
+        or ids.shape != labels.shape
+        or class_names.shape != logits.shape[1:]
+        or recipe.shape != ()
+        or seed.shape != ()
+    ):
+        raise BakeoffError(
+            f"{path} holds arrays that do not fit together: {shapes}, class_names {class_names.shape}; "
+            "expected [images, classes], [images], [images] and [classes], recipe and seed single values"
+        )
+    if labels.dtype.kind not in "iu" or seed.dtype.kind not in "iu" or logits.dtype.kind != "f":
+        raise BakeoffError(
+            f"{path} holds arrays of a wrong kind: test_logits {logits.dtype}, test_labels {labels.dtype}, "
+            f"seed {seed.dtype}; expected floating point, integer, integer"
+        )
+    num_images = len(labels)
+    if num_images == 0:
+        raise BakeoffError(f"{path} has no rows: the recipe {recipe.item()!r} predicts no test image in it")
+    names = [str(name) for name in class_names.tolist()]
+    image_names = [str(name) for name in ids.tolist()]
+    outside = np.flatnonzero((labels < 0) | (labels >= len(names)))
+    if len(outside):
+        image = int(outside[0])
+        raise BakeoffError(
+            f"{path}: image {image_names[image]!r} has the label {labels[image]}, "
+            f"expected 0..{len(names) - 1}"
+        )
+    bad = np.flatnonzero(~np.isfinite(logits).all(axis=1))
+    if len(bad):
+        raise BakeoffError(
+            f"{path}: the logits of {len(bad)} images are NaN or infinite, first of image "
+            f"{image_names[int(bad[0])]!r}; a run whose loss diverged cannot be compared"
+        )
+    exponentials = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
+    return PredictionTable(
+        path=path,
+        run_names=[(str(recipe.item()), int(seed))],
+        image_names=image_names,
+        class_names=names,
+        runs=np.zeros(num_images, dtype=np.int32),
+        images=np.arange(num_images, dtype=np.int32),
+        labels=labels.astype(np.int32),
+        predicted=logits.argmax(axis=1).astype(np.int32),
+        probabilities=(exponentials / exponentials.sum(axis=1, keepdims=True)).astype(np.float32),
+        declared_classes=tuple(names),
+        lines=None,
+    )

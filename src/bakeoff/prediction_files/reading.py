@@ -1,0 +1,87 @@
+"""Finding the files that a user names, and reading them into one Predictions."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+
+from bakeoff.analysis.predictions import Predictions
+from bakeoff.errors import BakeoffError, list_some
+from bakeoff.prediction_files.assembling import assemble
+from bakeoff.prediction_files.csv_file import read_csv
+from bakeoff.prediction_files.npz_file import read_npz
+
+_ZIP = b"PK\x03\x04"
+
+
+def read_predictions(paths: Sequence[Path]) -> Predictions:
+    """Read the predictions of several recipes for the same images.
+
+    Parameters
+    ----------
+    paths
+        CSV files with the columns `recipe,seed,image,label,prediction` and optionally one column `p_CLASS` a
+        class; NPZ files as Bakeoff writes them, one a run; study folders, which stand for all their finished
+        runs. Several together make one comparison.
+
+    Returns
+    -------
+    Predictions
+        Recipes in the order in which they first occur, seeds ascending, images in the order of their names:
+        the order of rows and files changes nothing else. Classes are in the order the files state, or sorted
+        where they state none.
+
+    Raises
+    ------
+    BakeoffError
+        A file cannot be read; images or labels differ between runs; a row occurs twice; a recipe has no rows;
+        probabilities are none. Names the file, the line and the first offenders.
+    """
+    if not paths:
+        raise BakeoffError("no file of predictions was given; expected CSV or NPZ files, or a study folder")
+    files: dict[Path, Path] = {}
+    for path in paths:
+        for file in _files(Path(path)):
+            identity = file.resolve()
+            if identity in files:
+                raise BakeoffError(f"{file} was given twice; give each file once")
+            files[identity] = file
+    return assemble([read_npz(file) if _is_npz(file) else read_csv(file) for file in files.values()])
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        nearest = (
+            difflib.get_close_matches(path.name, [other.name for other in path.parent.iterdir()], 1)
+            if path.parent.is_dir()
+            else []
+        )
+        hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
+        raise BakeoffError(f"there is no file or folder {path}{hint}")
+    files = sorted(path.glob("runs/*/*/predictions.npz"))
+    if not files:
+        raise BakeoffError(
+            f"{path} has no finished run: expected files like {path / 'runs' / 'RECIPE' / 'seed-0'}"
+            "/predictions.npz, as `bakeoff run` writes them"
+        )
+    recipes = {file.parts[-3] for file in files}
+    without = sorted(
+        folder.name for folder in (path / "runs").iterdir() if folder.is_dir() and folder.name not in recipes
+    )
+    if without:
+        raise BakeoffError(
+            f"recipes without a finished run in {path}:\n{list_some(without)}\n"
+            "finish them with `bakeoff run`, or give the predictions.npz files of the others one by one"
+        )
+    return files
+
+
+def _is_npz(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return path.suffix.lower() == ".npz" or file.read(len(_ZIP)) == _ZIP
+    except OSError as error:
+        raise BakeoffError(f"cannot read {path}: {error.strerror or error}") from error
