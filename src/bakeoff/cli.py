@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bakeoff.errors import BakeoffError
 
-EXIT_FAILED_RUNS = 1
+if TYPE_CHECKING:
+    from bakeoff.data import ImageData
+    from bakeoff.study import DataSettings
+
+EXIT_FAILED_RUNS = EXIT_FOUND_TROUBLE = 1
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
 
@@ -24,6 +28,9 @@ data_app = typer.Typer(help="Look at image data, or fetch it.", no_args_is_help=
 app.add_typer(data_app, name="data")
 
 StudyArgument = Annotated[str, typer.Argument(metavar="STUDY", help="A built-in study, or a TOML file.")]
+SourceArgument = Annotated[
+    str, typer.Argument(metavar="SOURCE", help="digits, or splits|folder|stl10|cifar10:DIR.")
+]
 SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Set any key of the study file; repeatable."),
@@ -45,6 +52,9 @@ def run(
     jobs: Annotated[int | None, typer.Option(min=1, help="Worker processes; default: one a core.")] = None,
     set_: SetOption = None,
     open_: Annotated[bool, typer.Option("--open", help="Open the report in a browser.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check/--no-check", help="Look for trouble among the images first.")
+    ] = True,
     wait: Annotated[bool, typer.Option("--wait", help="Wait if the study folder is in use.")] = False,
 ) -> None:
     """Train a study's recipes with all seeds, compare them, write the report."""
@@ -75,6 +85,7 @@ def run(
                 root,
                 num_workers=jobs,
                 display=display,
+                check=check,
                 on_wait=(lambda text: typer.echo(f"{text}; waiting")) if wait else None,
             )
     except KeyboardInterrupt:
@@ -181,25 +192,45 @@ def _finish(root: Path, open_report: bool) -> None:
 
 
 @data_app.command("info")
-def data_info(
-    source: Annotated[
-        str, typer.Argument(metavar="SOURCE", help="digits, or splits|folder|stl10|cifar10:DIR.")
-    ],
-    set_: SetOption = None,
-) -> None:
+def data_info(source: SourceArgument, set_: SetOption = None) -> None:
     """Show splits, counts a class, sizes, mean, std and problems of a data source."""
     from rich.console import Console
 
-    from bakeoff.data import describe, load_data
-    from bakeoff.display import StudyDisplay
+    from bakeoff.data import describe
     from bakeoff.printing import print_data_info
+
+    _, data = _load(source, set_)
+    print_data_info(describe(data), Console())
+
+
+@data_app.command("check")
+def data_check(source: SourceArgument, set_: SetOption = None) -> None:
+    """Look for leaks, duplicates, doubtful and unusable images in a data source.
+
+    Exits with 1 if a leak between splits or an image under two labels was found.
+    """
+    from rich.console import Console
+
+    from bakeoff.audit import print_audit
+    from bakeoff.audit.source import audit_source
+
+    settings, data = _load(source, set_)
+    found = audit_source(settings, data)
+    print_audit(found, Console())
+    if found.of("leak") or found.of("conflict"):
+        raise typer.Exit(EXIT_FOUND_TROUBLE)
+
+
+def _load(source: str, overrides: list[str] | None) -> tuple[DataSettings, ImageData]:
+    from rich.console import Console
+
+    from bakeoff.data import load_data
+    from bakeoff.display import StudyDisplay
     from bakeoff.study import load_study
 
-    settings = load_study("quickstart", source=source, overrides=set_ or []).data
-    console = Console()
-    with StudyDisplay(console) as display:
-        data = load_data(settings, progress=display.decoding)
-    print_data_info(describe(data), console)
+    settings = load_study("quickstart", source=source, overrides=overrides or []).data
+    with StudyDisplay(Console()) as display:
+        return settings, load_data(settings, progress=display.decoding)
 
 
 @data_app.command("fetch")

@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
+from bakeoff.audit import Audit, print_audit
 from bakeoff.data.image_data import SPLIT_NAMES, ImageData
 from bakeoff.engines import EpochDone, Event, RunFailed, RunFinished, RunRetried, Task
 from bakeoff.study import Study
@@ -59,6 +60,11 @@ class StudyDisplay:
         if self.progress is not None:
             self.progress.stop()
             self.progress = None
+
+    def audited(self, audit: Audit) -> None:
+        """Say in a few lines what a check of the images found."""
+        self._end_decoding()
+        print_audit(audit, self.console, short=True)
 
     def begin(self, study: Study, data: ImageData, todo: list[Task], num_workers: int) -> None:
         self._end_decoding()

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from bakeoff.audit import Audit
+from bakeoff.audit.source import audit_source
 from bakeoff.data import load_data
 from bakeoff.data.image_data import ImageData
 from bakeoff.engines import Event, Job, RunFailed, RunFinished, Task, run_in_processes
@@ -21,7 +23,9 @@ from bakeoff.store import (
     prepare_folder,
     run_identity,
     run_state,
+    save_audit,
     save_failure,
+    stored_audit,
 )
 from bakeoff.study import Study
 from bakeoff.training import TRAINING_VERSION
@@ -32,6 +36,9 @@ class Display(Protocol):
 
     def decoding(self, text: str, done: int, total: int) -> None:
         """While images are read."""
+
+    def audited(self, audit: Audit) -> None:
+        """After the images were checked."""
 
     def begin(self, study: Study, data: ImageData, todo: list[Task], num_workers: int) -> None:
         """Before the first run; `todo` are the runs that are not finished yet."""
@@ -67,6 +74,7 @@ def run_study(
     num_workers: int | None = None,
     display: Display | None = None,
     on_wait: Callable[[str], None] | None = None,
+    check: bool = True,
 ) -> Outcome:
     """Train every recipe with every seed that the study folder does not hold yet.
 
@@ -83,6 +91,9 @@ def run_study(
     on_wait
         If another process works in the folder, this is told so and the study waits; without it, the folder is
         refused.
+    check
+        Look for duplicates, leaks and other trouble among the images first; what is found is shown, stored
+        and reported, and stops nothing.
 
     Raises
     ------
@@ -98,19 +109,24 @@ def run_study(
             raise BakeoffError(f"recipes.{name}: {error}") from error
     check_folder(root)
     with lock_folder(root, on_wait=on_wait):
-        return _run_locked(study, root, data, num_workers or available_cores(), display)
+        layout = prepare_folder(root, study, data, describe_environment(num_workers or available_cores()))
+        if check and stored_audit(layout, data.fingerprint) is None:
+            audit = audit_source(study.data, data)
+            save_audit(layout, audit.to_dict())
+            if display:
+                display.audited(audit)
+        return _run_all(study, layout, data, num_workers or available_cores(), display)
 
 
-def _run_locked(
-    study: Study, root: Path, data: ImageData, num_workers: int, display: Display | None
+def _run_all(
+    study: Study, layout: Layout, data: ImageData, num_workers: int, display: Display | None
 ) -> Outcome:
-    layout = prepare_folder(root, study, data, describe_environment(num_workers))
     todo, taken_up, failed = _sort_tasks(study, data, layout)
     if display:
         display.begin(study, data, todo, num_workers)
     finished: list[Task] = []
     if todo:
-        events = run_in_processes(todo, Job(study, data.directory, root), num_workers)
+        events = run_in_processes(todo, Job(study, data.directory, layout.root), num_workers)
         try:
             for event in events:
                 if display:
@@ -125,7 +141,7 @@ def _run_locked(
                     )
         finally:
             events.close()
-    return Outcome(root, tuple(taken_up), tuple(finished), tuple(failed))
+    return Outcome(layout.root, tuple(taken_up), tuple(finished), tuple(failed))
 
 
 def _sort_tasks(

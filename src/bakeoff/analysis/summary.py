@@ -41,7 +41,7 @@ def summarize(stored: StoredStudy) -> dict[str, Any]:
         indices into `data.class_names`:
 
         - `study`: name, description, seeds asked for, baseline, margin, confidence;
-        - `data`, `environment`: as stored;
+        - `data`, `environment`, `audit` (None where the images were not checked): as stored;
         - `recipes`, a list in the study's order: `settings`, `failures`, `missing_seeds`, `published`, and
           `results`: None without a finished run, else accuracies, class accuracies, confusion counts, curves
           and costs, per seed and over seeds;
@@ -82,6 +82,7 @@ def summarize(stored: StoredStudy) -> dict[str, Any]:
             },
             "data": stored.data,
             "environment": stored.environment,
+            "audit": stored.audit,
             "recipes": recipes,
             "failed_cases": _failed_cases(predictions),
             "comparison": comparison.to_dict() if comparison else None,

@@ -11,10 +11,11 @@ from bakeoff.store.reading import (
     failure_reason,
     load_study_folder,
     run_state,
+    stored_audit,
 )
 from bakeoff.store.status import RunStatus, study_status
 from bakeoff.store.unfinished import UnfinishedRun
-from bakeoff.store.writing import check_folder, prepare_folder, save_failure, save_run
+from bakeoff.store.writing import check_folder, prepare_folder, save_audit, save_failure, save_run
 
 __all__ = [
     "FORMAT_VERSION",
@@ -31,8 +32,10 @@ __all__ = [
     "prepare_folder",
     "run_identity",
     "run_state",
+    "save_audit",
     "save_failure",
     "save_run",
+    "stored_audit",
     "study_status",
     "write_atomically",
     "write_text",

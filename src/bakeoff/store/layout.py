@@ -24,6 +24,10 @@ class Layout:
         return self.root / "data.json"
 
     @property
+    def audit(self) -> Path:
+        return self.root / "audit.json"
+
+    @property
     def environment(self) -> Path:
         return self.root / "environment.json"
 

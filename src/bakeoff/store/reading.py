@@ -67,6 +67,8 @@ class StoredStudy:
         class order), mean, std, notes.
     environment
         The content of environment.json.
+    audit
+        The content of audit.json, or None where the images were not checked.
     runs, failures
         In the order of the study's recipes, then by seed. Runs in neither are missing.
     test_images
@@ -79,6 +81,7 @@ class StoredStudy:
     study: Study
     data: dict[str, Any]
     environment: dict[str, Any]
+    audit: dict[str, Any] | None
     runs: tuple[StoredRun, ...]
     failures: tuple[FailedRun, ...]
     test_images: NDArray[np.uint8]
@@ -174,6 +177,15 @@ def read_study(layout: Layout) -> Study:
         raise BakeoffError(f"{layout.root} is a damaged study folder: {error}") from error
 
 
+def stored_audit(layout: Layout, fingerprint: str) -> dict[str, Any] | None:
+    """What a check of the images with this fingerprint found, or None where there was none."""
+    try:
+        content = json.loads(layout.audit.read_text("utf-8"))
+        return content if content["fingerprint"] == fingerprint else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
 def load_study_folder(root: Path) -> StoredStudy:
     """Everything in a study folder that analysis and report need.
 
@@ -210,6 +222,7 @@ def load_study_folder(root: Path) -> StoredStudy:
         study=study,
         data=data,
         environment=environment,
+        audit=stored_audit(layout, data["fingerprint"]),
         runs=tuple(runs),
         failures=tuple(failures),
         test_images=images,

@@ -142,6 +142,11 @@ def _thumbnails(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     )
 
 
+def save_audit(layout: Layout, audit: Mapping[str, Any]) -> None:
+    """Write what a check of the images found."""
+    write_text(layout.audit, _to_json(audit))
+
+
 def save_run(
     layout: Layout, study: Study, recipe: str, seed: int, identity: str, run: TrainedRun, data: ImageData
 ) -> None:

@@ -80,7 +80,8 @@ class TensorBoardLog:
         self._writer.add_figure("confusion_matrix/test", figure, epoch, close=False)
         accuracy = float((predicted == labels_N).mean())
         # SummaryWriter.add_hparams opens a second event file in a folder of its own; this keeps to one.
-        for summary in hparams(_flat_settings(settings), {"accuracy/test": accuracy}):
+        found = {"accuracy/test": accuracy}
+        for summary in hparams(_flat_settings(settings), found):  # type: ignore[no-untyped-call]
             self._writer.file_writer.add_summary(summary)  # type: ignore[attr-defined]
         self._scalars({"accuracy/test": accuracy}, epoch)
 

@@ -1,0 +1,96 @@
+"""check_split_files(): headers in split files, and what a reader that expects one would lose."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bakeoff.audit.findings import Finding
+from bakeoff.data.image_data import SPLIT_NAMES
+from bakeoff.data.listing import read_lines
+
+HEADER_WORDS = frozenset(("class", "classes", "class_name", "class_names", "label", "labels", "name"))
+
+
+def check_split_files(directory: Path, *, first_line_is_header: bool = False) -> tuple[Finding, ...]:
+    """Look at the first lines of the text files of a `splits:DIR` source.
+
+    Works without decoding an image, so also where `load_data` refuses the source.
+
+    Parameters
+    ----------
+    directory
+        Holds `splits/*.txt` and perhaps `class_names.txt`.
+    first_line_is_header
+        As in the study's [data] table: whether the first lines are dropped.
+
+    Raises
+    ------
+    BakeoffError
+        If a file cannot be read as UTF-8 text.
+    """
+    findings: list[Finding] = []
+    without: list[tuple[str, int, str]] = []  # file, number of lines, first line's path
+    for name in SPLIT_NAMES:
+        file = directory / "splits" / f"{name}.txt"
+        lines = read_lines(file) if file.is_file() else []
+        if not lines:
+            continue
+        if not _looks_like_header(directory, lines):
+            without.append((file.name, len(lines), lines[0].rpartition(" ")[0]))
+        elif not first_line_is_header:
+            findings.append(
+                Finding(
+                    "warning",
+                    f"header-{name}",
+                    1,
+                    f"The first line of {file.name} looks like a header: {lines[0]!r}.",
+                    "Remove it, or set data.first_line_is_header = true if every split file has one.",
+                )
+            )
+    names_file = directory / "class_names.txt"
+    first_name = (read_lines(names_file) or [""])[0] if names_file.is_file() else ""
+    if first_name.strip().lower() in HEADER_WORDS:
+        findings.append(
+            Finding(
+                "warning",
+                "header-class-names",
+                1,
+                f"The first line of {names_file.name} looks like a header: {first_name!r}.",
+                "Remove it: it counts as class 0, and shifts every other class by one.",
+            )
+        )
+    if without:
+        findings.append(_dropped(without) if first_line_is_header else _would_be_dropped(without))
+    return tuple(findings)
+
+
+def _looks_like_header(directory: Path, lines: list[str]) -> bool:
+    """The first line names no file, and its label is no other line's."""
+    path, _, label = lines[0].strip().rpartition(" ")
+    try:
+        names_file = bool(path) and (directory / path.strip()).is_file()
+    except OSError:  # such as a name that is too long
+        names_file = False
+    return not names_file and all(line.strip().rpartition(" ")[2] != label for line in lines[1:])
+
+
+def _dropped(files: list[tuple[str, int, str]]) -> Finding:
+    losses = ", ".join(f"{path} of {file}" for file, _, path in files)
+    return Finding(
+        "warning",
+        "first-images-dropped",
+        len(files),
+        f"data.first_line_is_header drops an image, not a header, from each split file: {losses}.",
+        "Set it to false, unless you repeat a study that lost them.",
+    )
+
+
+def _would_be_dropped(files: list[tuple[str, int, str]]) -> Finding:
+    losses = ", ".join(f"{file} {count - 1:,} of {count:,} images" for file, count, _ in files)
+    return Finding(
+        "note",
+        "no-header",
+        len(files),
+        f"No header line in the split files: a reader that expects one would leave {losses}.",
+        "Elsewhere, read them without a header (pandas: header=None).",
+    )
