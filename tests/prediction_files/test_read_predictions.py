@@ -1,6 +1,5 @@
 """Predictions from CSV, NPZ and study folders: what is read, and what is refused with which words."""
 
-import dataclasses
 import random
 import re
 import time
@@ -347,7 +346,7 @@ def test_mixed_up_columns_do_not_take_all_memory(tmp_path: Path) -> None:
         read_predictions([write(tmp_path / "p.csv", HEADER, rows)])
 
 
-def test_a_hundred_thousand_rows_take_about_a_second(tmp_path: Path) -> None:
+def test_a_hundred_thousand_rows_take_less_than_three_seconds_of_processor_time(tmp_path: Path) -> None:
     rows = [
         f"recipe_{recipe},{seed},test/image_{image}.png,{image % 10},{(image * seed) % 10}"
         for recipe in range(5)
@@ -355,8 +354,7 @@ def test_a_hundred_thousand_rows_take_about_a_second(tmp_path: Path) -> None:
         for image in range(5_000)
     ]
     path = write(tmp_path / "p.csv", HEADER, rows)
-    start = time.perf_counter()
+    start = time.process_time()  # not wall time: other work on the machine is no fault of ours
     found = compare(read_predictions([path]))
-    assert time.perf_counter() - start < 5  # 0.3 s on an idle machine
+    assert time.process_time() - start < 3  # about 0.4 s
     assert [recipe.num_seeds for recipe in found.recipes] == [4] * 5
-    assert dataclasses.is_dataclass(found)

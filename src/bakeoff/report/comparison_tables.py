@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Mapping
 from typing import Any
+
+from bakeoff.report.csv_text import to_csv
 
 _RECIPE = (
     "name",
@@ -70,17 +70,15 @@ def comparison_tables(comparison: Mapping[str, Any]) -> dict[str, str]:
             [_calibration_row(recipe) for recipe in recipes if recipe["calibration"]],
         ),
     }
-    return {name: _to_csv(columns, rows) for name, (columns, rows) in tables.items() if rows}
+    return {name: _table(columns, rows) for name, (columns, rows) in tables.items() if rows}
 
 
-def _to_csv(columns: tuple[str, ...], rows: Iterable[Mapping[str, Any]]) -> str:
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
+def _table(columns: tuple[str, ...], rows: Iterable[Mapping[str, Any]]) -> str:
+    complete = []
     for row in rows:
         low, high = row["interval"] if row.get("interval") else (None, None)
-        writer.writerow({**row, "low": low, "high": high})
-    return text.getvalue()
+        complete.append({"low": low, "high": high, **row})
+    return to_csv(columns, [[row.get(column) for column in columns] for row in complete])
 
 
 def _calibration_row(recipe: Mapping[str, Any]) -> dict[str, Any]:
