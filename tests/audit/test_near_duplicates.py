@@ -43,17 +43,18 @@ def test_the_threshold_decides(grey: np.ndarray, monkeypatch: pytest.MonkeyPatch
 
 
 def test_shifts_of_up_to_two_pixels_are_found(grey: np.ndarray) -> None:
-    images = np.pad(grey[:40], ((0, 0), (2, 2), (2, 2)), mode="reflect")
+    some = grey[::200]  # 40 images
+    images = np.pad(some, ((0, 0), (2, 2), (2, 2)), mode="reflect")
     planted = {(index, index + 40) for index in range(40)}
     num_missed = 0
     for down in range(-2, 3):
         for across in range(-2, 3):
             shifted = images[:, 2 + down : 34 + down, 2 + across : 34 + across]
-            found = find_near_duplicates(np.concatenate([grey[:40], shifted]))
+            found = find_near_duplicates(np.concatenate([some, shifted]))
             pairs = set(map(tuple, found.pairs.tolist()))
             assert pairs <= planted
             num_missed += len(planted - pairs)
-    assert num_missed <= 2  # of 1,000; 5 of 10,000 in a longer run
+    assert num_missed <= 5  # of 1,000; in a longer run 5 of 10,000
 
 
 def test_crowded_images_are_counted_and_bounded(grey: np.ndarray) -> None:

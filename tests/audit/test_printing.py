@@ -60,7 +60,7 @@ def test_names_cannot_act_on_the_screen() -> None:
     finding = Finding("leak", "near-train-test", 1, "1 test \x1b[31m image.", "Advice.", 1, (pair,))
     lines = printed(Audit("splits:\x1b[2J", "f", 2, (finding,), ()))
     text = "\n".join(lines)
-    assert "[red]" in text
+    assert "[b]dog" in text
     assert "[/red]" in text
     assert "\x1b" not in text
     assert "\u202e" not in text
