@@ -117,7 +117,8 @@ def _open_if_whole(directory: Path) -> ImageData | None:
         if meta["format_version"] != FORMAT_VERSION:
             return None
         splits = {name: _open_split(directory, name, meta["ids"][name]) for name in SPLIT_NAMES}
-    except (OSError, ValueError, KeyError, EOFError):  # NumPy and json find a short file by themselves
+    except (OSError, ValueError, KeyError, TypeError, EOFError, RecursionError):
+        # NumPy and json find a short file by themselves.
         return None
     return ImageData(
         **splits,

@@ -21,6 +21,9 @@ DECODER_VERSION = 1
 
 IMAGES_PER_TASK = 32
 
+FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "TIFF", "BMP", "DIB", "PPM", "TGA", "JPEG2000", "AVIF")
+"""Pillow goes by the content, whatever the name, and would pass PostScript on to Ghostscript."""
+
 
 def decode_image(file: Path | IO[bytes], image_size: int) -> NDArray[np.uint8]:
     """Decode one image and resize it, as every image of a study is.
@@ -52,7 +55,7 @@ def decode_image(file: Path | IO[bytes], image_size: int) -> NDArray[np.uint8]:
 def open_rgb(file: Path | IO[bytes]) -> Image.Image:
     """Decode an image at its own size, upright, as 8-bit RGB; see `decode_image`."""
     try:
-        with Image.open(file) as image:
+        with Image.open(file, formats=FORMATS) as image:
             _refuse_bomb(image)
             image.load()
             return _to_rgb(ImageOps.exif_transpose(image))
@@ -167,4 +170,4 @@ def _reason(file: Path | IO[bytes], error: Exception) -> str:
         return "the file is empty" if empty else "not an image of a known kind"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    return str(error) or type(error).__name__
+    return str(error)[:300] or type(error).__name__

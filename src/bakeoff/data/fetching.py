@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import http.client
 import os
+import re
 import tarfile
 import time
 import urllib.error
@@ -43,6 +44,8 @@ class Archive:
         The folder in the archive that holds the members; it gets the same name on disk.
     members
         MD5 of each file that is kept, by name; None where none is known.
+    max_bytes
+        Longest download that is taken from a server.
     """
 
     base_urls: tuple[str, ...]
@@ -50,6 +53,7 @@ class Archive:
     md5: str
     folder: str
     members: Mapping[str, str | None] = field(default_factory=dict)
+    max_bytes: int = 4_000_000_000
 
 
 ARCHIVES = {
@@ -146,7 +150,7 @@ def _download(
     while True:
         before = _length(packed)
         url = urls[min(attempts, len(urls) - 1)]
-        problem = _download_some(url, packed, progress)
+        problem = _download_some(url, packed, archive.max_bytes, progress)
         if problem is None:
             return
         attempts = 0 if _length(packed) > before else attempts + 1
@@ -162,17 +166,27 @@ def _length(file: Path) -> int:
     return file.stat().st_size if file.exists() else 0
 
 
-def _download_some(url: str, packed: Path, progress: ProgressCallback | None) -> str | None:
+class _WebOnly(urllib.request.HTTPRedirectHandler):
+    """Follows a redirection to the web only: urllib would go to ftp:, and from https: to http:."""
+
+    def redirect_request(self, request: Any, *others: Any) -> urllib.request.Request | None:
+        redirected = super().redirect_request(request, *others)
+        if redirected is not None and redirected.type not in ("https", request.type):
+            raise urllib.error.URLError(f"it redirects to {redirected.full_url[:200]}, which is not followed")
+        return redirected
+
+
+def _download_some(url: str, packed: Path, max_bytes: int, progress: ProgressCallback | None) -> str | None:
     """One request for what is missing. None if the file is complete then, else what went wrong."""
     have = _length(packed)
     request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
     try:
-        response = urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS)
+        response = urllib.request.build_opener(_WebOnly).open(request, timeout=TIMEOUT_SECONDS)
     except urllib.error.HTTPError as error:
         error.close()
         if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             return None  # nothing is missing; if there is too much, the checksum tells
-        return f"the server answered {error.code} {error.reason}"
+        return f"the server answered {error.code} {str(error.reason)[:300]}"
     except (OSError, http.client.HTTPException) as error:
         return _reason(error)
     except ValueError as error:
@@ -181,21 +195,32 @@ def _download_some(url: str, packed: Path, progress: ProgressCallback | None) ->
         if response.status != http.HTTPStatus.PARTIAL_CONTENT:
             have = 0  # the server does not resume: it sends everything
         length = response.headers.get("Content-Length")
-        return _receive(response, packed, have, have + int(length) if length else None, progress)
+        total = have + int(length) if length and re.fullmatch("[0-9]{1,15}", length) else None
+        return _receive(response, packed, have, total, max_bytes, progress)
 
 
 def _receive(
-    response: IO[bytes], packed: Path, have: int, total: int | None, progress: ProgressCallback | None
+    response: http.client.HTTPResponse,
+    packed: Path,
+    have: int,
+    total: int | None,
+    max_bytes: int,
+    progress: ProgressCallback | None,
 ) -> str | None:
     with packed.open("ab") as file:
         file.truncate(have)
         while True:
             try:
-                block = response.read(BLOCK)
+                block = response.read1(BLOCK)  # what has come so far: a stall loses nothing
             except (OSError, http.client.HTTPException) as error:
                 return _reason(error)
             file.write(block)
             have += len(block)
+            if have > max_bytes:
+                raise BakeoffError(
+                    f"the server sent more than {max_bytes:,} bytes, so it serves something else; "
+                    f"take another one, and delete {packed}"
+                )
             if progress:
                 progress("downloading (MB)", have // MEGABYTE, (total or have) // MEGABYTE)
             if not block:
@@ -208,7 +233,7 @@ def _receive(
 
 
 def _reason(error: Exception) -> str:
-    return str(getattr(error, "reason", error)) or type(error).__name__
+    return str(getattr(error, "reason", error))[:300] or type(error).__name__
 
 
 def _verify(packed: Path, archive: Archive) -> None:
@@ -226,7 +251,7 @@ def _unpack(packed: Path, archive: Archive, folder: Path) -> None:
     missing = set(archive.members)
     folder.mkdir(exist_ok=True)
     try:
-        with tarfile.open(packed) as tar:
+        with tarfile.open(packed, "r:gz") as tar:
             for entry in tar:
                 name = entry.name.removeprefix(f"{archive.folder}/")
                 # Only exact names of plain files are written, under names of our own: no path of the

@@ -58,8 +58,10 @@ def check_listing(listing: Listing) -> None:
     Raises
     ------
     BakeoffError
-        If a split is empty, there are fewer than two classes, or a class has no training image.
+        If a split is empty, there are fewer than two classes, a class has no training image, or a name is
+        not Unicode.
     """
+    _refuse_undecodable([*listing.class_names, *(i.id for images in listing.splits.values() for i in images)])
     for name, images in listing.splits.items():
         if not images:
             raise BakeoffError(f"the {name} split is empty: add images to it, or remove it")
@@ -76,6 +78,18 @@ def check_listing(listing: Listing) -> None:
                 f"{' while ' + ' and '.join(where) if where else ''}; "
                 "add training images of it, or remove the class (labels count from 0, without gaps)"
             )
+
+
+def _refuse_undecodable(names: list[str]) -> None:
+    """Names of files that are not UTF-8 come as lone surrogates, which no file of results can hold."""
+    try:
+        "".join(names).encode()
+    except UnicodeEncodeError as error:
+        place = error.start
+        for name in names:
+            if place < len(name):
+                raise BakeoffError(f"the name {name!r} is not UTF-8; rename the file or folder") from error
+            place -= len(name)
 
 
 def read_class_names(path: Path) -> tuple[str, ...]:
@@ -109,7 +123,7 @@ def read_lines(path: Path) -> list[str]:
     Raises
     ------
     BakeoffError
-        If the file cannot be read or is not UTF-8.
+        If the file cannot be read, is not UTF-8, or holds a NUL character.
     """
     try:
         text = path.read_bytes().decode("utf-8-sig")
@@ -117,6 +131,9 @@ def read_lines(path: Path) -> list[str]:
         raise BakeoffError(f"{path} is not UTF-8 text (byte {error.start}); save it as UTF-8") from error
     except OSError as error:
         raise BakeoffError(f"cannot read {path}: {error.strerror}") from error
+    if "\0" in text:
+        number = text.count("\n", 0, text.index("\0")) + 1
+        raise BakeoffError(f"{path}:{number}: a NUL character; is this a text file?")
     lines = text.split("\n")
     if lines[-1] == "":
         lines.pop()

@@ -6,6 +6,7 @@ import dataclasses
 import difflib
 import hashlib
 import os
+import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -24,11 +25,14 @@ from bakeoff.data.progress import Progress, ProgressCallback
 from bakeoff.data.split_files import list_split_files
 from bakeoff.data.splitting import complete_splits
 from bakeoff.data.stl10_binary import list_stl10
-from bakeoff.errors import BakeoffError
+from bakeoff.errors import BakeoffError, shorten
 from bakeoff.study.data_settings import DataSettings
 
 KINDS = ("digits", "splits", "folder", "stl10", "cifar10")
 VALID_SOURCES = "digits, splits:DIR, folder:DIR, stl10:DIR, cifar10:DIR"
+
+MAX_FILE_BYTES = 1 << 30
+"""Of one image: more than a file within the pixel limit needs, uncompressed."""
 
 
 def load_data(settings: DataSettings, *, progress: ProgressCallback | None = None) -> ImageData:
@@ -50,8 +54,12 @@ def load_data(settings: DataSettings, *, progress: ProgressCallback | None = Non
     BakeoffError
         If the source is unknown or not there, is not what its kind expects, or an image cannot be decoded.
     """
-    listing = complete_splits(_list_source(settings), settings)
-    check_listing(listing)
+    listing = _list_source(settings)
+    try:
+        listing = complete_splits(listing, settings)
+        check_listing(listing)
+    except BakeoffError as error:
+        raise BakeoffError(f"{settings.source}: {error}") from error
     key = _cache_key(listing, settings.image_size, progress)
 
     def decode(listed: list[ListedImage], rows: list[NDArray[np.uint8]]) -> NDArray[np.int32]:
@@ -66,9 +74,9 @@ def _list_source(settings: DataSettings) -> Listing:
     if kind not in KINDS:
         near = difflib.get_close_matches(kind.lower(), KINDS, n=1, cutoff=0.5)
         hint = f"; did you mean {near[0]}{colon}{folder}?" if near else ""
-        if not hint and Path(settings.source).expanduser().is_dir():
+        if not hint and os.path.isdir(settings.source):  # noqa: PTH112 - Path raises on names that are too long
             hint = f"; did you mean folder:{settings.source}?"
-        raise BakeoffError(f"unknown data source {settings.source!r}{hint} (valid: {VALID_SOURCES})")
+        raise BakeoffError(f"unknown data source {shorten(settings.source)}{hint} (valid: {VALID_SOURCES})")
     if settings.first_line_is_header and kind != "splits":
         raise BakeoffError(
             f"data.first_line_is_header is for splits:DIR only, but data.source is {settings.source!r}; "
@@ -80,8 +88,16 @@ def _list_source(settings: DataSettings) -> Listing:
         return list_digits()
     if not folder:
         raise BakeoffError(f"data source {settings.source!r} lacks its folder; write {kind}:DIR")
-    directory = Path(folder).expanduser()
-    _require_directory(directory)
+    try:
+        directory = Path(folder).expanduser()
+        _require_directory(directory)
+        return _list_directory(kind, directory, settings)
+    except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: ~NAME of no user; ValueError: NUL
+        reason = getattr(error, "strerror", None) or error
+        raise BakeoffError(f"cannot read data source {shorten(settings.source)}: {reason}") from error
+
+
+def _list_directory(kind: str, directory: Path, settings: DataSettings) -> Listing:
     match kind:
         case "splits":
             return list_split_files(directory, first_line_is_header=settings.first_line_is_header)
@@ -124,9 +140,9 @@ def _hash_contents(listed: list[ListedImage], progress: Progress) -> list[str]:
         hashes = []
         for image in listed[start : start + IMAGES_PER_TASK]:
             try:
-                content = image.image.read_bytes() if isinstance(image.image, Path) else image.image.tobytes()
-            except OSError as error:
-                problems.append(f"{image.id}: {error.strerror}")
+                content = _read(image.image) if isinstance(image.image, Path) else image.image.tobytes()
+            except (OSError, BakeoffError) as error:
+                problems.append(f"{image.id}: {getattr(error, 'strerror', error)}")
                 content = b""
             hashes.append(hashlib.blake2b(content, digest_size=20).hexdigest())
         return hashes
@@ -142,3 +158,13 @@ def _hash_contents(listed: list[ListedImage], progress: Progress) -> list[str]:
             raise
     refuse_bad_images(sorted(problems))
     return contents
+
+
+def _read(file: Path) -> bytes:
+    """The content of a plain file; a pipe would never end, and a device like /dev/zero neither."""
+    found = file.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise BakeoffError("not a plain file")
+    if found.st_size > MAX_FILE_BYTES:
+        raise BakeoffError(f"{found.st_size:,} bytes; the limit is {MAX_FILE_BYTES:,}")
+    return file.read_bytes()

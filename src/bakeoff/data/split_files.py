@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import posixpath
 import re
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from typing import NamedTuple
 
 from bakeoff.data.image_data import SPLIT_NAMES, SplitName
 from bakeoff.data.listing import ListedImage, Listing, read_class_names, read_lines
-from bakeoff.errors import BakeoffError, list_some
+from bakeoff.errors import BakeoffError, list_some, shorten
 
 LINE_FORM = "expected PATH LABEL, with one space between"
 
@@ -40,8 +41,8 @@ def list_split_files(directory: Path, *, first_line_is_header: bool = False) -> 
     Raises
     ------
     BakeoffError
-        Naming file and line of each bad one: empty or malformed, an image missing or listed twice, a
-        label outside the classes.
+        Naming file and line of each bad one: empty or malformed, an image missing or listed twice, a path
+        that is absolute or leads out of `directory`, a label outside the classes.
     """
     files: dict[SplitName, Path] = {name: directory / "splits" / f"{name}.txt" for name in SPLIT_NAMES}
     if not files["train"].is_file():
@@ -84,7 +85,7 @@ def _read_rows(file: Path, first_line_is_header: bool, problems: list[str]) -> l
         if len(fields) == 2 and fields[0].strip():
             rows.append(Row(f"{file}:{number}", posixpath.normpath(fields[0]), fields[1]))
         else:
-            problems.append(f"{file}:{number}: {f'{line!r}' if fields else 'empty line'}; {LINE_FORM}")
+            problems.append(f"{file}:{number}: {shorten(line) if fields else 'empty line'}; {LINE_FORM}")
     return rows
 
 
@@ -93,14 +94,18 @@ def _find_bad_paths(directory: Path, rows: list[Row], problems: list[str]) -> No
     for row in rows:
         if row.path in first_seen:
             problems.append(
-                f"{row.where}: {row.path} is already listed in {first_seen[row.path]}; list it once"
+                f"{row.where}: {_short(row.path)} is already listed in {first_seen[row.path]}; list it once"
             )
             continue
         first_seen[row.path] = row.where
         if posixpath.isabs(row.path):
-            problems.append(f"{row.where}: {row.path} is absolute; paths are relative to {directory}")
-        elif not (directory / row.path).is_file():
-            problems.append(f"{row.where}: no file {directory / row.path}")
+            problems.append(f"{row.where}: {_short(row.path)} is absolute; paths are relative to {directory}")
+        elif row.path.startswith("../"):
+            problems.append(
+                f"{row.where}: {_short(row.path)} leads out of {directory}; move the image into it"
+            )
+        elif not os.path.isfile(directory / row.path):  # noqa: PTH113 - Path raises on names that are too long
+            problems.append(f"{row.where}: no file {_short(str(directory / row.path))}")
 
 
 def _understand_labels(directory: Path, rows: list[Row]) -> tuple[tuple[str, ...], Callable[[str], int]]:
@@ -112,7 +117,7 @@ def _understand_labels(directory: Path, rows: list[Row]) -> tuple[tuple[str, ...
         known = {name: index for index, name in enumerate(class_names)}
         _refuse(
             [
-                f"{row.where}: label {row.label!r} is outside the classes; expected 0..{len(known) - 1} "
+                f"{row.where}: label {shorten(row.label)} is outside the classes; expected 0..{len(known) - 1} "
                 f"or a name of {names_file}"
                 for row in rows
                 if not (int(row.label) in range(len(known)) if _is_integer(row.label) else row.label in known)
@@ -126,7 +131,7 @@ def _understand_labels(directory: Path, rows: list[Row]) -> tuple[tuple[str, ...
         name = next(row for row in rows if not _is_integer(row.label))
         raise BakeoffError(
             f"{integers[0].where} has the integer label {integers[0].label} but {name.where} the name "
-            f"{name.label!r}; use one kind, or write {names_file} with the names in label order"
+            f"{shorten(name.label)}; use one kind, or write {names_file} with the names in label order"
         )
     used = {int(row.label) for row in integers}
     first_unused = next(label for label in range(len(used) + 1) if label not in used)
@@ -142,7 +147,11 @@ def _understand_labels(directory: Path, rows: list[Row]) -> tuple[tuple[str, ...
 
 
 def _is_integer(label: str) -> bool:
-    return re.fullmatch(r"[+-]?[0-9]+", label) is not None
+    return re.fullmatch(r"[+-]?[0-9]{1,9}", label) is not None
+
+
+def _short(path: str) -> str:
+    return path if len(path) <= 300 else f"{path[:150]}...{path[-100:]}"
 
 
 def _refuse(problems: list[str]) -> None:

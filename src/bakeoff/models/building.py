@@ -23,7 +23,7 @@ def build_model(
     Raises
     ------
     BakeoffError
-        If the import path leads nowhere or the class does not take these options.
+        If the import path leads nowhere, or the class does not take these options or fails.
     """
     # Layers draw their weights from torch's global generator; fork_rng leaves it as it was.
     with torch.random.fork_rng(devices=[]):
@@ -34,7 +34,9 @@ def build_model(
             model = import_class(settings.name)(
                 num_classes=num_classes, image_size=image_size, **settings.options
             )
-        except (TypeError, ValueError) as error:
+        except BakeoffError:
+            raise
+        except Exception as error:  # whatever a user's model raises
             raise BakeoffError(f"model {settings.name!r} cannot be built: {error}") from error
     if not isinstance(model, nn.Module):
         raise BakeoffError(
@@ -54,9 +56,9 @@ def import_class(path: str) -> type:
     module_name, _, class_name = path.partition(":")
     try:
         module = importlib.import_module(module_name)
-    except ImportError as error:
+    except (Exception, SystemExit) as error:  # whatever a user's module raises; a script may exit
         raise BakeoffError(
-            f"model {path!r}: cannot import {module_name!r} ({error}); "
+            f"model {path!r}: cannot import {module_name!r} ({type(error).__name__}: {error}); "
             "it must be installed or lie in the current folder"
         ) from error
     found = getattr(module, class_name, None)

@@ -138,7 +138,8 @@ class _Rows:
             raise BakeoffError(
                 f"the runs do not all predict the same {len(self.image_names)} images; "
                 f"{num_missing} predictions are missing:\n{_listed(shown, num_missing)}\n"
-                "images are compared in pairs: give every run the same images, under the same names"
+                "images are compared in pairs: give every run the same images, under the same names\n"
+                f"read from {', '.join(str(table.path) for table in self.tables[:10])}"
             )
 
     def common_labels(self) -> NDArray[np.int64]:

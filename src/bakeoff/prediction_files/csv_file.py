@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import difflib
+from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -11,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bakeoff.errors import BakeoffError, list_some
-from bakeoff.prediction_files.prediction_table import PredictionTable, first_bad_probability
+from bakeoff.errors import BakeoffError, list_some, shorten
+from bakeoff.prediction_files.prediction_table import LONGEST_NAME, PredictionTable, first_bad_probability
 
 COLUMNS = ("recipe", "seed", "image", "label", "prediction")
 EXPECTED = ",".join(COLUMNS) + " and optionally one column p_CLASS a class"
@@ -85,7 +86,7 @@ def _read(path: Path, reader: Iterator[list[str]]) -> PredictionTable:
     whole = {name: np.concatenate(parts) for name, parts in columns.items()}
     all_lines = np.concatenate(lines)
     for name in COLUMNS:
-        _refuse_blank(path, name, codes[name], whole[name], all_lines)
+        _refuse_bad_names(path, name, codes[name], whole[name], all_lines)
     classes, labels, predicted = _merge_classes(codes, whole)
     run_names, runs = _merge_runs(path, codes, whole, all_lines)
     images, image_column = _strip(codes["image"], whole["image"])
@@ -134,9 +135,11 @@ def _chunks(path: Path, reader: Iterator[list[str]]) -> Iterator[tuple[list[list
 
 
 def _positions(path: Path, names: list[str]) -> dict[str, int]:
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = sorted(name for name, count in Counter(names).items() if count > 1)
     if twice:
-        raise BakeoffError(f"{path} line 1 has the column {twice[0]!r} more than once; expected {EXPECTED}")
+        raise BakeoffError(
+            f"{path} line 1 has the column {shorten(twice[0])} more than once; expected {EXPECTED}"
+        )
     missing = [name for name in COLUMNS if name not in names]
     if missing:
         joined = ", ".join(names)
@@ -144,13 +147,18 @@ def _positions(path: Path, names: list[str]) -> dict[str, int]:
         hints = []
         for name in missing:
             nearest = difflib.get_close_matches(name, [other for other in names if other not in COLUMNS], 1)
-            hint = f"; did you mean {nearest[0]!r}? rename it" if nearest else ""
+            hint = f"; did you mean {nearest[0][:100]!r}? rename it" if nearest else ""
             hints.append(f"no column {name!r}{hint}")
         if len(names) == 1 and any(mark in names[0] for mark in ";\t"):
             hints.append("the columns are to be separated by commas")
         raise BakeoffError(
             f"{path} line 1 is not the header of a predictions file:\n{list_some(hints)}\n"
             f"found {found!r}, expected {EXPECTED}"
+        )
+    longest = max(names, key=len)
+    if len(longest) > LONGEST_NAME:
+        raise BakeoffError(
+            f"{path} line 1 has a column whose name has {len(longest):,} characters; expected {LONGEST_NAME} at most"
         )
     return {name: names.index(name) for name in COLUMNS}
 
@@ -179,7 +187,7 @@ def _probabilities(
         except ValueError:
             row = next(row for row, value in enumerate(text) if not _is_number(value))
             raise BakeoffError(
-                f"{path} line {lines[row]}: {names[place]} is {text[row]!r}, expected a probability in 0..1"
+                f"{path} line {lines[row]}: {names[place]} is {shorten(text[row])}, expected a probability in 0..1"
             ) from None
     bad = first_bad_probability(values, _SUM_TOLERANCE)
     if bad is not None:
@@ -198,13 +206,18 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _refuse_blank(
+def _refuse_bad_names(
     path: Path, name: str, codes: _Codes, column: NDArray[np.int32], lines: NDArray[np.int32]
 ) -> None:
     for text, code in codes.items():
         if not text.strip():
             line = lines[int((column == code).argmax())]
             raise BakeoffError(f"{path} line {line}: the column {name!r} is empty; each row needs a {name}")
+        if len(text) > LONGEST_NAME:
+            line = lines[int((column == code).argmax())]
+            raise BakeoffError(
+                f"{path} line {line}: the {name} has {len(text):,} characters; expected {LONGEST_NAME} at most"
+            )
 
 
 def _strip(codes: _Codes, column: NDArray[np.int32]) -> tuple[list[str], NDArray[np.int32]]:
@@ -237,7 +250,9 @@ def _merge_runs(
             seeds.append(int(text))
         except ValueError:
             line = lines[int((columns["seed"] == code).argmax())]
-            raise BakeoffError(f"{path} line {line}: seed is {text!r}, expected a whole number") from None
+            raise BakeoffError(
+                f"{path} line {line}: seed is {shorten(text)}, expected a whole number"
+            ) from None
     recipes, recipe_column = _strip(codes["recipe"], columns["recipe"])
     pairs, runs = np.unique(
         recipe_column.astype(np.int64) * len(seeds) + columns["seed"], return_inverse=True

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 
 import numpy as np
 
 from bakeoff.errors import BakeoffError
-from bakeoff.prediction_files.prediction_table import PredictionTable
+from bakeoff.prediction_files.prediction_table import LONGEST_NAME, PredictionTable
+from bakeoff.store.arrays import array_names, read_arrays
 
 KEYS = ("recipe", "seed", "class_names", "test_logits", "test_labels", "test_ids")
+
+LARGEST_LOGIT = 1e300
+"""As good as infinite: the difference of two must be a number."""
 
 
 def read_npz(path: Path) -> PredictionTable:
@@ -25,18 +28,18 @@ def read_npz(path: Path) -> PredictionTable:
         The file is missing, damaged, holds objects, lacks an array, or its arrays do not fit together.
     """
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            missing = [key for key in KEYS if key not in arrays]
-            if missing:
-                raise BakeoffError(
-                    f"{path} has no array {missing[0]!r}; expected a predictions.npz of Bakeoff with "
-                    f"{', '.join(KEYS)}, found {', '.join(list(arrays)[:10]) or 'none'}"
-                )
-            recipe, seed, class_names, logits, labels, ids = (arrays[key] for key in KEYS)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        there = array_names(path)
+        missing = [key for key in KEYS if key not in there]
+        if missing:
+            raise BakeoffError(
+                f"{path} has no array {missing[0]!r}; expected a predictions.npz of Bakeoff with "
+                f"{', '.join(KEYS)}, found {', '.join(there[:10])[:300] or 'none'}"
+            )
+        recipe, seed, class_names, logits, labels, ids = read_arrays(path, *KEYS)
+    except (OSError, ValueError) as error:
         raise BakeoffError(
-            f"cannot read {path} as a predictions.npz of Bakeoff: {error}; a finished run can be made again "
-            "by deleting its folder and running the study anew"
+            f"cannot read {path} as a predictions.npz of Bakeoff: {str(error)[:500]}; "
+            "a finished run can be made again by deleting its folder and running the study anew"
         ) from error
     shapes = f"test_logits {logits.shape}, test_labels {labels.shape}, test_ids {ids.shape}"
     if (
@@ -56,11 +59,21 @@ def read_npz(path: Path) -> PredictionTable:
             f"{path} holds arrays of a wrong kind: test_logits {logits.dtype}, test_labels {labels.dtype}, "
             f"seed {seed.dtype}; expected floating point, integer, integer"
         )
+    if any(texts.dtype.kind != "U" for texts in (recipe, class_names, ids)):
+        raise BakeoffError(
+            f"{path} holds arrays of a wrong kind: recipe {recipe.dtype}, class_names {class_names.dtype}, "
+            f"test_ids {ids.dtype}; expected text"
+        )
+    if max(texts.dtype.itemsize // 4 for texts in (recipe, class_names, ids)) > LONGEST_NAME:
+        raise BakeoffError(f"{path} holds a name of more than {LONGEST_NAME} characters")
     num_images = len(labels)
     if num_images == 0:
         raise BakeoffError(f"{path} has no rows: the recipe {recipe.item()!r} predicts no test image in it")
     names = [str(name) for name in class_names.tolist()]
     image_names = [str(name) for name in ids.tolist()]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise BakeoffError(f"{path} names the class {twice!r} more than once in class_names")
     outside = np.flatnonzero((labels < 0) | (labels >= len(names)))
     if len(outside):
         image = int(outside[0])
@@ -68,13 +81,14 @@ def read_npz(path: Path) -> PredictionTable:
             f"{path}: image {image_names[image]!r} has the label {labels[image]}, "
             f"expected 0..{len(names) - 1}"
         )
-    bad = np.flatnonzero(~np.isfinite(logits).all(axis=1))
+    logits = logits.astype(np.float64)
+    bad = np.flatnonzero(~(np.abs(logits) < LARGEST_LOGIT).all(axis=1))
     if len(bad):
         raise BakeoffError(
             f"{path}: the logits of {len(bad)} images are NaN or infinite, first of image "
             f"{image_names[int(bad[0])]!r}; a run whose loss diverged cannot be compared"
         )
-    exponentials = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
+    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
     return PredictionTable(
         path=path,
         run_names=[(str(recipe.item()), int(seed))],

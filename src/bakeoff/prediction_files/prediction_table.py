@@ -8,6 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+LONGEST_NAME = 500
+"""Characters of a recipe's, an image's or a class's name; more is a mixed-up file."""
+
 
 @dataclass(frozen=True)
 class PredictionTable:

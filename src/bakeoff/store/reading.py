@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff.analysis.predictions import Predictions, RecipePredictions
-from bakeoff.errors import BakeoffError
+from bakeoff.errors import BakeoffError, shorten
 from bakeoff.store.arrays import read_arrays
+from bakeoff.store.checking import check_data, check_history, check_run, check_test_images
 from bakeoff.store.layout import FORMAT_VERSION, Layout
 from bakeoff.study import Study, study_from_toml
 
@@ -153,7 +154,7 @@ def failure_reason(layout: Layout, recipe: str, seed: int) -> str:
 def _failure(layout: Layout, recipe: str, seed: int) -> dict[str, Any]:
     try:
         content = json.loads(layout.failure(recipe, seed).read_text("utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}
 
@@ -182,7 +183,7 @@ def stored_audit(layout: Layout, fingerprint: str) -> dict[str, Any] | None:
     try:
         content = json.loads(layout.audit.read_text("utf-8"))
         return content if content["fingerprint"] == fingerprint else None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
@@ -199,20 +200,25 @@ def load_study_folder(root: Path) -> StoredStudy:
     try:
         data = json.loads(layout.data.read_text("utf-8"))
         environment = json.loads(layout.environment.read_text("utf-8"))
+        if not isinstance(data, dict) or not isinstance(environment, dict):
+            raise ValueError("data.json or environment.json holds no table")
+        if data.get("format_version") != FORMAT_VERSION:
+            raise BakeoffError(
+                f"{root} has the format {shorten(data.get('format_version'))} of another version of Bakeoff; "
+                f"this one reads {FORMAT_VERSION}"
+            )
+        check_data(data)
         images, labels, ids = read_arrays(layout.test_images, "images", "labels", "ids")
-    except (OSError, ValueError) as error:
+        check_test_images(len(data["class_names"]), images, labels, ids)
+    except (OSError, ValueError, RecursionError) as error:
         raise BakeoffError(f"{root} is a damaged study folder: {error}") from error
-    if data.get("format_version") != FORMAT_VERSION:
-        raise BakeoffError(
-            f"{root} has the format {data.get('format_version')} of another version of Bakeoff; "
-            f"this one reads {FORMAT_VERSION}"
-        )
+    test_shape = (len(labels), len(data["class_names"]))
     runs, failures = [], []
     for recipe in study.recipes:
         for seed in range(study.seeds):
             found = stored_identity(layout, recipe, seed)
             if found and found[0] == "finished":
-                runs.append(_load_run(layout, recipe, seed))
+                runs.append(_load_run(layout, recipe, seed, test_shape))
             elif found:
                 failures.append(FailedRun(recipe, seed, failure_reason(layout, recipe, seed)))
     if not runs and not failures:
@@ -231,7 +237,7 @@ def load_study_folder(root: Path) -> StoredStudy:
     )
 
 
-def _load_run(layout: Layout, recipe: str, seed: int) -> StoredRun:
+def _load_run(layout: Layout, recipe: str, seed: int, test_shape: tuple[int, int]) -> StoredRun:
     try:
         epoch, num_parameters, logits, dynamics = read_arrays(
             layout.predictions(recipe, seed),
@@ -240,6 +246,7 @@ def _load_run(layout: Layout, recipe: str, seed: int) -> StoredRun:
             "test_logits",
             "train_true_probability",
         )
+        check_run(test_shape, (epoch, num_parameters), logits, dynamics)
         return StoredRun(
             recipe=recipe,
             seed=seed,
@@ -256,8 +263,21 @@ def _load_run(layout: Layout, recipe: str, seed: int) -> StoredRun:
 
 
 def load_history(path: Path) -> dict[str, NDArray[np.float64]]:
-    """The columns of a history.csv by name, float64 [num_epochs]."""
-    with path.open(newline="", encoding="utf-8") as file:
-        header, *rows = csv.reader(file)
+    """The columns of a history.csv by name, float64 [num_epochs].
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    ValueError
+        If it is damaged.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            header, *rows = csv.reader(file)
+    except csv.Error as error:
+        raise ValueError(f"{path.name} is no CSV file: {error}") from error
     columns = np.array(rows, dtype=np.float64).T
-    return dict(zip(header, columns, strict=True))
+    history = dict(zip(header, columns, strict=True))
+    check_history(history)
+    return history

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from bakeoff.errors import BakeoffError
 from bakeoff.store.layout import Layout
 from bakeoff.store.reading import failure_reason, load_history, read_study, stored_identity
 from bakeoff.store.unfinished import unfinished_progress
@@ -43,7 +44,7 @@ def study_status(root: Path) -> tuple[Study, list[RunStatus]]:
     Raises
     ------
     BakeoffError
-        If it is no study folder.
+        If it is no study folder, or the history of a finished run is damaged.
     """
     layout = Layout(root)
     study = read_study(layout)
@@ -58,8 +59,13 @@ def study_status(root: Path) -> tuple[Study, list[RunStatus]]:
 def _run_status(layout: Layout, recipe: str, seed: int, num_epochs: int) -> RunStatus:
     found = stored_identity(layout, recipe, seed)
     if found and found[0] == "finished":
-        history = load_history(layout.history(recipe, seed))
-        accuracy = float(history["val_accuracy"][-1])
+        try:
+            accuracy = float(load_history(layout.history(recipe, seed))["val_accuracy"][-1])
+        except (OSError, ValueError) as error:
+            raise BakeoffError(
+                f"{layout.run(recipe, seed)} is damaged ({error}); "
+                "delete it and `bakeoff run` trains it again"
+            ) from error
         return RunStatus(recipe, seed, "finished", num_epochs, num_epochs, accuracy)
     progress = unfinished_progress(layout.unfinished(recipe, seed))
     epochs, accuracy_so_far = progress or (0, None)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bakeoff.store.atomic import write_atomically
+
+MAX_HEADER_BYTES = 10_000
 
 
 @dataclass(frozen=True)
@@ -26,17 +29,24 @@ class UnfinishedRun:
     identity: str
 
     def load(self) -> bytes | None:
-        """The state saved last under this identity, or None."""
+        """The state saved last under this identity, or None; None too where it is damaged."""
         try:
             content = self.path.read_bytes()
         except OSError:
             return None
         line, _, state = content.partition(b"\n")
-        return state if _header(line).get("identity") == self.identity else None
+        header = _header(line)
+        whole = header.get("identity") == self.identity and header.get("digest") == _digest(state)
+        return state if whole else None
 
     def save(self, state: bytes, epoch: int, val_accuracy: float) -> None:
         """Replace the state; epoch and validation accuracy are kept beside it for `bakeoff status`."""
-        header = {"identity": self.identity, "epoch": epoch, "val_accuracy": val_accuracy}
+        header = {
+            "identity": self.identity,
+            "epoch": epoch,
+            "val_accuracy": val_accuracy,
+            "digest": _digest(state),
+        }
         write_atomically(self.path, lambda file: file.write(json.dumps(header).encode() + b"\n" + state))
 
 
@@ -44,15 +54,20 @@ def unfinished_progress(path: Path) -> tuple[int, float] | None:
     """(epochs done, validation accuracy) of the state in a file, or None where there is none."""
     try:
         with path.open("rb") as file:
-            header = _header(file.readline())
+            header = _header(file.readline(MAX_HEADER_BYTES))
         return int(header["epoch"]), float(header["val_accuracy"])
-    except (OSError, KeyError, TypeError, ValueError):
+    except (OSError, KeyError, TypeError, ValueError, OverflowError):
         return None
+
+
+def _digest(state: bytes) -> str:
+    """torch.load checks no checksum: a flipped bit would go on as another weight."""
+    return hashlib.blake2b(state, digest_size=20).hexdigest()
 
 
 def _header(line: bytes) -> dict[str, Any]:
     try:
         header = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return header if isinstance(header, dict) else {}

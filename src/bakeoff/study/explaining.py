@@ -7,10 +7,14 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from bakeoff.errors import shorten
 from bakeoff.study.data_settings import DataSettings
-from bakeoff.study.merging import Table
+from bakeoff.study.parsing import Table
 from bakeoff.study.recipe import NAMED_TABLES, Recipe
 from bakeoff.study.study import Published, Study
+
+MOST_PROBLEMS = 200
+"""Explained at most: more have one cause, and each takes a search for the nearest valid key."""
 
 EXPECTED = {
     "int_type": "a whole number",
@@ -39,11 +43,11 @@ def explain(error: ValidationError, written: Table, merged: Table) -> list[str]:
         The tables after [defaults] were merged into the recipes.
     """
     lines = []
-    for problem in error.errors():
+    for problem in error.errors(include_url=False)[:MOST_PROBLEMS]:
         path = _path_in(merged, problem["loc"])
         if path == ["defaults"] and isinstance(problem["input"], dict):
             continue  # not merged, because [recipes] is wrong: that is told
-        shown = ".".join(_as_written(path, written)) or "study"
+        shown = _shown(".".join(_as_written(path, written))) or "study"
         lines.append(f"{shown}: {_problem_text(dict(problem), path, merged)}")
     return list(dict.fromkeys(lines))
 
@@ -66,6 +70,10 @@ def _path_in(tables: Any, location: tuple[int | str, ...]) -> list[str]:
     return path
 
 
+def _shown(path: str) -> str:
+    return path if len(path) <= 200 else f"{path[:150]}...{path[-40:]}"
+
+
 def _tags(table: str) -> set[str]:
     return {*NAMED_TABLES[table], "import path"}
 
@@ -86,18 +94,18 @@ def _problem_text(problem: dict[str, Any], path: list[str], merged: Table) -> st
     kind, found = problem["type"], problem["input"]
     context = problem.get("ctx", {})
     if path == ["defaults"] and not isinstance(found, dict):
-        return f"found {found!r}, expected a table"
+        return f"found {shorten(found)}, expected a table"
     if kind == "extra_forbidden":
         return "unknown key" + _nearest(path[-1], _valid_keys(path[:-1], merged))
     if kind == "union_tag_invalid":
         valid = list(NAMED_TABLES[path[-1]])
         more = ", or an import path package.module:Class" if path[-1] == "model" else ""
-        return f"unknown name {context['tag']!r}" + _nearest(str(context["tag"]), valid, more)
+        return f"unknown name {shorten(context['tag'])}" + _nearest(str(context["tag"]), valid, more)
     if kind == "union_tag_not_found":
         return f"the table needs a name: one of {', '.join(NAMED_TABLES[path[-1]])}"
     if kind == "literal_error":
         valid = [word.strip("'") for word in context["expected"].replace(" or ", ", ").split(", ")]
-        return f"found {found!r}" + _nearest(str(found), valid)
+        return f"found {shorten(found)}" + _nearest(str(found), valid)
     if kind == "value_error":
         return str(context["error"])
     if kind == "missing":
@@ -106,10 +114,10 @@ def _problem_text(problem: dict[str, Any], path: list[str], merged: Table) -> st
         return "a study needs at least one [recipes.NAME] table"
     if kind == "string_pattern_mismatch":
         if "train_loss" in path:
-            return f"the key {found!r} is no epoch; expected a whole number from 1, in quotes"
-        return f"the name {found!r} may hold only letters, digits, - and _ (64 at most)"
+            return f"the key {shorten(found)} is no epoch; expected a whole number from 1, in quotes"
+        return f"the name {shorten(found)} may hold only letters, digits, - and _ (64 at most)"
     expected = EXPECTED.get(kind) or problem["msg"].removeprefix("Input should be ")
-    return f"found {found!r}, expected {expected}"
+    return f"found {shorten(found)}, expected {expected}"
 
 
 def _nearest(found: str, valid: list[str], more: str = "") -> str:

@@ -7,10 +7,9 @@ import tomllib
 from collections.abc import Iterable
 from typing import Any
 
-from bakeoff.errors import BakeoffError
+from bakeoff.errors import BakeoffError, shorten
+from bakeoff.study.parsing import MAX_BYTES, MAX_DEPTH, Table, parse_toml, refuse_deep, too_long
 from bakeoff.study.recipe import NAMED_TABLES, Recipe
-
-Table = dict[str, Any]
 
 
 def apply_overrides(tables: Table, overrides: Iterable[str]) -> Table:
@@ -19,16 +18,18 @@ def apply_overrides(tables: Table, overrides: Iterable[str]) -> Table:
     Raises
     ------
     BakeoffError
-        If an override has no `=`, an empty key, or a path that leads through something not a table.
+        If an override has no `=`, an empty key, a path that leads through something not a table, or is too
+        long or deep for any study.
     """
     tables = copy.deepcopy(tables)
     for override in overrides:
         key, equals, text = override.partition("=")
         path = [part.strip() for part in key.split(".")]
+        origin = f"--set {shorten(override)}"
         if not equals or not all(path):
-            raise BakeoffError(
-                f"--set {override!r}: expected KEY=VALUE with a dotted key, such as defaults.epochs=20"
-            )
+            raise BakeoffError(f"{origin}: expected KEY=VALUE with a dotted key, such as defaults.epochs=20")
+        if len(path) > MAX_DEPTH:
+            raise BakeoffError(f"{origin}: the key has {len(path):,} parts; expected {MAX_DEPTH} at most")
         *parents, last = path
         table = tables
         for depth, part in enumerate(parents, start=1):
@@ -37,18 +38,23 @@ def apply_overrides(tables: Table, overrides: Iterable[str]) -> Table:
                 child = table[part] = {"name": child}
             if not isinstance(child, dict):
                 raise BakeoffError(
-                    f"--set {override!r}: {'.'.join(path[:depth])} is {child!r}, not a table, "
+                    f"{origin}: {'.'.join(path[:depth])} is {shorten(child)}, not a table, "
                     "so nothing can be set inside it"
                 )
             table = child
-        table[last] = _toml_value(text.strip())
+        table[last] = _toml_value(text.strip(), origin)
+        refuse_deep(tables, origin)
     return tables
 
 
-def _toml_value(text: str) -> Any:
+def _toml_value(text: str, origin: str) -> Any:
+    if len(text) > MAX_BYTES:
+        raise BakeoffError(f"{origin}: {too_long(len(text))}")
     try:
-        parsed = tomllib.loads(f"value = {text}")
-    except tomllib.TOMLDecodeError:
+        parsed = parse_toml(f"value = {text}", origin)
+    except BakeoffError as error:
+        if not isinstance(error.__cause__, tomllib.TOMLDecodeError):
+            raise
         return text
     return parsed["value"] if set(parsed) == {"value"} else text
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import tomllib
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
@@ -12,9 +11,10 @@ from typing import Any
 import tomli_w
 from pydantic import ValidationError
 
-from bakeoff.errors import BakeoffError, list_some
+from bakeoff.errors import BakeoffError, list_some, shorten
 from bakeoff.study.explaining import explain
-from bakeoff.study.merging import Table, apply_overrides, merge_defaults, set_for_all_recipes
+from bakeoff.study.merging import apply_overrides, merge_defaults, set_for_all_recipes
+from bakeoff.study.parsing import MAX_BYTES, Table, parse_toml, refuse_many_recipes, too_long
 from bakeoff.study.study import Study
 
 
@@ -51,11 +51,7 @@ def load_study(
         was found there and what is valid.
     """
     text, origin = _study_text(str(name_or_path))
-    try:
-        tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise BakeoffError(f"{origin}: not valid TOML: {error}") from error
-    tables = apply_overrides(tables, overrides)
+    tables = apply_overrides(parse_toml(text, origin), overrides)
     if source is not None:
         tables = _with_source(tables, source)
     if seeds is not None:
@@ -69,10 +65,7 @@ def load_study(
 
 def study_from_toml(text: str, origin: str) -> Study:
     """The study that a TOML text describes; `origin` names it in messages."""
-    try:
-        return _validate(tomllib.loads(text), origin)
-    except tomllib.TOMLDecodeError as error:
-        raise BakeoffError(f"{origin}: not valid TOML: {error}") from error
+    return _validate(parse_toml(text, origin), origin)
 
 
 def study_to_toml(study: Study) -> str:
@@ -82,8 +75,12 @@ def study_to_toml(study: Study) -> str:
 
 def builtin_studies() -> dict[str, Study]:
     """The studies that come with Bakeoff, by name."""
-    names = sorted(path.name for path in _builtin_folder().iterdir() if path.name.endswith(".toml"))
-    return {name.removesuffix(".toml"): load_study(name.removesuffix(".toml")) for name in names}
+    return {name: load_study(name) for name in _builtin_names()}
+
+
+def _builtin_names() -> list[str]:
+    names = [path.name for path in _builtin_folder().iterdir()]
+    return sorted(name.removesuffix(".toml") for name in names if name.endswith(".toml"))
 
 
 def _builtin_folder() -> Any:
@@ -91,22 +88,26 @@ def _builtin_folder() -> Any:
 
 
 def _study_text(name_or_path: str) -> tuple[str, str]:
-    builtin = _builtin_folder() / f"{name_or_path}.toml"
-    if "/" not in name_or_path and builtin.is_file():
+    if name_or_path in _builtin_names():
+        builtin = _builtin_folder() / f"{name_or_path}.toml"
         return builtin.read_text("utf-8"), f"built-in study {name_or_path}"
     path = Path(name_or_path)
-    if path.is_dir() and (path / "study.toml").is_file():
-        path = path / "study.toml"
-    if path.is_file():
-        try:
+    try:
+        if (path / "study.toml").is_file():
+            path = path / "study.toml"
+        if path.is_file():
+            if path.stat().st_size > MAX_BYTES:
+                raise BakeoffError(f"{path}: {too_long(path.stat().st_size)}")
             return path.read_text("utf-8"), str(path)
-        except UnicodeDecodeError as error:
-            raise BakeoffError(f"{path}: not a text file in UTF-8; a study file is TOML") from error
-    names = sorted(entry.name.removesuffix(".toml") for entry in _builtin_folder().iterdir())
+    except UnicodeDecodeError as error:
+        raise BakeoffError(f"{path}: not a text file in UTF-8; a study file is TOML") from error
+    except OSError as error:
+        raise BakeoffError(f"cannot read {shorten(name_or_path)}: {error.strerror or error}") from error
+    names = _builtin_names()
     near = difflib.get_close_matches(name_or_path, names, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     raise BakeoffError(
-        f"no study {name_or_path!r}: neither a file nor a built-in study{hint}\n"
+        f"no study {shorten(name_or_path)}: neither a file nor a built-in study{hint}\n"
         f"built-in: {', '.join(names)}\nfor a file of your own: bakeoff show quickstart > my.toml"
     )
 
@@ -135,6 +136,7 @@ def _only_recipes(tables: Table, names: Sequence[str], origin: str) -> Table:
 
 
 def _validate(tables: Table, origin: str) -> Study:
+    refuse_many_recipes(tables, origin)
     merged = merge_defaults(tables)
     try:
         return Study.model_validate(merged)

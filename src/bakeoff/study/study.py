@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import islice
 from typing import Annotated
 
 from pydantic import Field, StringConstraints, model_validator
 
+from bakeoff.errors import shorten
 from bakeoff.study.base import Settings
 from bakeoff.study.data_settings import DataSettings
+from bakeoff.study.parsing import MAX_RUNS
 from bakeoff.study.recipe import Recipe
 
 RecipeName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
@@ -67,8 +71,19 @@ class Study(Settings):
     @model_validator(mode="after")
     def _names_known(self) -> Study:
         if self.baseline is not None and self.baseline not in self.recipes:
-            raise ValueError(f"baseline {self.baseline!r} is none of the recipes: {', '.join(self.recipes)}")
+            raise ValueError(
+                f"baseline {shorten(self.baseline)} is none of the recipes: {_some(self.recipes)}"
+            )
         for name in self.published:
             if name not in self.recipes:
-                raise ValueError(f"published.{name}: no such recipe; there are {', '.join(self.recipes)}")
+                raise ValueError(f"published.{name[:100]}: no such recipe; there are {_some(self.recipes)}")
+        if self.seeds * len(self.recipes) > MAX_RUNS:
+            raise ValueError(
+                f"{len(self.recipes):,} recipes with {self.seeds:,} seeds are more than {MAX_RUNS:,} runs"
+            )
         return self
+
+
+def _some(names: Iterable[str]) -> str:
+    first = list(islice(names, 21))
+    return ", ".join(first[:20]) + (", ..." if len(first) > 20 else "")

@@ -1,0 +1,98 @@
+"""Whether what was read from a study folder can be what Bakeoff wrote there."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from bakeoff.errors import shorten
+
+HISTORY_COLUMNS = (
+    "epoch",
+    "learning_rate",
+    "train_loss",
+    "train_accuracy",
+    "val_loss",
+    "val_accuracy",
+    "seconds",
+)
+
+
+class _Data(BaseModel):
+    model_config = ConfigDict(strict=True, allow_inf_nan=False)
+
+    source: str
+    fingerprint: str
+    image_size: int = Field(ge=1)
+    class_names: list[str] = Field(min_length=2)
+    counts: dict[Literal["train", "val", "test"], list[Annotated[int, Field(ge=0)]]] = Field(min_length=3)
+    mean: tuple[float, float, float] = Field(strict=False)
+    std: tuple[float, float, float] = Field(strict=False)
+    notes: list[str]
+
+
+def check_data(data: object) -> None:
+    """See that the content of data.json is complete.
+
+    Raises
+    ------
+    ValueError
+        Naming the first key that is wrong.
+    """
+    try:
+        found = _Data.model_validate(data)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(map(str, first["loc"]))
+        raise ValueError(f"data.json: {key}: found {shorten(first['input'])}; {first['msg']}") from error
+    if any(len(counts) != len(found.class_names) for counts in found.counts.values()):
+        raise ValueError(f"data.json: counts are not those of {len(found.class_names)} classes")
+
+
+def check_test_images(
+    num_classes: int, images: NDArray[Any], labels: NDArray[Any], ids: NDArray[Any]
+) -> None:
+    """See that the test images, their labels and ids fit together; else a ValueError."""
+    num_images = len(labels) if labels.ndim == 1 else -1
+    if (
+        images.dtype != np.uint8
+        or images.ndim != 4
+        or images.shape[0] != num_images
+        or images.shape[3] != 3
+        or 0 in images.shape
+        or ids.shape != (num_images,)
+        or ids.dtype.kind != "U"
+        or labels.dtype.kind not in "iu"
+    ):
+        raise ValueError(
+            f"the test images do not fit together: images {images.dtype} {images.shape}, "
+            f"labels {labels.dtype} {labels.shape}, ids {ids.dtype} {ids.shape}"
+        )
+    if labels.min() < 0 or labels.max() >= num_classes:
+        raise ValueError(f"the test labels are {labels.min()}..{labels.max()}, expected 0..{num_classes - 1}")
+
+
+def check_run(
+    shape: tuple[int, int], numbers: tuple[NDArray[Any], ...], logits: NDArray[Any], dynamics: NDArray[Any]
+) -> None:
+    """See that the arrays of a run are of the right kind, and its logits of this shape; else a ValueError."""
+    if any(number.shape != () or number.dtype.kind not in "iu" for number in numbers):
+        raise ValueError("checkpoint_epoch and num_parameters are not whole numbers")
+    if logits.shape != shape or logits.dtype.kind != "f":
+        raise ValueError(f"test_logits are {logits.dtype} {logits.shape}, expected float32 {shape}")
+    if not np.isfinite(logits).all():
+        raise ValueError("test_logits are not finite")
+    if dynamics.ndim != 2 or dynamics.dtype.kind != "f":
+        raise ValueError(f"train_true_probability is {dynamics.dtype} {dynamics.shape}, expected two axes")
+
+
+def check_history(history: dict[str, NDArray[np.float64]]) -> None:
+    """See that a history has its columns and at least one epoch; else a ValueError."""
+    missing = [name for name in HISTORY_COLUMNS if name not in history]
+    if missing:
+        raise ValueError(f"history.csv has no column {missing[0]!r}")
+    if not len(history["epoch"]):
+        raise ValueError("history.csv has no epoch")
