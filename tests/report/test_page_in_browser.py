@@ -131,7 +131,11 @@ def test_class_names_are_text(browser: webdriver.Chrome, page: Path) -> None:
     )
     assert cells[0] == "<script>document.title = 'taken'</script>"
     assert cells[4] == 'four"></svg>'
-    assert browser.execute_script("return document.scripts.length") == 0
+    options = browser.execute_script(
+        "return [...document.querySelectorAll('#gallery-true option')].map(option => option.textContent)"
+    )
+    assert options[1] == cells[0]
+    assert browser.execute_script("return document.scripts.length") == 2
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1280, "light")])

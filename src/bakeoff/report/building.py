@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from bakeoff.analysis.study_evidence import study_evidence
 from bakeoff.analysis.summary import summarize
 from bakeoff.report.comparison_figures import comparison_figures
@@ -91,6 +93,7 @@ def build_report(study_dir: Path) -> Path:
         gallery=gallery(evidence, stored.test_images) if summary["failed_cases"] and evidence else None,
         gallery_script=gallery_script,
         script_source=gallery_script_source,
+        mean_images=_mean_images(stored),
         doubt_images=_doubt_images(summary, stored),
         losses=published_losses(summary),
         settings=settings_side_by_side(summary["recipes"]),
@@ -108,6 +111,22 @@ def write_bytes(path: Path, content: bytes) -> None:
 def _doubt_images(summary: Mapping[str, Any], stored: StoredStudy) -> list[str]:
     found = (summary["failures"] or {}).get("label_doubts") or {"doubts": []}
     return [png_data_uri(stored.test_images[doubt["index"]]) for doubt in found["doubts"][:10]]
+
+
+def _mean_images(stored: StoredStudy) -> list[dict[str, Any]]:
+    """The mean training image of each class that has one; nothing where training images are not stored."""
+    images, labels = stored.train_images, stored.train_labels
+    if images is None or labels is None:
+        return []
+    return [
+        {
+            "class_name": class_name,
+            "num_images": int((labels == label).sum()),
+            "image": png_data_uri(images[labels == label].mean(axis=0).round().astype(np.uint8)),
+        }
+        for label, class_name in enumerate(stored.class_names)
+        if (labels == label).any()
+    ]
 
 
 def _cases_by_recipe(

@@ -18,8 +18,8 @@
   const wanted = () => Object.fromEntries(fields.map(field => [field.name, field.value]));
   const share = number => `${Math.round(100 * number)} %`;
   const orders = {
-    agreement: (a, b) => b.agree / b.seeds - a.agree / a.seeds || b.sure - a.sure,
-    disagreement: (a, b) => a.agree / a.seeds - b.agree / b.seeds || a.sure - b.sure,
+    agreement: (a, b) => agreement(b) - agreement(a) || b.sure - a.sure,
+    disagreement: (a, b) => agreement(a) - agreement(b) || a.sure - b.sure,
     confidence: (a, b) => b.sure - a.sure,
     doubt: (a, b) => a.sure - b.sure,
   };
@@ -38,11 +38,15 @@
       `${along(image % sheet.columns, sheet.columns)} ${along(Math.floor(image / sheet.columns), sheet.rows)}`;
     return picture;
   };
-  const runs = found => found.seeds === 1 ? "in its one run" : `by ${found.agree} of ${found.seeds} runs`;
+  // The answer that is looked for, else the usual wrong one.
+  const answer = found => Number(wanted().predicted || found.predicted);
+  const agreement = found => found.answers[answer(found)] / found.seeds;
+  const runs = found =>
+    found.seeds === 1 ? "in its one run" : `by ${found.answers[answer(found)]} of ${found.seeds} runs`;
   const names = found => [classes[images.true[found.image]], classes[found.predicted]];
 
   const card = (found, index) => {
-    const [trueName, predictedName] = names(found);
+    const trueName = classes[images.true[found.image]], predictedName = classes[answer(found)];
     const button = element("button", null, "card");
     button.type = "button";
     button.dataset.index = index;
@@ -50,7 +54,7 @@
     const title = element("span", `${trueName} `, "names");
     title.append(element("span", "taken for", "quiet"), ` ${predictedName}`);
     button.append(title, element("span", `${recipes[found.recipe]}, ${runs(found)}`));
-    button.append(element("span", found.sure === null ? "" : `sure to ${share(found.sure)}`, "quiet"));
+    button.append(element("span", found.sure === null || answer(found) !== found.predicted ? "" : `sure to ${share(found.sure)}`, "quiet"));
     const item = element("li");
     item.append(button);
     return item;
