@@ -118,7 +118,9 @@ def test_published_loss_stands_beside_ours(page: Path, study_dir: Path) -> None:
 def test_failed_cases_are_the_stored_images_in_their_colours(page: Path, study_dir: Path) -> None:
     stored = load_study_folder(study_dir)
     summary = json.loads((page.parent / "summary.json").read_text("utf-8"))
-    shown = re.findall(r'<img src="data:image/png;base64,([^"]+)"', section(page, "failed-cases"))
+    shown = re.findall(
+        r'<img (?:class="small" )?src="data:image/png;base64,([^"]+)"', section(page, "failed-cases")
+    )
     doubts = summary["failures"]["label_doubts"]["doubts"][:10]
     cases = [{"image_index": doubt["index"]} for doubt in doubts] + summary["failed_cases"]
     assert len(shown) == len(cases) > 10
