@@ -150,7 +150,8 @@ def test_axe_finds_nothing_serious(browser: webdriver.Chrome, page: Path, width:
     show(browser, page, width, scheme)
     browser.execute_script((resources.files("axe_core_python") / "axe.min.js").read_text("utf-8"))
     found = browser.execute_async_script(
-        "const done = arguments[0]; axe.run(document, { resultTypes: ["violations"] }).then(result => done(result.violations))"
+        """const done = arguments[0];
+        axe.run(document, { resultTypes: ["violations"] }).then(result => done(result.violations))"""
     )
     serious = [
         f"{violation['id']}: {violation['help']}: {[node['html'][:200] for node in violation['nodes'][:3]]}"
