@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import confusion_matrix, recall_score
 
-from bakeoff.analysis.summary import summarize
+from bakeoff.analysis.study_evidence import study_evidence
+from bakeoff.analysis.summary import summarize as summarize_with_evidence
 from bakeoff.store import FailedRun, StoredRun, StoredStudy
 from bakeoff.study import study_from_toml
 
@@ -42,6 +43,10 @@ def stored_run(recipe: str, seed: int) -> StoredRun:
         test_logits=generator.normal(size=(60, 3)).astype(np.float32),
         train_true_probability=np.zeros((4, 5), np.float16),
     )
+
+
+def summarize(stored: StoredStudy) -> dict:
+    return summarize_with_evidence(stored, study_evidence(stored))
 
 
 @pytest.fixture

@@ -6,9 +6,15 @@ from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 
+import numpy as np
 import pytest
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import Select, WebDriverWait
+
+from bakeoff.store import load_study_folder
 
 WIDTHS = (390, 1280)
 SCHEMES = ("light", "dark")
@@ -36,6 +42,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chro
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     driver = webdriver.Chrome(options, Service(chromedriver))
+    driver.set_script_timeout(180)  # axe looks at some ten thousand elements
     yield driver
     driver.quit()
 
@@ -90,7 +97,7 @@ def test_every_figure_and_image_is_seen(
         assert num_shapes > 8
         assert min(alt, caption) > 40
     images = browser.execute_script(
-        """return [...document.images].map(image =>
+        """return [...document.querySelectorAll("img:not(.small)")].map(image =>
             [image.naturalWidth, image.getBoundingClientRect().width, image.alt.length])"""
     )
     assert len(images) > 10
@@ -131,7 +138,11 @@ def test_class_names_are_text(browser: webdriver.Chrome, page: Path) -> None:
     )
     assert cells[0] == "<script>document.title = 'taken'</script>"
     assert cells[4] == 'four"></svg>'
-    assert browser.execute_script("return document.scripts.length") == 0
+    options = browser.execute_script(
+        "return [...document.querySelectorAll('#gallery-true option')].map(option => option.textContent)"
+    )
+    assert options[1] == cells[0]
+    assert browser.execute_script("return document.scripts.length") == 2
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1280, "light")])
@@ -139,7 +150,8 @@ def test_axe_finds_nothing_serious(browser: webdriver.Chrome, page: Path, width:
     show(browser, page, width, scheme)
     browser.execute_script((resources.files("axe_core_python") / "axe.min.js").read_text("utf-8"))
     found = browser.execute_async_script(
-        "const done = arguments[0]; axe.run(document).then(result => done(result.violations))"
+        """const done = arguments[0];
+        axe.run(document, { resultTypes: ["violations"] }).then(result => done(result.violations))"""
     )
     serious = [
         f"{violation['id']}: {violation['help']}: {[node['html'][:200] for node in violation['nodes'][:3]]}"
@@ -163,3 +175,146 @@ def test_print_is_light_and_nothing_is_cut_off(browser: webdriver.Chrome, page: 
     assert browser.execute_script("return getComputedStyle(document.querySelector('nav')).display") == "none"
     assert browser.execute_script("return document.documentElement.scrollWidth") <= 673
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+
+
+def open_gallery(browser: webdriver.Chrome, page: Path, width: int, scheme: str) -> None:
+    show(browser, page, width, scheme)
+    WebDriverWait(browser, 30).until(lambda driver: driver.find_element(By.ID, "gallery").is_displayed())
+
+
+def choose(browser: webdriver.Chrome, name: str, value: str) -> None:
+    Select(browser.find_element(By.ID, f"gallery-{name}")).select_by_value(value)
+
+
+def num_found(browser: webdriver.Chrome) -> int:
+    return int(browser.find_element(By.ID, "gallery-count").text.split(" ")[0].replace(",", ""))
+
+
+def cards(browser: webdriver.Chrome) -> list[str]:
+    return browser.execute_script(
+        "return [...document.querySelectorAll('.card')].map(card => card.textContent)"
+    )
+
+
+def answers_of(study_dir: Path, recipe: str) -> tuple[np.ndarray, np.ndarray]:
+    stored = load_study_folder(study_dir)
+    return np.stack([run.test_logits.argmax(axis=1) for run in stored.runs_of(recipe)]), stored.test_labels
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_gallery_filters_and_sorts(
+    browser: webdriver.Chrome, page: Path, study_dir: Path, width: int, scheme: str
+) -> None:
+    open_gallery(browser, page, width, scheme)
+    everything = num_found(browser)
+    answers, labels = answers_of(study_dir, "plain")
+    choose(browser, "recipe", "0")
+    assert num_found(browser) == (answers != labels).any(axis=0).sum() < everything
+    choose(browser, "true", "8")
+    assert num_found(browser) == ((answers != labels) & (labels == 8)).any(axis=0).sum()
+    wrong = int(answers[(answers != labels) & (labels == 8)][0])
+    choose(browser, "predicted", str(wrong))
+    assert num_found(browser) == ((answers == wrong) & (labels == 8)).any(axis=0).sum()
+    browser.find_element(By.ID, "gallery-reset").click()
+    assert num_found(browser) == everything
+
+    choose(browser, "sort", "confidence")
+    surest = [int(text.rpartition("sure to ")[2].rstrip(" %")) for text in cards(browser)]
+    assert surest == sorted(surest, reverse=True)
+    choose(browser, "sort", "disagreement")
+    assert "by 1 of 3 runs" in cards(browser)[0]
+    choose(browser, "group", "1")
+    assert 0 < num_found(browser) < everything
+    browser.find_element(By.CSS_SELECTOR, ".card").click()
+    assert "always wrong" in browser.find_element(By.ID, "case-where").text
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_gallery_works_by_keyboard(
+    browser: webdriver.Chrome, page: Path, width: int, scheme: str
+) -> None:
+    open_gallery(browser, page, width, scheme)
+    focused = "return document.activeElement.dataset.index"
+    browser.execute_script("document.querySelector('.card').focus()")
+    browser.switch_to.active_element.send_keys(Keys.ARROW_RIGHT)
+    assert browser.execute_script(focused) == "1"
+    browser.switch_to.active_element.send_keys(Keys.ARROW_DOWN)
+    below = int(browser.execute_script(focused))
+    places = browser.execute_script(
+        """return [1, arguments[0]].map(index => {
+            const box = document.querySelectorAll(".card")[index].getBoundingClientRect();
+            return [box.left, box.top] })""",
+        below,
+    )
+    assert places[0][0] == places[1][0]
+    assert places[0][1] < places[1][1]
+    browser.switch_to.active_element.send_keys(Keys.ARROW_UP)
+    browser.switch_to.active_element.send_keys(Keys.ENTER)
+    dialog = browser.find_element(By.ID, "case")
+    assert dialog.is_displayed()
+    assert browser.find_element(By.ID, "case-position").text.startswith("2 of ")
+    texts = dialog.find_elements(By.CSS_SELECTOR, "#case-texts li")
+    assert len(texts) >= 4
+    assert "seeds of" in texts[0].text
+    browser.switch_to.active_element.send_keys(Keys.ARROW_RIGHT)
+    assert browser.find_element(By.ID, "case-position").text.startswith("3 of ")
+    box = dialog.rect
+    assert box["width"] <= width
+    browser.switch_to.active_element.send_keys(Keys.ESCAPE)
+    WebDriverWait(browser, 10).until(lambda driver: not dialog.is_displayed())
+    WebDriverWait(browser, 10).until(lambda driver: driver.execute_script(focused) == "2")
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_cell_of_the_confusion_matrix_and_a_pair_lead_to_their_images(
+    browser: webdriver.Chrome, page: Path, study_dir: Path, width: int, scheme: str
+) -> None:
+    answers, labels = answers_of(study_dir, "normed")
+    wrong = answers != labels
+    true = int(np.broadcast_to(labels, answers.shape)[wrong][0])
+    predicted = int(answers[wrong][0])
+    expected = ((answers == predicted) & (labels == true)).any(axis=0).sum()
+    open_gallery(browser, page, width, scheme)
+    # Where a finger or a pointer meets the cell: the number on it must not be in the way.
+    browser.execute_script(
+        """const cell = document.getElementById(arguments[0]);
+        cell.scrollIntoView({ block: "center", inline: "center" });
+        const box = cell.getBoundingClientRect();
+        document.elementFromPoint(box.left + box.width / 2, box.top + box.height / 2)
+            .dispatchEvent(new MouseEvent("click", { bubbles: true }))""",
+        f"confusion-normed-cell-{true}-{predicted}",
+    )
+    assert num_found(browser) == expected
+    assert browser.find_element(By.ID, "gallery-title") == browser.switch_to.active_element
+
+    link = browser.find_element(By.CSS_SELECTOR, "a[data-pair]")
+    recipe, true, predicted = map(int, link.get_attribute("data-pair").split())
+    answers, labels = answers_of(study_dir, ("plain", "normed")[recipe])
+    link.send_keys(Keys.ENTER)
+    assert num_found(browser) == ((answers == predicted) & (labels == true)).any(axis=0).sum()
+
+
+def test_axe_finds_nothing_serious_in_an_open_case(browser: webdriver.Chrome, page: Path) -> None:
+    open_gallery(browser, page, 1280, "dark")
+    browser.find_element(By.CSS_SELECTOR, ".card").click()
+    browser.execute_script((resources.files("axe_core_python") / "axe.min.js").read_text("utf-8"))
+    found = browser.execute_async_script(
+        """const done = arguments[0];
+        axe.run(document.getElementById("case")).then(result => done(result.violations))"""
+    )
+    assert [one["help"] for one in found if one["impact"] in ("serious", "critical")] == []
+
+
+def test_without_script_the_chosen_cases_are_a_plain_list(browser: webdriver.Chrome, page: Path) -> None:
+    browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    try:
+        show(browser, page, 1280)
+        assert not browser.find_element(By.ID, "gallery").is_displayed()
+        shown = browser.find_elements(By.CSS_SELECTOR, "#failed-cases .cases li details")
+        assert len(shown) > 10
+    finally:
+        browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})

@@ -71,7 +71,9 @@ def test_saving_twice_gives_the_same_bytes(tmp_path, study, data, run):
     for name in ("first", "second"):
         layout = prepare_folder(tmp_path / name, study, data, {})
         save_run(layout, study, "lenet5", 0, "the identity", run, data)
-        files = [layout.predictions("lenet5", 0), layout.weights("lenet5", 0), layout.history("lenet5", 0)]
+        files = [
+            getattr(layout, name)("lenet5", 0) for name in ("predictions", "features", "weights", "history")
+        ]
         contents.append([file.read_bytes() for file in files])
     assert contents[0] == contents[1]
 
@@ -236,3 +238,34 @@ def test_leftovers_of_a_killed_worker_are_cleared(layout, study, data):
     assert not leftover.exists()
     assert isinstance(layout, Layout)
     assert Path(layout.root).is_dir()
+
+
+def test_features_are_what_the_kept_weights_multiply_into_the_logits(layout, study, data, run):
+    save_run(layout, study, "lenet5", 0, "the identity", run, data)
+    stored = load_study_folder(layout.root)
+    assert np.array_equal(stored.train_images, data.train.images)
+    assert np.array_equal(stored.train_labels, data.train.labels)
+    test, train = stored.features_of("lenet5")
+    assert len(test) == len(train) == 1
+    assert len(train[0]) == len(data.train)
+    weight, bias = (run.weights[f"classifier.5.{name}"].numpy() for name in ("weight", "bias"))
+    logits = test[0].astype(np.float32) @ weight.T + bias
+    np.testing.assert_allclose(logits, run.test_logits, atol=0.02)
+
+
+def test_a_folder_of_before_features_were_kept_is_read(layout, study, data, run):
+    save_run(layout, study, "lenet5", 0, "the identity", run, data)
+    layout.features("lenet5", 0).unlink()
+    layout.train_images.unlink()
+    stored = load_study_folder(layout.root)
+    assert stored.features_of("lenet5") is None
+    assert stored.train_images is None
+
+
+def test_damaged_features_are_said(layout, study, data, run):
+    save_run(layout, study, "lenet5", 0, "the identity", run, data)
+    path = layout.features("lenet5", 0)
+    path.write_bytes(path.read_bytes()[:100])
+    stored = load_study_folder(layout.root)
+    with pytest.raises(BakeoffError, match="seed-0 is damaged"):
+        stored.features_of("lenet5")

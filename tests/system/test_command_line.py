@@ -123,10 +123,10 @@ def test_the_study_folder_holds_what_the_design_names(finished):
     root = folder / "study"
     assert {path.name for path in root.iterdir()} == {
         ".lock", "study.toml", "audit.json", "data.json", "environment.json", "test_images.npz",
-        "runs", "tensorboard", "report",
+        "train_images.npz", "runs", "tensorboard", "report",
     }  # fmt: skip
     assert {path.name for path in (root / "runs/lenet5/seed-0").iterdir()} == {
-        "history.csv", "predictions.npz", "best.safetensors",
+        "history.csv", "predictions.npz", "features.npz", "best.safetensors",
     }  # fmt: skip
     study = tomllib.loads((root / "study.toml").read_text())
     assert study["recipes"]["lenet5"]["epochs"] == 2

@@ -88,8 +88,8 @@ class FailureEvidence:
 def gather_evidence(
     predictions: Predictions,
     test_images: NDArray[np.uint8],
-    train_images: NDArray[np.uint8],
-    train_labels: NDArray[np.int64],
+    train_images: NDArray[np.uint8] | None,
+    train_labels: NDArray[np.int64] | None,
     neighbours: Mapping[str, Neighbours] | None = None,
     histories: Mapping[str, LearningHistory] | None = None,
 ) -> FailureEvidence:
@@ -102,9 +102,10 @@ def gather_evidence(
     test_images
         uint8 [num_test, height, width, 3], RGB.
     train_images
-        uint8 [num_train, height, width, 3], RGB: what is usual for a class.
+        uint8 [num_train, height, width, 3], RGB: what is usual for a class. None where they
+        are not known: then no fact is called unusual.
     train_labels
-        int [num_train].
+        int [num_train], or None likewise.
     neighbours, histories
         By the recipe's name, where known.
     """
@@ -129,7 +130,9 @@ def gather_evidence(
         groups=image_groups(difficulties),
         facts=facts,
         colours=dominant_colours(test_images),
-        norms=class_norms(image_facts(train_images), dominant_colours(train_images), train_labels),
+        norms=ClassNorms({}, {})
+        if train_images is None or train_labels is None
+        else class_norms(image_facts(train_images), dominant_colours(train_images), train_labels),
         doubts=label_doubts(predictions.labels, mean_probabilities(predictions))
         if with_probabilities and every_class
         else None,

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bakeoff.analysis.confusion import RecipeConfusion, confusions
-from bakeoff.analysis.difficulty import image_difficulties
-from bakeoff.analysis.failed_cases import choose_failed_cases
-from bakeoff.analysis.predictions import Predictions
+from bakeoff.analysis.failure_evidence import FailureEvidence
+from bakeoff.analysis.failure_summary import chosen_cases, summarize_failures
 from bakeoff.analysis.scores import RecipeScore, scores
 from bakeoff.analysis.study_comparison import compare_study
 
@@ -26,13 +24,15 @@ SUMMARY_VERSION = 1
 CURVES = ("train_loss", "train_accuracy", "val_loss", "val_accuracy")
 
 
-def summarize(stored: StoredStudy) -> dict[str, Any]:
+def summarize(stored: StoredStudy, evidence: FailureEvidence | None) -> dict[str, Any]:
     """Reduce a study folder to the numbers of its report.
 
     Parameters
     ----------
     stored
         All results; recipes without a finished run are summarised by their failures alone.
+    evidence
+        From `study_evidence(stored)`.
 
     Returns
     -------
@@ -45,7 +45,8 @@ def summarize(stored: StoredStudy) -> dict[str, Any]:
         - `recipes`, a list in the study's order: `settings`, `failures`, `missing_seeds`, `published`, and
           `results`: None without a finished run, else accuracies, class accuracies, confusion counts, curves
           and costs, per seed and over seeds;
-        - `failed_cases`: one for each recipe and class with a wrongly classified image;
+        - `failed_cases`: one for each recipe and class with a wrongly classified image, with its `findings`;
+        - `failures`: as `summarize_failures` gives it; None without a finished run;
         - `comparison`: as `Comparison.to_dict` gives it; None without a finished run.
     """
     study, predictions = stored.study, stored.predictions()
@@ -84,7 +85,8 @@ def summarize(stored: StoredStudy) -> dict[str, Any]:
             "environment": stored.environment,
             "audit": stored.audit,
             "recipes": recipes,
-            "failed_cases": _failed_cases(predictions),
+            "failed_cases": chosen_cases(evidence) if evidence else [],
+            "failures": summarize_failures(evidence) if evidence else None,
             "comparison": comparison.to_dict() if comparison else None,
         }
     )
@@ -146,11 +148,6 @@ def _published(published: Published | None, class_names: tuple[str, ...]) -> dic
         ],
         "source": published.source,
     }
-
-
-def _failed_cases(predictions: Predictions) -> list[dict[str, Any]]:
-    cases = choose_failed_cases(predictions, image_difficulties(predictions), confusions(predictions))
-    return [asdict(case) | {"confusion_share": case.confusion_share} for case in cases]
 
 
 def _jsonable(value: Any) -> Any:

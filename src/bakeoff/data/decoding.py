@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from functools import cache
 from pathlib import Path
 from typing import IO
 
@@ -52,10 +53,17 @@ def decode_image(file: Path | IO[bytes], image_size: int) -> NDArray[np.uint8]:
     return resize(open_rgb(file), image_size)
 
 
+@cache
+def _formats() -> tuple[str, ...]:
+    """Those of `FORMATS` that this build of Pillow knows."""
+    Image.init()
+    return tuple(name for name in FORMATS if name in Image.OPEN)
+
+
 def open_rgb(file: Path | IO[bytes]) -> Image.Image:
     """Decode an image at its own size, upright, as 8-bit RGB; see `decode_image`."""
     try:
-        with Image.open(file, formats=FORMATS) as image:
+        with Image.open(file, formats=_formats()) as image:
             _refuse_bomb(image)
             image.load()
             return _to_rgb(ImageOps.exif_transpose(image))

@@ -8,12 +8,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from bakeoff.analysis.study_evidence import study_evidence
 from bakeoff.analysis.summary import summarize
 from bakeoff.report.comparison_figures import comparison_figures
 from bakeoff.report.comparison_tables import comparison_tables
 from bakeoff.report.confusion_figures import class_accuracy_figure, confusion_figures
 from bakeoff.report.curve_figures import curve_figures
-from bakeoff.report.page import published_losses, render, settings_side_by_side
+from bakeoff.report.failure_tables import failure_tables
+from bakeoff.report.gallery import gallery
+from bakeoff.report.page import published_losses, render, script, settings_side_by_side
 from bakeoff.report.tables import report_tables
 from bakeoff.report.thumbnails import png_data_uri
 from bakeoff.store import Layout, StoredStudy, load_study_folder, write_atomically, write_text
@@ -42,7 +47,8 @@ def build_report(study_dir: Path) -> Path:
     """
     stored = load_study_folder(study_dir)
     layout = Layout(study_dir)
-    summary = summarize(stored)
+    evidence = study_evidence(stored)
+    summary = summarize(stored, evidence)
     finished = [recipe for recipe in summary["recipes"] if recipe["results"]]
     class_names, comparison = summary["data"]["class_names"], summary["comparison"]
 
@@ -65,10 +71,13 @@ def build_report(study_dir: Path) -> Path:
     if comparison:
         tables |= {f"comparison_{name}": text for name, text in comparison_tables(comparison).items()}
         write_text(layout.report_comparison, to_json(comparison))
+    if evidence:
+        tables |= failure_tables(summary)
     for name, text in tables.items():
         write_text(layout.report_table(name), text)
     write_text(layout.report_summary, to_json(summary))
 
+    gallery_script, gallery_script_source = script("gallery.js")
     page = render(
         "report.html.j2",
         title=summary["study"]["name"],
@@ -81,6 +90,11 @@ def build_report(study_dir: Path) -> Path:
         comparison=comparison,
         comparison_figures=compared,
         cases=_cases_by_recipe(summary, finished, stored),
+        gallery=gallery(evidence, stored.test_images) if summary["failed_cases"] and evidence else None,
+        gallery_script=gallery_script,
+        script_source=gallery_script_source,
+        mean_images=_mean_images(stored),
+        doubt_images=_doubt_images(summary, stored),
         losses=published_losses(summary),
         settings=settings_side_by_side(summary["recipes"]),
         study_toml=study_to_toml(stored.study),
@@ -92,6 +106,27 @@ def build_report(study_dir: Path) -> Path:
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file, complete or not at all."""
     write_atomically(path, lambda file: file.write(content))
+
+
+def _doubt_images(summary: Mapping[str, Any], stored: StoredStudy) -> list[str]:
+    found = (summary["failures"] or {}).get("label_doubts") or {"doubts": []}
+    return [png_data_uri(stored.test_images[doubt["index"]]) for doubt in found["doubts"][:10]]
+
+
+def _mean_images(stored: StoredStudy) -> list[dict[str, Any]]:
+    """The mean training image of each class that has one; nothing where training images are not stored."""
+    images, labels = stored.train_images, stored.train_labels
+    if images is None or labels is None:
+        return []
+    return [
+        {
+            "class_name": class_name,
+            "num_images": int((labels == label).sum()),
+            "image": png_data_uri(images[labels == label].mean(axis=0).round().astype(np.uint8)),
+        }
+        for label, class_name in enumerate(stored.class_names)
+        if (labels == label).any()
+    ]
 
 
 def _cases_by_recipe(

@@ -36,6 +36,10 @@ class Layout:
         return self.root / "test_images.npz"
 
     @property
+    def train_images(self) -> Path:
+        return self.root / "train_images.npz"
+
+    @property
     def runs(self) -> Path:
         return self.root / "runs"
 
@@ -76,6 +80,9 @@ class Layout:
 
     def predictions(self, recipe: str, seed: int) -> Path:
         return self.run(recipe, seed) / "predictions.npz"
+
+    def features(self, recipe: str, seed: int) -> Path:
+        return self.run(recipe, seed) / "features.npz"
 
     def weights(self, recipe: str, seed: int) -> Path:
         return self.run(recipe, seed) / "best.safetensors"

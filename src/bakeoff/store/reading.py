@@ -76,6 +76,8 @@ class StoredStudy:
         uint8 [num_test_images, size, size, 3], at most 64 pixels wide.
     test_labels, test_ids
         Of the same images.
+    train_images, train_labels
+        The same of the training images; None in a folder of a version that did not keep them.
     """
 
     root: Path
@@ -88,6 +90,8 @@ class StoredStudy:
     test_images: NDArray[np.uint8]
     test_labels: NDArray[np.int64]
     test_ids: tuple[str, ...]
+    train_images: NDArray[np.uint8] | None = None
+    train_labels: NDArray[np.int64] | None = None
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -95,6 +99,26 @@ class StoredStudy:
 
     def runs_of(self, recipe: str) -> tuple[StoredRun, ...]:
         return tuple(run for run in self.runs if run.recipe == recipe)
+
+    def features_of(self, recipe: str) -> tuple[list[NDArray[np.float16]], list[NDArray[np.float16]]] | None:
+        """Features of the test and of the training images, one float16 [num_images, num_features] a seed.
+
+        None where a finished run has none: its model has no penultimate layer, or a version that kept none
+        trained it.
+        """
+        layout = Layout(self.root)
+        test, train = [], []
+        for run in self.runs_of(recipe):
+            path = layout.features(recipe, run.seed)
+            if not path.exists():
+                return None
+            try:
+                test_features, train_features = read_arrays(path, "test", "train")
+            except (OSError, ValueError) as error:
+                raise _damaged(layout, recipe, run.seed, error) from error
+            test.append(test_features)
+            train.append(train_features)
+        return (test, train) if test else None
 
     def predictions(self) -> Predictions:
         """What the finished runs say of the test images; recipes without a finished run are left out."""
@@ -210,6 +234,11 @@ def load_study_folder(root: Path) -> StoredStudy:
         check_data(data)
         images, labels, ids = read_arrays(layout.test_images, "images", "labels", "ids")
         check_test_images(len(data["class_names"]), images, labels, ids)
+        train_images, train_labels = (
+            read_arrays(layout.train_images, "images", "labels")
+            if layout.train_images.exists()
+            else (None, None)
+        )
     except (OSError, ValueError, RecursionError) as error:
         raise BakeoffError(f"{root} is a damaged study folder: {error}") from error
     test_shape = (len(labels), len(data["class_names"]))
@@ -234,6 +263,8 @@ def load_study_folder(root: Path) -> StoredStudy:
         test_images=images,
         test_labels=labels,
         test_ids=tuple(ids.tolist()),
+        train_images=train_images,
+        train_labels=train_labels,
     )
 
 
@@ -257,9 +288,13 @@ def _load_run(layout: Layout, recipe: str, seed: int, test_shape: tuple[int, int
             train_true_probability=dynamics,
         )
     except (OSError, ValueError) as error:
-        raise BakeoffError(
-            f"{layout.run(recipe, seed)} is damaged ({error}); delete it and `bakeoff run` trains it again"
-        ) from error
+        raise _damaged(layout, recipe, seed, error) from error
+
+
+def _damaged(layout: Layout, recipe: str, seed: int, error: Exception) -> BakeoffError:
+    return BakeoffError(
+        f"{layout.run(recipe, seed)} is damaged ({error}); delete it and `bakeoff run` trains it again"
+    )
 
 
 def load_history(path: Path) -> dict[str, NDArray[np.float64]]:

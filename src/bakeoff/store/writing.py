@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from bakeoff.data.image_data import SPLIT_NAMES, ImageData
+from bakeoff.data.image_data import SPLIT_NAMES, ImageData, Split
 from bakeoff.errors import BakeoffError, list_some
 from bakeoff.store.atomic import write_atomically, write_text
 from bakeoff.store.layout import FORMAT_VERSION, Layout
@@ -45,13 +45,8 @@ def prepare_folder(root: Path, study: Study, data: ImageData, environment: Mappi
     write_text(layout.study, study_to_toml(study))
     write_text(layout.data, _to_json(_describe_data(data)))
     write_text(layout.environment, _to_json(environment))
-    if not layout.test_images.exists():
-        arrays: dict[str, Any] = {
-            "images": _thumbnails(data.test.images),
-            "labels": np.asarray(data.test.labels),
-            "ids": np.array(data.test.ids),
-        }
-        write_atomically(layout.test_images, lambda file: np.savez_compressed(file, **arrays))
+    _save_images(layout.test_images, data.test)
+    _save_images(layout.train_images, data.train)
     return layout
 
 
@@ -133,6 +128,16 @@ def _describe_data(data: ImageData) -> dict[str, Any]:
     }
 
 
+def _save_images(path: Path, split: Split) -> None:
+    if not path.exists():
+        arrays: dict[str, Any] = {
+            "images": _thumbnails(split.images),
+            "labels": np.asarray(split.labels),
+            "ids": np.array(split.ids),
+        }
+        write_atomically(path, lambda file: np.savez_compressed(file, **arrays))
+
+
 def _thumbnails(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     if images.shape[1] <= MAX_THUMBNAIL_SIZE:
         return np.asarray(images)
@@ -172,6 +177,14 @@ def save_run(
     weights = {name: value.contiguous() for name, value in run.weights.items()}
     content = save(weights, {"bakeoff": json.dumps(metadata)})
     write_atomically(layout.weights(recipe, seed), lambda file: file.write(content))
+
+    if run.test_features is not None and run.train_features is not None:
+        features: dict[str, Any] = {
+            "identity": np.array(identity),
+            "test": run.test_features,
+            "train": run.train_features,
+        }
+        write_atomically(layout.features(recipe, seed), lambda file: np.savez(file, **features))
 
     arrays: dict[str, Any] = {
         "identity": np.array(identity),

@@ -54,6 +54,8 @@ class TrainedRun:
         float16 [num_epochs, num_val_images]: the same after each epoch.
     num_parameters
         Trainable parameters.
+    test_features, train_features
+        float16 [num_images, num_features], from `penultimate_features`; None where the model has none.
     """
 
     weights: dict[str, Tensor]
@@ -65,6 +67,8 @@ class TrainedRun:
     train_true_probability: NDArray[np.float16]
     val_true_probability: NDArray[np.float16]
     num_parameters: int
+    test_features: NDArray[np.float16] | None
+    train_features: NDArray[np.float16] | None
 
 
 class Observer(Protocol):

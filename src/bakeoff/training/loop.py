@@ -15,6 +15,7 @@ from bakeoff.data.image_data import ImageData, Split
 from bakeoff.models import build_model, count_parameters
 from bakeoff.study.recipe import Recipe
 from bakeoff.training.evaluation import loss_and_accuracy, predict_logits
+from bakeoff.training.features import penultimate_features
 from bakeoff.training.history import EpochRecord, Observer, TrainedRun, TrainingFailure
 from bakeoff.training.optimization import build_optimizer, learning_rate
 from bakeoff.training.preprocessing import Preprocessing
@@ -115,6 +116,8 @@ def train(
         train_true_probability=state.train_true_probability,
         val_true_probability=state.val_true_probability,
         num_parameters=count_parameters(model),
+        test_features=penultimate_features(model, data.test.images, preprocessing),
+        train_features=penultimate_features(model, data.train.images, preprocessing),
     )
 
 
