@@ -117,8 +117,8 @@ def _understand_labels(directory: Path, rows: list[Row]) -> tuple[tuple[str, ...
         known = {name: index for index, name in enumerate(class_names)}
         _refuse(
             [
-                f"{row.where}: label {shorten(row.label)} is outside the classes; expected 0..{len(known) - 1} "
-                f"or a name of {names_file}"
+                f"{row.where}: label {shorten(row.label)} is outside the classes; "
+                f"expected 0..{len(known) - 1} or a name of {names_file}"
                 for row in rows
                 if not (int(row.label) in range(len(known)) if _is_integer(row.label) else row.label in known)
             ]

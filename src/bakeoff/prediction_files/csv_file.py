@@ -158,7 +158,8 @@ def _positions(path: Path, names: list[str]) -> dict[str, int]:
     longest = max(names, key=len)
     if len(longest) > LONGEST_NAME:
         raise BakeoffError(
-            f"{path} line 1 has a column whose name has {len(longest):,} characters; expected {LONGEST_NAME} at most"
+            f"{path} line 1 has a column whose name has {len(longest):,} characters; "
+            f"expected {LONGEST_NAME} at most"
         )
     return {name: names.index(name) for name in COLUMNS}
 
@@ -187,7 +188,8 @@ def _probabilities(
         except ValueError:
             row = next(row for row, value in enumerate(text) if not _is_number(value))
             raise BakeoffError(
-                f"{path} line {lines[row]}: {names[place]} is {shorten(text[row])}, expected a probability in 0..1"
+                f"{path} line {lines[row]}: {names[place]} is {shorten(text[row])}, "
+                "expected a probability in 0..1"
             ) from None
     bad = first_bad_probability(values, _SUM_TOLERANCE)
     if bad is not None:
@@ -216,7 +218,8 @@ def _refuse_bad_names(
         if len(text) > LONGEST_NAME:
             line = lines[int((column == code).argmax())]
             raise BakeoffError(
-                f"{path} line {line}: the {name} has {len(text):,} characters; expected {LONGEST_NAME} at most"
+                f"{path} line {line}: the {name} has {len(text):,} characters; "
+                f"expected {LONGEST_NAME} at most"
             )
 
 
