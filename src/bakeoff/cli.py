@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bakeoff.errors import BakeoffError
+from bakeoff.errors import BakeoffError, printable
 
 if TYPE_CHECKING:
     from bakeoff.data import ImageData
@@ -254,5 +254,5 @@ def main() -> None:
     try:
         app()
     except BakeoffError as error:
-        typer.echo(f"error: {error}", err=True)
+        typer.echo(f"error: {printable(str(error))}", err=True)
         sys.exit(EXIT_USER_ERROR)

@@ -14,6 +14,7 @@ from rich.text import Text
 from bakeoff.audit import Audit, print_audit
 from bakeoff.data.image_data import SPLIT_NAMES, ImageData
 from bakeoff.engines import EpochDone, Event, RunFailed, RunFinished, RunRetried, Task
+from bakeoff.errors import printable
 from bakeoff.study import Study
 from bakeoff.training import EpochRecord
 
@@ -73,7 +74,7 @@ class StudyDisplay:
         self.console.print(
             Text(
                 f"{study.name}: {_count(len(study.recipes), 'recipe')} x {_count(study.seeds, 'seed')} on "
-                f"{data.source} ({counts} images in train / val / test, {data.num_classes} classes, "
+                f"{printable(data.source)} ({counts} images in train / val / test, {data.num_classes} classes, "
                 f"{data.image_size} x {data.image_size})"
             )
         )
@@ -91,10 +92,10 @@ class StudyDisplay:
         assert self.state is not None
         self.state.take_in(event)
         if isinstance(event, RunFailed):
-            failed = f"{event.task.recipe}, seed {event.task.seed}: failed: {event.reason}"
+            failed = f"{event.task.recipe}, seed {event.task.seed}: failed: {printable(event.reason)}"
             self.console.print(Text(failed, style="red"))
         elif isinstance(event, RunRetried):
-            retried = f"{event.task.recipe}, seed {event.task.seed}: {event.reason}; trying again"
+            retried = f"{event.task.recipe}, seed {event.task.seed}: {printable(event.reason)}; trying again"
             self.console.print(Text(retried, style="yellow"))
         elif self.live is None and isinstance(event, EpochDone):
             record, epochs = event.record, self.state.study.recipes[event.task.recipe].epochs

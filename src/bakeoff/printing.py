@@ -12,6 +12,7 @@ from rich.text import Text
 from bakeoff.analysis.study_comparison import compare_study
 from bakeoff.compare import print_comparison
 from bakeoff.data.image_data import SPLIT_NAMES
+from bakeoff.errors import printable
 
 if TYPE_CHECKING:
     from bakeoff.data import DataDescription
@@ -25,7 +26,9 @@ def print_results(stored: StoredStudy, console: Console) -> None:
     if comparison is not None:
         print_comparison(comparison, console)
     for failure in stored.failures:
-        console.print(Text(f"{failure.recipe}, seed {failure.seed}: failed: {failure.reason}", style="red"))
+        console.print(
+            Text(f"{failure.recipe}, seed {failure.seed}: failed: {printable(failure.reason)}", style="red")
+        )
 
 
 def print_status(study: Study, statuses: list[RunStatus], console: Console) -> None:
@@ -43,7 +46,7 @@ def print_status(study: Study, statuses: list[RunStatus], console: Console) -> N
     console.print(f"{study.name}: " + ", ".join(f"{number} {state}" for state, number in counts.items()))
     for status in statuses:
         if status.reason:
-            text = f"{status.recipe}, seed {status.seed}: failed: {status.reason}"
+            text = f"{status.recipe}, seed {status.seed}: failed: {printable(status.reason)}"
             console.print(Text(text, style="red"))
 
 
@@ -54,7 +57,9 @@ def print_data_info(description: DataDescription, console: Console) -> None:
     for split in SPLIT_NAMES:
         table.add_column(split, justify="right")
     for label, name in enumerate(description.class_names):
-        table.add_row(Text(name), *(f"{description.counts[split][label]:,}" for split in SPLIT_NAMES))
+        table.add_row(
+            Text(printable(name)), *(f"{description.counts[split][label]:,}" for split in SPLIT_NAMES)
+        )
     table.add_row("all", *(f"{sum(description.counts[split]):,}" for split in SPLIT_NAMES), style="bold")
     console.print(table)
 
@@ -72,12 +77,14 @@ def print_data_info(description: DataDescription, console: Console) -> None:
     }
     console.print()
     for name, fact in facts.items():
-        console.print(Text(f"{name:<12} {fact}"))
+        console.print(Text(f"{name:<12} {printable(fact)}"))
     for note in description.notes:
-        console.print(Text(f"{'note':<12} {note}"))
+        console.print(Text(f"{'note':<12} {printable(note)}"))
     for problem in description.problems or ("none found",):
         style = "yellow" if description.problems else ""
-        console.print(Text(f"{'problem' if description.problems else 'problems':<12} {problem}", style=style))
+        console.print(
+            Text(f"{'problem' if description.problems else 'problems':<12} {printable(problem)}", style=style)
+        )
 
 
 def _pixels(size: tuple[float, float]) -> str:

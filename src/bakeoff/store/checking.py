@@ -52,10 +52,14 @@ def check_data(data: object) -> None:
         raise ValueError(f"data.json: counts are not those of {len(found.class_names)} classes")
 
 
-def check_test_images(
-    num_classes: int, images: NDArray[Any], labels: NDArray[Any], ids: NDArray[Any]
+def check_images(
+    split: str,
+    num_classes: int,
+    images: NDArray[Any],
+    labels: NDArray[Any],
+    ids: NDArray[Any] | None = None,
 ) -> None:
-    """See that the test images, their labels and ids fit together; else a ValueError."""
+    """See that the stored images of a split, their labels and ids fit together; else a ValueError."""
     num_images = len(labels) if labels.ndim == 1 else -1
     if (
         images.dtype != np.uint8
@@ -63,16 +67,18 @@ def check_test_images(
         or images.shape[0] != num_images
         or images.shape[3] != 3
         or 0 in images.shape
-        or ids.shape != (num_images,)
-        or ids.dtype.kind != "U"
         or labels.dtype.kind not in "iu"
     ):
         raise ValueError(
-            f"the test images do not fit together: images {images.dtype} {images.shape}, "
-            f"labels {labels.dtype} {labels.shape}, ids {ids.dtype} {ids.shape}"
+            f"the {split} images do not fit together: images {images.dtype} {images.shape}, "
+            f"labels {labels.dtype} {labels.shape}"
         )
+    if ids is not None and (ids.shape != labels.shape or ids.dtype.kind != "U"):
+        raise ValueError(f"the ids of the {split} images are {ids.dtype} {ids.shape}, not one text an image")
     if labels.min() < 0 or labels.max() >= num_classes:
-        raise ValueError(f"the test labels are {labels.min()}..{labels.max()}, expected 0..{num_classes - 1}")
+        raise ValueError(
+            f"the {split} labels are {labels.min()}..{labels.max()}, expected 0..{num_classes - 1}"
+        )
 
 
 def check_run(

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from bakeoff.analysis.predictions import Predictions, RecipePredictions
 from bakeoff.errors import BakeoffError, shorten
 from bakeoff.store.arrays import read_arrays
-from bakeoff.store.checking import check_data, check_history, check_run, check_test_images
+from bakeoff.store.checking import check_data, check_history, check_images, check_run
 from bakeoff.store.layout import FORMAT_VERSION, Layout
 from bakeoff.study import Study, study_from_toml
 
@@ -84,7 +84,6 @@ class StoredStudy:
     study: Study
     data: dict[str, Any]
     environment: dict[str, Any]
-    audit: dict[str, Any] | None
     runs: tuple[StoredRun, ...]
     failures: tuple[FailedRun, ...]
     test_images: NDArray[np.uint8]
@@ -92,6 +91,7 @@ class StoredStudy:
     test_ids: tuple[str, ...]
     train_images: NDArray[np.uint8] | None = None
     train_labels: NDArray[np.int64] | None = None
+    audit: dict[str, Any] | None = None
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -233,12 +233,14 @@ def load_study_folder(root: Path) -> StoredStudy:
             )
         check_data(data)
         images, labels, ids = read_arrays(layout.test_images, "images", "labels", "ids")
-        check_test_images(len(data["class_names"]), images, labels, ids)
+        check_images("test", len(data["class_names"]), images, labels, ids)
         train_images, train_labels = (
             read_arrays(layout.train_images, "images", "labels")
             if layout.train_images.exists()
             else (None, None)
         )
+        if train_images is not None and train_labels is not None:
+            check_images("train", len(data["class_names"]), train_images, train_labels)
     except (OSError, ValueError, RecursionError) as error:
         raise BakeoffError(f"{root} is a damaged study folder: {error}") from error
     test_shape = (len(labels), len(data["class_names"]))
