@@ -74,8 +74,8 @@ class StudyDisplay:
         self.console.print(
             Text(
                 f"{study.name}: {_count(len(study.recipes), 'recipe')} x {_count(study.seeds, 'seed')} on "
-                f"{printable(data.source)} ({counts} images in train / val / test, {data.num_classes} classes, "
-                f"{data.image_size} x {data.image_size})"
+                f"{printable(data.source)} ({counts} images in train / val / test, "
+                f"{data.num_classes} classes, {data.image_size} x {data.image_size})"
             )
         )
         if len(todo) < total:

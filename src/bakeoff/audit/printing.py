@@ -7,6 +7,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from bakeoff.audit.findings import Audit, Finding, ImageName, Severity
+from bakeoff.errors import printable
 
 STYLES: dict[Severity, str] = {
     "leak": "bold red",
@@ -106,8 +107,5 @@ def _shortened(text: str, longest: int) -> str:
 
 
 def legible(text: str) -> str:
-    """Write control characters, line ends and right-to-left marks as escapes, so that none acts."""
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape", "surrogatepass").decode()
-        for character in text
-    )
+    """Write what would act on a terminal as escapes, line ends too."""
+    return printable(text).replace("\n", "\\n")
