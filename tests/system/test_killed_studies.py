@@ -89,6 +89,7 @@ def same_after_kills(folder: Path, num_kills: int, expected: dict[str, object], 
         assert [name for name in expected if found[name] != expected[name]] == []
 
 
+@pytest.mark.slow
 def test_thirty_kills_change_no_byte(tmp_path, uninterrupted):
     same_after_kills(tmp_path, 30, uninterrupted, seed=0)
 

@@ -169,10 +169,13 @@ def _length(file: Path) -> int:
 class _WebOnly(urllib.request.HTTPRedirectHandler):
     """Follows a redirection to the web only: urllib would go to ftp:, and from https: to http:."""
 
-    def redirect_request(self, request: Any, *others: Any) -> urllib.request.Request | None:
-        redirected = super().redirect_request(request, *others)
+    def redirect_request(
+        self, request: Any, file: Any, code: int, message: str, headers: Any, url: str
+    ) -> urllib.request.Request | None:
+        redirected = super().redirect_request(request, file, code, message, headers, url)
         if redirected is not None and redirected.type not in ("https", request.type):
-            raise urllib.error.URLError(f"it redirects to {redirected.full_url[:200]}, which is not followed")
+            text = f"and redirects to {url[:200]}, which is not followed"
+            raise urllib.error.HTTPError(request.full_url, code, text, headers, file)
         return redirected
 
 

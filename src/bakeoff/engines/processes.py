@@ -12,7 +12,6 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 
 from bakeoff.engines.tasks import Event, Job, RunFailed, RunFinished, RunRetried, Task
-from bakeoff.engines.worker import work
 
 SECONDS_TO_STOP = 5.0
 MAX_DEATHS = 3
@@ -97,7 +96,7 @@ class _Worker:
     def start(cls, job: Job) -> _Worker:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
-        process = context.Process(target=work, args=(theirs, job), daemon=True)
+        process = context.Process(target=_work, args=(theirs, job), daemon=True)
         process.start()
         theirs.close()  # so that the worker's end of the pipe closes when the worker dies
         return cls(process, ours)
@@ -122,6 +121,13 @@ class _Worker:
         if self.process.is_alive():
             self.process.kill()
             self.process.join()
+
+
+def _work(connection: Connection, job: Job) -> None:
+    # Imported in the worker: the driver needs neither TensorBoard nor what it brings.
+    from bakeoff.engines.worker import work
+
+    work(connection, job)
 
 
 def _exit_text(exit_code: int | None) -> str:

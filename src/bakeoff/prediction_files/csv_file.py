@@ -184,7 +184,8 @@ def _probabilities(
     values = np.empty((len(lines), len(texts)), dtype=np.float32)
     for column, (text, place) in enumerate(zip(texts, places, strict=True)):
         try:
-            values[:, column] = np.fromiter(map(float, text), np.float32, len(text))
+            with np.errstate(over="ignore"):  # infinite is told below
+                values[:, column] = np.fromiter(map(float, text), np.float32, len(text))
         except ValueError:
             row = next(row for row, value in enumerate(text) if not _is_number(value))
             raise BakeoffError(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
+from bakeoff.errors import shorten
 from bakeoff.study.base import Settings
 
 
@@ -29,10 +31,28 @@ class CustomModelSettings(BaseModel):
     """Import path `package.module:Class` of a torch.nn.Module. The class is called as
     `Class(num_classes=..., image_size=..., **other_keys)`."""
 
+    @model_validator(mode="after")
+    def _options_can_be_written(self) -> CustomModelSettings:
+        for key, value in self.options.items():
+            if not _is_plain(value):
+                raise ValueError(
+                    f"{key[:100]} is {shorten(value)}; "
+                    "expected finite numbers, texts, true, false, and lists or tables of them"
+                )
+        return self
+
     @property
     def options(self) -> dict[str, Any]:
         """The keys beyond `name`."""
         return dict(self.model_extra or {})
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(_is_plain(child) for child in value.values())
+    if isinstance(value, list):
+        return all(_is_plain(child) for child in value)
+    return isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value))
 
 
 class AdamSettings(Settings):
