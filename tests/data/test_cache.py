@@ -118,7 +118,7 @@ def test_a_whole_entry_that_another_load_put_there_meanwhile_is_kept(splits_dir,
 def load_with_others(all_found_nothing, source, results):
     def progress(text, done, total):
         if text == "decoding images" and done == 0:
-            all_found_nothing.wait(timeout=300)
+            all_found_nothing.wait(timeout=120)
 
     data = load_data(DataSettings(source=source), progress=progress)
     results.put((data.fingerprint, int(data.train.images.sum())))
@@ -131,7 +131,7 @@ def test_processes_that_decode_the_same_images_at_once_all_succeed(splits_dir, o
     processes = [context.Process(target=load_with_others, args=arguments) for _ in range(3)]
     for process in processes:
         process.start()
-    answers = [results.get(timeout=300) for _ in processes]
+    answers = [results.get(timeout=120) for _ in processes]
     for process in processes:
         process.join()
         assert process.exitcode == 0
