@@ -169,13 +169,22 @@ def _length(file: Path) -> int:
 class _WebOnly(urllib.request.HTTPRedirectHandler):
     """Follows a redirection to the web only: urllib would go to ftp:, and from https: to http:."""
 
+    def http_error_302(self, req: Any, fp: Any, code: int, msg: str, headers: Any) -> Any:
+        try:
+            return super().http_error_302(req, fp, code, msg, headers)
+        except ValueError as error:
+            text = f"and redirects to no web address: {error}"
+            raise urllib.error.HTTPError(req.full_url, code, text, headers, fp) from error
+
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
+
     def redirect_request(
-        self, request: Any, file: Any, code: int, message: str, headers: Any, url: str
+        self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str
     ) -> urllib.request.Request | None:
-        redirected = super().redirect_request(request, file, code, message, headers, url)
-        if redirected is not None and redirected.type not in ("https", request.type):
-            text = f"and redirects to {url[:200]}, which is not followed"
-            raise urllib.error.HTTPError(request.full_url, code, text, headers, file)
+        redirected = super().redirect_request(req, fp, code, msg, headers, newurl)
+        if redirected is not None and redirected.type not in ("https", req.type):
+            text = f"and redirects to {newurl[:200]}, which is not followed"
+            raise urllib.error.HTTPError(req.full_url, code, text, headers, fp)
         return redirected
 
 

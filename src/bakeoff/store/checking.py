@@ -87,7 +87,7 @@ def check_run(
     """See that the arrays of a run are of the right kind, and its logits of this shape; else a ValueError."""
     if any(number.shape != () or number.dtype.kind not in "iu" for number in numbers):
         raise ValueError("checkpoint_epoch and num_parameters are not whole numbers")
-    if logits.shape != shape or logits.dtype.kind != "f":
+    if logits.shape != shape or logits.dtype != np.float32:
         raise ValueError(f"test_logits are {logits.dtype} {logits.shape}, expected float32 {shape}")
     if not np.isfinite(logits).all():
         raise ValueError("test_logits are not finite")
