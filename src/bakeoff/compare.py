@@ -12,6 +12,7 @@ from bakeoff.analysis.comparison import compare
 from bakeoff.analysis.comparison_result import Comparison, PairResult
 from bakeoff.analysis.conclusion import say_replication
 from bakeoff.analysis.wording import counted, interval_points, points
+from bakeoff.errors import printable
 from bakeoff.prediction_files import read_predictions
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
         recipes.add_column(heading, justify="right", no_wrap=True)
     for recipe in comparison.recipes:
         recipes.add_row(
-            Text(recipe.name),
+            Text(printable(recipe.name)),
             str(recipe.num_seeds),
             points(recipe.accuracy),
             interval_points(recipe.interval),
@@ -118,13 +119,15 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
         if len(shown) < len(comparison.pairs):
             console.print(f"The {len(shown)} clearest of {len(comparison.pairs)} pairs are shown.\n")
         for pair in shown if len(shown) <= 3 else []:
-            console.print(Text(f"{pair.b} against {pair.a}: {pair.what_it_takes}"), soft_wrap=False)
+            console.print(
+                Text(printable(f"{pair.b} against {pair.a}: {pair.what_it_takes}")), soft_wrap=False
+            )
     for recipe in comparison.recipes:
         if recipe.replication is not None:
-            console.print(Text(say_replication(recipe.name, recipe.replication)))
+            console.print(Text(printable(say_replication(recipe.name, recipe.replication))))
     for note in comparison.notes:
-        console.print(Text(note, style="yellow"))
-    console.print(Text(f"\n{comparison.conclusion}\n", style="bold"))
+        console.print(Text(printable(note), style="yellow"))
+    console.print(Text(printable(f"\n{comparison.conclusion}\n"), style="bold"))
 
 
 def _pair_table(pairs: Sequence[PairResult], comparison: Comparison, percent: str) -> object:
@@ -145,7 +148,7 @@ def _pair_table(pairs: Sequence[PairResult], comparison: Comparison, percent: st
     table.add_column("fixed/\nbroken", justify="right", no_wrap=True)
     for pair in pairs:
         table.add_row(
-            Text(f"{pair.b}\nagainst {pair.a}"),
+            Text(printable(f"{pair.b}\nagainst {pair.a}")),
             f"{points(pair.difference)} ({interval_points(pair.interval)})",
             "<0.001" if pair.p_holm < 0.001 else f"{pair.p_holm:.3f}",
             Text(pair.verdict, style=styles[pair.verdict]),
