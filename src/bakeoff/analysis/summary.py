@@ -13,10 +13,11 @@ from bakeoff.analysis.failure_evidence import FailureEvidence
 from bakeoff.analysis.failure_summary import chosen_cases, summarize_failures
 from bakeoff.analysis.scores import RecipeScore, scores
 from bakeoff.analysis.study_comparison import compare_study
+from bakeoff.study.recipe import flatten_settings
 
 if TYPE_CHECKING:
     from bakeoff.store import StoredRun, StoredStudy
-    from bakeoff.study import Published, Recipe
+    from bakeoff.study import Published
 
 SUMMARY_VERSION = 1
 """Of the summary's form; raised when a key changes its meaning."""
@@ -91,18 +92,6 @@ def summarize(stored: StoredStudy, evidence: FailureEvidence | None) -> dict[str
         }
     )
     return summary
-
-
-def flatten_settings(recipe: Recipe) -> dict[str, Any]:
-    """Give a recipe's settings by dotted path, such as `optimizer.lr`, in the order they are declared."""
-    return _flatten(recipe.model_dump(mode="json"))
-
-
-def _flatten(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in table.items():
-        flat |= _flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
-    return flat
 
 
 def _results(score: RecipeScore, confusion: RecipeConfusion, runs: tuple[StoredRun, ...]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from bakeoff.data.image_data import ImageData
 from bakeoff.engines.tasks import EpochDone, Event, Job, RunFailed, RunFinished, RunStarted, Task
 from bakeoff.errors import BakeoffError
 from bakeoff.store import Layout, UnfinishedRun, save_run
+from bakeoff.study.recipe import flatten_settings
 from bakeoff.training import EpochRecord, Observer, TrainingFailure, train
 from bakeoff.training.tensorboard import TensorBoardLog
 
@@ -64,7 +65,7 @@ def _train_and_save(
     with TensorBoardLog(directory) as log:
         observers: list[Observer] = [log, _Teller(task, tell)]
         run = train(recipe, task.seed, data, observers=observers, state_store=unfinished)
-        settings = {**recipe.model_dump(mode="json"), "recipe": task.recipe, "seed": task.seed}
+        settings = {**flatten_settings(recipe), "recipe": task.recipe, "seed": task.seed}
         log.on_tested(settings, run.checkpoint_epoch, data.test.labels, run.test_logits, data.class_names)
     save_run(layout, job.study, task.recipe, task.seed, task.identity, run, data)
 

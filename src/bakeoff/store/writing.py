@@ -19,6 +19,7 @@ from bakeoff.errors import BakeoffError, list_some
 from bakeoff.store.atomic import write_atomically, write_text
 from bakeoff.store.layout import FORMAT_VERSION, Layout
 from bakeoff.study import Study, study_from_toml, study_to_toml
+from bakeoff.study.recipe import flatten_settings
 
 if TYPE_CHECKING:
     from bakeoff.training import TrainedRun
@@ -90,8 +91,8 @@ def _refuse_other_results(layout: Layout, study: Study, data: ImageData) -> None
         )
     for name, recipe in study.recipes.items():
         if name in stored_study.recipes and any((layout.runs / name).glob("*/*")):
-            before = _flatten(stored_study.recipes[name].model_dump(mode="json"))
-            now = _flatten(recipe.model_dump(mode="json"))
+            before = flatten_settings(stored_study.recipes[name])
+            now = flatten_settings(recipe)
             differences += [
                 f"recipes.{name}.{key}: was {before.get(key, 'not there')}, now {now.get(key, 'not there')}"
                 for key in sorted({*before, *now})
@@ -101,13 +102,6 @@ def _refuse_other_results(layout: Layout, study: Study, data: ImageData) -> None
         raise BakeoffError(
             f"{layout.root} holds results of other settings:\n{list_some(differences)}\n{remedy}"
         )
-
-
-def _flatten(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in table.items():
-        flat |= _flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
-    return flat
 
 
 def _describe_data(data: ImageData) -> dict[str, Any]:

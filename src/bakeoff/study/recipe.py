@@ -172,3 +172,15 @@ class Recipe(Settings):
     train_mode: Literal["every_epoch", "first_epoch_only"] = "every_epoch"
     """When the model is put into training mode. `first_epoch_only` repeats a fault of the published study:
     from epoch 2 on, batch normalisation trains with frozen running statistics. Leave it alone elsewhere."""
+
+
+def flatten_settings(recipe: Recipe) -> dict[str, Any]:
+    """Give a recipe's settings by dotted path, such as `optimizer.lr`, in the order they are declared."""
+    return _flatten(recipe.model_dump(mode="json"))
+
+
+def _flatten(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in table.items():
+        flat |= _flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return flat

@@ -65,7 +65,7 @@ class TensorBoardLog:
         Parameters
         ----------
         settings
-            The recipe as nested tables, and the seed.
+            The recipe's by dotted path, its name, and the seed.
         epoch
             Whose weights were tested.
         labels_N, logits_NK
@@ -82,23 +82,17 @@ class TensorBoardLog:
         accuracy = float((predicted == labels_N).mean())
         # SummaryWriter.add_hparams opens a second event file in a folder of its own; this keeps to one.
         found = {"accuracy/test": accuracy}
-        for summary in hparams(_flat_settings(settings), found):  # type: ignore[no-untyped-call]
+        plain = {
+            key: value if isinstance(value, str | int | float | bool) else str(value)
+            for key, value in settings.items()
+        }
+        for summary in hparams(plain, found):  # type: ignore[no-untyped-call]
             self._writer.file_writer.add_summary(summary)  # type: ignore[attr-defined]
         self._scalars({"accuracy/test": accuracy}, epoch)
 
     def _scalars(self, scalars: Mapping[str, float], step: int) -> None:
         for tag, value in scalars.items():
             self._writer.add_scalar(tag, value, step)
-
-
-def _flat_settings(table: Mapping[str, Any], prefix: str = "") -> dict[str, str | float | bool]:
-    flat: dict[str, str | float | bool] = {}
-    for key, value in table.items():
-        if isinstance(value, Mapping):
-            flat |= _flat_settings(value, f"{prefix}{key}.")
-        else:
-            flat[prefix + key] = value if isinstance(value, str | int | float | bool) else str(value)
-    return flat
 
 
 def _draw_confusion_matrix(matrix_KK: NDArray[np.int64], class_names: Sequence[str]) -> Figure:
