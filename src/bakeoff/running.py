@@ -14,7 +14,8 @@ from bakeoff.data.image_data import ImageData
 from bakeoff.engines import Event, Job, RunFailed, RunFinished, Task, run_in_processes
 from bakeoff.environment import available_cores, describe_environment
 from bakeoff.errors import BakeoffError, list_some
-from bakeoff.models import check_model, source_digest
+from bakeoff.importing import source_digest
+from bakeoff.models import check_model, model_source_digest
 from bakeoff.store import (
     Layout,
     check_folder,
@@ -28,7 +29,8 @@ from bakeoff.store import (
     stored_audit,
 )
 from bakeoff.study import Study
-from bakeoff.training import TRAINING_VERSION
+from bakeoff.study.recipe import Recipe
+from bakeoff.training import TRAINING_VERSION, check_augmentation
 
 
 class Display(Protocol):
@@ -105,6 +107,7 @@ def run_study(
     for name, recipe in study.recipes.items():
         try:
             check_model(recipe.model, num_classes=data.num_classes, image_size=data.image_size)
+            check_augmentation(recipe.augmentation, data.train.images[:4])
         except BakeoffError as error:
             raise BakeoffError(f"recipes.{name}: {error}") from error
     check_folder(root)
@@ -144,6 +147,12 @@ def _run_all(
     return Outcome(layout.root, tuple(taken_up), tuple(finished), tuple(failed))
 
 
+def _own_code_digest(recipe: Recipe) -> str:
+    """Of the files with the user's own model and augmentation; "" where the recipe has none."""
+    custom = recipe.augmentation.custom
+    return model_source_digest(recipe.model) + (source_digest(custom, "augmentation") if custom else "")
+
+
 def _sort_tasks(
     study: Study, data: ImageData, layout: Layout
 ) -> tuple[list[Task], list[Task], list[RunFailed]]:
@@ -152,7 +161,7 @@ def _sort_tasks(
     taken_up: list[Task] = []
     failed: list[RunFailed] = []
     outdated: list[str] = []
-    digests = {name: source_digest(recipe.model) for name, recipe in study.recipes.items()}
+    digests = {name: _own_code_digest(recipe) for name, recipe in study.recipes.items()}
     for seed in range(study.seeds):
         for name, recipe in study.recipes.items():
             identity = run_identity(
@@ -175,8 +184,8 @@ def _sort_tasks(
                     outdated.append(f"{name}, seed {seed}")
     if outdated:
         raise BakeoffError(
-            f"{layout.root} holds runs of another version of the training code, or of a model whose file has "
-            f"changed since:\n{list_some(outdated)}\n"
+            f"{layout.root} holds runs of another version of the training code, or of a model or "
+            f"augmentation whose file has changed since:\n{list_some(outdated)}\n"
             "choose another folder with --out, or delete this one to start anew"
         )
     return todo, taken_up, failed

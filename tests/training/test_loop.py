@@ -8,12 +8,15 @@ import torch
 from torch import nn
 
 from bakeoff.data.image_data import ImageData, Split
+from bakeoff.models import build_model
 from bakeoff.study import load_study
+from bakeoff.study.optimization_settings import CrossEntropySettings, SGDSettings
 from bakeoff.training import TrainingFailure, train
 from bakeoff.training.evaluation import loss_and_accuracy, predict_logits
-from bakeoff.training.loop import _batches
-from bakeoff.training.optimization import learning_rate
+from bakeoff.training.augmentation import Blend
+from bakeoff.training.loop import _batches, _loss
 from bakeoff.training.preprocessing import Preprocessing
+from bakeoff.training.randomness import Stream, torch_seed
 
 
 @pytest.fixture(autouse=True)
@@ -196,34 +199,6 @@ def test_batches_cover_the_order_and_no_batch_of_one_is_left(size, expected):
     assert np.array_equal(np.concatenate(batches), order)
 
 
-def test_learning_rates_of_the_schedules():
-    def rates(schedule, epochs=40):
-        base = load_study("quickstart", epochs=epochs, overrides=[f"defaults.schedule={schedule}"])
-        return [learning_rate(base.recipes["lenet5"], epoch) for epoch in range(1, epochs + 1)]
-
-    parameter = nn.Parameter(torch.zeros(1))
-    optimizer = torch.optim.Adam([parameter], lr=0.001)
-
-    def oracle(scheduler, epochs=40):
-        found = []
-        for _ in range(epochs):
-            found.append(optimizer.param_groups[0]["lr"])
-            optimizer.step()
-            scheduler.step()
-        optimizer.param_groups[0]["lr"] = 0.001
-        optimizer.param_groups[0].pop("initial_lr", None)
-        return found
-
-    lr_scheduler = torch.optim.lr_scheduler
-    assert rates('{name="constant"}') == [0.001] * 40
-    assert rates('{name="step", step_size=20, gamma=0.5}') == pytest.approx(
-        oracle(lr_scheduler.StepLR(optimizer, 20, 0.5))
-    )
-    assert rates('{name="cosine", final_lr=1e-5}') == pytest.approx(
-        oracle(lr_scheduler.CosineAnnealingLR(optimizer, 40, 1e-5))
-    )
-
-
 def test_standardised_training_pixels_have_mean_0_and_std_1(data):
     pixels = Preprocessing(data.mean, data.std, 16)(data.train.images)
     assert pixels.shape == (700, 3, 16, 16)
@@ -236,3 +211,52 @@ def test_a_channel_without_spread_stays_finite():
     images = np.full((2, 4, 4, 3), 7, np.uint8)
     pixels = Preprocessing((7 / 255,) * 3, (0.0, 0.0, 0.0), 4)(images)
     assert pixels.abs().max().item() < 1e-6
+
+
+def test_label_smoothing_and_blended_labels_are_cross_entropy_with_soft_targets():
+    smoothed = recipe(loss=CrossEntropySettings(label_smoothing=0.1))
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(6, 10, generator=generator)
+    labels, partners = torch.tensor([0, 3, 3, 9, 1, 2]), torch.tensor([5, 4, 3, 2, 1, 0])
+
+    def soft(labels):
+        return 0.9 * torch.eye(10)[labels] + 0.1 / 10
+
+    target = 0.7 * soft(labels) + 0.3 * soft(labels[partners])
+    by_hand = -(target * torch.log_softmax(logits, 1)).sum(1).mean()
+    assert _loss(smoothed, logits, labels, Blend(0.7, partners)).item() == pytest.approx(by_hand.item())
+    by_hand = -(soft(labels) * torch.log_softmax(logits, 1)).sum(1).mean()
+    assert _loss(smoothed, logits, labels, None).item() == pytest.approx(by_hand.item())
+
+
+def test_flip_averaging_is_the_mean_of_the_logits_of_an_image_and_its_mirror_image(data):
+    flipping = recipe(test_time_augmentation="horizontal_flip")
+    run = train(flipping, 0, data)
+    model = build_model(flipping.model, num_classes=10, image_size=16, seed=0)
+    model.load_state_dict(run.weights)
+    plain = predict_logits(model, data.test.images, run.preprocessing)
+    mirrored = predict_logits(model, np.ascontiguousarray(data.test.images[:, :, ::-1]), run.preprocessing)
+    assert run.test_logits == pytest.approx((plain + mirrored) / 2, abs=1e-5)
+    assert run.test_features is not None  # of the image itself
+    assert run.test_features.shape == (797, 84)
+
+
+def test_a_clipped_gradient_makes_a_step_no_longer_than_the_norm_allows(data):
+    sgd = SGDSettings(lr=1.0, momentum=0.0)
+    short = recipe(optimizer=sgd, gradient_clipping=1e-3, epochs=1, batch_size=700)
+    run = train(short, 0, data)
+    start = build_model(short.model, num_classes=10, image_size=16, seed=torch_seed(0, Stream.WEIGHTS))
+    moved = [run.weights[name] - value for name, value in start.state_dict().items()]
+    length = torch.cat([change.flatten() for change in moved]).norm().item()
+    assert length == pytest.approx(1e-3, rel=1e-3)
+
+
+def test_the_average_of_the_weights_is_what_is_evaluated_and_kept(data):
+    averaged = recipe(ema_decay=0.9, checkpoint="last")
+    run, plain = train(averaged, 0, data), train(recipe(checkpoint="last"), 0, data)
+    assert [epoch.train_loss for epoch in run.history] == [epoch.train_loss for epoch in plain.history]
+    assert not torch.equal(run.weights["features.0.weight"], plain.weights["features.0.weight"])
+    model = build_model(averaged.model, num_classes=10, image_size=16, seed=0)
+    model.load_state_dict(run.weights)
+    again = predict_logits(model, data.test.images, run.preprocessing)
+    assert again == pytest.approx(run.test_logits, abs=1e-5)

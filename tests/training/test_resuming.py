@@ -76,6 +76,17 @@ def same(first, second):
         ["recipes.lenet5.train_mode=first_epoch_only", "recipes.lenet5.model.batch_norm=true"],
         ["recipes.lenet5.optimizer=sgd", "recipes.lenet5.schedule=cosine", "recipes.lenet5.checkpoint=last"],
         ["recipes.lenet5.optimizer=adamw", "recipes.lenet5.checkpoint=best_val_loss"],
+        [
+            "recipes.lenet5.model={batch_norm=true, dropout=0.3}",
+            "recipes.lenet5.augmentation={random_crop_padding=2, horizontal_flip=true, jitter_contrast=0.2, "
+            "random_zoom=0.1, random_erasing=0.5, mixup=0.2, cutmix=0.3}",
+            "recipes.lenet5.loss.label_smoothing=0.1",
+            'recipes.lenet5.optimizer={name="sgd", nesterov=true}',
+            "recipes.lenet5.schedule=one_cycle",
+            "recipes.lenet5.gradient_clipping=1.0",
+            "recipes.lenet5.ema_decay=0.99",
+            "recipes.lenet5.test_time_augmentation=horizontal_flip",
+        ],
     ],
 )
 def test_going_on_after_any_epoch_gives_the_same_bytes(data, overrides):

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
-import importlib
-import inspect
-from pathlib import Path
-
 import torch
 from torch import Tensor, nn
 
 from bakeoff.errors import BakeoffError
+from bakeoff.importing import import_class, source_digest
 from bakeoff.models.lenet5 import LeNet5
-from bakeoff.study.recipe import CustomModelSettings, LeNet5Settings
+from bakeoff.models.lenet5_1998 import LeNet51998
+from bakeoff.models.resnet import ResNet
+from bakeoff.study.model_settings import (
+    CustomModelSettings,
+    LeNet5Settings,
+    LeNet51998Settings,
+    ResNetSettings,
+)
+
+ModelSettings = LeNet5Settings | LeNet51998Settings | ResNetSettings | CustomModelSettings
 
 
-def build_model(
-    settings: LeNet5Settings | CustomModelSettings, *, num_classes: int, image_size: int, seed: int
-) -> nn.Module:
+def build_model(settings: ModelSettings, *, num_classes: int, image_size: int, seed: int) -> nn.Module:
     """A freshly initialised model; the same seed gives the same weights.
 
     Raises
@@ -29,11 +32,7 @@ def build_model(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         try:
-            if isinstance(settings, LeNet5Settings):
-                return LeNet5(num_classes, image_size, batch_norm=settings.batch_norm)
-            model = import_class(settings.name)(
-                num_classes=num_classes, image_size=image_size, **settings.options
-            )
+            model = _construct(settings, num_classes, image_size)
         except BakeoffError:
             raise
         except Exception as error:  # whatever a user's model raises
@@ -45,33 +44,23 @@ def build_model(
     return model
 
 
-def import_class(path: str) -> type:
-    """The class at `package.module:Class`.
-
-    Raises
-    ------
-    BakeoffError
-        If the module cannot be imported or has no such class.
-    """
-    module_name, _, class_name = path.partition(":")
-    try:
-        module = importlib.import_module(module_name)
-    except (Exception, SystemExit) as error:  # whatever a user's module raises; a script may exit
-        raise BakeoffError(
-            f"model {path!r}: cannot import {module_name!r} ({type(error).__name__}: {error}); "
-            "it must be installed or lie in the current folder"
-        ) from error
-    found = getattr(module, class_name, None)
-    if not isinstance(found, type):
-        classes = [name for name, value in vars(module).items() if isinstance(value, type)]
-        raise BakeoffError(
-            f"model {path!r}: {module_name} has no class {class_name!r}; "
-            f"it has {', '.join(classes) or 'none'}"
-        )
-    return found
+def _construct(settings: ModelSettings, num_classes: int, image_size: int) -> nn.Module:
+    match settings:
+        case LeNet5Settings():
+            return LeNet5(num_classes, image_size, batch_norm=settings.batch_norm, dropout=settings.dropout)
+        case LeNet51998Settings():
+            return LeNet51998(num_classes, image_size)
+        case ResNetSettings():
+            return ResNet(
+                num_classes, widths=settings.widths, blocks=settings.blocks, dropout=settings.dropout
+            )
+        case CustomModelSettings():
+            custom = import_class(settings.name, "model")
+            model: nn.Module = custom(num_classes=num_classes, image_size=image_size, **settings.options)
+            return model
 
 
-def check_model(settings: LeNet5Settings | CustomModelSettings, *, num_classes: int, image_size: int) -> int:
+def check_model(settings: ModelSettings, *, num_classes: int, image_size: int) -> int:
     """Number of trainable parameters, after a small batch went through the model and back.
 
     Raises
@@ -106,9 +95,6 @@ def count_parameters(model: nn.Module) -> int:
     return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
 
 
-def source_digest(settings: LeNet5Settings | CustomModelSettings) -> str:
+def model_source_digest(settings: ModelSettings) -> str:
     """SHA-256 of the file that holds a user's model, or "" for a model of Bakeoff's own."""
-    if isinstance(settings, LeNet5Settings):
-        return ""
-    file = inspect.getsourcefile(import_class(settings.name))
-    return hashlib.sha256(Path(file).read_bytes()).hexdigest() if file else ""
+    return source_digest(settings.name, "model") if isinstance(settings, CustomModelSettings) else ""

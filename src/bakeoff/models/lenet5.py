@@ -25,9 +25,13 @@ class LeNet5(nn.Module):
         Height and width of the images in pixels.
     batch_norm
         Normalise after each ReLU.
+    dropout
+        Share of the values zeroed before the second and the third linear layer while training.
     """
 
-    def __init__(self, num_classes: int, image_size: int, batch_norm: bool = False) -> None:
+    def __init__(
+        self, num_classes: int, image_size: int, batch_norm: bool = False, dropout: float = 0.0
+    ) -> None:
         super().__init__()
         if image_size < MIN_IMAGE_SIZE:
             raise ValueError(f"lenet5 needs images of at least {MIN_IMAGE_SIZE} x {MIN_IMAGE_SIZE} pixels")
@@ -35,6 +39,9 @@ class LeNet5(nn.Module):
 
         def normalise(layer: nn.Module) -> list[nn.Module]:
             return [layer] if batch_norm else []
+
+        def drop() -> list[nn.Module]:
+            return [nn.Dropout(dropout)] if dropout else []
 
         self.features = nn.Sequential(
             nn.Conv2d(3, 6, kernel_size=5),
@@ -51,9 +58,11 @@ class LeNet5(nn.Module):
             nn.Linear(16 * pooled_size**2, 120),
             nn.ReLU(),
             *normalise(nn.BatchNorm1d(120)),
+            *drop(),
             nn.Linear(120, 84),
             nn.ReLU(),
             *normalise(nn.BatchNorm1d(84)),
+            *drop(),
             nn.Linear(84, num_classes),
         )
 

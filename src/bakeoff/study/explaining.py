@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from bakeoff.errors import shorten
 from bakeoff.study.data_settings import DataSettings
 from bakeoff.study.parsing import Table
-from bakeoff.study.recipe import NAMED_TABLES, Recipe
+from bakeoff.study.recipe import NAMED_TABLES, PLAIN_TABLES, Recipe
 from bakeoff.study.study import Published, Study
 
 MOST_PROBLEMS = 200
@@ -113,6 +113,8 @@ def _problem_text(problem: dict[str, Any], path: list[str], merged: Table) -> st
     if kind == "too_short" and path == ["recipes"]:
         return "a study needs at least one [recipes.NAME] table"
     if kind == "string_pattern_mismatch":
+        if path[-2:] == ["augmentation", "custom"]:
+            return f"found {shorten(found)}, expected an import path package.module:Class"
         if "train_loss" in path:
             return f"the key {shorten(found)} is no epoch; expected a whole number from 1, in quotes"
         return f"the name {shorten(found)} may hold only letters, digits, - and _ (64 at most)"
@@ -137,6 +139,8 @@ def _valid_keys(table_path: list[str], merged: Table) -> list[str]:
             return list(Recipe.model_fields)
         case ["published", _]:
             return list(Published.model_fields)
+        case ["recipes", _, table] if table in PLAIN_TABLES:
+            return list(PLAIN_TABLES[table].model_fields)
         case ["recipes", recipe, table] if table in NAMED_TABLES:
             default: type[BaseModel] = type(Recipe.model_fields[table].default)
             name = merged["recipes"][recipe][table].get("name")

@@ -9,7 +9,7 @@ from typing import Any
 
 from bakeoff.errors import BakeoffError, shorten
 from bakeoff.study.parsing import MAX_BYTES, MAX_DEPTH, Table, parse_toml, refuse_deep, too_long
-from bakeoff.study.recipe import NAMED_TABLES, Recipe
+from bakeoff.study.recipe import NAMED_TABLES, PLAIN_TABLES, Recipe
 
 
 def apply_overrides(tables: Table, overrides: Iterable[str]) -> Table:
@@ -72,8 +72,8 @@ def set_for_all_recipes(tables: Table, key: str, value: Any) -> Table:
 def merge_defaults(tables: Table) -> Table:
     """Tables with [defaults] merged into each recipe and gone.
 
-    A table is merged key by key. One that names another model, optimizer or schedule than [defaults] does
-    replaces the whole table, because the options of the one mean nothing to the other.
+    A table is merged key by key. One that names another model, loss, optimizer or schedule than [defaults]
+    does replaces the whole table, because the options of the one mean nothing to the other.
     """
     defaults, recipes = tables.get("defaults", {}), tables.get("recipes")
     if not isinstance(defaults, dict) or not isinstance(recipes, dict):
@@ -92,6 +92,8 @@ def _merge_recipe(defaults: Table, recipe: Table) -> Table:
         if key in NAMED_TABLES and isinstance(default, dict) and isinstance(value, dict):
             name = value.get("name", default["name"])
             merged[key] = default | value if name == default["name"] else value
+        elif key in PLAIN_TABLES and isinstance(default, dict) and isinstance(value, dict):
+            merged[key] = default | value
         else:
             merged[key] = _as_table(key, value)
     return merged

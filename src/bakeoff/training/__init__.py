@@ -1,5 +1,6 @@
 """Training: one recipe, one seed, one data set to one TrainedRun."""
 
+from bakeoff.training.augmentation import check_augmentation
 from bakeoff.training.history import (
     HISTORY_COLUMNS,
     EpochRecord,
@@ -20,5 +21,6 @@ __all__ = [
     "StateStore",
     "TrainedRun",
     "TrainingFailure",
+    "check_augmentation",
     "train",
 ]

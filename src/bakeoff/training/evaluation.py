@@ -5,11 +5,37 @@ from __future__ import annotations
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from bakeoff.training.preprocessing import Preprocessing
 
 EVALUATION_BATCH_SIZE = 500
+
+
+class FlipAveraged(nn.Module):
+    """A model that answers with the mean of its logits of an image and of its mirror image."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images_NCHW: Tensor) -> Tensor:
+        """Logits [N, num_classes]."""
+        logits: Tensor = (self.model(images_NCHW) + self.model(images_NCHW.flip(3))) / 2
+        return logits
+
+
+def evaluated(model: nn.Module, test_time_augmentation: str) -> nn.Module:
+    """The model as validation, test, prediction and export ask it; it shares the weights.
+
+    Parameters
+    ----------
+    model
+        What was trained.
+    test_time_augmentation
+        Of the recipe: "none" or "horizontal_flip".
+    """
+    return FlipAveraged(model) if test_time_augmentation == "horizontal_flip" else model
 
 
 def predict_logits(

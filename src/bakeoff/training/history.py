@@ -19,8 +19,9 @@ class EpochRecord:
     epoch: int
     """Counted from 1."""
     learning_rate: float
+    """Of the last step."""
     train_loss: float
-    """While training: each image counts as it was when its batch came."""
+    """What was minimised, while training: each image counts as it was when its batch came."""
     train_accuracy: float
     val_loss: float
     """After the epoch, in evaluation mode."""
@@ -49,7 +50,8 @@ class TrainedRun:
     val_logits, test_logits
         float32 [num_images, num_classes] of the kept weights.
     train_true_probability
-        float16 [num_epochs, num_train_images]: probability of the true class when the image's batch came.
+        float16 [num_epochs, num_train_images]: probability of the true class when the image's batch came,
+        as augmentation had made it.
     val_true_probability
         float16 [num_epochs, num_val_images]: the same after each epoch.
     num_parameters

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 from bakeoff.data.image_data import ImageData, Split
 from bakeoff.models import build_model, count_parameters
 from bakeoff.study.recipe import Recipe
-from bakeoff.training.evaluation import loss_and_accuracy, predict_logits
+from bakeoff.training.augmentation import Augmentation, Blend
+from bakeoff.training.averaging import build_average
+from bakeoff.training.evaluation import evaluated, loss_and_accuracy, predict_logits
 from bakeoff.training.features import penultimate_features
 from bakeoff.training.history import EpochRecord, Observer, TrainedRun, TrainingFailure
 from bakeoff.training.optimization import build_optimizer, learning_rate
@@ -22,8 +25,26 @@ from bakeoff.training.preprocessing import Preprocessing
 from bakeoff.training.randomness import Stream, generator, torch_seed
 from bakeoff.training.resuming import StateSaver, StateStore, TrainingState
 
-TRAINING_VERSION = 1
+TRAINING_VERSION = 2
 """Raise it with any change that alters the results of a run: it is part of each run's identity."""
+
+
+@dataclass
+class _Parts:
+    """What takes part in the training of one run."""
+
+    recipe: Recipe
+    seed: int
+    preprocessing: Preprocessing
+    augmentation: Augmentation
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    average: AveragedModel | None
+
+    @property
+    def kept(self) -> nn.Module:
+        """The model that is evaluated and whose weights are kept."""
+        return self.average.module if self.average else self.model
 
 
 def train(
@@ -64,11 +85,21 @@ def train(
         image_size=data.image_size,
         seed=torch_seed(seed, Stream.WEIGHTS),
     ).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = build_optimizer(recipe.optimizer, model)
+    parts = _Parts(
+        recipe,
+        seed,
+        preprocessing,
+        Augmentation(recipe.augmentation, preprocessing, seed),
+        model,
+        build_optimizer(recipe.optimizer, model),
+        build_average(model, recipe.ema_decay),
+    )
+    asked = evaluated(parts.kept, recipe.test_time_augmentation)
     saver = StateSaver(state_store)
-    state = _restore(state_store, model, optimizer, observers) or TrainingState(
+    state = _restore(state_store, parts, observers) or TrainingState(
         model={},
         optimizer={},
+        average={},
         best_score=-np.inf,
         best_epoch=0,
         best_weights={},
@@ -81,53 +112,55 @@ def train(
 
     for epoch in range(len(state.history) + 1, recipe.epochs + 1):
         started = time.perf_counter()
-        rate = learning_rate(recipe, epoch)
-        for group in optimizer.param_groups:
-            group["lr"] = rate
         if recipe.train_mode == "every_epoch" or epoch == 1:
             model.train()
-        train_loss, train_accuracy = _train_epoch(
-            model, optimizer, recipe, seed, epoch, data.train, preprocessing, state, observers
-        )
-        val_logits = predict_logits(model, data.val.images, preprocessing)
+        train_loss, train_accuracy = _train_epoch(parts, epoch, data.train, state, observers)
+        val_logits = predict_logits(asked, data.val.images, preprocessing)
         val_loss, val_accuracy, true_probability = loss_and_accuracy(val_logits, data.val.labels)
         if not np.isfinite(val_loss):
             raise TrainingFailure(f"validation loss is {val_loss} after epoch {epoch}")
         state.val_true_probability[epoch - 1] = true_probability
         record = EpochRecord(
-            epoch, rate, train_loss, train_accuracy, val_loss, val_accuracy, time.perf_counter() - started
+            epoch,
+            parts.optimizer.param_groups[0]["lr"],
+            train_loss,
+            train_accuracy,
+            val_loss,
+            val_accuracy,
+            time.perf_counter() - started,
         )
         state.history.append(record)
-        _keep_if_best(state, recipe.checkpoint, record, model, val_logits)
+        _keep_if_best(state, recipe.checkpoint, record, parts.kept, val_logits)
         for observer in observers:
             observer.on_epoch(record)
         saver.offer(
-            record, lambda: replace(state, model=model.state_dict(), optimizer=optimizer.state_dict())
+            record,
+            lambda: replace(
+                state,
+                model=model.state_dict(),
+                optimizer=parts.optimizer.state_dict(),
+                average=parts.average.state_dict() if parts.average else {},
+            ),
         )
 
-    model.load_state_dict(state.best_weights)
+    parts.kept.load_state_dict(state.best_weights)
     return TrainedRun(
         weights=state.best_weights,
         preprocessing=preprocessing,
         history=state.history,
         checkpoint_epoch=state.best_epoch,
         val_logits=state.best_val_logits,
-        test_logits=predict_logits(model, data.test.images, preprocessing),
+        test_logits=predict_logits(asked, data.test.images, preprocessing),
         train_true_probability=state.train_true_probability,
         val_true_probability=state.val_true_probability,
-        num_parameters=count_parameters(model),
-        test_features=penultimate_features(model, data.test.images, preprocessing),
-        train_features=penultimate_features(model, data.train.images, preprocessing),
+        num_parameters=count_parameters(parts.kept),
+        test_features=penultimate_features(parts.kept, data.test.images, preprocessing),
+        train_features=penultimate_features(parts.kept, data.train.images, preprocessing),
     )
 
 
-def _restore(
-    store: StateStore | None,
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    observers: Sequence[Observer],
-) -> TrainingState | None:
-    """The state to go on from, put into model and optimizer; observers are told what went before."""
+def _restore(store: StateStore | None, parts: _Parts, observers: Sequence[Observer]) -> TrainingState | None:
+    """The state to go on from, put into the parts; observers are told what went before."""
     content = store.load() if store else None
     if content is None:
         return None
@@ -135,9 +168,11 @@ def _restore(
         state = TrainingState.from_bytes(content)
     except ValueError:
         return None  # damaged: it only costs the time to train again
-    model.load_state_dict(state.model)
-    optimizer.load_state_dict(state.optimizer)
-    model.eval()  # as validation left it
+    parts.model.load_state_dict(state.model)
+    parts.optimizer.load_state_dict(state.optimizer)
+    if parts.average:
+        parts.average.load_state_dict(state.average)
+    parts.model.eval()  # as validation left it
     steps_an_epoch = len(state.steps) // len(state.history)
     for index, record in enumerate(state.history):
         for step in range(index * steps_an_epoch, (index + 1) * steps_an_epoch):
@@ -167,29 +202,32 @@ def _keep_if_best(
 
 
 def _train_epoch(
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    recipe: Recipe,
-    seed: int,
-    epoch: int,
-    split: Split,
-    preprocessing: Preprocessing,
-    state: TrainingState,
-    observers: Sequence[Observer],
+    parts: _Parts, epoch: int, split: Split, state: TrainingState, observers: Sequence[Observer]
 ) -> tuple[float, float]:
     """Mean loss and accuracy over the images of one pass; adds the steps and dynamics to the state."""
+    recipe, model, augmentation = parts.recipe, parts.model, parts.augmentation
     # A model's own random layers (dropout) draw from torch's global generator.
-    torch.manual_seed(torch_seed(seed, Stream.LAYERS, epoch))
-    order = generator(seed, Stream.ORDER, epoch).permutation(len(split))
+    torch.manual_seed(torch_seed(parts.seed, Stream.LAYERS, epoch))
+    augmentation.start_epoch(epoch)
+    order = generator(parts.seed, Stream.ORDER, epoch).permutation(len(split))
     batches = list(_batches(order, recipe.batch_size))
     total_loss, total_right = 0.0, 0
     for index, chosen in enumerate(batches, start=1):
+        rate = learning_rate(recipe, len(state.steps), len(batches))
+        for group in parts.optimizer.param_groups:
+            group["lr"] = rate
         labels = torch.from_numpy(split.labels[chosen])
-        logits = model(preprocessing(split.images[chosen]))
-        loss = nn.functional.cross_entropy(logits, labels)
-        optimizer.zero_grad()
+        pixels = augmentation.pixels(split.images[chosen])
+        images, blend = augmentation.tensors(parts.preprocessing(pixels))
+        logits = model(images)
+        loss = _loss(recipe, logits, labels, blend)
+        parts.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
+        if recipe.gradient_clipping:
+            nn.utils.clip_grad_norm_(model.parameters(), recipe.gradient_clipping)
+        parts.optimizer.step()
+        if parts.average:
+            parts.average.update_parameters(model)
 
         batch_loss = loss.item()
         if not np.isfinite(batch_loss):
@@ -207,6 +245,16 @@ def _train_epoch(
         for observer in observers:
             observer.on_step(len(state.steps), *state.steps[-1])
     return total_loss / len(split), total_right / len(split)
+
+
+def _loss(recipe: Recipe, logits_NK: Tensor, labels_N: Tensor, blend: Blend | None) -> Tensor:
+    """Mean over the batch; of a blended image, that of both its labels by their shares."""
+    smoothing = recipe.loss.label_smoothing
+    loss = nn.functional.cross_entropy(logits_NK, labels_N, label_smoothing=smoothing)
+    if blend is None:
+        return loss
+    other = nn.functional.cross_entropy(logits_NK, labels_N[blend.partners_N], label_smoothing=smoothing)
+    return blend.share * loss + (1 - blend.share) * other
 
 
 def _batches(order: NDArray[np.int64], batch_size: int) -> Iterator[NDArray[np.int64]]:

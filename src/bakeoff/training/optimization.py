@@ -7,15 +7,16 @@ import math
 import torch
 from torch import nn
 
-from bakeoff.study.recipe import (
+from bakeoff.study.optimization_settings import (
     AdamSettings,
     AdamWSettings,
     ConstantSchedule,
     CosineSchedule,
-    Recipe,
+    OneCycleSchedule,
     SGDSettings,
     StepSchedule,
 )
+from bakeoff.study.recipe import Recipe
 
 
 def build_optimizer(
@@ -25,20 +26,38 @@ def build_optimizer(
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     if isinstance(settings, SGDSettings):
         return torch.optim.SGD(
-            parameters, settings.lr, momentum=settings.momentum, weight_decay=settings.weight_decay
+            parameters,
+            settings.lr,
+            momentum=settings.momentum,
+            nesterov=settings.nesterov,
+            weight_decay=settings.weight_decay,
         )
     kind = torch.optim.AdamW if isinstance(settings, AdamWSettings) else torch.optim.Adam
     return kind(parameters, settings.lr, betas=settings.betas, weight_decay=settings.weight_decay)
 
 
-def learning_rate(recipe: Recipe, epoch: int) -> float:
-    """The learning rate of an epoch, counted from 1."""
+def learning_rate(recipe: Recipe, step: int, steps_an_epoch: int) -> float:
+    """The learning rate of a step, counted from 0 over the whole run."""
     schedule, initial = recipe.schedule, recipe.optimizer.lr
+    total = recipe.epochs * steps_an_epoch
     match schedule:
         case ConstantSchedule():
             return initial
         case StepSchedule():
-            return initial * schedule.gamma ** ((epoch - 1) // schedule.step_size)
+            return initial * schedule.gamma ** (step // steps_an_epoch // schedule.step_size)
         case CosineSchedule():
-            done = (epoch - 1) / recipe.epochs
-            return schedule.final_lr + (initial - schedule.final_lr) * (1 + math.cos(math.pi * done)) / 2
+            warmup = schedule.warmup_epochs * steps_an_epoch
+            if step < warmup:
+                return initial * (step + 1) / (math.floor(warmup) + 1)
+            return _half_cosine(initial, schedule.final_lr, (step - warmup) / max(total - warmup, 1))
+        case OneCycleSchedule():
+            start = initial / schedule.div_factor
+            # Places of the last step of the way up and of the last of all.
+            peak, end = schedule.warmup_share * total - 1, total - 1
+            if step <= peak:
+                return _half_cosine(start, initial, step / peak) if peak > 0 else initial
+            return _half_cosine(initial, start / schedule.final_div_factor, (step - peak) / (end - peak))
+
+
+def _half_cosine(start: float, end: float, share: float) -> float:
+    return end + (start - end) * (1 + math.cos(math.pi * share)) / 2

@@ -17,6 +17,13 @@ class Stream(IntEnum):
     WEIGHTS = 0
     ORDER = 1
     LAYERS = 2
+    CROP = 3
+    FLIP = 4
+    JITTER = 5
+    ERASING = 6
+    BLEND = 7
+    CUSTOM = 8
+    ZOOM = 9
 
 
 def generator(seed: int, stream: Stream, epoch: int = 0) -> np.random.Generator:

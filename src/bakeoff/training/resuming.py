@@ -27,8 +27,8 @@ class TrainingState:
 
     Attributes
     ----------
-    model, optimizer
-        State dicts.
+    model, optimizer, average
+        State dicts; the average of the weights is empty where the recipe has none.
     best_score, best_epoch, best_weights, best_val_logits
         Of the epoch that the checkpoint rule prefers so far.
     history
@@ -41,6 +41,7 @@ class TrainingState:
 
     model: dict[str, Tensor]
     optimizer: dict[str, Any]
+    average: dict[str, Tensor]
     best_score: float
     best_epoch: int
     best_weights: dict[str, Tensor]
@@ -55,6 +56,7 @@ class TrainingState:
         content = {
             "model": self.model,
             "optimizer": self.optimizer,
+            "average": self.average,
             "best_score": float(self.best_score),
             "best_epoch": self.best_epoch,
             "best_weights": self.best_weights,

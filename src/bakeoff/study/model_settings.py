@@ -1,0 +1,115 @@
+"""The models a recipe can name, with their options."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+
+from bakeoff.errors import shorten
+from bakeoff.study.base import Settings
+
+DropoutRate = Annotated[float, Field(ge=0, lt=1)]
+
+
+class LeNet5Settings(Settings):
+    """LeNet-5 with ReLU and max pooling: 62,006 parameters on ten classes at 32 x 32."""
+
+    name: Literal["lenet5"] = "lenet5"
+
+    batch_norm: bool = False
+    """Put a batch normalisation after each ReLU."""
+
+    dropout: DropoutRate = 0.0
+    """Share of the values zeroed before the second and the third linear layer while training."""
+
+
+class LeNet51998Settings(Settings):
+    """LeNet-5 as it was in 1998: tanh, trainable average pooling, a partly connected second convolution."""
+
+    name: Literal["lenet5_1998"] = "lenet5_1998"
+
+
+class ResNetSettings(Settings):
+    """A small residual net: stages of 3 x 3 convolutions, each at half the resolution of the one before."""
+
+    name: Literal["resnet"] = "resnet"
+
+    widths: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = Field(
+        (16, 32, 48), strict=False, min_length=1, max_length=8
+    )
+    """Channels of each stage."""
+
+    blocks: tuple[Annotated[int, Field(ge=1, le=64)], ...] = Field(
+        (1, 1, 1), strict=False, min_length=1, max_length=8
+    )
+    """Residual blocks of each stage, two convolutions a block."""
+
+    dropout: DropoutRate = 0.0
+    """Share of the values zeroed before the linear layer while training."""
+
+    @model_validator(mode="after")
+    def _as_many_blocks_as_widths(self) -> ResNetSettings:
+        if len(self.widths) != len(self.blocks):
+            raise ValueError(
+                f"widths gives {len(self.widths)} stages and blocks {len(self.blocks)}; "
+                "expected one number a stage in each"
+            )
+        return self
+
+
+class CustomModelSettings(BaseModel):
+    """A model of the user's own; further keys of the table are passed to the class by name."""
+
+    model_config = ConfigDict(
+        extra="allow", frozen=True, strict=True, use_attribute_docstrings=True, allow_inf_nan=False
+    )
+
+    name: str = Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
+    """Import path `package.module:Class` of a torch.nn.Module. The class is called as
+    `Class(num_classes=..., image_size=..., **other_keys)`."""
+
+    @model_validator(mode="after")
+    def _options_can_be_written(self) -> CustomModelSettings:
+        for key, value in self.options.items():
+            if not _is_plain(value):
+                raise ValueError(
+                    f"{key[:100]} is {shorten(value)}; "
+                    "expected finite numbers, texts, true, false, and lists or tables of them"
+                )
+        return self
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The keys beyond `name`."""
+        return dict(self.model_extra or {})
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(_is_plain(child) for child in value.values())
+    if isinstance(value, list):
+        return all(_is_plain(child) for child in value)
+    return isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value))
+
+
+BUILT_IN_MODELS: dict[str, type[Settings]] = {
+    "lenet5": LeNet5Settings,
+    "lenet5_1998": LeNet51998Settings,
+    "resnet": ResNetSettings,
+}
+
+
+def _model_tag(model: Any) -> str:
+    name = model.get("name", "lenet5") if isinstance(model, dict) else getattr(model, "name", "")
+    return "import path" if ":" in str(name) else str(name)
+
+
+Model = Annotated[
+    Annotated[LeNet5Settings, Tag("lenet5")]
+    | Annotated[LeNet51998Settings, Tag("lenet5_1998")]
+    | Annotated[ResNetSettings, Tag("resnet")]
+    | Annotated[CustomModelSettings, Tag("import path")],
+    Discriminator(_model_tag),
+]

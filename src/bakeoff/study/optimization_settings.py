@@ -1,0 +1,132 @@
+"""The loss, the optimizers and the learning rate schedules a recipe can name."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from bakeoff.study.base import Settings
+
+
+class CrossEntropySettings(Settings):
+    """Cross-entropy between the softmax of the logits and the label."""
+
+    name: Literal["cross_entropy"] = "cross_entropy"
+
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    """Share of the target spread evenly over all classes (Szegedy et al., 2016)."""
+
+
+class AdamSettings(Settings):
+    """Adam (Kingma and Ba, 2015); weight decay is coupled, that is, an L2 penalty."""
+
+    name: Literal["adam"] = "adam"
+
+    lr: float = Field(0.001, gt=0)
+    """The learning rate that the schedule starts from, or, with warm-up, rises to."""
+
+    weight_decay: float = Field(0.0, ge=0)
+    """Added to the gradient times the weight."""
+
+    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = Field(
+        (0.9, 0.999), strict=False
+    )
+    """Decay rates of the running mean of the gradient and of its square."""
+
+
+class AdamWSettings(AdamSettings):
+    """AdamW (Loshchilov and Hutter, 2019); weight decay is decoupled from the gradient."""
+
+    name: Literal["adamw"] = "adamw"  # type: ignore[assignment]
+
+    weight_decay: float = Field(0.01, ge=0)
+    """Share of the weight, times the learning rate, taken off at each step."""
+
+
+class SGDSettings(Settings):
+    """Stochastic gradient descent with momentum."""
+
+    name: Literal["sgd"] = "sgd"
+
+    lr: float = Field(0.1, gt=0)
+    """The learning rate that the schedule starts from, or, with warm-up, rises to."""
+
+    momentum: float = Field(0.9, ge=0, lt=1)
+    """Share of the last step kept in the next; 0 turns it off."""
+
+    nesterov: bool = False
+    """Take the gradient's step after the momentum's (Nesterov momentum)."""
+
+    weight_decay: float = Field(0.0, ge=0)
+    """Added to the gradient times the weight."""
+
+    @model_validator(mode="after")
+    def _nesterov_has_momentum(self) -> SGDSettings:
+        if self.nesterov and self.momentum == 0:
+            raise ValueError("nesterov is true, which needs a momentum above 0; found 0")
+        return self
+
+
+class ConstantSchedule(Settings):
+    """The learning rate stays as it is."""
+
+    name: Literal["constant"] = "constant"
+
+
+class StepSchedule(Settings):
+    """The learning rate is multiplied by `gamma` every `step_size` epochs."""
+
+    name: Literal["step"] = "step"
+
+    step_size: int = Field(20, ge=1)
+    """Epochs between two drops."""
+
+    gamma: float = Field(0.5, gt=0, le=1)
+    """Factor of one drop."""
+
+
+class CosineSchedule(Settings):
+    """Half a cosine from the learning rate to `final_lr` over the steps of the run (Loshchilov, 2017)."""
+
+    name: Literal["cosine"] = "cosine"
+
+    warmup_epochs: float = Field(0.0, ge=0)
+    """The rate first rises in equal steps from 0 over this many epochs."""
+
+    final_lr: float = Field(0.0, ge=0)
+    """Learning rate that the curve ends at."""
+
+
+class OneCycleSchedule(Settings):
+    """Up along a cosine, down along another, once over the steps of the run (Smith and Topin, 2018).
+
+    As PyTorch's OneCycleLR without its cycle of the momentum.
+    """
+
+    name: Literal["one_cycle"] = "one_cycle"
+
+    warmup_share: float = Field(0.3, gt=0, lt=1)
+    """Share of the steps on the way up."""
+
+    div_factor: float = Field(25.0, ge=1)
+    """The rate starts at the optimizer's `lr` divided by this."""
+
+    final_div_factor: float = Field(10_000.0, ge=1)
+    """The rate ends at its start divided by this."""
+
+
+Loss = CrossEntropySettings
+Optimizer = Annotated[AdamSettings | AdamWSettings | SGDSettings, Field(discriminator="name")]
+Schedule = Annotated[
+    ConstantSchedule | StepSchedule | CosineSchedule | OneCycleSchedule, Field(discriminator="name")
+]
+
+LOSSES: dict[str, type[Settings]] = {"cross_entropy": CrossEntropySettings}
+OPTIMIZERS: dict[str, type[Settings]] = {"adam": AdamSettings, "adamw": AdamWSettings, "sgd": SGDSettings}
+SCHEDULES: dict[str, type[Settings]] = {
+    "constant": ConstantSchedule,
+    "step": StepSchedule,
+    "cosine": CosineSchedule,
+    "one_cycle": OneCycleSchedule,
+}
