@@ -9,7 +9,7 @@ from typing import Protocol
 
 from bakeoff.audit import Audit
 from bakeoff.audit.source import audit_source
-from bakeoff.data import load_data
+from bakeoff.data import ImageArrays, load_data
 from bakeoff.data.image_data import ImageData
 from bakeoff.engines import Event, Job, RunFailed, RunFinished, Task, run_in_processes
 from bakeoff.environment import available_cores, describe_environment
@@ -77,6 +77,7 @@ def run_study(
     display: Display | None = None,
     on_wait: Callable[[str], None] | None = None,
     check: bool = True,
+    arrays: ImageArrays | None = None,
 ) -> Outcome:
     """Train every recipe with every seed that the study folder does not hold yet.
 
@@ -96,6 +97,8 @@ def run_study(
     check
         Look for duplicates, leaks and other trouble among the images first; what is found is shown, stored
         and reported, and stops nothing.
+    arrays
+        The images themselves, where the study's source is `arrays`.
 
     Raises
     ------
@@ -103,7 +106,7 @@ def run_study(
         If the data or a model cannot be used, or the folder holds results of other settings.
     """
     progress: Callable[[str, int, int], None] | None = display.decoding if display else None
-    data = load_data(study.data, progress=progress)
+    data = load_data(study.data, arrays=arrays, progress=progress)
     for name, recipe in study.recipes.items():
         try:
             check_model(recipe.model, num_classes=data.num_classes, image_size=data.image_size)

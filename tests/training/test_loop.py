@@ -12,8 +12,8 @@ from bakeoff.models import build_model
 from bakeoff.study import load_study
 from bakeoff.study.optimization_settings import CrossEntropySettings, SGDSettings
 from bakeoff.training import TrainingFailure, train
-from bakeoff.training.evaluation import loss_and_accuracy, predict_logits
 from bakeoff.training.augmentation import Blend
+from bakeoff.training.evaluation import loss_and_accuracy, predict_logits
 from bakeoff.training.loop import _batches, _loss
 from bakeoff.training.preprocessing import Preprocessing
 from bakeoff.training.randomness import Stream, torch_seed

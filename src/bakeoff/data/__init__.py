@@ -1,5 +1,6 @@
 """Image data: from a source to decoded, split, cached arrays that every later stage reads."""
 
+from bakeoff.data.arrays import ImageArrays
 from bakeoff.data.cache import open_image_data
 from bakeoff.data.decoding import decode_image
 from bakeoff.data.description import DataDescription, describe
@@ -9,6 +10,7 @@ from bakeoff.data.loading import load_data
 
 __all__ = [
     "DataDescription",
+    "ImageArrays",
     "ImageData",
     "Split",
     "SplitName",

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import __version__ as pillow_version
 
+from bakeoff.data.arrays import ImageArrays, list_arrays
 from bakeoff.data.cache import digest_key, open_or_create
 from bakeoff.data.cifar10_binary import list_cifar10
 from bakeoff.data.class_folders import list_class_folders
@@ -29,19 +30,27 @@ from bakeoff.errors import BakeoffError, shorten
 from bakeoff.study.data_settings import DataSettings
 
 KINDS = ("digits", "splits", "folder", "stl10", "cifar10")
+ARRAYS = "arrays"
 VALID_SOURCES = "digits, splits:DIR, folder:DIR, stl10:DIR, cifar10:DIR"
 
 MAX_FILE_BYTES = 1 << 30
 """Of one image: more than a file within the pixel limit needs, uncompressed."""
 
 
-def load_data(settings: DataSettings, *, progress: ProgressCallback | None = None) -> ImageData:
+def load_data(
+    settings: DataSettings,
+    *,
+    arrays: ImageArrays | None = None,
+    progress: ProgressCallback | None = None,
+) -> ImageData:
     """Read, split, decode and resize the images of a source, once; later calls open the cached arrays.
 
     Parameters
     ----------
     settings
         The [data] table of a study.
+    arrays
+        The images themselves, where the source is `arrays`.
     progress
         Called with a text, the number of images done and the number in all.
 
@@ -54,7 +63,7 @@ def load_data(settings: DataSettings, *, progress: ProgressCallback | None = Non
     BakeoffError
         If the source is unknown or not there, is not what its kind expects, or an image cannot be decoded.
     """
-    listing = _list_source(settings)
+    listing = list_arrays(arrays) if arrays is not None else _list_source(settings)
     try:
         listing = complete_splits(listing, settings)
         check_listing(listing)
@@ -71,6 +80,11 @@ def load_data(settings: DataSettings, *, progress: ProgressCallback | None = Non
 
 def _list_source(settings: DataSettings) -> Listing:
     kind, colon, folder = settings.source.partition(":")
+    if settings.source == ARRAYS:
+        raise BakeoffError(
+            "the images of this study were given as arrays in Python; run it from there, "
+            "or name a source with --data"
+        )
     if kind not in KINDS:
         near = difflib.get_close_matches(kind.lower(), KINDS, n=1, cutoff=0.5)
         hint = f"; did you mean {near[0]}{colon}{folder}?" if near else ""

@@ -76,6 +76,10 @@ class ReportFigure:
     alt: str
     caption: str
 
+    def _repr_svg_(self) -> str:
+        """Show the figure in a notebook."""
+        return self.svg.replace("<svg", '<svg style="max-width: 48em"', 1)
+
 
 @contextmanager
 def drawing() -> Iterator[None]:

@@ -79,13 +79,14 @@ def merge_defaults(tables: Table) -> Table:
     if not isinstance(defaults, dict) or not isinstance(recipes, dict):
         return tables
     merged = {
-        name: _merge_recipe(defaults, recipe) if isinstance(recipe, dict) else recipe
+        name: merge_recipe(defaults, recipe) if isinstance(recipe, dict) else recipe
         for name, recipe in recipes.items()
     }
     return {key: value for key, value in tables.items() if key != "defaults"} | {"recipes": merged}
 
 
-def _merge_recipe(defaults: Table, recipe: Table) -> Table:
+def merge_recipe(defaults: Table, recipe: Table) -> Table:
+    """One recipe's tables over those of [defaults]."""
     merged = {key: _as_table(key, value) for key, value in defaults.items()}
     for key, value in recipe.items():
         default = merged.get(key)

@@ -68,6 +68,17 @@ def study_from_toml(text: str, origin: str) -> Study:
     return _validate(parse_toml(text, origin), origin)
 
 
+def study_from_tables(tables: Table, origin: str) -> Study:
+    """The study that tables describe, as they come from TOML; `origin` names them in messages.
+
+    Raises
+    ------
+    BakeoffError
+        If they are not a valid study.
+    """
+    return _validate(tables, origin)
+
+
 def study_to_toml(study: Study) -> str:
     """TOML with every default written out; reading it again gives an equal study."""
     return tomli_w.dumps(study.model_dump(mode="json", exclude_none=True))

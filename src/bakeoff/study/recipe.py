@@ -75,6 +75,21 @@ class Recipe(Settings):
     """When the model is put into training mode. `first_epoch_only` repeats a fault of the published study:
     from epoch 2 on, batch normalisation trains with frozen running statistics. Leave it alone elsewhere."""
 
+    def changed(self, **settings: Any) -> Recipe:
+        """A recipe with other settings; a table is merged key by key, as [defaults] of a file is.
+
+        `recipe.changed(epochs=20, optimizer={"lr": 0.01}, augmentation={"horizontal_flip": True})`. A model
+        may be a class of your own: `recipe.changed(model=Net)`.
+
+        Raises
+        ------
+        BakeoffError
+            If a setting is unknown or wrong.
+        """
+        from bakeoff.study.changing import changed_recipe
+
+        return changed_recipe(self, settings)
+
 
 def flatten_settings(recipe: Recipe) -> dict[str, Any]:
     """Give a recipe's settings by dotted path, such as `optimizer.lr`, in the order they are declared."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import islice
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints, model_validator
 
@@ -82,6 +82,27 @@ class Study(Settings):
                 f"{len(self.recipes):,} recipes with {self.seeds:,} seeds are more than {MAX_RUNS:,} runs"
             )
         return self
+
+    def changed(self, **settings: Any) -> Study:
+        """A study with other settings; `data` is merged key by key, `recipes` by name.
+
+        `study.changed(seeds=10, recipes={"wide": recipe})` adds a recipe or replaces it; `{"wide": None}`
+        takes it out.
+
+        Raises
+        ------
+        BakeoffError
+            If a setting is unknown or wrong.
+        """
+        from bakeoff.study.changing import changed_study
+
+        return changed_study(self, settings)
+
+    def _repr_html_(self) -> str:
+        """Show the recipes side by side in a notebook, the settings they differ in first."""
+        from bakeoff.study.changing import study_html
+
+        return study_html(self)
 
 
 def _some(names: Iterable[str]) -> str:

@@ -217,8 +217,8 @@ def cutmix(images_NCHW: Tensor, draw: np.random.Generator) -> tuple[Tensor, Blen
     After Yun, Han, Oh, Chun, Choe, Yoo: CutMix, ICCV 2019; the area is uniform before the cut at the border.
     """
     _, _, height, width = images_NCHW.shape
-    side = np.sqrt(draw.random())
-    middle_row, middle_column = draw.integers(0, height), draw.integers(0, width)
+    side = math.sqrt(draw.random())
+    middle_row, middle_column = int(draw.integers(0, height)), int(draw.integers(0, width))
     high, wide = int(height * side), int(width * side)
     top, left = max(middle_row - high // 2, 0), max(middle_column - wide // 2, 0)
     bottom, right = min(middle_row + (high + 1) // 2, height), min(middle_column + (wide + 1) // 2, width)

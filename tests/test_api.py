@@ -1,0 +1,196 @@
+"""The Python API: studies changed and run in code, results as arrays and frames, shown in a notebook."""
+
+import re
+
+import numpy as np
+import pytest
+
+import bakeoff
+from bakeoff.analysis.comparison import compare
+
+
+@pytest.fixture(scope="module")
+def arrays():
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    pixels = (digits.images * (255 / 16)).round().astype(np.uint8)
+    names = np.array([f"digit {label}" for label in digits.target])
+    return bakeoff.ImageArrays(
+        train=(pixels[:500], names[:500]),
+        val=(np.stack([pixels[500:700]] * 3, axis=3), names[500:700]),
+        test=([*pixels[700:1000]], names[700:1000]),
+    )
+
+
+@pytest.fixture(scope="module")
+def study():
+    study = bakeoff.load_study("quickstart", epochs=2, seeds=2, recipes=["lenet5"])
+    lenet5 = study.recipes["lenet5"]
+    return study.changed(
+        name="api",
+        data={"image_size": 16},
+        baseline="lenet5",
+        recipes={"batch_norm": lenet5.changed(model={"batch_norm": True})},
+    )
+
+
+@pytest.fixture(scope="module")
+def result(study, arrays, tmp_path_factory):
+    return bakeoff.run(study, tmp_path_factory.mktemp("api"), data=arrays, progress=False)
+
+
+def test_images_in_memory_are_what_was_trained_on(result, arrays):
+    assert result.stored.data["source"] == "arrays"
+    assert result.class_names == tuple(f"digit {digit}" for digit in range(10))
+    names = [result.class_names[label] for label in result.test_labels]
+    assert names == list(arrays.test[1])
+    assert result.stored.data["counts"]["train"] == [
+        int((arrays.train[1] == name).sum()) for name in result.class_names
+    ]
+
+
+def test_frames_and_arrays_agree_with_each_other(result):
+    runs = result.runs
+    assert list(zip(runs.recipe, runs.seed, strict=True)) == [
+        ("lenet5", 0),
+        ("lenet5", 1),
+        ("batch_norm", 0),
+        ("batch_norm", 1),
+    ]
+    for name in ("lenet5", "batch_norm"):
+        probabilities = result.probabilities(name)
+        assert probabilities.shape == (2, 300, 10)
+        accuracies = (probabilities.argmax(2) == result.test_labels).mean(1)
+        assert accuracies == pytest.approx(runs[runs.recipe == name].accuracy.to_numpy())
+        confusion = result.confusion(name)
+        assert np.trace(confusion) / 300 == pytest.approx(accuracies.mean())
+        assert confusion.sum(axis=1).to_numpy() == pytest.approx(np.bincount(result.test_labels))
+    history = result.history
+    assert len(history) == 2 * 2 * 2
+    assert history.val_accuracy.between(0, 1).all()
+    (pair,) = result.pairs.itertuples()
+    means = runs.groupby("recipe").accuracy.mean()
+    assert pair.difference == pytest.approx(means["batch_norm"] - means["lenet5"])
+    assert pair.low < pair.difference < pair.high
+
+
+def test_a_metric_of_right_and_wrong_gives_the_comparison_by_accuracy(result):
+    found = result.compare(lambda labels, probabilities: probabilities.argmax(1) == labels)
+    expected = compare(result.predictions, baseline="lenet5", confidence=0.95)
+    for mine, usual in zip(found.recipes, expected.recipes, strict=True):
+        assert (mine.mean, mine.low, mine.high) == pytest.approx((usual.accuracy, *usual.interval))
+    (mine,), (usual,) = found.pairs, expected.pairs
+    assert (mine.a, mine.b) == (usual.a, usual.b)
+    assert mine.p_holm == pytest.approx(usual.p_holm)
+    assert (mine.difference, mine.low, mine.high) == pytest.approx((usual.difference, *usual.interval))
+
+
+def test_a_metric_of_numbers_is_not_cut_off_and_a_broken_one_is_refused(result):
+    def log_loss(labels, probabilities):
+        return -np.log(probabilities[np.arange(len(labels)), labels])
+
+    found = result.compare(log_loss)
+    for recipe in found.recipes:
+        rows = [log_loss(result.test_labels, run) for run in result.probabilities(recipe.recipe)]
+        assert recipe.mean == pytest.approx(np.mean(rows))
+        assert recipe.low < recipe.mean < recipe.high
+    with pytest.raises(bakeoff.BakeoffError, match=r"gave \[\] scores.* for each of 300 images"):
+        result.compare(lambda labels, probabilities: 0.5)
+
+
+def test_a_notebook_sees_the_comparison_and_the_settings_that_differ(result, study):
+    shown = result._repr_html_()
+    for name in ("lenet5", "batch_norm"):
+        assert name in shown
+    assert result.comparison.conclusion in shown
+    assert result.comparison.conclusion in repr(result)
+    shown = study._repr_html_()
+    assert "<th>model.batch_norm</th><td>False</td><td>True</td>" in shown
+    assert "optimizer.lr" not in shown
+    figure = result.figures["loss-lenet5"]
+    assert figure._repr_svg_().startswith("<svg")
+    assert set(result.figures) >= {"confusion-batch_norm", "class-accuracies", "comparison-accuracies"}
+
+
+def test_a_second_run_takes_everything_up(result, study, arrays):
+    before = {path: path.stat().st_mtime_ns for path in result.path.rglob("predictions.npz")}
+    again = bakeoff.run(study, result.path, data=arrays, progress=False)
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert again.runs.equals(result.runs)
+    assert bakeoff.open_result(result.path).runs.equals(result.runs)
+    assert again.report().is_file()
+
+
+def test_the_command_line_says_where_the_images_of_an_array_study_are(result, capfd):
+    import subprocess
+    import sys
+
+    done = subprocess.run(
+        [sys.executable, "-m", "bakeoff", "run", str(result.path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "given as arrays in Python; run it from there" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"seeds": 0}, r"changed study.*\n.*seeds"),
+        ({"recipes": {"batch_norm": None, "lenet5": None}}, "at least one"),
+        ({"baseline": "nobody"}, "none of the recipes"),
+        ({"colour": 1}, "colour: unknown key"),
+    ],
+)
+def test_a_wrong_change_is_explained(study, change, message):
+    with pytest.raises(bakeoff.BakeoffError, match=message):
+        study.changed(**change)
+
+
+def test_a_recipe_changes_key_by_key(study):
+    lenet5 = study.recipes["lenet5"]
+    changed = lenet5.changed(
+        optimizer={"lr": 0.5}, augmentation={"mixup": 0.2}, schedule="one_cycle", epochs=7
+    )
+    assert changed.optimizer.lr == 0.5
+    assert changed.optimizer.name == lenet5.optimizer.name
+    assert changed.augmentation.mixup == 0.2
+    assert changed.schedule.name == "one_cycle"
+    assert changed.epochs == 7
+    assert lenet5.changed() == lenet5
+    with pytest.raises(bakeoff.BakeoffError, match=r"optimizer.speed: unknown key"):
+        lenet5.changed(optimizer={"speed": 1})
+
+
+def test_a_class_defined_inside_of_something_is_refused(study):
+    from torch import nn
+
+    class Local(nn.Module):
+        pass
+
+    with pytest.raises(bakeoff.BakeoffError, match="define Local at the top of its file"):
+        study.recipes["lenet5"].changed(model=Local)
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "message"),
+    [
+        (np.zeros((3, 8, 8), np.uint8), [0, 1], r"train: 3 images and 2 labels"),
+        (np.zeros((2, 8, 8)), [0, 1], r"image 0 is float64 \[8, 8\]; expected uint8"),
+        (np.zeros((2, 8, 8, 4), np.uint8), [0, 1], r"image 0 is uint8 \[8, 8, 4\]"),
+        (np.zeros((2, 8, 8), np.uint8), [0.5, 1.0], r"labels are float64 \[2\]"),
+        (np.zeros((2, 8, 8), np.uint8), [-1, 1], r"label -1; expected 0 to 1"),
+    ],
+)
+def test_arrays_that_are_no_labelled_images_are_refused(study, tmp_path, images, labels, message):
+    with pytest.raises(bakeoff.BakeoffError, match=message):
+        bakeoff.run(study, tmp_path, data=bakeoff.ImageArrays(train=(images, labels)), progress=False)
+
+
+def test_names_are_escaped_where_a_notebook_shows_them(study):
+    marked = study.changed(description="<script>alert(1)</script>")
+    assert "<script>" not in marked._repr_html_()
+    assert re.search("&lt;script&gt;", marked._repr_html_())
