@@ -31,6 +31,11 @@ StudyArgument = Annotated[str, typer.Argument(metavar="STUDY", help="A built-in 
 SourceArgument = Annotated[
     str, typer.Argument(metavar="SOURCE", help="digits, or splits|folder|stl10|cifar10:DIR.")
 ]
+StudyDirArgument = Annotated[Path, typer.Argument(metavar="STUDY_DIR", help="A folder that `run` wrote.")]
+RecipeOption = Annotated[
+    str | None,
+    typer.Option(metavar="RECIPE", help="Default: the one that the study supports best, or its baseline."),
+]
 SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Set any key of the study file; repeatable."),
@@ -173,6 +178,58 @@ def compare(
         write_text(json_, comparison_json(comparison))
     if report_ is not None:
         typer.echo(f"report: {write_comparison_report(comparison, report_)}")
+
+
+@app.command()
+def predict(
+    study_dir: StudyDirArgument,
+    images: Annotated[
+        list[Path], typer.Argument(metavar="IMAGE_OR_DIR...", help="Image files, or folders of them.")
+    ],
+    recipe: RecipeOption = None,
+    seed: Annotated[
+        list[int] | None,
+        typer.Option(metavar="N", help="Only this seed's model; repeatable. Default: the mean over all."),
+    ] = None,
+    csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write all predictions as CSV.")] = None,
+    json_: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write all predictions as JSON.")
+    ] = None,
+) -> None:
+    """Classify images with a study's trained models.
+
+    Exits with 1 if an image could not be read; the others are classified.
+    """
+    from rich.console import Console
+
+    from bakeoff.display import PredictionDisplay
+    from bakeoff.ensemble import load_ensemble
+    from bakeoff.predict import count_images, predict_files
+    from bakeoff.prediction_output import PredictionSummary, prediction_files, print_predictions
+
+    console = Console()
+    sys.path.insert(0, str(Path.cwd()))  # a user's own model may lie in the current folder
+    ensemble = load_ensemble(study_dir, recipe=recipe, seeds=seed)
+    typer.echo(ensemble.describe())
+    summary = PredictionSummary()
+    try:
+        with (
+            prediction_files(ensemble, csv, json_) as write,
+            PredictionDisplay(console, lambda: count_images(images)) as display,
+        ):
+            for outcome in predict_files(ensemble, images, on_progress=display.advance):
+                summary.add(outcome)
+                write(outcome)
+            if not summary.num_images:
+                raise BakeoffError(
+                    f"no image in {', '.join(map(str, images[:3]))}; expected files such as .png or .jpg"
+                )
+    except KeyboardInterrupt:
+        typer.echo("stopped; no predictions were written", err=True)
+        raise typer.Exit(EXIT_INTERRUPTED) from None
+    print_predictions(summary, console, Console(stderr=True), written=bool(csv or json_))
+    if summary.num_unreadable:
+        raise typer.Exit(EXIT_FOUND_TROUBLE)
 
 
 def _finish(root: Path, open_report: bool) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 from types import TracebackType
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -101,6 +102,42 @@ class StudyDisplay:
             record, epochs = event.record, self.state.study.recipes[event.task.recipe].epochs
             if record.epoch % EPOCHS_BETWEEN_LINES == 0 or record.epoch == epochs:
                 self.console.print(Text(_plain_line(event.task, record, epochs)), soft_wrap=True)
+
+
+class PredictionDisplay:
+    """Shows how many images are classified; nothing where there is no terminal. A context manager.
+
+    Parameters
+    ----------
+    console
+        Where to.
+    count
+        Gives the number of images in all; asked only where it is shown.
+    """
+
+    def __init__(self, console: Console, count: Callable[[], int]) -> None:
+        self.progress = Progress(
+            TextColumn("classifying images"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self.task = self.progress.add_task("", total=count() if console.is_terminal else None)
+
+    def __enter__(self) -> PredictionDisplay:
+        self.progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.progress.stop()
+
+    def advance(self, num_images: int) -> None:
+        self.progress.advance(self.task, num_images)
 
 
 class _State:

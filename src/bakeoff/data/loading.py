@@ -175,10 +175,22 @@ def _hash_contents(listed: list[ListedImage], progress: Progress) -> list[str]:
 
 
 def _read(file: Path) -> bytes:
-    """The content of a plain file; a pipe would never end, and a device like /dev/zero neither."""
+    check_plain_file(file)
+    return file.read_bytes()
+
+
+def check_plain_file(file: Path) -> None:
+    """See that a file can be read to its end: a pipe has none, and a device like /dev/zero neither.
+
+    Raises
+    ------
+    BakeoffError
+        If it is no plain file, or larger than any image.
+    OSError
+        If it is not there.
+    """
     found = file.stat()
     if not stat.S_ISREG(found.st_mode):
         raise BakeoffError("not a plain file")
     if found.st_size > MAX_FILE_BYTES:
         raise BakeoffError(f"{found.st_size:,} bytes; the limit is {MAX_FILE_BYTES:,}")
-    return file.read_bytes()

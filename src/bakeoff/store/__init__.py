@@ -1,6 +1,6 @@
 """The study folder: the only room that knows its file names."""
 
-from bakeoff.store.atomic import write_atomically, write_text
+from bakeoff.store.atomic import open_atomically, write_atomically, write_text
 from bakeoff.store.identity import run_identity
 from bakeoff.store.layout import FORMAT_VERSION, Layout
 from bakeoff.store.locking import lock_folder
@@ -15,6 +15,7 @@ from bakeoff.store.reading import (
 )
 from bakeoff.store.status import RunStatus, study_status
 from bakeoff.store.unfinished import UnfinishedRun
+from bakeoff.store.weights import StoredWeights, read_weights
 from bakeoff.store.writing import check_folder, prepare_folder, save_audit, save_failure, save_run
 
 __all__ = [
@@ -24,12 +25,15 @@ __all__ = [
     "RunStatus",
     "StoredRun",
     "StoredStudy",
+    "StoredWeights",
     "UnfinishedRun",
     "check_folder",
     "failure_reason",
     "load_study_folder",
     "lock_folder",
+    "open_atomically",
     "prepare_folder",
+    "read_weights",
     "run_identity",
     "run_state",
     "save_audit",

@@ -3,11 +3,49 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
 from bakeoff.errors import BakeoffError
+
+RESUME = "free some space or choose another folder with --out (what was finished is intact)"
+
+
+@contextmanager
+def open_atomically(path: Path, remedy: str = RESUME) -> Iterator[IO[bytes]]:
+    """A file to write under a temporary name; at the end it is flushed to the disk and given its name.
+
+    If anything is raised before, nothing is left under either name.
+
+    Parameters
+    ----------
+    path
+        Its name at the end; its folder is made where it is missing.
+    remedy
+        What a user can do where it cannot be written.
+
+    Raises
+    ------
+    BakeoffError
+        If the disk is full or the folder cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        if path.is_dir():
+            raise BakeoffError(f"cannot write {path}: it is a folder; expected the name of a file")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise BakeoffError(f"cannot write {path}: {error.strerror or error}; {remedy}") from error
+    finally:
+        with suppress(OSError):  # its folder may not be one
+            temporary.unlink(missing_ok=True)
 
 
 def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
@@ -16,23 +54,10 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     Raises
     ------
     BakeoffError
-        If the disk is full or the folder cannot be written; nothing is left under either name.
+        As `open_atomically`.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        raise BakeoffError(
-            f"cannot write {path}: {error.strerror or error}; "
-            "free some space or choose another folder with --out (what was finished is intact)"
-        ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    with open_atomically(path) as file:
+        write(file)
 
 
 def write_text(path: Path, text: str) -> None:

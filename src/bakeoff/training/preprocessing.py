@@ -32,10 +32,14 @@ class Preprocessing:
         """float32 [N, 3, H, W] (channels last in memory) from uint8 [N, H, W, 3]."""
         # torch takes no read-only memory map without a warning; the batch is copied into floats anyway.
         pixels = torch.from_numpy(images_NHWC.astype(np.float32))
+        shift, scale = self.constants()
+        return pixels.sub_(shift).mul_(scale).permute(0, 3, 1, 2)
+
+    def constants(self) -> tuple[Tensor, Tensor]:
+        """What is subtracted from pixels of 0..255, and what they are then multiplied with: float32 [3]."""
         mean = torch.tensor(self.mean, dtype=torch.float64)
         std = torch.tensor([s or 1.0 for s in self.std], dtype=torch.float64)
-        standardised = pixels.sub_((255 * mean).float()).mul_((1 / (255 * std)).float())
-        return standardised.permute(0, 3, 1, 2)
+        return (255 * mean).float(), (1 / (255 * std)).float()
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -1,0 +1,111 @@
+"""Reading the weights of a finished run, with all that is needed to use them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from bakeoff.errors import BakeoffError, shorten
+from bakeoff.store.layout import Layout
+from bakeoff.study import Recipe
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+MAX_HEADER_BYTES = 1 << 24
+
+Deviation = Annotated[float, Field(ge=0)]
+
+
+class StoredPreprocessing(BaseModel):
+    """The constants that a run's images were standardised with."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
+
+    mean: tuple[float, float, float]
+    std: tuple[Deviation, Deviation, Deviation]
+    image_size: int = Field(ge=1, le=512)
+
+
+class WeightsHeader(BaseModel):
+    """What stands beside the weights in their file."""
+
+    model_config = ConfigDict(extra="allow")
+
+    recipe: str
+    seed: int
+    settings: Recipe
+    class_names: list[str] = Field(min_length=2)
+    preprocessing: StoredPreprocessing
+    checkpoint_epoch: int = Field(ge=1)
+    identity: str
+
+
+@dataclass(frozen=True)
+class StoredWeights:
+    """The weights of a finished run.
+
+    Attributes
+    ----------
+    header
+        Recipe, seed, settings, class names, preprocessing.
+    tensors
+        By their names in the model's state dict.
+    content
+        The file as it is: safetensors, with the header in its metadata.
+    """
+
+    header: WeightsHeader
+    tensors: dict[str, Tensor]
+    content: bytes
+
+
+def read_weights(layout: Layout, recipe: str, seed: int) -> StoredWeights:
+    """The weights that a finished run kept. Nothing is ever unpickled.
+
+    Raises
+    ------
+    BakeoffError
+        If there are none, or the file is damaged.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    path = layout.weights(recipe, seed)
+    try:
+        content = path.read_bytes()
+        tensors = load(content)
+        header = WeightsHeader.model_validate_json(_metadata(content)["bakeoff"])
+        if (header.recipe, header.seed) != (recipe, seed):
+            raise ValueError(f"it holds {shorten(header.recipe)}, seed {header.seed}")
+    except FileNotFoundError as error:
+        raise BakeoffError(
+            f"{layout.root} has no finished run of {recipe} with seed {seed}; "
+            "`bakeoff status` shows what it has"
+        ) from error
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(map(str, first["loc"])) or "its header"
+        raise _damaged(layout, recipe, seed, f"{key}: {first['msg']}") from error
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, SafetensorError) as error:
+        raise _damaged(layout, recipe, seed, str(error)[:300] or type(error).__name__) from error
+    return StoredWeights(header, tensors, content)
+
+
+def _metadata(content: bytes) -> dict[str, str]:
+    """The texts in a safetensors file: 8 bytes of length, then JSON with the key __metadata__."""
+    length = int.from_bytes(content[:8], "little")
+    if length > MAX_HEADER_BYTES:
+        raise ValueError(f"its header has {length:,} bytes")
+    metadata: dict[str, str] = json.loads(content[8 : 8 + length])["__metadata__"]
+    return metadata
+
+
+def _damaged(layout: Layout, recipe: str, seed: int, reason: str) -> BakeoffError:
+    return BakeoffError(
+        f"{layout.weights(recipe, seed)} is damaged ({reason}); "
+        f"delete {layout.run(recipe, seed)} and `bakeoff run` trains it again"
+    )

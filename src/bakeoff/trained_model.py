@@ -1,0 +1,154 @@
+"""A finished run as a model that answers: weights, preprocessing and class names from a study folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.special import softmax
+from torch import nn
+
+from bakeoff.errors import BakeoffError
+from bakeoff.models import build_model
+from bakeoff.store import Layout, StoredRun, StoredStudy, StoredWeights, read_weights
+from bakeoff.study import Recipe
+from bakeoff.training.evaluation import predict_logits
+from bakeoff.training.preprocessing import Preprocessing
+
+NUM_CHECKED = 64
+"""Test images on which a loaded model is compared with what evaluation stored."""
+
+TOLERANCE = 1e-3
+"""Of that comparison, times the largest logit: what another machine may round otherwise."""
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """One finished run, ready to answer.
+
+    Attributes
+    ----------
+    recipe, seed
+        Which run.
+    settings
+        The recipe's.
+    class_names
+        In label order.
+    preprocessing
+        From uint8 images to what the model takes.
+    checkpoint_epoch
+        Whose weights these are.
+    model
+        In evaluation mode, as evaluation asked it.
+    stored
+        The weights as they are in the study folder.
+    """
+
+    recipe: str
+    seed: int
+    settings: Recipe
+    class_names: tuple[str, ...]
+    preprocessing: Preprocessing
+    checkpoint_epoch: int
+    model: nn.Module
+    stored: StoredWeights
+
+    @property
+    def image_size(self) -> int:
+        """Height and width in pixels of the images it takes."""
+        return self.preprocessing.image_size
+
+    def logits(self, images_NHWC: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Answer as evaluation does.
+
+        Parameters
+        ----------
+        images_NHWC
+            uint8 [num_images, image_size, image_size, 3], RGB, such as `bakeoff.data.decode_image` gives.
+
+        Returns
+        -------
+        float32 [num_images, num_classes].
+
+        Raises
+        ------
+        BakeoffError
+            If the images have another shape or type.
+        """
+        expected = (self.image_size, self.image_size, 3)
+        if images_NHWC.dtype != np.uint8 or images_NHWC.shape[1:] != expected or not len(images_NHWC):
+            raise BakeoffError(
+                f"found images {images_NHWC.dtype} {list(images_NHWC.shape)}; "
+                f"expected uint8 [number of images, {self.image_size}, {self.image_size}, 3]"
+            )
+        return predict_logits(self.model, images_NHWC, self.preprocessing)
+
+    def probabilities(self, images_NHWC: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """float64 [num_images, num_classes], the softmax of `logits`."""
+        result: NDArray[np.float64] = softmax(self.logits(images_NHWC).astype(np.float64), axis=1)
+        return result
+
+
+def load_model(study_dir: Path, recipe: str, seed: int) -> TrainedModel:
+    """A finished run of a study folder as a model.
+
+    Where the recipe's model is a user's own, its class is imported and called.
+
+    Raises
+    ------
+    BakeoffError
+        If there is no such run, its weights are damaged, or its model cannot be built or does not take them.
+    """
+    stored = read_weights(Layout(study_dir), recipe, seed)
+    header = stored.header
+    model = build_model(
+        header.settings.model,
+        num_classes=len(header.class_names),
+        image_size=header.preprocessing.image_size,
+        seed=0,  # what is drawn here is overwritten
+    ).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    try:
+        model.load_state_dict(stored.tensors)
+    except Exception as error:  # RuntimeError on other names or shapes; a user's module may raise anything
+        raise BakeoffError(
+            f"model {header.settings.model.name!r} does not take the weights of {recipe}, seed {seed}: "
+            f"{str(error)[:1000]}\n"
+            "has its file changed since it was trained?"
+        ) from error
+    model.eval()
+    return TrainedModel(
+        recipe=recipe,
+        seed=seed,
+        settings=header.settings,
+        class_names=tuple(header.class_names),
+        preprocessing=Preprocessing(**header.preprocessing.model_dump()),
+        checkpoint_epoch=header.checkpoint_epoch,
+        model=model,
+        stored=stored,
+    )
+
+
+def check_reproduces(model: TrainedModel, study: StoredStudy) -> None:
+    """See that a loaded model says of the first test images what evaluation stored.
+
+    Where the study's images are larger than those that its folder keeps, nothing can be compared.
+
+    Raises
+    ------
+    BakeoffError
+        If it says something else.
+    """
+    if study.test_images.shape[1] != model.image_size or model.class_names != study.class_names:
+        return
+    run: StoredRun = next(run for run in study.runs_of(model.recipe) if run.seed == model.seed)
+    expected = run.test_logits[:NUM_CHECKED]
+    difference = float(np.abs(model.logits(study.test_images[:NUM_CHECKED]) - expected).max())
+    if not difference <= TOLERANCE * max(float(np.abs(expected).max()), 1.0):
+        raise BakeoffError(
+            f"{model.recipe}, seed {model.seed}, does not give the logits that are stored for its test "
+            f"images (they differ by up to {difference:.2g}); has the file of its model, or its run, "
+            "changed since?"
+        )
