@@ -232,6 +232,32 @@ def predict(
         raise typer.Exit(EXIT_FOUND_TROUBLE)
 
 
+@app.command()
+def export(
+    study_dir: StudyDirArgument,
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="New or empty: where to write.")],
+    recipe: RecipeOption = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Default: the one with the highest validation accuracy."),
+    ] = None,
+    ensemble: Annotated[
+        bool, typer.Option("--ensemble", help="The mean of all finished seeds as one ONNX model.")
+    ] = False,
+) -> None:
+    """Write a study's model as ONNX and safetensors, with a model card."""
+    from bakeoff.export import export as export_model
+
+    sys.path.insert(0, str(Path.cwd()))  # a user's own model may lie in the current folder
+    done = export_model(study_dir, directory, recipe=recipe, seed=seed, ensemble=ensemble)
+    typer.echo(done.choice)
+    typer.echo(
+        f"ONNX Runtime and PyTorch differ by at most {done.difference:.1g} in probability "
+        f"on {done.num_checked} test images"
+    )
+    typer.echo(f"exported to {printable(str(directory))}: {', '.join(done.files)}")
+
+
 def _finish(root: Path, open_report: bool) -> None:
     """Analyse, write the report, print what came out."""
     from rich.console import Console

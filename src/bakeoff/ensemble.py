@@ -42,20 +42,22 @@ class Ensemble:
 
     Attributes
     ----------
-    recipe
-        The recipe's name.
-    reason
-        Why this recipe, in a clause.
+    choice
+        The recipe, and why it is this one.
     models
         Ascending in seed; at least one.
     study
         Where they come from.
     """
 
-    recipe: str
-    reason: str
+    choice: SupportedRecipe
     models: tuple[TrainedModel, ...]
     study: StoredStudy
+
+    @property
+    def recipe(self) -> str:
+        """The recipe's name."""
+        return self.choice.name
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -81,7 +83,7 @@ class Ensemble:
             use = f"Seed {self.seeds[0]}"
         else:
             use = f"Mean of the probabilities of {counted(len(self.models), 'seed')} ({_list(self.seeds)})"
-        return f"Recipe {self.recipe}: {self.reason}. {use}."
+        return f"Recipe {self.recipe}: {self.choice.reason}. {use}."
 
 
 def average(probabilities: Sequence[NDArray[np.float64]]) -> Answers:
@@ -129,7 +131,7 @@ def load_ensemble(
                 "are of other classes or another image size than its data.json says"
             )
         check_reproduces(model, study)
-    return Ensemble(chosen.name, chosen.reason, models, study)
+    return Ensemble(chosen, models, study)
 
 
 def choose_recipe(study: StoredStudy, recipe: str | None = None) -> SupportedRecipe:

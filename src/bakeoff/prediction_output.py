@@ -124,7 +124,7 @@ def _json_sink(file: TextIO, ensemble: Ensemble) -> Iterator[Sink]:
     head = {
         "study": ensemble.study.study.name,
         "recipe": ensemble.recipe,
-        "reason": ensemble.reason,
+        "reason": ensemble.choice.reason,
         "seeds": list(ensemble.seeds),
         "class_names": list(ensemble.class_names),
     }

@@ -21,10 +21,13 @@ class SupportedRecipe:
         The recipe's.
     reason
         A clause such as "better than lenet5".
+    by_verdict
+        Whether verdicts chose it, and with them the test images.
     """
 
     name: str
     reason: str
+    by_verdict: bool = False
 
 
 def supported_recipe(comparison: Comparison, val_accuracy: Mapping[str, float]) -> SupportedRecipe:
@@ -63,7 +66,7 @@ def supported_recipe(comparison: Comparison, val_accuracy: Mapping[str, float]) 
         reason += f", not shown to be worse than {_some(others)}"
     if len(equal) > 1:
         reason += f"; of {counted(len(equal), 'such recipe')} the one with the highest validation accuracy"
-    return SupportedRecipe(chosen, reason)
+    return SupportedRecipe(chosen, reason, by_verdict=True)
 
 
 def _undecided(comparison: Comparison, names: list[str]) -> SupportedRecipe:

@@ -1,0 +1,197 @@
+"""export(): a folder with a study's model, complete or absent."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from bakeoff.data.decoding import resize
+from bakeoff.ensemble import Ensemble, choose_recipe, load_ensemble, val_accuracy
+from bakeoff.errors import BakeoffError
+from bakeoff.export.model_card import model_card
+from bakeoff.export.onnx_model import check_onnx, require_onnx, to_onnx
+from bakeoff.store import StoredStudy, load_study_folder
+from bakeoff.study import study_to_toml
+
+NUM_CHECKED = 100
+"""Real images that the ONNX model is compared on."""
+
+ONNX_FILE, WEIGHTS_FILE, STUDY_FILE, CARD_FILE = "model.onnx", "model.safetensors", "study.toml", "README.md"
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was exported.
+
+    Attributes
+    ----------
+    directory
+        Where it is.
+    ensemble
+        The models.
+    choice
+        Why these, in a sentence or two.
+    difference
+        The largest difference in probability between ONNX Runtime and PyTorch.
+    num_checked
+        Images behind that.
+    files
+        The names of what was written.
+    """
+
+    directory: Path
+    ensemble: Ensemble
+    choice: str
+    difference: float
+    num_checked: int
+    files: tuple[str, ...]
+
+
+def export(
+    study_dir: Path,
+    directory: Path,
+    *,
+    recipe: str | None = None,
+    seed: int | None = None,
+    ensemble: bool = False,
+) -> Exported:
+    """Write model.onnx, model.safetensors, study.toml and a model card, README.md.
+
+    Parameters
+    ----------
+    study_dir
+        A folder that `bakeoff run` wrote.
+    directory
+        Made; if it is there it must be empty.
+    recipe
+        By default the one that the study supports best, or its baseline where that is undecided.
+    seed
+        By default the one with the highest validation accuracy; test images choose nothing.
+    ensemble
+        Export the mean over all finished seeds instead.
+
+    Raises
+    ------
+    BakeoffError
+        If something cannot be used, exported or written; then nothing is written.
+    """
+    require_onnx()
+    if ensemble and seed is not None:
+        raise BakeoffError("found both a seed and the ensemble of all seeds; give one of them")
+    _require_free(directory)
+    study = load_study_folder(study_dir)
+    chosen = choose_recipe(study, recipe)
+    seeds, why = (None, "") if ensemble else _choose_seed(study, chosen.name, seed)
+    loaded = load_ensemble(study, recipe=chosen.name, seeds=seeds)
+    loaded = replace(loaded, choice=chosen)
+    choice = loaded.describe() if ensemble else f"Recipe {chosen.name}: {chosen.reason}. Seed {why}."
+
+    images = _real_images(study, loaded.image_size)
+    metadata = _metadata(loaded)
+    proto = to_onnx(loaded.models, metadata)
+    content = proto.SerializeToString(deterministic=True)
+    difference = check_onnx(content, loaded.models, images)
+    files = {
+        ONNX_FILE: content,
+        WEIGHTS_FILE: _weights(loaded),
+        STUDY_FILE: study_to_toml(study.study).encode(),
+    }
+    digests = {name: hashlib.sha256(part).hexdigest() for name, part in files.items()}
+    card = model_card(loaded, choice=choice, digests=digests, difference=difference, num_checked=len(images))
+    files[CARD_FILE] = card.encode()
+    with _complete_or_absent(directory) as temporary:
+        for name, part in files.items():
+            (temporary / name).write_bytes(part)
+    return Exported(directory, loaded, choice, difference, len(images), tuple(files))
+
+
+def _choose_seed(study: StoredStudy, recipe: str, seed: int | None) -> tuple[list[int], str]:
+    if seed is not None:
+        return [seed], f"{seed}, as asked for"
+    runs = study.runs_of(recipe)
+    if len(runs) == 1:
+        return [runs[0].seed], f"{runs[0].seed}, the only one finished"
+    best = max(runs, key=val_accuracy)  # the first of equals
+    share = f"{100 * val_accuracy(best):.1f} %"
+    return [best.seed], f"{best.seed}, of {len(runs)} the one with the highest validation accuracy ({share})"
+
+
+def _real_images(study: StoredStudy, image_size: int) -> NDArray[np.uint8]:
+    """The first test images; where the folder keeps smaller ones, they are enlarged."""
+    images = study.test_images[:NUM_CHECKED]
+    if images.shape[1] == image_size:
+        return images
+    return np.stack([resize(Image.fromarray(image), image_size) for image in images])
+
+
+def _metadata(ensemble: Ensemble) -> dict[str, Any]:
+    model = ensemble.models[0]
+    return {
+        "study": ensemble.study.study.name,
+        "recipe": ensemble.recipe,
+        "seeds": list(ensemble.seeds),
+        "class_names": list(model.class_names),
+        "image_size": model.image_size,
+        "input": "images: uint8 [batch, image_size, image_size, 3], RGB, resized to a square with Pillow's "
+        "BILINEAR; standardisation is part of the model",
+        "mean": list(model.preprocessing.mean),
+        "std": list(model.preprocessing.std),
+        "bakeoff_version": version("bakeoff"),
+    }
+
+
+def _weights(ensemble: Ensemble) -> bytes:
+    """The file of one run as it is; of several, the tensors named seed-N.NAME."""
+    if len(ensemble.models) == 1:
+        return ensemble.models[0].stored.content
+    from safetensors.torch import save
+
+    tensors = {
+        f"seed-{model.seed}.{name}": tensor
+        for model in ensemble.models
+        for name, tensor in model.stored.tensors.items()
+    }
+    header = ensemble.models[0].stored.header.model_dump(mode="json", exclude={"seed", "identity"})
+    header["seeds"] = list(ensemble.seeds)
+    # One metadata entry, because safetensors writes several in no fixed order.
+    return save(tensors, {"bakeoff": json.dumps(header)})
+
+
+def _require_free(directory: Path) -> None:
+    if directory.is_dir():
+        if any(directory.iterdir()):
+            raise BakeoffError(f"{directory} is not empty; give a folder that is empty or not there yet")
+    elif os.path.lexists(directory):
+        raise BakeoffError(f"{directory} is a file; give a folder that is empty or not there yet")
+
+
+@contextmanager
+def _complete_or_absent(directory: Path) -> Iterator[Path]:
+    """A temporary folder beside `directory` that takes its place at the end."""
+    target = directory.absolute()
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary.mkdir()
+        yield temporary
+        if target.is_dir():
+            target.rmdir()  # empty, or this fails
+        temporary.rename(target)
+    except OSError as error:
+        raise BakeoffError(
+            f"cannot write {directory}: {error.strerror or error}; free some space or give another folder"
+        ) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

@@ -1,0 +1,184 @@
+"""ONNX: one file from pixels to logits and probabilities, checked against the model that it came from."""
+
+from __future__ import annotations
+
+import json
+import logging
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from bakeoff.errors import BakeoffError
+from bakeoff.trained_model import TrainedModel
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+OPSET = 23
+"""The latest that ONNX Runtime and the other runtimes of 2025 read."""
+
+TOLERANCE = 1e-5
+"""How far ONNX Runtime may be from PyTorch: in probability, and in logits times the largest one above 1."""
+
+INSTALL = "pip install 'bakeoff[export]'"
+
+
+class ImageClassifier(nn.Module):
+    """From pixels to logits and probabilities: preprocessing, models and their mean in one module.
+
+    Parameters
+    ----------
+    models
+        At least one. Of several, the probabilities are averaged as `bakeoff predict` does, and the logits are
+        the logarithm of that mean.
+    """
+
+    shift: Tensor
+    scale: Tensor
+
+    def __init__(self, models: Sequence[TrainedModel]) -> None:
+        super().__init__()
+        shift, scale = models[0].preprocessing.constants()
+        self.register_buffer("shift", shift)
+        self.register_buffer("scale", scale)
+        self.models = nn.ModuleList(model.model for model in models)
+
+    def forward(self, images_NHWC: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits and probabilities, float32 [N, num_classes] each, of uint8 [N, H, W, 3]."""
+        images = ((images_NHWC.float() - self.shift) * self.scale).permute(0, 3, 1, 2)
+        logits = [model(images) for model in self.models]
+        if len(logits) == 1:
+            return logits[0], torch.softmax(logits[0], dim=1)
+        log_probabilities = torch.stack([torch.log_softmax(single, dim=1) for single in logits])
+        mean = torch.logsumexp(log_probabilities, dim=0) - float(np.log(len(logits)))
+        return mean, torch.exp(mean)
+
+
+def require_onnx() -> None:
+    """See that what export needs is installed.
+
+    Raises
+    ------
+    BakeoffError
+        Naming what is missing, and how to install it.
+    """
+    missing = []
+    for name in ("onnx", "onnxruntime", "onnxscript"):
+        try:
+            __import__(name)
+        except ImportError:
+            missing.append(name)
+    if missing:
+        raise BakeoffError(f"export needs {' and '.join(missing)}; install with: {INSTALL}")
+
+
+def to_onnx(models: Sequence[TrainedModel], metadata: Mapping[str, Any]) -> ModelProto:
+    """An ONNX model with a free batch size.
+
+    Parameters
+    ----------
+    models
+        See `ImageClassifier`.
+    metadata
+        Written to the model's properties; what is no text, as JSON.
+
+    Raises
+    ------
+    BakeoffError
+        If PyTorch cannot export the model.
+    """
+    import onnx
+
+    size = models[0].image_size
+    example = torch.zeros((2, size, size, 3), dtype=torch.uint8)
+    try:
+        with _quiet():
+            program = torch.onnx.export(
+                ImageClassifier(models).eval(),
+                (example,),
+                dynamo=True,
+                opset_version=OPSET,
+                input_names=["images"],
+                output_names=["logits", "probabilities"],
+                dynamic_shapes=({0: torch.export.Dim("batch", min=1)},),
+                verbose=False,
+            )
+    except Exception as error:  # the exporter meets whatever a user's model does
+        raise BakeoffError(
+            f"model {models[0].settings.model.name!r} cannot be exported to ONNX: {str(error)[:1000]}"
+        ) from error
+    assert program is not None
+    proto = program.model_proto
+    _drop_traces(proto)
+    proto.producer_name = "bakeoff"
+    texts = {
+        key: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        for key, value in metadata.items()
+    }
+    onnx.helper.set_model_props(proto, texts)
+    onnx.checker.check_model(proto, full_check=True)
+    return proto
+
+
+def check_onnx(content: bytes, models: Sequence[TrainedModel], images_NHWC: NDArray[np.uint8]) -> float:
+    """Run an ONNX model on real images, all at once and one alone, and compare it with its origin.
+
+    Returns
+    -------
+    The largest difference in probability.
+
+    Raises
+    ------
+    BakeoffError
+        If a logit or probability differs by more than `TOLERANCE`.
+    """
+    import onnxruntime
+
+    expected = np.mean([model.probabilities(images_NHWC) for model in models], axis=0)
+    expected_logits = models[0].logits(images_NHWC) if len(models) == 1 else np.log(expected)
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    logits, probabilities = session.run(["logits", "probabilities"], {"images": images_NHWC})
+    (alone,) = session.run(["probabilities"], {"images": images_NHWC[:1]})
+    difference = max(float(np.abs(probabilities - expected).max()), float(np.abs(alone - expected[:1]).max()))
+    # Of a mean over models, logarithms of probabilities near 0 have no digits to compare.
+    compared = expected > TOLERANCE if len(models) > 1 else np.ones_like(expected, dtype=bool)
+    logit_difference = np.abs(logits - expected_logits)[compared].max()
+    largest = max(float(np.abs(expected_logits[compared]).max()), 1.0)
+    if not (difference <= TOLERANCE and logit_difference <= TOLERANCE * largest):
+        raise BakeoffError(
+            f"the ONNX model differs from its origin by {difference:.2g} in probability and "
+            f"{logit_difference:.2g} in logits (at most {TOLERANCE:g} is expected); nothing was written"
+        )
+    return difference
+
+
+def _drop_traces(proto: ModelProto) -> None:
+    """Take out what the exporter notes of its own work: stack traces hold paths of this machine."""
+    graphs = [proto.graph, *proto.functions]
+    for graph in graphs:
+        for part in (graph, *graph.node, *graph.value_info):
+            del part.metadata_props[:]
+            part.doc_string = ""
+    for value in (*proto.graph.input, *proto.graph.output, *proto.graph.initializer):
+        del value.metadata_props[:]
+    del proto.metadata_props[:]
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the exporter's remarks about itself (torchvision is not installed) off the screen."""
+    logger = logging.getLogger("torch.onnx._internal.exporter._registration")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
