@@ -31,10 +31,10 @@ def open_atomically(path: Path, remedy: str = RESUME) -> Iterator[IO[bytes]]:
     BakeoffError
         If the disk is full or the folder cannot be written.
     """
+    if path.is_dir():
+        raise BakeoffError(f"cannot write {path}: it is a folder; expected the name of a file")
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        if path.is_dir():
-            raise BakeoffError(f"cannot write {path}: it is a folder; expected the name of a file")
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file:
             yield file
