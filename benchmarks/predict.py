@@ -6,7 +6,8 @@ Each number of copies is a folder of its own with links to the 8,000 PNG images 
 models are all finished seeds of the recipe that `bakeoff predict` takes. Images a second are counted without
 the time of a command that classifies one image.
 
-Measured on two cores shared with other work: MEASURED
+Measured on two cores of an AMD EPYC that a training run shared (load 2.5), LeNet-5 with two seeds: 80,000
+images at 2,217 a second, 2,040 per second of processor time; peak 384 MiB, 375 for 8,000 images, 304 for one.
 """
 
 from __future__ import annotations
