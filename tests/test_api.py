@@ -75,6 +75,13 @@ def test_frames_and_arrays_agree_with_each_other(result):
     assert pair.low < pair.difference < pair.high
 
 
+def test_a_run_is_a_model_that_answers_as_evaluation_did(result):
+    model = result.model("batch_norm", seed=1)
+    images = result.stored.test_images
+    assert images.shape == (300, 16, 16, 3)
+    assert np.array_equal(model.logits(images), result.stored.runs_of("batch_norm")[1].test_logits)
+
+
 def test_a_metric_of_right_and_wrong_gives_the_comparison_by_accuracy(result):
     found = result.compare(lambda labels, probabilities: probabilities.argmax(1) == labels)
     expected = compare(result.predictions, baseline="lenet5", confidence=0.95)

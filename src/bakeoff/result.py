@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from bakeoff.data.arrays import ImageArrays
     from bakeoff.report.drawing import ReportFigure
+    from bakeoff.trained_model import TrainedModel
 
 ARRAYS = "arrays"
 
@@ -252,6 +253,18 @@ class Result:
         from bakeoff.report.figures import study_figures
 
         return study_figures(self._summary)
+
+    def model(self, recipe: str, seed: int = 0) -> TrainedModel:
+        """A finished run as a model: `.probabilities(images)` answers as evaluation did.
+
+        Raises
+        ------
+        BakeoffError
+            If there is no such run, or its model cannot be built.
+        """
+        from bakeoff.trained_model import load_model
+
+        return load_model(self.path, recipe, seed)
 
     def report(self) -> Path:
         """Write the report; gives the path of its page."""
