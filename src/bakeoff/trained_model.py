@@ -15,7 +15,7 @@ from bakeoff.errors import BakeoffError
 from bakeoff.models import build_model
 from bakeoff.store import Layout, StoredRun, StoredStudy, StoredWeights, read_weights
 from bakeoff.study import Recipe
-from bakeoff.training.evaluation import predict_logits
+from bakeoff.training.evaluation import evaluated, predict_logits
 from bakeoff.training.preprocessing import Preprocessing
 
 NUM_CHECKED = 64
@@ -118,7 +118,7 @@ def load_model(study_dir: Path, recipe: str, seed: int) -> TrainedModel:
             f"{str(error)[:1000]}\n"
             "has its file changed since it was trained?"
         ) from error
-    model.eval()
+    model = evaluated(model, header.settings.test_time_augmentation).eval()
     return TrainedModel(
         recipe=recipe,
         seed=seed,

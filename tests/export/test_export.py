@@ -248,6 +248,24 @@ def test_a_model_of_the_users_own_and_images_larger_than_the_folder_keeps(tmp_pa
     np.testing.assert_allclose(logits, expected, atol=1e-5)
 
 
+def test_averaging_over_the_mirror_image_goes_along(tmp_path):
+    words = ["quickstart", "--seeds", "1", "--epochs", "2", "--recipes", "lenet5", "--no-check"]
+    settings = ["test_time_augmentation=horizontal_flip", "ema_decay=0.9", "model.name=resnet"]
+    sets = [word for setting in settings for word in ("--set", f"recipes.lenet5.{setting}")]
+    done = bakeoff("run", *words, *sets, "--out", "study", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    done = bakeoff("export", "study", "out", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    with np.load(tmp_path / "study/test_images.npz") as arrays:
+        pixels = arrays["images"]
+    session = onnxruntime.InferenceSession(tmp_path / "out/model.onnx")
+    (logits,) = session.run(["logits"], {"images": pixels})
+    expected = stored(tmp_path / "study", "lenet5", 0)["test_logits"]
+    np.testing.assert_allclose(logits, expected, atol=1e-5 * np.abs(expected).max())
+    (mirrored,) = session.run(["logits"], {"images": pixels[:, :, ::-1]})
+    np.testing.assert_allclose(mirrored, logits, atol=1e-5 * np.abs(expected).max())
+
+
 def test_a_model_that_cannot_be_exported_is_told(tmp_path):
     model = OWN_MODEL.replace("{activation}", "ReLU").replace(
         "return self.layers(images)",
