@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from bakeoff.kernels import KernelSequential
+
 MIN_IMAGE_SIZE = 16
 
 
@@ -43,7 +45,7 @@ class LeNet5(nn.Module):
         def drop() -> list[nn.Module]:
             return [nn.Dropout(dropout)] if dropout else []
 
-        self.features = nn.Sequential(
+        self.features = KernelSequential(
             nn.Conv2d(3, 6, kernel_size=5),
             nn.ReLU(),
             *normalise(nn.BatchNorm2d(6)),

@@ -1,0 +1,10 @@
+"""CPU kernels for small convolutional nets: convolution, ReLU, batch norm and pooling in one pass.
+
+They replace PyTorch's own operations where they are at hand and apply, and nothing but the time and the last
+bits changes: models stay ordinary PyTorch. docs/kernels.md says what they do and how to switch them off.
+"""
+
+from bakeoff.kernels.library import describe_kernels
+from bakeoff.kernels.sequential import KernelSequential
+
+__all__ = ["KernelSequential", "describe_kernels"]

@@ -1,0 +1,616 @@
+// Convolution -> ReLU -> (batch norm) -> 2 x 2 max pooling, forward and backward, on one thread of a CPU.
+//
+// For small nets: general kernels put channels into the lanes of a vector and waste most of them on 3, 6 or 16
+// channels. Here 16 images lie side by side ("lane layout": [row][column][channel][16]), so any number of channels
+// fills the lanes. The same source is built once for each instruction set; a vector has 16, 8 or 4 floats.
+//
+// Tensors are dense float32, [N][C][H][W] or channels last ([N][H][W][C]). In a last group of fewer than 16 images
+// the free lanes repeat its last image: nothing is read past the end, and nothing of them is kept.
+// Each sum has one order: same input, same bytes. NaN passes through. The only state is scratch memory, a thread's own.
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+#include <type_traits>
+
+#if defined(__AVX512F__)
+constexpr int WIDTH = 16;
+#elif defined(__AVX2__)
+constexpr int WIDTH = 8;
+#else
+constexpr int WIDTH = 4;
+#endif
+constexpr int LANES = 16;
+constexpr int PARTS = LANES / WIDTH;  // vectors for 16 floats
+constexpr int MAX_BLOCK = 6;          // output channels whose sums one pass keeps in registers
+
+using std::int64_t;
+typedef float Vector __attribute__((vector_size(4 * WIDTH)));
+typedef std::int32_t Integers __attribute__((vector_size(4 * WIDTH)));
+typedef float Quad __attribute__((vector_size(16)));
+
+template <class V = Vector, class T> static inline V load(const T* from) {
+    V vector;
+    std::memcpy(&vector, from, sizeof vector);
+    return vector;
+}
+template <class V, class T> static inline void store(T* to, V vector) { std::memcpy(to, &vector, sizeof vector); }
+static inline Vector relu(Vector v) { return v <= 0 ? Vector{} : v; }  // NaN <= 0 is false: it stays NaN
+
+extern "C" struct Shape {  // as calling.py passes it
+    int64_t images, channels, height, width, kernel, padding, out_channels;
+    int64_t input_last, output_last, gradient_last;  // whether that tensor is channels last
+};
+
+struct Sizes : Shape {
+    int64_t groups, padded_height, padded_width, conv_height, conv_width, pooled_height, pooled_width;
+    int64_t taps, padded_size, conv_size, pooled_size;  // sizes of one image
+    explicit Sizes(const Shape& shape) : Shape(shape) {
+        groups = (images + LANES - 1) / LANES;
+        padded_height = height + 2 * padding, padded_width = width + 2 * padding;
+        conv_height = padded_height - kernel + 1, conv_width = padded_width - kernel + 1;
+        pooled_height = conv_height / 2, pooled_width = conv_width / 2;
+        taps = kernel * kernel * channels;
+        padded_size = padded_height * padded_width * channels;
+        conv_size = conv_height * conv_width * out_channels;
+        pooled_size = pooled_height * pooled_width * out_channels;
+    }
+    int lanes_used(int64_t group) const { return int(std::min<int64_t>(LANES, images - group * LANES)); }
+};
+
+class Buffer {  // memory that grows and is used again
+    float* memory = nullptr;
+    size_t capacity = 0;
+public:
+    ~Buffer() { std::free(memory); }
+    float* get(int64_t floats) {
+        size_t bytes = (size_t(floats) * 4 + 63) / 64 * 64;
+        if (bytes > capacity) {
+            std::free(memory);
+            capacity = 0;
+            memory = static_cast<float*>(std::aligned_alloc(64, bytes));
+            if (!memory) throw std::bad_alloc();
+            capacity = bytes;
+        }
+        return memory;
+    }
+    float* zeros(int64_t floats) { return static_cast<float*>(std::memset(get(floats), 0, size_t(floats) * 4)); }
+};
+static thread_local Buffer images_buffer, conv_buffer, pooled_buffer, winners_buffer, weights_buffer, gradient_buffer,
+    sums_buffer, list_buffer;
+
+// ------------------------------------------------------------------------------- between images and lane layout
+
+// A 4 x 4 transpose for each four lanes and four floats; `other[i * step + lane]` faces `image[lane][i]`.
+template <bool TO_LANES>
+static void transpose_run(float* const image[LANES], float* other, int64_t step, int64_t length, int lanes_used) {
+    for (int64_t i = 0; i < length; i += 4) {
+        if (i + 4 > length) {
+            for (; i < length; ++i)
+                for (int lane = 0; lane < (TO_LANES ? LANES : lanes_used); ++lane)
+                    if (TO_LANES) other[i * step + lane] = image[lane][i];
+                    else image[lane][i] = other[i * step + lane];
+            break;
+        }
+        for (int lane = 0; lane < LANES; lane += 4) {
+            Quad row[4];
+            for (int j = 0; j < 4; ++j)
+                row[j] = load<Quad>(TO_LANES ? image[lane + j] + i : other + (i + j) * step + lane);
+            Quad a = __builtin_shufflevector(row[0], row[1], 0, 4, 1, 5), b = __builtin_shufflevector(row[0], row[1], 2, 6, 3, 7);
+            Quad c = __builtin_shufflevector(row[2], row[3], 0, 4, 1, 5), d = __builtin_shufflevector(row[2], row[3], 2, 6, 3, 7);
+            row[0] = __builtin_shufflevector(a, c, 0, 1, 4, 5), row[1] = __builtin_shufflevector(a, c, 2, 3, 6, 7);
+            row[2] = __builtin_shufflevector(b, d, 0, 1, 4, 5), row[3] = __builtin_shufflevector(b, d, 2, 3, 6, 7);
+            for (int j = 0; j < 4; ++j)
+                if (TO_LANES) store(other + (i + j) * step + lane, row[j]);
+                else if (lane + j < lanes_used) store(image[lane + j] + i, row[j]);
+        }
+    }
+}
+
+// One group of a tensor [N][C][H][W] (or channels last), to or from lane layout with `padding` untouched around it.
+template <bool TO_LANES>
+static void transpose_group(const Sizes& s, int64_t group, float* tensor, bool channels_last, int64_t channels,
+                            int64_t height, int64_t width, int64_t padding, float* lanes) {
+    int64_t size = channels * height * width, length = channels_last ? width * channels : width;
+    int64_t row = (width + 2 * padding) * channels * LANES;
+    float* image[LANES];
+    for (int64_t plane = 0; plane < (channels_last ? 1 : channels); ++plane)
+        for (int64_t y = 0; y < height; ++y) {
+            for (int lane = 0; lane < LANES; ++lane)
+                image[lane] = tensor + std::min(group * LANES + lane, s.images - 1) * size + (plane * height + y) * length;
+            transpose_run<TO_LANES>(image, lanes + (y + padding) * row + (padding * channels + plane) * LANES,
+                                    channels_last ? LANES : channels * LANES, length, s.lanes_used(group));
+        }
+}
+
+static float* input_to_lanes(const Sizes& s, int64_t group, const float* input, float* lanes) {
+    transpose_group<true>(s, group, const_cast<float*>(input), s.input_last, s.channels, s.height, s.width, s.padding, lanes);
+    return lanes;
+}
+
+// ------------------------------------------------------------------------------------ convolution in lane layout
+
+// Calls f(integral_constant of size, first) for blocks of nearly equal size, at most MAX, that cover `total`.
+template <int MAX, class F> static inline void with_constant(int64_t size, F f) {
+    if constexpr (MAX > 0) {
+        if (size == MAX) f(std::integral_constant<int, MAX>{});
+        else with_constant<MAX - 1>(size, f);
+    }
+}
+template <int MAX, class F> static inline void for_blocks(int64_t total, F f) {
+    int64_t blocks = (total + MAX - 1) / MAX;
+    for (int64_t block = 0; block < blocks; ++block) {
+        int64_t first = total * block / blocks, size = total * (block + 1) / blocks - first;
+        with_constant<MAX>(size, [&](auto constant) { f(constant, first); });
+    }
+}
+
+// Weights [out][in][ky][kx] in the order of use: [block of outputs][ky][kx][in][output of the block]. `transposed` gives
+// those of the input's gradient: input and output channels change places, and the kernel is turned by 180 degrees.
+static float* pack_weights(const Sizes& s, const float* weight, bool transposed, float* packed) {
+    int64_t k = s.kernel, outputs = transposed ? s.channels : s.out_channels, inputs = transposed ? s.out_channels : s.channels;
+    for_blocks<MAX_BLOCK>(outputs, [&](auto size, int64_t first) {
+        float* to = packed + first * inputs * k * k;
+        for (int64_t ky = 0; ky < k; ++ky)
+            for (int64_t kx = 0; kx < k; ++kx)
+                for (int64_t in = 0; in < inputs; ++in)
+                    for (int64_t out = first; out < first + size; ++out)
+                        *to++ = transposed ? weight[((in * outputs + out) * k + k - 1 - ky) * k + k - 1 - kx]
+                                           : weight[((out * inputs + in) * k + ky) * k + kx];
+    });
+    return packed;
+}
+
+// Sums for SIZE channels and COLUMNS vectors stay in registers over all taps; each weight is broadcast.
+constexpr int POSITIONS = WIDTH == 16 ? 4 : 1, COLUMNS = POSITIONS * PARTS;
+
+template <int SIZE>
+static inline void convolve_tile(const float* const in[COLUMNS], float* const out[COLUMNS], int64_t kernel, int64_t row,
+                                 int64_t row_taps, const float* weight, const float* bias, bool with_relu) {
+    Vector sum[COLUMNS][SIZE];
+    for (int j = 0; j < SIZE; ++j)
+        for (int column = 0; column < COLUMNS; ++column) sum[column][j] = Vector{} + (bias ? bias[j] : 0.0f);
+    for (int64_t ky = 0; ky < kernel; ++ky)
+        for (int64_t tap = 0; tap < row_taps; ++tap, weight += SIZE)
+            for (int column = 0; column < COLUMNS; ++column) {
+                Vector x = load(in[column] + ky * row + tap * LANES);
+                for (int j = 0; j < SIZE; ++j) sum[column][j] += x * weight[j];
+            }
+    for (int column = 0; column < COLUMNS; ++column)
+        for (int j = 0; j < SIZE; ++j) store(out[column] + j * LANES, with_relu ? relu(sum[column][j]) : sum[column][j]);
+}
+
+// Output rows first_row.. of [padded_height][padded_width][inputs][16] -> [rows][width][outputs][16].
+static void convolve(const float* in, int64_t padded_width, int64_t inputs, int64_t kernel, const float* packed,
+                     const float* bias, int64_t outputs, int64_t first_row, int64_t rows, bool with_relu, float* out) {
+    int64_t width = padded_width - kernel + 1, row = padded_width * inputs * LANES, positions = rows * width;
+    in += first_row * row;
+    for_blocks<MAX_BLOCK>(outputs, [&](auto size, int64_t first) {
+        for (int64_t position = 0; position < positions; position += POSITIONS) {
+            const float* from[COLUMNS];
+            float* to[COLUMNS];
+            for (int column = 0; column < COLUMNS; ++column) {  // past the end: the last position once more
+                int64_t p = std::min(position + column / PARTS, positions - 1), part = column % PARTS * WIDTH;
+                from[column] = in + p / width * row + p % width * inputs * LANES + part;
+                to[column] = out + (p * outputs + first) * LANES + part;
+            }
+            convolve_tile<size>(from, to, kernel, row, kernel * inputs, packed + first * inputs * kernel * kernel,
+                                bias ? bias + first : nullptr, with_relu);
+        }
+    });
+}
+
+// One row of pooling windows from two rows in lane layout. As PyTorch does, the first of equals wins, and NaN wins over
+// all. A winner is 0..3 (row * 2 + column); with_relu, 4 is added where ReLU lets no gradient through.
+template <class F>
+static void pool_row(const Sizes& s, const float* rows, bool with_relu, F normalised, float* pooled, float* winners) {
+    int64_t pixel = s.out_channels * LANES, row = s.conv_width * pixel;
+    for (int64_t x = 0; x < s.pooled_width; ++x, rows += 2 * pixel, pooled += pixel, winners += pixel)
+        for (int64_t c = 0; c < s.out_channels; ++c)
+            for (int64_t i = c * LANES; i < (c + 1) * LANES; i += WIDTH) {
+                Vector best = normalised(load(rows + i), c);
+                Integers winner = {};
+                for (int place = 1; place < 4; ++place) {
+                    Vector value = normalised(load(rows + place / 2 * row + place % 2 * pixel + i), c);
+                    Integers better = (value > best) | (value != value);
+                    best = better ? value : best;
+                    winner = better ? Integers{} + place : winner;
+                }
+                store(pooled + i, with_relu ? relu(best) : best);
+                store(winners + i, with_relu ? winner | ((best <= 0) & 4) : winner);
+            }
+}
+
+// -------------------------------------------------------------------------------- without batch norm between
+
+static void forward(const Sizes& s, const float* input, const float* weight, const float* bias, float* output,
+                    std::int32_t* winners) {
+    float* packed = pack_weights(s, weight, false, weights_buffer.get(s.taps * s.out_channels));
+    float* images = images_buffer.zeros(s.padded_size * LANES);  // the border stays zero
+    float* rows = conv_buffer.get(2 * s.conv_width * s.out_channels * LANES);
+    float *pooled = pooled_buffer.get(s.pooled_size * LANES), *won = winners_buffer.get(s.pooled_size * LANES);
+    for (int64_t group = 0; group < s.groups; ++group) {
+        input_to_lanes(s, group, input, images);
+        for (int64_t y = 0; y < s.pooled_height; ++y) {
+            convolve(images, s.padded_width, s.channels, s.kernel, packed, bias, s.out_channels, 2 * y, 2, false, rows);
+            int64_t at = y * s.pooled_width * s.out_channels * LANES;
+            pool_row(s, rows, true, [](Vector v, int64_t) { return v; }, pooled + at, won + at);
+        }
+        transpose_group<false>(s, group, output, s.output_last, s.out_channels, s.pooled_height, s.pooled_width, 0, pooled);
+        if (winners)
+            transpose_group<false>(s, group, reinterpret_cast<float*>(winners), true, s.out_channels, s.pooled_height,
+                                   s.pooled_width, 0, won);
+    }
+}
+
+// One image as [padded_height][padded_width][channels], or back; the border is left as it is.
+template <bool TO_ROWS> static void copy_image(const Sizes& s, float* image, float* rows) {
+    int64_t stride = s.padded_width * s.channels, length = s.width * s.channels;
+    rows += s.padding * (stride + s.channels);
+    for (int64_t y = 0; y < s.height; ++y, rows += stride)
+        if (s.input_last) {
+            std::memcpy(TO_ROWS ? rows : image + y * length, TO_ROWS ? image + y * length : rows, size_t(length) * 4);
+        } else {
+            for (int64_t c = 0; c < s.channels; ++c)
+                for (int64_t x = 0; x < s.width; ++x) {
+                    float &outside = image[(c * s.height + y) * s.width + x], &inside = rows[x * s.channels + c];
+                    if (TO_ROWS) inside = outside;
+                    else outside = inside;
+                }
+        }
+}
+
+// A pooling window lets the gradient through at one place of four, and ReLU at fewer, so the backward pass goes from
+// winner to winner, image by image, with neighbouring columns and channels ([kx][channel]) in the lanes.
+struct Winner {
+    float gradient;
+    std::int32_t place;  // in the window
+    int64_t patch;       // where the winner's patch of the image begins
+};
+
+static void list_winners(const Sizes& s, int64_t image, const float* gradient, const std::int32_t* winners, Winner* list) {
+    int64_t windows = s.pooled_height * s.pooled_width, c_step = s.gradient_last ? 1 : windows;
+    int64_t step = s.gradient_last ? s.out_channels : 1, stride = s.padded_width * s.channels;
+    gradient += image * s.pooled_size, winners += image * s.pooled_size;
+    for (int64_t y = 0; y < s.pooled_height; ++y)
+        for (int64_t x = 0; x < s.pooled_width; ++x, gradient += step)
+            for (int64_t c = 0; c < s.out_channels; ++c) {
+                std::int32_t code = *winners++, place = code & 3;
+                *list++ = {code & 4 ? 0.0f : gradient[c * c_step], place,
+                           (2 * y + place / 2) * stride + (2 * x + place % 2) * s.channels};
+            }
+}
+
+// The weight gradient of one output channel, [ky][16 columns]: the sum over windows of gradient * winner's patch.
+template <int KERNEL>
+static void sparse_weight_gradient(const Sizes& s, const Winner* list, const float* rows, float* sum) {
+    constexpr int CHAINS = WIDTH == 16 ? 2 : 1;  // sums that need not wait for one another
+    Vector sums[CHAINS][KERNEL][PARTS] = {};
+    int64_t stride = s.padded_width * s.channels, windows = s.pooled_height * s.pooled_width;
+    auto add = [&](int chain, const Winner& winner) {
+        for (int ky = 0; ky < KERNEL; ++ky)
+            for (int part = 0; part < PARTS; ++part)
+                sums[chain][ky][part] += winner.gradient * load(rows + winner.patch + ky * stride + part * WIDTH);
+    };
+    int64_t window = 0;
+    for (; window + CHAINS <= windows; window += CHAINS)
+        for (int chain = 0; chain < CHAINS; ++chain) add(chain, list[(window + chain) * s.out_channels]);
+    for (; window < windows; ++window) add(0, list[window * s.out_channels]);
+    for (int ky = 0; ky < KERNEL; ++ky)
+        for (int part = 0; part < PARTS; ++part) {
+            Vector total = sums[0][ky][part];
+            for (int chain = 1; chain < CHAINS; ++chain) total += sums[chain][ky][part];
+            float* to = sum + ky * LANES + part * WIDTH;
+            store(to, load(to) + total);
+        }
+}
+
+// Weights as the input's gradient uses them: [row of a window's patch][output channel][place of the winner][columns],
+// already shifted to the place and 0 around, `columns` a multiple of 16 that holds (kernel + 1) * channels.
+static void place_weights(const Sizes& s, const float* weight, int64_t columns, float* placed) {
+    for (int64_t co = 0; co < s.out_channels; ++co)
+        for (int64_t ci = 0; ci < s.channels; ++ci)
+            for (int64_t ky = 0; ky < s.kernel; ++ky)
+                for (int64_t kx = 0; kx < s.kernel; ++kx, ++weight)
+                    for (int64_t place = 0; place < 4; ++place)
+                        placed[(((ky + place / 2) * s.out_channels + co) * 4 + place) * columns
+                               + (kx + place % 2) * s.channels + ci] = *weight;
+}
+
+// Adds SIZE * 16 columns of one row of all windows' patches to the image's gradient. Windows go down the columns, for
+// a load that overlaps the store just before it would wait.
+template <int SIZE>
+static void add_patch_rows(const Sizes& s, const Winner* list, const float* placed, int64_t columns, float* rows) {
+    int64_t stride = s.padded_width * s.channels;
+    for (int64_t x = 0; x < s.pooled_width; ++x)
+        for (int64_t y = 0; y < s.pooled_height; ++y) {
+            float* to = rows + 2 * y * stride + 2 * x * s.channels;
+            const Winner* winner = list + (y * s.pooled_width + x) * s.out_channels;
+            Vector sum[SIZE * PARTS];
+            for (int part = 0; part < SIZE * PARTS; ++part) sum[part] = load(to + part * WIDTH);
+            for (int64_t co = 0; co < s.out_channels; ++co)
+                for (int part = 0; part < SIZE * PARTS; ++part)
+                    sum[part] += winner[co].gradient * load(placed + (co * 4 + winner[co].place) * columns + part * WIDTH);
+            for (int part = 0; part < SIZE * PARTS; ++part) store(to + part * WIDTH, sum[part]);
+        }
+}
+
+// From sums [out][chunk of 16 columns][ky][16] to [out][in][ky][kx].
+static void unpack_weight_gradient(const Sizes& s, int64_t chunks, const float* sums, float* weight_gradient) {
+    for (int64_t co = 0; co < s.out_channels; ++co)
+        for (int64_t ci = 0; ci < s.channels; ++ci)
+            for (int64_t ky = 0; ky < s.kernel; ++ky)
+                for (int64_t kx = 0; kx < s.kernel; ++kx) {
+                    int64_t column = kx * s.channels + ci;
+                    *weight_gradient++ = sums[((co * chunks + column / LANES) * s.kernel + ky) * LANES + column % LANES];
+                }
+}
+
+static void backward(const Sizes& s, const float* input, const float* weight, const float* gradient,
+                     const std::int32_t* winners, float* input_gradient, float* weight_gradient, float* bias_gradient) {
+    int64_t windows = s.pooled_height * s.pooled_width, chunks = (s.kernel * s.channels + LANES - 1) / LANES;
+    int64_t patch_chunks = ((s.kernel + 1) * s.channels + LANES - 1) / LANES, columns = patch_chunks * LANES;
+    int64_t row_floats = s.padded_size + columns;  // vectors reach past the last patch
+    float* rows = images_buffer.zeros(row_floats);
+    float* sums = sums_buffer.zeros(s.out_channels * chunks * s.kernel * LANES);
+    auto* list = reinterpret_cast<Winner*>(list_buffer.get(s.pooled_size * int64_t(sizeof(Winner) / 4)));
+    float* placed = nullptr;
+    if (input_gradient) place_weights(s, weight, columns, placed = weights_buffer.zeros((s.kernel + 1) * s.out_channels * 4 * columns));
+    std::fill_n(bias_gradient, s.out_channels, 0.0f);
+    for (int64_t image = 0; image < s.images; ++image) {
+        copy_image<true>(s, const_cast<float*>(input) + image * s.channels * s.height * s.width, rows);
+        list_winners(s, image, gradient, winners, list);
+        for (int64_t co = 0; co < s.out_channels; ++co) {
+            float sum = 0;
+            for (int64_t window = 0; window < windows; ++window) sum += list[window * s.out_channels + co].gradient;
+            bias_gradient[co] += sum;
+            for (int64_t chunk = 0; chunk < chunks; ++chunk) {
+                auto add = s.kernel == 3 ? sparse_weight_gradient<3> : sparse_weight_gradient<5>;
+                add(s, list + co, rows + chunk * LANES, sums + (co * chunks + chunk) * s.kernel * LANES);
+            }
+        }
+        if (!input_gradient) continue;
+        float* moved = gradient_buffer.zeros(row_floats);
+        for (int64_t row = 0; row <= s.kernel; ++row)
+            for_blocks<4>(patch_chunks, [&](auto size, int64_t first) {
+                add_patch_rows<size>(s, list, placed + row * s.out_channels * 4 * columns + first * LANES, columns,
+                                     moved + row * s.padded_width * s.channels + first * LANES);
+            });
+        copy_image<false>(s, input_gradient + image * s.channels * s.height * s.width, moved);
+    }
+    unpack_weight_gradient(s, chunks, sums, weight_gradient);
+}
+
+// ------------------------------------------------------------------------ with batch norm between ReLU and pooling
+
+// sums[channel] += value(offset, channel) over one group's pixels: in float over runs of pixels, then over the runs, so
+// that few roundings follow one another; over the lanes in use in double.
+template <class F> static void add_channel_sums(int64_t pixels, int64_t channels, int lanes_used, F value, double* sums) {
+    constexpr int64_t RUN = 32;
+    for (int64_t c = 0; c < channels; ++c) {
+        Vector sum[PARTS] = {};
+        for (int64_t first = 0; first < pixels; first += RUN)
+            for (int part = 0; part < PARTS; ++part) {
+                Vector run = {};
+                for (int64_t pixel = first; pixel < std::min(first + RUN, pixels); ++pixel)
+                    run += value((pixel * channels + c) * LANES + part * WIDTH, c);
+                sum[part] += run;
+            }
+        for (int lane = 0; lane < lanes_used; ++lane) sums[c] += sum[lane / WIDTH][lane % WIDTH];
+    }
+}
+
+// `statistics` holds mean, variance and 1 / standard deviation of each channel: the batch's, written here, in training;
+// else mean and variance are given. `activations` (after ReLU) and `winners` stay in lane layout for the backward pass;
+// null where there will be none.
+static void forward_norm(const Sizes& s, const float* input, const float* weight, const float* bias, const float* scale,
+                         const float* shift, double epsilon, bool training, float* statistics, float* output,
+                         float* activations, float* winners) {
+    int64_t channels = s.out_channels, pixels = s.conv_height * s.conv_width, size = s.conv_size * LANES;
+    float* packed = pack_weights(s, weight, false, weights_buffer.get(s.taps * channels));
+    float* images = images_buffer.zeros(s.padded_size * LANES);
+    float* one_group = activations ? nullptr : conv_buffer.get(size);
+    float* pooled = pooled_buffer.get(s.pooled_size * LANES);
+    auto* sums = reinterpret_cast<double*>(sums_buffer.zeros(2 * 4 * channels));  // mean and squares, of group and batch
+    double *group_mean = sums, *group_squares = sums + channels, *mean = sums + 2 * channels, *squares = sums + 3 * channels;
+    auto activate = [&](int64_t group) {
+        float* to = activations ? activations + group * size : one_group;
+        convolve(input_to_lanes(s, group, input, images), s.padded_width, s.channels, s.kernel, packed, bias, channels, 0,
+                 s.conv_height, true, to);
+        return to;
+    };
+    double count = 0;
+    for (int64_t group = 0; training && group < s.groups; ++group) {  // statistics of groups, merged one by one
+        const float* a = activate(group);
+        double in_group = double(pixels) * s.lanes_used(group), total = count + in_group;
+        std::fill_n(group_mean, 2 * channels, 0.0);
+        add_channel_sums(pixels, channels, s.lanes_used(group), [&](int64_t i, int64_t) { return load(a + i); }, group_mean);
+        for (int64_t c = 0; c < channels; ++c) group_mean[c] /= in_group;
+        auto square = [&](int64_t i, int64_t c) { Vector d = load(a + i) - float(group_mean[c]); return d * d; };
+        add_channel_sums(pixels, channels, s.lanes_used(group), square, group_squares);
+        for (int64_t c = 0; c < channels; ++c) {
+            double apart = group_mean[c] - mean[c];
+            squares[c] += group_squares[c] + apart * apart * count * in_group / total;
+            mean[c] += apart * in_group / total;
+        }
+        count = total;
+    }
+    for (int64_t c = 0; c < channels; ++c) {
+        if (training) statistics[c] = float(mean[c]), statistics[channels + c] = float(squares[c] / count);
+        double variance = training ? squares[c] / count : statistics[channels + c];
+        statistics[2 * channels + c] = float(1 / std::sqrt(variance + epsilon));
+    }
+    auto normalised = [&](Vector v, int64_t c) {
+        return (v - statistics[c]) * (statistics[2 * channels + c] * scale[c]) + shift[c];
+    };
+    float* unkept = winners ? nullptr : winners_buffer.get(s.pooled_size * LANES);
+    for (int64_t group = 0; group < s.groups; ++group) {
+        const float* a = training ? activations + group * size : activate(group);
+        float* won = winners ? winners + group * s.pooled_size * LANES : unkept;
+        int64_t row = s.pooled_width * channels * LANES;
+        for (int64_t y = 0; y < s.pooled_height; ++y)
+            pool_row(s, a + 2 * y * s.conv_width * channels * LANES, false, normalised, pooled + y * row, won + y * row);
+        transpose_group<false>(s, group, output, s.output_last, channels, s.pooled_height, s.pooled_width, 0, pooled);
+    }
+}
+
+// The weight gradient of SIZE output channels and 16 columns, ROWS rows of the kernel: [output][chunk][ky][16] += the
+// sum over an image's pixels of gradient * patch.
+template <int SIZE, int ROWS>
+static void dense_weight_gradient(const Sizes& s, const float* gradient, const float* rows, int64_t output_step, float* sum) {
+    Vector sums[SIZE][ROWS][PARTS] = {};
+    int64_t stride = s.padded_width * s.channels;
+    for (int64_t y = 0; y < s.conv_height; ++y)
+        for (int64_t x = 0; x < s.conv_width; ++x, gradient += s.out_channels)
+            for (int row = 0; row < ROWS; ++row)
+                for (int part = 0; part < PARTS; ++part) {
+                    Vector pixels = load(rows + (y + row) * stride + x * s.channels + part * WIDTH);
+                    for (int j = 0; j < SIZE; ++j) sums[j][row][part] += gradient[j] * pixels;
+                }
+    for (int j = 0; j < SIZE; ++j)
+        for (int row = 0; row < ROWS; ++row)
+            for (int part = 0; part < PARTS; ++part) {
+                float* to = sum + j * output_step + row * LANES + part * WIDTH;
+                store(to, load(to) + sums[j][row][part]);
+            }
+}
+
+static void add_dense_weight_gradient(const Sizes& s, const float* gradient, const float* rows, int64_t chunks, float* sums) {
+    constexpr bool WHOLE = WIDTH == 16;  // enough registers for all rows of the kernel at once
+    int64_t output_step = chunks * s.kernel * LANES, stride = s.padded_width * s.channels;
+    for_blocks<WHOLE ? 5 : 6>(s.out_channels, [&](auto size, int64_t first) {
+        for (int64_t chunk = 0; chunk < chunks; ++chunk)
+            for (int64_t ky = 0; ky < s.kernel; ky += WHOLE ? s.kernel : 1) {
+                auto add = !WHOLE ? dense_weight_gradient<size, 1> : s.kernel == 3 ? dense_weight_gradient<size, WHOLE ? 3 : 1>
+                                                                                   : dense_weight_gradient<size, WHOLE ? 5 : 1>;
+                add(s, gradient + first, rows + ky * stride + chunk * LANES, output_step,
+                    sums + first * output_step + (chunk * s.kernel + ky) * LANES);
+            }
+    });
+}
+
+// Batch norm spreads the gradient over all pixels: everything here is dense. Each group's gradient before ReLU is made
+// in lane layout, with the border that the input's gradient needs, a convolution with the turned kernel.
+static void backward_norm(const Sizes& s, const float* input, const float* weight, const float* scale, bool training,
+                          const float* statistics, const float* activations, const float* winners, const float* gradient,
+                          float* input_gradient, float* weight_gradient, float* bias_gradient, float* scale_gradient,
+                          float* shift_gradient) {
+    int64_t channels = s.out_channels, pixel = channels * LANES, border = input_gradient ? s.kernel - 1 - s.padding : 0;
+    int64_t width = s.conv_width + 2 * border, height = s.conv_height + 2 * border, windows = s.pooled_height * s.pooled_width;
+    int64_t chunks = (s.kernel * s.channels + LANES - 1) / LANES, pooled_lanes = s.pooled_size * LANES;
+    const float *mean = statistics, *inverse = statistics + 2 * channels;
+    auto* sums = reinterpret_cast<double*>(sums_buffer.zeros(2 * 3 * channels));
+    double *of_gradient = sums, *of_product = sums + channels, *of_bias = sums + 2 * channels;
+    float* pooled = pooled_buffer.get(s.groups * pooled_lanes);  // the gradient in lane layout, free lanes 0
+    for (int64_t group = 0; group < s.groups; ++group) {
+        float* g = pooled + group * pooled_lanes;
+        transpose_group<true>(s, group, const_cast<float*>(gradient), s.gradient_last, channels, s.pooled_height, s.pooled_width, 0, g);
+        for (int64_t i = 0; s.lanes_used(group) < LANES && i < pooled_lanes; i += LANES)
+            std::fill(g + i + s.lanes_used(group), g + i + LANES, 0.0f);
+        add_channel_sums(windows, channels, LANES, [&](int64_t i, int64_t) { return load(g + i); }, of_gradient);
+        const float *a = activations + group * s.conv_size * LANES, *won = winners + group * pooled_lanes;
+        auto product = [&](int64_t i, int64_t c) {
+            int64_t window = i / pixel, y = window / s.pooled_width, x = window % s.pooled_width;
+            const float* first = a + (2 * y * s.conv_width + 2 * x) * pixel + i % pixel;
+            Integers winner = load<Integers>(won + i);
+            Vector value = load(first);
+            for (int place = 1; place < 4; ++place)
+                value = winner == place ? load(first + (place / 2 * s.conv_width + place % 2) * pixel) : value;
+            return load(g + i) * (value - mean[c]);
+        };
+        add_channel_sums(windows, channels, s.lanes_used(group), product, of_product);
+    }
+    double count = double(s.images) * s.conv_height * s.conv_width;
+    for (int64_t c = 0; c < channels; ++c) {
+        shift_gradient[c] = float(of_gradient[c]);
+        scale_gradient[c] = float(of_product[c] * inverse[c]);
+    }
+    float* packed = input_gradient ? pack_weights(s, weight, true, weights_buffer.get(s.taps * channels)) : nullptr;
+    float* before_relu = gradient_buffer.zeros(width * height * pixel);
+    float* by_image = conv_buffer.get(s.conv_size * LANES);
+    float* rows = images_buffer.zeros(s.padded_size + chunks * LANES);
+    float* moved = list_buffer.get(s.channels * s.height * s.width * LANES);
+    float* weight_sums = winners_buffer.zeros(channels * chunks * s.kernel * LANES);
+    for (int64_t group = 0; group < s.groups; ++group) {
+        const float *a = activations + group * s.conv_size * LANES, *won = winners + group * pooled_lanes;
+        const float* g = pooled + group * pooled_lanes;
+        Sizes part = s;
+        part.images = s.lanes_used(group);
+        for (int64_t c = 0; c < channels; ++c) {
+            float factor = scale[c] * inverse[c], offset = training ? float(of_gradient[c] / count) : 0;
+            float slope = training ? float(of_product[c] / count * inverse[c] * inverse[c]) : 0;
+            for (int64_t y = 0; y < s.conv_height; ++y)
+                for (int64_t x = 0; x < s.conv_width; ++x)
+                    for (int64_t i = c * LANES; i < (c + 1) * LANES; i += WIDTH) {
+                        Vector value = load(a + (y * s.conv_width + x) * pixel + i), through = {};
+                        if (y / 2 < s.pooled_height && x / 2 < s.pooled_width) {
+                            int64_t window = (y / 2 * s.pooled_width + x / 2) * pixel + i;
+                            through = load<Integers>(won + window) == int(y % 2 * 2 + x % 2) ? load(g + window) : through;
+                        }
+                        Vector passed = factor * (through - offset - (value - mean[c]) * slope);
+                        store(before_relu + ((y + border) * width + x + border) * pixel + i, value <= 0 ? Vector{} : passed);
+                    }
+        }
+        add_channel_sums(s.conv_height * width - 2 * border, channels, part.images,
+                         [&](int64_t i, int64_t) { return load(before_relu + (border * width + border) * pixel + i); }, of_bias);
+        transpose_group<false>(part, 0, by_image, true, channels, s.conv_height, s.conv_width, border, before_relu);
+        for (int64_t lane = 0; lane < part.images; ++lane) {
+            int64_t image = (group * LANES + lane) * s.channels * s.height * s.width;
+            copy_image<true>(s, const_cast<float*>(input) + image, rows);
+            add_dense_weight_gradient(s, by_image + lane * s.conv_size, rows, chunks, weight_sums);
+        }
+        if (!input_gradient) continue;
+        convolve(before_relu, width, channels, s.kernel, packed, nullptr, s.channels, 0, s.height, false, moved);
+        transpose_group<false>(s, group, input_gradient, s.input_last, s.channels, s.height, s.width, 0, moved);
+    }
+    for (int64_t c = 0; c < channels; ++c) bias_gradient[c] = float(of_bias[c]);
+    unpack_weight_gradient(s, chunks, weight_sums, weight_gradient);
+}
+
+// ------------------------------------------------------------------------------------------------- C interface
+
+template <class F> static int guarded(F run) {  // 0, or 1 where there is no memory
+    try {
+        run();
+        return 0;
+    } catch (const std::bad_alloc&) {
+        return 1;
+    }
+}
+
+extern "C" {
+const char* bakeoff_source_digest() { return SOURCE_DIGEST; }
+
+int bakeoff_forward(const Shape* shape, const float* input, const float* weight, const float* bias, float* output,
+                    std::int32_t* winners) {
+    return guarded([=] { forward(Sizes(*shape), input, weight, bias, output, winners); });
+}
+
+int bakeoff_backward(const Shape* shape, const float* input, const float* weight, const float* gradient,
+                     const std::int32_t* winners, float* input_gradient, float* weight_gradient, float* bias_gradient) {
+    return guarded([=] {
+        backward(Sizes(*shape), input, weight, gradient, winners, input_gradient, weight_gradient, bias_gradient);
+    });
+}
+
+int bakeoff_forward_norm(const Shape* shape, const float* input, const float* weight, const float* bias, const float* scale,
+                         const float* shift, double epsilon, int training, float* statistics, float* output,
+                         float* activations, float* winners) {
+    return guarded([=] {
+        forward_norm(Sizes(*shape), input, weight, bias, scale, shift, epsilon, training, statistics, output, activations, winners);
+    });
+}
+
+int bakeoff_backward_norm(const Shape* shape, const float* input, const float* weight, const float* scale, int training,
+                          const float* statistics, const float* activations, const float* winners, const float* gradient,
+                          float* input_gradient, float* weight_gradient, float* bias_gradient, float* scale_gradient,
+                          float* shift_gradient) {
+    return guarded([=] {
+        backward_norm(Sizes(*shape), input, weight, scale, training, statistics, activations, winners, gradient, input_gradient,
+                      weight_gradient, bias_gradient, scale_gradient, shift_gradient);
+    });
+}
+}

@@ -1,0 +1,126 @@
+"""Which kernels are used: the library for this processor's instruction set, or none and why."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import torch
+
+from bakeoff.errors import BakeoffError, printable
+from bakeoff.kernels.building import instruction_sets, library_path, source_digest
+
+SWITCH = "BAKEOFF_KERNELS"
+"""Environment variable: `auto` (default), `off`, or the name of an instruction set."""
+
+HERE = Path(__file__).parent
+
+
+class Shape(ctypes.Structure):
+    """Sizes of one call, as the C++ source declares them."""
+
+    _fields_ = tuple(
+        (name, ctypes.c_int64)
+        for name in (
+            "images",
+            "channels",
+            "height",
+            "width",
+            "kernel",
+            "padding",
+            "out_channels",
+            "input_last",
+            "output_last",
+            "gradient_last",
+        )
+    )
+
+
+@dataclass(frozen=True)
+class Library:
+    """The functions of one loaded library."""
+
+    instruction_set: str
+    functions: ctypes.CDLL
+
+    def call(self, name: str, shape: Shape, *arguments: torch.Tensor | float | None) -> None:
+        """Call a function; a tensor is passed as its address, None as a null pointer.
+
+        Raises
+        ------
+        MemoryError
+            If there is no memory for it.
+        """
+        plain = (value.data_ptr() if isinstance(value, torch.Tensor) else value for value in arguments)
+        if getattr(self.functions, f"bakeoff_{name}")(ctypes.byref(shape), *plain):
+            raise MemoryError(f"no memory for the kernel {name}")
+
+
+def load(instruction_set: str, folder: Path = HERE) -> Library | str:
+    """The library for an instruction set, or a line that says why there is none."""
+    path = library_path(folder, instruction_set)
+    if not path.is_file():
+        return "not built when bakeoff was installed"
+    try:
+        functions = ctypes.CDLL(str(path))
+        functions.bakeoff_source_digest.restype = ctypes.c_char_p
+        built_from = functions.bakeoff_source_digest().decode()
+    except (OSError, AttributeError) as error:
+        return f"cannot be loaded: {error}"
+    if built_from != source_digest():
+        return "built from another version of the source; install bakeoff again"
+    address, number, flag = ctypes.c_void_p, ctypes.c_double, ctypes.c_int
+    functions.bakeoff_forward.argtypes = [address] * 6
+    functions.bakeoff_backward.argtypes = [address] * 8
+    functions.bakeoff_forward_norm.argtypes = [address] * 6 + [number, flag] + [address] * 4
+    functions.bakeoff_backward_norm.argtypes = [address] * 4 + [flag] + [address] * 9
+    return Library(instruction_set, functions)
+
+
+def runnable() -> tuple[str, ...]:
+    """Instruction sets with kernels that this processor has, the best first."""
+    capability = torch.backends.cpu.get_cpu_capability()  # AVX2 there means FMA too
+    lacking = {"AVX512": (), "AVX2": ("avx512",)}.get(capability, ("avx512", "avx2"))
+    return tuple(name for name in instruction_sets() if name not in lacking)
+
+
+@cache
+def current() -> Library | str:
+    """What this process uses, decided at the first call; a line says why where it is nothing.
+
+    Raises
+    ------
+    BakeoffError
+        If the environment variable names kernels that cannot be had.
+    """
+    wanted = os.environ.get(SWITCH, "").strip().lower() or "auto"
+    if wanted == "off":
+        return f"switched off by {SWITCH}"
+    candidates = runnable()
+    if wanted != "auto":
+        if wanted not in candidates:
+            raise BakeoffError(
+                f"{SWITCH} is {printable(wanted)!r}; on this processor it can be "
+                + ", ".join(("auto", "off", *candidates))
+            )
+        candidates = (wanted,)
+    if not candidates:
+        return "none for this processor"
+    reasons = []
+    for name in candidates:
+        found = load(name)
+        if isinstance(found, Library):
+            return found
+        reasons.append(f"{name} {found}")
+    if wanted != "auto":
+        raise BakeoffError(f"{SWITCH} is {wanted!r}, but these kernels are {reasons[0].partition(' ')[2]}")
+    return "; ".join(reasons)
+
+
+def describe_kernels() -> str:
+    """The instruction set of the kernels that this process uses, or `none: ` and why."""
+    found = current()
+    return found.instruction_set if isinstance(found, Library) else f"none: {found}"
