@@ -263,42 +263,54 @@ template <bool TO_ROWS> static void copy_image(const Sizes& s, float* image, flo
         }
 }
 
+// The image in rows as above: itself where it lies so and may be read a little past its end, else a copy.
+static const float* image_rows(const Sizes& s, const float* input, int64_t image, float* copy) {
+    float* from = const_cast<float*>(input) + image * s.channels * s.height * s.width;
+    if (s.input_last && s.padding == 0 && image + 1 < s.images) return from;
+    copy_image<true>(s, from, copy);
+    return copy;
+}
+
 // A pooling window lets the gradient through at one place of four, and ReLU at fewer, so the backward pass goes from
 // winner to winner, image by image, with neighbouring columns and channels ([kx][channel]) in the lanes.
-struct Winner {
-    float gradient;
-    std::int32_t place;  // in the window
-    int64_t patch;       // where the winner's patch of the image begins
+struct Winners {  // of one image, [window][output channel]
+    float* gradient;
+    std::int32_t *place, *patch;  // the place in the window, and where the winner's patch of the image begins
 };
 
-static void list_winners(const Sizes& s, int64_t image, const float* gradient, const std::int32_t* winners, Winner* list) {
-    int64_t windows = s.pooled_height * s.pooled_width, c_step = s.gradient_last ? 1 : windows;
-    int64_t step = s.gradient_last ? s.out_channels : 1, stride = s.padded_width * s.channels;
-    gradient += image * s.pooled_size, winners += image * s.pooled_size;
-    for (int64_t y = 0; y < s.pooled_height; ++y)
-        for (int64_t x = 0; x < s.pooled_width; ++x, gradient += step)
-            for (int64_t c = 0; c < s.out_channels; ++c) {
-                std::int32_t code = *winners++, place = code & 3;
-                *list++ = {code & 4 ? 0.0f : gradient[c * c_step], place,
-                           (2 * y + place / 2) * stride + (2 * x + place % 2) * s.channels};
-            }
+static void list_winners(const Sizes& s, int64_t image, const float* gradient, const std::int32_t* codes,
+                         const std::int32_t* windows, const Winners& list) {
+    int64_t count = s.pooled_height * s.pooled_width;
+    gradient += image * s.pooled_size, codes += image * s.pooled_size;
+    if (s.gradient_last) std::memcpy(list.gradient, gradient, size_t(s.pooled_size) * 4);
+    else
+        for (int64_t c = 0; c < s.out_channels; ++c)
+            for (int64_t window = 0; window < count; ++window)
+                list.gradient[window * s.out_channels + c] = gradient[c * count + window];
+    for (int64_t i = 0; i < s.pooled_size; i += WIDTH) {
+        Integers code = load<Integers>(codes + i), place = code & 3;
+        store(list.gradient + i, (code & 4) != 0 ? Vector{} : load(list.gradient + i));
+        store(list.place + i, place);
+        store(list.patch + i, load<Integers>(windows + i) + (place >> 1) * int(s.padded_width * s.channels)
+                                  + (place & 1) * int(s.channels));
+    }
 }
 
 // The weight gradient of one output channel, [ky][16 columns]: the sum over windows of gradient * winner's patch.
 template <int KERNEL>
-static void sparse_weight_gradient(const Sizes& s, const Winner* list, const float* rows, float* sum) {
+static void sparse_weight_gradient(const Sizes& s, const Winners& list, int64_t co, const float* rows, float* sum) {
     constexpr int CHAINS = WIDTH == 16 ? 2 : 1;  // sums that need not wait for one another
     Vector sums[CHAINS][KERNEL][PARTS] = {};
-    int64_t stride = s.padded_width * s.channels, windows = s.pooled_height * s.pooled_width;
-    auto add = [&](int chain, const Winner& winner) {
+    int64_t stride = s.padded_width * s.channels, i = co, step = s.out_channels;
+    auto add = [&](int chain, int64_t winner) {
+        const float* patch = rows + list.patch[winner];
         for (int ky = 0; ky < KERNEL; ++ky)
             for (int part = 0; part < PARTS; ++part)
-                sums[chain][ky][part] += winner.gradient * load(rows + winner.patch + ky * stride + part * WIDTH);
+                sums[chain][ky][part] += list.gradient[winner] * load(patch + ky * stride + part * WIDTH);
     };
-    int64_t window = 0;
-    for (; window + CHAINS <= windows; window += CHAINS)
-        for (int chain = 0; chain < CHAINS; ++chain) add(chain, list[(window + chain) * s.out_channels]);
-    for (; window < windows; ++window) add(0, list[window * s.out_channels]);
+    for (; i + (CHAINS - 1) * step < s.pooled_size; i += CHAINS * step)
+        for (int chain = 0; chain < CHAINS; ++chain) add(chain, i + chain * step);
+    for (; i < s.pooled_size; i += step) add(0, i);
     for (int ky = 0; ky < KERNEL; ++ky)
         for (int part = 0; part < PARTS; ++part) {
             Vector total = sums[0][ky][part];
@@ -320,21 +332,27 @@ static void place_weights(const Sizes& s, const float* weight, int64_t columns, 
                                + (kx + place % 2) * s.channels + ci] = *weight;
 }
 
-// Adds SIZE * 16 columns of one row of all windows' patches to the image's gradient. Windows go down the columns, for
-// a load that overlaps the store just before it would wait.
-template <int SIZE>
-static void add_patch_rows(const Sizes& s, const Winner* list, const float* placed, int64_t columns, float* rows) {
-    int64_t stride = s.padded_width * s.channels;
+// Adds ROWS rows, SIZE * 16 columns, of all windows' patches to the image's gradient. Windows go down the columns: a
+// load that overlaps in part with the store just before it would wait.
+template <int SIZE, int ROWS>
+static void add_patch_rows(const Sizes& s, const Winners& list, const float* placed, int64_t columns, float* rows) {
+    int64_t stride = s.padded_width * s.channels, placed_row = s.out_channels * 4 * columns;
     for (int64_t x = 0; x < s.pooled_width; ++x)
         for (int64_t y = 0; y < s.pooled_height; ++y) {
-            float* to = rows + 2 * y * stride + 2 * x * s.channels;
-            const Winner* winner = list + (y * s.pooled_width + x) * s.out_channels;
-            Vector sum[SIZE * PARTS];
-            for (int part = 0; part < SIZE * PARTS; ++part) sum[part] = load(to + part * WIDTH);
-            for (int64_t co = 0; co < s.out_channels; ++co)
-                for (int part = 0; part < SIZE * PARTS; ++part)
-                    sum[part] += winner[co].gradient * load(placed + (co * 4 + winner[co].place) * columns + part * WIDTH);
-            for (int part = 0; part < SIZE * PARTS; ++part) store(to + part * WIDTH, sum[part]);
+            float* to = rows + 2 * (y * s.padded_width + x) * s.channels;
+            Vector sum[ROWS][SIZE * PARTS];
+            for (int row = 0; row < ROWS; ++row)
+                for (int part = 0; part < SIZE * PARTS; ++part) sum[row][part] = load(to + row * stride + part * WIDTH);
+            int64_t i = (y * s.pooled_width + x) * s.out_channels;
+            const float* weights = placed;
+            for (int64_t co = 0; co < s.out_channels; ++co, ++i, weights += 4 * columns) {
+                const float* weight = weights + list.place[i] * columns;
+                for (int row = 0; row < ROWS; ++row)
+                    for (int part = 0; part < SIZE * PARTS; ++part)
+                        sum[row][part] += list.gradient[i] * load(weight + row * placed_row + part * WIDTH);
+            }
+            for (int row = 0; row < ROWS; ++row)
+                for (int part = 0; part < SIZE * PARTS; ++part) store(to + row * stride + part * WIDTH, sum[row][part]);
         }
 }
 
@@ -351,33 +369,41 @@ static void unpack_weight_gradient(const Sizes& s, int64_t chunks, const float* 
 
 static void backward(const Sizes& s, const float* input, const float* weight, const float* gradient,
                      const std::int32_t* winners, float* input_gradient, float* weight_gradient, float* bias_gradient) {
-    int64_t windows = s.pooled_height * s.pooled_width, chunks = (s.kernel * s.channels + LANES - 1) / LANES;
+    int64_t chunks = (s.kernel * s.channels + LANES - 1) / LANES;
     int64_t patch_chunks = ((s.kernel + 1) * s.channels + LANES - 1) / LANES, columns = patch_chunks * LANES;
-    int64_t row_floats = s.padded_size + columns;  // vectors reach past the last patch
-    float* rows = images_buffer.zeros(row_floats);
+    int64_t row_floats = s.padded_size + columns, list_size = s.pooled_size + LANES;  // vectors reach past the end
+    float* copy = images_buffer.zeros(row_floats);
     float* sums = sums_buffer.zeros(s.out_channels * chunks * s.kernel * LANES);
-    auto* list = reinterpret_cast<Winner*>(list_buffer.get(s.pooled_size * int64_t(sizeof(Winner) / 4)));
+    auto* integers = reinterpret_cast<std::int32_t*>(list_buffer.get(3 * list_size));
+    Winners list = {pooled_buffer.get(list_size), integers, integers + list_size};
+    std::int32_t* windows = integers + 2 * list_size;  // where the patch of each window begins
+    for (int64_t i = 0; i < s.pooled_size; ++i) {
+        int64_t window = i / s.out_channels, y = window / s.pooled_width, x = window % s.pooled_width;
+        windows[i] = int(2 * (y * s.padded_width + x) * s.channels);
+    }
     float* placed = nullptr;
     if (input_gradient) place_weights(s, weight, columns, placed = weights_buffer.zeros((s.kernel + 1) * s.out_channels * 4 * columns));
     std::fill_n(bias_gradient, s.out_channels, 0.0f);
     for (int64_t image = 0; image < s.images; ++image) {
-        copy_image<true>(s, const_cast<float*>(input) + image * s.channels * s.height * s.width, rows);
-        list_winners(s, image, gradient, winners, list);
+        const float* rows = image_rows(s, input, image, copy);
+        list_winners(s, image, gradient, winners, windows, list);
         for (int64_t co = 0; co < s.out_channels; ++co) {
             float sum = 0;
-            for (int64_t window = 0; window < windows; ++window) sum += list[window * s.out_channels + co].gradient;
+            for (int64_t i = co; i < s.pooled_size; i += s.out_channels) sum += list.gradient[i];
             bias_gradient[co] += sum;
             for (int64_t chunk = 0; chunk < chunks; ++chunk) {
                 auto add = s.kernel == 3 ? sparse_weight_gradient<3> : sparse_weight_gradient<5>;
-                add(s, list + co, rows + chunk * LANES, sums + (co * chunks + chunk) * s.kernel * LANES);
+                add(s, list, co, rows + chunk * LANES, sums + (co * chunks + chunk) * s.kernel * LANES);
             }
         }
         if (!input_gradient) continue;
         float* moved = gradient_buffer.zeros(row_floats);
-        for (int64_t row = 0; row <= s.kernel; ++row)
-            for_blocks<4>(patch_chunks, [&](auto size, int64_t first) {
-                add_patch_rows<size>(s, list, placed + row * s.out_channels * 4 * columns + first * LANES, columns,
-                                     moved + row * s.padded_width * s.channels + first * LANES);
+        int64_t at_once = WIDTH == 16 && s.kernel == 5 ? 3 : 2;
+        for (int64_t row = 0; row <= s.kernel; row += at_once)
+            for_blocks<3>(patch_chunks, [&](auto size, int64_t first) {
+                auto add = at_once == 3 ? add_patch_rows<size, 3> : add_patch_rows<size, 2>;
+                add(s, list, placed + row * s.out_channels * 4 * columns + first * LANES, columns,
+                    moved + row * s.padded_width * s.channels + first * LANES);
             });
         copy_image<false>(s, input_gradient + image * s.channels * s.height * s.width, moved);
     }
@@ -531,7 +557,7 @@ static void backward_norm(const Sizes& s, const float* input, const float* weigh
     float* packed = input_gradient ? pack_weights(s, weight, true, weights_buffer.get(s.taps * channels)) : nullptr;
     float* before_relu = gradient_buffer.zeros(width * height * pixel);
     float* by_image = conv_buffer.get(s.conv_size * LANES);
-    float* rows = images_buffer.zeros(s.padded_size + chunks * LANES);
+    float* copy = images_buffer.zeros(s.padded_size + chunks * LANES);
     float* moved = list_buffer.get(s.channels * s.height * s.width * LANES);
     float* weight_sums = winners_buffer.zeros(channels * chunks * s.kernel * LANES);
     for (int64_t group = 0; group < s.groups; ++group) {
@@ -558,9 +584,8 @@ static void backward_norm(const Sizes& s, const float* input, const float* weigh
                          [&](int64_t i, int64_t) { return load(before_relu + (border * width + border) * pixel + i); }, of_bias);
         transpose_group<false>(part, 0, by_image, true, channels, s.conv_height, s.conv_width, border, before_relu);
         for (int64_t lane = 0; lane < part.images; ++lane) {
-            int64_t image = (group * LANES + lane) * s.channels * s.height * s.width;
-            copy_image<true>(s, const_cast<float*>(input) + image, rows);
-            add_dense_weight_gradient(s, by_image + lane * s.conv_size, rows, chunks, weight_sums);
+            int64_t image = group * LANES + lane;
+            add_dense_weight_gradient(s, by_image + lane * s.conv_size, image_rows(s, input, image, copy), chunks, weight_sums);
         }
         if (!input_gradient) continue;
         convolve(before_relu, width, channels, s.kernel, packed, nullptr, s.channels, 0, s.height, false, moved);

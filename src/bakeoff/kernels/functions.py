@@ -118,7 +118,7 @@ def _forward(
     library: Library, images: Tensor, weight: Tensor, bias: Tensor | None, padding: int, channels_last: bool
 ) -> tuple[Tensor, Tensor]:
     images, shape, pooled = _prepare(images, weight, padding, channels_last)
-    winners = torch.empty(pooled.numel(), dtype=torch.int32)
+    winners = torch.empty(pooled.numel() + 16, dtype=torch.int32)  # whole vectors are read
     library.call("forward", shape, images, weight.contiguous(), bias, pooled, winners)
     return pooled, winners
 
