@@ -80,7 +80,7 @@ public:
     float* zeros(int64_t floats) { return static_cast<float*>(std::memset(get(floats), 0, size_t(floats) * 4)); }
 };
 static thread_local Buffer images_buffer, conv_buffer, pooled_buffer, winners_buffer, weights_buffer, gradient_buffer,
-    sums_buffer, list_buffer;
+    sums_buffer, list_buffer, factors_buffer;
 
 // ------------------------------------------------------------------------------- between images and lane layout
 
@@ -412,18 +412,17 @@ static void backward(const Sizes& s, const float* input, const float* weight, co
 
 // ------------------------------------------------------------------------ with batch norm between ReLU and pooling
 
-// sums[channel] += value(offset, channel) over one group's pixels: in float over runs of pixels, then over the runs, so
+// sums[channel] += value(y, x, offset in the pixel, channel) over one group: in float over a row, then over the rows, so
 // that few roundings follow one another; over the lanes in use in double.
-template <class F> static void add_channel_sums(int64_t pixels, int64_t channels, int lanes_used, F value, double* sums) {
-    constexpr int64_t RUN = 32;
+template <class F>
+static void add_channel_sums(int64_t height, int64_t width, int64_t channels, int lanes_used, F value, double* sums) {
     for (int64_t c = 0; c < channels; ++c) {
         Vector sum[PARTS] = {};
-        for (int64_t first = 0; first < pixels; first += RUN)
+        for (int64_t y = 0; y < height; ++y)
             for (int part = 0; part < PARTS; ++part) {
-                Vector run = {};
-                for (int64_t pixel = first; pixel < std::min(first + RUN, pixels); ++pixel)
-                    run += value((pixel * channels + c) * LANES + part * WIDTH, c);
-                sum[part] += run;
+                Vector row = {};
+                for (int64_t x = 0; x < width; ++x) row += value(y, x, c * LANES + part * WIDTH, c);
+                sum[part] += row;
             }
         for (int lane = 0; lane < lanes_used; ++lane) sums[c] += sum[lane / WIDTH][lane % WIDTH];
     }
@@ -435,7 +434,7 @@ template <class F> static void add_channel_sums(int64_t pixels, int64_t channels
 static void forward_norm(const Sizes& s, const float* input, const float* weight, const float* bias, const float* scale,
                          const float* shift, double epsilon, bool training, float* statistics, float* output,
                          float* activations, float* winners) {
-    int64_t channels = s.out_channels, pixels = s.conv_height * s.conv_width, size = s.conv_size * LANES;
+    int64_t channels = s.out_channels, pixel = channels * LANES, size = s.conv_size * LANES;
     float* packed = pack_weights(s, weight, false, weights_buffer.get(s.taps * channels));
     float* images = images_buffer.zeros(s.padded_size * LANES);
     float* one_group = activations ? nullptr : conv_buffer.get(size);
@@ -451,12 +450,16 @@ static void forward_norm(const Sizes& s, const float* input, const float* weight
     double count = 0;
     for (int64_t group = 0; training && group < s.groups; ++group) {  // statistics of groups, merged one by one
         const float* a = activate(group);
-        double in_group = double(pixels) * s.lanes_used(group), total = count + in_group;
+        double in_group = double(s.conv_height * s.conv_width) * s.lanes_used(group), total = count + in_group;
         std::fill_n(group_mean, 2 * channels, 0.0);
-        add_channel_sums(pixels, channels, s.lanes_used(group), [&](int64_t i, int64_t) { return load(a + i); }, group_mean);
+        auto value = [&](int64_t y, int64_t x, int64_t i, int64_t) { return load(a + (y * s.conv_width + x) * pixel + i); };
+        add_channel_sums(s.conv_height, s.conv_width, channels, s.lanes_used(group), value, group_mean);
         for (int64_t c = 0; c < channels; ++c) group_mean[c] /= in_group;
-        auto square = [&](int64_t i, int64_t c) { Vector d = load(a + i) - float(group_mean[c]); return d * d; };
-        add_channel_sums(pixels, channels, s.lanes_used(group), square, group_squares);
+        auto square = [&](int64_t y, int64_t x, int64_t i, int64_t c) {
+            Vector difference = value(y, x, i, c) - float(group_mean[c]);
+            return difference * difference;
+        };
+        add_channel_sums(s.conv_height, s.conv_width, channels, s.lanes_used(group), square, group_squares);
         for (int64_t c = 0; c < channels; ++c) {
             double apart = group_mean[c] - mean[c];
             squares[c] += group_squares[c] + apart * apart * count * in_group / total;
@@ -476,9 +479,9 @@ static void forward_norm(const Sizes& s, const float* input, const float* weight
     for (int64_t group = 0; group < s.groups; ++group) {
         const float* a = training ? activations + group * size : activate(group);
         float* won = winners ? winners + group * s.pooled_size * LANES : unkept;
-        int64_t row = s.pooled_width * channels * LANES;
+        int64_t row = s.pooled_width * pixel;
         for (int64_t y = 0; y < s.pooled_height; ++y)
-            pool_row(s, a + 2 * y * s.conv_width * channels * LANES, false, normalised, pooled + y * row, won + y * row);
+            pool_row(s, a + 2 * y * s.conv_width * pixel, false, normalised, pooled + y * row, won + y * row);
         transpose_group<false>(s, group, output, s.output_last, channels, s.pooled_height, s.pooled_width, 0, pooled);
     }
 }
@@ -525,7 +528,7 @@ static void backward_norm(const Sizes& s, const float* input, const float* weigh
                           float* input_gradient, float* weight_gradient, float* bias_gradient, float* scale_gradient,
                           float* shift_gradient) {
     int64_t channels = s.out_channels, pixel = channels * LANES, border = input_gradient ? s.kernel - 1 - s.padding : 0;
-    int64_t width = s.conv_width + 2 * border, height = s.conv_height + 2 * border, windows = s.pooled_height * s.pooled_width;
+    int64_t width = s.conv_width + 2 * border, height = s.conv_height + 2 * border;
     int64_t chunks = (s.kernel * s.channels + LANES - 1) / LANES, pooled_lanes = s.pooled_size * LANES;
     const float *mean = statistics, *inverse = statistics + 2 * channels;
     auto* sums = reinterpret_cast<double*>(sums_buffer.zeros(2 * 3 * channels));
@@ -536,23 +539,27 @@ static void backward_norm(const Sizes& s, const float* input, const float* weigh
         transpose_group<true>(s, group, const_cast<float*>(gradient), s.gradient_last, channels, s.pooled_height, s.pooled_width, 0, g);
         for (int64_t i = 0; s.lanes_used(group) < LANES && i < pooled_lanes; i += LANES)
             std::fill(g + i + s.lanes_used(group), g + i + LANES, 0.0f);
-        add_channel_sums(windows, channels, LANES, [&](int64_t i, int64_t) { return load(g + i); }, of_gradient);
+        auto value = [&](int64_t y, int64_t x, int64_t i, int64_t) { return load(g + (y * s.pooled_width + x) * pixel + i); };
+        add_channel_sums(s.pooled_height, s.pooled_width, channels, LANES, value, of_gradient);
         const float *a = activations + group * s.conv_size * LANES, *won = winners + group * pooled_lanes;
-        auto product = [&](int64_t i, int64_t c) {
-            int64_t window = i / pixel, y = window / s.pooled_width, x = window % s.pooled_width;
-            const float* first = a + (2 * y * s.conv_width + 2 * x) * pixel + i % pixel;
-            Integers winner = load<Integers>(won + i);
-            Vector value = load(first);
+        auto product = [&](int64_t y, int64_t x, int64_t i, int64_t c) {
+            const float* first = a + (2 * y * s.conv_width + 2 * x) * pixel + i;
+            Integers winner = load<Integers>(won + (y * s.pooled_width + x) * pixel + i);
+            Vector winning = load(first);
             for (int place = 1; place < 4; ++place)
-                value = winner == place ? load(first + (place / 2 * s.conv_width + place % 2) * pixel) : value;
-            return load(g + i) * (value - mean[c]);
+                winning = winner == place ? load(first + (place / 2 * s.conv_width + place % 2) * pixel) : winning;
+            return value(y, x, i, c) * (winning - mean[c]);
         };
-        add_channel_sums(windows, channels, s.lanes_used(group), product, of_product);
+        add_channel_sums(s.pooled_height, s.pooled_width, channels, s.lanes_used(group), product, of_product);
     }
     double count = double(s.images) * s.conv_height * s.conv_width;
+    float *factor = factors_buffer.get(3 * channels), *offset = factor + channels, *slope = offset + channels;
     for (int64_t c = 0; c < channels; ++c) {
         shift_gradient[c] = float(of_gradient[c]);
         scale_gradient[c] = float(of_product[c] * inverse[c]);
+        factor[c] = scale[c] * inverse[c];
+        offset[c] = training ? float(of_gradient[c] / count) : 0;
+        slope[c] = training ? float(of_product[c] / count * inverse[c] * inverse[c]) : 0;
     }
     float* packed = input_gradient ? pack_weights(s, weight, true, weights_buffer.get(s.taps * channels)) : nullptr;
     float* before_relu = gradient_buffer.zeros(width * height * pixel);
@@ -565,23 +572,23 @@ static void backward_norm(const Sizes& s, const float* input, const float* weigh
         const float* g = pooled + group * pooled_lanes;
         Sizes part = s;
         part.images = s.lanes_used(group);
-        for (int64_t c = 0; c < channels; ++c) {
-            float factor = scale[c] * inverse[c], offset = training ? float(of_gradient[c] / count) : 0;
-            float slope = training ? float(of_product[c] / count * inverse[c] * inverse[c]) : 0;
-            for (int64_t y = 0; y < s.conv_height; ++y)
-                for (int64_t x = 0; x < s.conv_width; ++x)
+        for (int64_t y = 0; y < s.conv_height; ++y)
+            for (int64_t x = 0; x < s.conv_width; ++x) {
+                int64_t from = (y * s.conv_width + x) * pixel, to = ((y + border) * width + x + border) * pixel;
+                int64_t window = (y / 2 * s.pooled_width + x / 2) * pixel;
+                bool pooled_here = y / 2 < s.pooled_height && x / 2 < s.pooled_width;
+                Integers place = Integers{} + int(y % 2 * 2 + x % 2);
+                for (int64_t c = 0; c < channels; ++c)
                     for (int64_t i = c * LANES; i < (c + 1) * LANES; i += WIDTH) {
-                        Vector value = load(a + (y * s.conv_width + x) * pixel + i), through = {};
-                        if (y / 2 < s.pooled_height && x / 2 < s.pooled_width) {
-                            int64_t window = (y / 2 * s.pooled_width + x / 2) * pixel + i;
-                            through = load<Integers>(won + window) == int(y % 2 * 2 + x % 2) ? load(g + window) : through;
-                        }
-                        Vector passed = factor * (through - offset - (value - mean[c]) * slope);
-                        store(before_relu + ((y + border) * width + x + border) * pixel + i, value <= 0 ? Vector{} : passed);
+                        Vector value = load(a + from + i), passed = Vector{} - offset[c] - (value - mean[c]) * slope[c];
+                        if (pooled_here) passed += load<Integers>(won + window + i) == place ? load(g + window + i) : Vector{};
+                        store(before_relu + to + i, value <= 0 ? Vector{} : factor[c] * passed);
                     }
-        }
-        add_channel_sums(s.conv_height * width - 2 * border, channels, part.images,
-                         [&](int64_t i, int64_t) { return load(before_relu + (border * width + border) * pixel + i); }, of_bias);
+            }
+        auto value = [&](int64_t y, int64_t x, int64_t i, int64_t) {
+            return load(before_relu + ((y + border) * width + x + border) * pixel + i);
+        };
+        add_channel_sums(s.conv_height, s.conv_width, channels, part.images, value, of_bias);
         transpose_group<false>(part, 0, by_image, true, channels, s.conv_height, s.conv_width, border, before_relu);
         for (int64_t lane = 0; lane < part.images; ++lane) {
             int64_t image = group * LANES + lane;
