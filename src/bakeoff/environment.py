@@ -1,4 +1,4 @@
-"""What a study ran on: versions, processor, threads."""
+"""What a study ran on: versions, processor, threads, kernels."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ PACKAGES = ("bakeoff", "torch", "numpy", "scipy", "scikit-learn", "pillow")
 
 def describe_environment(num_workers: int) -> dict[str, Any]:
     """Versions, processor and threads, as environment.json holds them."""
+    from bakeoff.kernels import describe_kernels  # imports torch
+
     return {
         "python": platform.python_version(),
         "packages": {name: metadata.version(name) for name in PACKAGES},
@@ -22,6 +24,7 @@ def describe_environment(num_workers: int) -> dict[str, Any]:
         "workers": num_workers,
         "threads_per_run": 1,
         "device": "cpu",
+        "kernels": describe_kernels(),
     }
 
 

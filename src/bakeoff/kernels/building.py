@@ -1,7 +1,7 @@
 """Builds the kernels: one shared library for each instruction set, with the compiler that is at hand.
 
 The package's build runs this file by its path, without the package's dependencies: standard library only.
-`python -m bakeoff.kernels.building` builds them in place.
+`python src/bakeoff/kernels/building.py` builds them in place.
 """
 
 from __future__ import annotations
@@ -18,13 +18,11 @@ from pathlib import Path
 
 SOURCE = Path(__file__).with_name("conv_pool.cpp")
 
-# No -ffast-math: NaN must pass through, and sums keep their order. Multiply and add may become one instruction.
-FLAGS = (
-    "-std=c++17 -O3 -fPIC -shared -fno-math-errno -fno-strict-aliasing -ffp-contract=fast"
-).split()
+# No -ffast-math: NaN must pass through, and sums keep their order. Multiplication and addition may be fused.
+FLAGS = shlex.split("-std=c++17 -O3 -fPIC -shared -fno-math-errno -fno-strict-aliasing -ffp-contract=fast")
 INSTRUCTION_SETS = {
-    "avx512": "-mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma -mprefer-vector-width=512".split(),
-    "avx2": "-mavx2 -mfma".split(),
+    "avx512": shlex.split("-mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma -mprefer-vector-width=512"),
+    "avx2": ["-mavx2", "-mfma"],
     "neon": [],  # part of every 64-bit Arm
 }
 TIME_LIMIT_SECONDS = 300
@@ -45,7 +43,7 @@ def library_path(folder: Path, instruction_set: str) -> Path:
 
 
 def source_digest() -> str:
-    """First 16 hexadecimal digits of the source's SHA-256; a library carries that of the source it came from."""
+    """First 16 hexadecimal digits of the source's SHA-256; a library carries its source's."""
     return hashlib.sha256(SOURCE.read_bytes()).hexdigest()[:16]
 
 
@@ -85,7 +83,12 @@ def build(folder: Path) -> tuple[list[Path], list[str]]:
             command = [*compiler, *FLAGS, *INSTRUCTION_SETS[name], digest, str(SOURCE), "-o", str(unfinished)]
             try:
                 done = subprocess.run(
-                    command, capture_output=True, text=True, errors="replace", timeout=TIME_LIMIT_SECONDS
+                    command,
+                    check=False,
+                    capture_output=True,
+                    text=True,
+                    errors="replace",
+                    timeout=TIME_LIMIT_SECONDS,
                 )
                 problem = "" if done.returncode == 0 else _first_error(done.stderr)
                 if not problem:
@@ -101,7 +104,9 @@ def build(folder: Path) -> tuple[list[Path], list[str]]:
 
 def _first_error(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return next((line for line in lines if "error" in line), lines[0] if lines else "the compiler failed")[:300]
+    return next((line for line in lines if "error" in line), lines[0] if lines else "the compiler failed")[
+        :300
+    ]
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The kernels as differentiable functions of tensors: float32, on the CPU, each with PyTorch's own as reference."""
+"""The kernels as differentiable functions of tensors: float32, on the CPU."""
 
 from __future__ import annotations
 
@@ -40,7 +40,9 @@ def conv_relu_pool(
     """
     if not _needs_gradient(images, weight, bias):
         return _forward(library, images, weight, bias, padding, channels_last)[0]
-    result: Tensor = _ConvReluPool.apply(library, images, weight, bias, padding, channels_last)  # type: ignore[no-untyped-call]
+    result: Tensor = _ConvReluPool.apply(  # type: ignore[no-untyped-call]
+        library, images, weight, bias, padding, channels_last
+    )
     return result
 
 
@@ -125,7 +127,7 @@ def _forward(
 
 class _ConvReluPool(torch.autograd.Function):
     @staticmethod
-    def forward(  # type: ignore[override]
+    def forward(
         ctx: Any,
         library: Library,
         images: Tensor,
@@ -140,7 +142,7 @@ class _ConvReluPool(torch.autograd.Function):
         return pooled
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         images, weight, bias, winners = ctx.saved_tensors
         if torch.is_grad_enabled():  # the gradient shall have a gradient itself
             pooled = functional.conv2d(images, weight, bias, padding=ctx.padding).relu()
@@ -153,9 +155,7 @@ class _ConvReluPool(torch.autograd.Function):
         weight = weight.contiguous()
         of_images = torch.empty_like(images) if ctx.needs_input_grad[1] else None
         of_weight, of_bias = torch.empty_like(weight), torch.empty(len(weight))
-        ctx.library.call(
-            "backward", shape, images, weight, gradient, winners, of_images, of_weight, of_bias
-        )
+        ctx.library.call("backward", shape, images, weight, gradient, winners, of_images, of_weight, of_bias)
         return None, of_images, of_weight, of_bias if bias is not None else None, None, None
 
 
@@ -179,9 +179,7 @@ def _forward_norm(
         used[:2] = statistics
     conv_height, conv_width = _conv_size(shape)
     training = statistics is None
-    activations = (
-        torch.empty(lanes * len(weight) * conv_height * conv_width) if keep or training else None
-    )
+    activations = torch.empty(lanes * len(weight) * conv_height * conv_width) if keep or training else None
     winners = torch.empty(lanes * pooled[0].numel(), dtype=torch.int32) if keep else None
     library.call(
         "forward_norm",
@@ -203,7 +201,7 @@ def _forward_norm(
 
 class _ConvReluNormPool(torch.autograd.Function):
     @staticmethod
-    def forward(  # type: ignore[override]
+    def forward(
         ctx: Any,
         library: Library,
         images: Tensor,
@@ -236,12 +234,14 @@ class _ConvReluNormPool(torch.autograd.Function):
         return pooled, used
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
         images, weight, bias, scale, shift, used, activations, winners = ctx.saved_tensors
         if torch.is_grad_enabled():  # the gradient shall have a gradient itself
             activated = functional.conv2d(images, weight, bias, padding=ctx.padding).relu()
-            given = (None, None) if ctx.training else (used[0], used[1])
-            normalised = functional.batch_norm(activated, *given, scale, shift, ctx.training, eps=ctx.epsilon)
+            mean, variance = (None, None) if ctx.training else (used[0], used[1])
+            normalised = functional.batch_norm(
+                activated, mean, variance, scale, shift, ctx.training, eps=ctx.epsilon
+            )
             gradients = _reference_gradients(
                 functional.max_pool2d(normalised, 2),
                 (images, weight, bias, scale, shift),
@@ -281,4 +281,7 @@ def _reference_gradients(
     """Gradients that can be differentiated again, by PyTorch's own operations."""
     chosen = [tensor for tensor, wanted in zip(inputs, needed, strict=True) if wanted and tensor is not None]
     found = iter(torch.autograd.grad(result, chosen, gradient, create_graph=True))
-    return [next(found) if wanted and tensor is not None else None for tensor, wanted in zip(inputs, needed, strict=True)]
+    return [
+        next(found) if wanted and tensor is not None else None
+        for tensor, wanted in zip(inputs, needed, strict=True)
+    ]

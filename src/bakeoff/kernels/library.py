@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import ctypes
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import torch
 
-from bakeoff.errors import BakeoffError, printable
+from bakeoff.errors import BakeoffError, shorten
 from bakeoff.kernels.building import instruction_sets, library_path, source_digest
 
 SWITCH = "BAKEOFF_KERNELS"
@@ -73,10 +76,10 @@ def load(instruction_set: str, folder: Path = HERE) -> Library | str:
     if built_from != source_digest():
         return "built from another version of the source; install bakeoff again"
     address, number, flag = ctypes.c_void_p, ctypes.c_double, ctypes.c_int
-    functions.bakeoff_forward.argtypes = [address] * 6
-    functions.bakeoff_backward.argtypes = [address] * 8
-    functions.bakeoff_forward_norm.argtypes = [address] * 6 + [number, flag] + [address] * 4
-    functions.bakeoff_backward_norm.argtypes = [address] * 4 + [flag] + [address] * 9
+    functions.bakeoff_forward.argtypes = (address,) * 6
+    functions.bakeoff_backward.argtypes = (address,) * 8
+    functions.bakeoff_forward_norm.argtypes = (*(address,) * 6, number, flag, *(address,) * 4)
+    functions.bakeoff_backward_norm.argtypes = (*(address,) * 4, flag, *(address,) * 9)
     return Library(instruction_set, functions)
 
 
@@ -87,7 +90,9 @@ def runnable() -> tuple[str, ...]:
     return tuple(name for name in instruction_sets() if name not in lacking)
 
 
-@cache
+_override: ContextVar[Library | str | None] = ContextVar("_override", default=None)
+
+
 def current() -> Library | str:
     """What this process uses, decided at the first call; a line says why where it is nothing.
 
@@ -96,6 +101,21 @@ def current() -> Library | str:
     BakeoffError
         If the environment variable names kernels that cannot be had.
     """
+    return _override.get() or _choose()
+
+
+@contextmanager
+def using(choice: Library | str) -> Iterator[None]:
+    """Within the block, in this thread: these kernels, or none for the reason given."""
+    token = _override.set(choice)
+    try:
+        yield
+    finally:
+        _override.reset(token)
+
+
+@cache
+def _choose() -> Library | str:
     wanted = os.environ.get(SWITCH, "").strip().lower() or "auto"
     if wanted == "off":
         return f"switched off by {SWITCH}"
@@ -103,8 +123,8 @@ def current() -> Library | str:
     if wanted != "auto":
         if wanted not in candidates:
             raise BakeoffError(
-                f"{SWITCH} is {printable(wanted)!r}; on this processor it can be "
-                + ", ".join(("auto", "off", *candidates))
+                f"the environment variable {SWITCH} is {shorten(wanted)!r}; "
+                f"on this processor it can be {', '.join(('auto', 'off', *candidates))}"
             )
         candidates = (wanted,)
     if not candidates:
@@ -116,7 +136,9 @@ def current() -> Library | str:
             return found
         reasons.append(f"{name} {found}")
     if wanted != "auto":
-        raise BakeoffError(f"{SWITCH} is {wanted!r}, but these kernels are {reasons[0].partition(' ')[2]}")
+        raise BakeoffError(
+            f"the environment variable {SWITCH} asks for kernels that are missing: {reasons[0]}"
+        )
     return "; ".join(reasons)
 
 

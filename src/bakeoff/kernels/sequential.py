@@ -1,4 +1,4 @@
-"""nn.Sequential that runs convolution, ReLU, (batch norm) and pooling through the kernels where they apply."""
+"""nn.Sequential that runs convolution, ReLU, batch norm and pooling through the kernels where they apply."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ KERNEL_SIZES = (3, 5)
 class KernelSequential(nn.Sequential):
     """Layers one after another as in `nn.Sequential`: same names, same state dict, same results to rounding.
 
-    Where Conv2d, ReLU and MaxPool2d(2), or Conv2d, ReLU, BatchNorm2d and MaxPool2d(2), follow one another, the
-    kernels compute them in one pass. The layers themselves are called in every other case: without kernels,
-    with other settings, dtypes or devices, with hooks on a layer (as attribution methods set), in tracing,
-    export, autocast, and inside transformations such as vmap.
+    Where Conv2d, ReLU and MaxPool2d(2), or Conv2d, ReLU, BatchNorm2d and MaxPool2d(2), follow one another,
+    the kernels compute them in one pass. The layers themselves are called in every other case: without
+    kernels, with other settings, dtypes or devices, with hooks on a layer (as attribution methods set them), in
+    tracing, export, autocast, and inside transformations such as vmap.
     """
 
     def forward(self, images: Tensor) -> Tensor:
@@ -60,7 +60,7 @@ def _is_plain(images: Tensor) -> bool:
         and images.device.type == "cpu"
         and images.layout is torch.strided
         and not torch.compiler.is_compiling()
-        and not torch.jit.is_tracing()
+        and not torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
         and not torch.is_autocast_enabled("cpu")
         and not torch._C._are_functorch_transforms_active()
         and torch._C._len_torch_dispatch_stack() == 0
@@ -70,7 +70,7 @@ def _is_plain(images: Tensor) -> bool:
 
 def _is_watched(layers: list[nn.Module]) -> bool:
     """Whether something waits for a layer to be called."""
-    return module_internals._has_any_global_hook() or any(
+    return module_internals._has_any_global_hook() or any(  # type: ignore[no-untyped-call]
         layer._forward_hooks or layer._forward_pre_hooks or layer._backward_hooks or layer._backward_pre_hooks
         for layer in layers
     )
@@ -95,10 +95,8 @@ def _takes_conv(conv: nn.Module, images: Tensor) -> bool:
 
 def _padding(conv: nn.Conv2d) -> int | None:
     """Zeros on each side; None if they are not the same everywhere or as many as the kernel is wide."""
-    if conv.padding == "valid":
-        return 0
-    if conv.padding == "same":
-        return (conv.kernel_size[0] - 1) // 2
+    if isinstance(conv.padding, str):
+        return (conv.kernel_size[0] - 1) // 2 if conv.padding == "same" else 0
     height, width = conv.padding
     return int(height) if height == width and int(height) < conv.kernel_size[0] else None
 
