@@ -2,8 +2,8 @@
 
     python benchmarks/lenet5_step.py [--repetitions 30] [--batch-size 128] [--fused-adam]
 
-The ways take turns, five steps each, on the same batch. Times are the thread's processor time: other processes
-enter it only through caches and memory that they share. The least wall time is printed beside it.
+The ways take turns, five steps each, on the same batch. Times are the thread's processor time: other
+processes enter it only through caches and memory that they share. The least wall time is printed beside it.
 """
 
 from __future__ import annotations

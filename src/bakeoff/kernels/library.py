@@ -123,7 +123,7 @@ def _choose() -> Library | str:
     if wanted != "auto":
         if wanted not in candidates:
             raise BakeoffError(
-                f"the environment variable {SWITCH} is {shorten(wanted)!r}; "
+                f"the environment variable {SWITCH} is {shorten(wanted)}; "
                 f"on this processor it can be {', '.join(('auto', 'off', *candidates))}"
             )
         candidates = (wanted,)

@@ -22,8 +22,8 @@ class KernelSequential(nn.Sequential):
 
     Where Conv2d, ReLU and MaxPool2d(2), or Conv2d, ReLU, BatchNorm2d and MaxPool2d(2), follow one another,
     the kernels compute them in one pass. The layers themselves are called in every other case: without
-    kernels, with other settings, dtypes or devices, with hooks on a layer (as attribution methods set them), in
-    tracing, export, autocast, and inside transformations such as vmap.
+    kernels, with other settings, dtypes or devices, with hooks on a layer (attribution methods set them),
+    in tracing, export, autocast, and inside transformations such as vmap.
     """
 
     def forward(self, images: Tensor) -> Tensor:

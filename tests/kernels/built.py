@@ -1,0 +1,18 @@
+"""The kernels of this checkout, built once for all tests, whether or not the installation has them.
+
+Without a compiler there are none, and the tests that ask for each implementation see PyTorch's own alone.
+"""
+
+import atexit
+import tempfile
+from pathlib import Path
+
+from bakeoff.kernels import building
+from bakeoff.kernels.library import Library, load, runnable
+
+_folder = tempfile.TemporaryDirectory()
+atexit.register(_folder.cleanup)
+FOLDER = Path(_folder.name)
+PATHS, PROBLEMS = building.build(FOLDER)
+LIBRARIES = {name: found for name in runnable() if isinstance(found := load(name, FOLDER), Library)}
+IMPLEMENTATIONS: dict[str, Library | str] = {**LIBRARIES, "pytorch": "switched off for the test"}
