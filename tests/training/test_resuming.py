@@ -1,5 +1,7 @@
 """Going on from a state gives what an uninterrupted run gives; damaged states cost time only."""
 
+import io
+
 import pytest
 import torch
 from torch import nn
@@ -94,9 +96,11 @@ def test_going_on_after_any_epoch_gives_the_same_bytes(data, overrides):
     store, heard = EveryEpoch(), Heard()
     whole = train(recipe, 1, data, observers=[heard], state_store=store)
     assert len(store.states) == 4
-    for state in store.states:
+    for epoch, state in enumerate(store.states, start=1):
         heard_again = Heard()
-        same(train(recipe, 1, data, observers=[heard_again], state_store=EveryEpoch(state)), whole)
+        resumed = train(recipe, 1, data, observers=[heard_again], state_store=EveryEpoch(state))
+        same(resumed, whole)
+        assert resumed.history[:epoch] == whole.history[:epoch]  # times too: these were not trained again
         assert (heard_again.steps, heard_again.epochs) == (heard.steps, heard.epochs)
 
 
@@ -125,8 +129,112 @@ def test_a_damaged_state_is_passed_over(data, damage):
     same(train(recipe, 0, data, state_store=EveryEpoch(damage(store.states[0]))), whole)
 
 
+def changed(state, **parts):
+    """A whole state, forged: some of its parts are others."""
+    content = torch.load(io.BytesIO(state), weights_only=True)
+    for name, change in parts.items():
+        content[name] = change(content[name])
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    return buffer.getvalue()
+
+
+def with_first(change):
+    """Change the first entry of a dict."""
+    return lambda entries: {**entries, next(iter(entries)): change(next(iter(entries.values())))}
+
+
+FORGED = {
+    "a weight of another shape": {"model": with_first(lambda weight: weight[:1])},
+    "a weight of another type": {"model": with_first(lambda weight: weight.double())},
+    "a weight that is no tensor": {"model": with_first(lambda weight: "x")},
+    "a weight missing": {"model": lambda weights: dict(list(weights.items())[1:])},
+    "a weight too many": {"model": lambda weights: {**weights, "more": torch.zeros(1)}},
+    "no weights": {"model": lambda weights: None},
+    "best weights of another shape": {"best_weights": with_first(lambda weight: weight[:1])},
+    "an average where there is none": {"average": lambda average: {"x": torch.zeros(1)}},
+    "no optimizer": {"optimizer": lambda optimizer: []},
+    "no groups": {"optimizer": lambda optimizer: {"state": optimizer["state"]}},
+    "a group without betas": {
+        "optimizer": lambda optimizer: {
+            **optimizer,
+            "param_groups": [
+                {key: value for key, value in group.items() if key != "betas"}
+                for group in optimizer["param_groups"]
+            ],
+        }
+    },
+    "moments of another shape": {
+        "optimizer": lambda optimizer: {
+            **optimizer,
+            "state": with_first(lambda entry: {**entry, "exp_avg": entry["exp_avg"][:1]})(optimizer["state"]),
+        }
+    },
+    "moments missing": {
+        "optimizer": lambda optimizer: {**optimizer, "state": with_first(lambda e: {})(optimizer["state"])}
+    },
+    "moments of a parameter too many": {
+        "optimizer": lambda optimizer: {**optimizer, "state": {**optimizer["state"], 99: {}}}
+    },
+    "logits of other classes": {"best_val_logits": lambda logits: logits[:, :3]},
+    "dynamics of fewer epochs": {"train_true_probability": lambda rows: rows[:1]},
+    "dynamics of other images": {"val_true_probability": lambda rows: rows[:, :5]},
+    "no epoch": {"history": lambda history: []},
+    "more epochs than the run has": {"history": lambda history: history * 9},
+    "an epoch that is text": {"history": lambda history: [{**history[0], "epoch": "1"}]},
+    "a loss that is text": {"history": lambda history: [{**history[0], "val_loss": "x"}]},
+    "a best epoch to come": {"best_epoch": lambda epoch: 2},
+    "a best score that is text": {"best_score": lambda score: "x"},
+    "no step": {"steps": lambda steps: steps[:0]},
+}
+
+
+@pytest.fixture(scope="module")
+def two_epochs(data):
+    """A recipe, its run, and its state after the first of two epochs."""
+    recipe = load_study("quickstart", epochs=2).recipes["lenet5"]
+    store = EveryEpoch()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("bakeoff.training.resuming.MIN_SECONDS_BETWEEN", 0.0)
+        patch.setattr("bakeoff.training.resuming.SHARE_OF_TIME", float("inf"))
+        return recipe, train(recipe, 0, data, state_store=store), store.states[0]
+
+
+@pytest.mark.parametrize("parts", FORGED.values(), ids=FORGED)
+def test_a_whole_state_that_does_not_fit_starts_the_run_anew(data, two_epochs, parts):
+    """Nothing of it is left in model or optimizer, and observers hear of each step once."""
+    recipe, whole, state = two_epochs
+    heard = Heard()
+    run = train(recipe, 0, data, observers=[heard], state_store=EveryEpoch(changed(state, **parts)))
+    same(run, whole)
+    assert run.history[0].seconds != whole.history[0].seconds  # trained again
+    assert [step for step, _, _ in heard.steps] == list(range(1, len(heard.steps) + 1))
+    assert [epoch for epoch, _, _ in heard.epochs] == [1, 2]
+
+
+def test_a_state_forged_with_nothing_changed_is_gone_on_from(data, two_epochs):
+    recipe, whole, state = two_epochs
+    run = train(recipe, 0, data, state_store=EveryEpoch(changed(state)))
+    same(run, whole)
+    assert run.history[0] == whole.history[0]
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["recipes.lenet5.model.batch_norm=true"],
+        ["recipes.lenet5.optimizer=sgd"],
+        ["recipes.lenet5.ema_decay=0.9"],
+        ["recipes.lenet5.epochs=3"],
+    ],
+)
+def test_the_state_of_another_recipe_starts_the_run_anew(data, two_epochs, overrides):
+    _, _, state = two_epochs
+    recipe = load_study("quickstart", epochs=2, overrides=overrides).recipes["lenet5"]
+    same(train(recipe, 0, data, state_store=EveryEpoch(state)), train(recipe, 0, data))
+
+
 def test_a_state_with_pickled_code_is_not_run(data, tmp_path):
-    import io
     import os
 
     class Attack:

@@ -96,7 +96,7 @@ def train(
     )
     asked = evaluated(parts.kept, recipe.test_time_augmentation)
     saver = StateSaver(state_store)
-    state = _restore(state_store, parts, observers) or TrainingState(
+    state = _restore(state_store, parts, data, observers) or TrainingState(
         model={},
         optimizer={},
         average={},
@@ -159,15 +159,19 @@ def train(
     )
 
 
-def _restore(store: StateStore | None, parts: _Parts, observers: Sequence[Observer]) -> TrainingState | None:
+def _restore(
+    store: StateStore | None, parts: _Parts, data: ImageData, observers: Sequence[Observer]
+) -> TrainingState | None:
     """The state to go on from, put into the parts; observers are told what went before."""
     content = store.load() if store else None
     if content is None:
         return None
     try:
         state = TrainingState.from_bytes(content)
+        shape = (parts.recipe.epochs, len(data.train), len(data.val), data.num_classes)
+        state.check_fits(parts.model, parts.optimizer, parts.average, parts.kept, shape)
     except ValueError:
-        return None  # damaged: it only costs the time to train again
+        return None  # damaged, or not of this run: it only costs the time to train again
     parts.model.load_state_dict(state.model)
     parts.optimizer.load_state_dict(state.optimizer)
     if parts.average:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import io
+import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -11,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from bakeoff.training.history import EpochRecord
 
@@ -88,6 +90,96 @@ class TrainingState:
             return cls(**state)
         except Exception as error:  # torch.load raises of many kinds on damaged files
             raise ValueError(f"the state of an interrupted run cannot be read: {error}") from error
+
+    def check_fits(
+        self,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        average: nn.Module | None,
+        kept: nn.Module,
+        shape: tuple[int, int, int, int],
+    ) -> None:
+        """See that a run of these parts can go on from this state; nothing is loaded into them.
+
+        Whole, under the right identity, a state can still be of another model or optimizer: one that somebody
+        put there, or of a library whose optimizer kept something else.
+
+        Parameters
+        ----------
+        model, optimizer, average
+            What the state would be loaded into.
+        kept
+            The model whose weights are kept: the average, where there is one.
+        shape
+            (num_epochs, num_train_images, num_val_images, num_classes)
+
+        Raises
+        ------
+        ValueError
+            Naming the first part that does not fit.
+        """
+        num_epochs, num_train, num_val, num_classes = shape
+        expected = {
+            "model": model.state_dict(),
+            "average": average.state_dict() if average else {},
+            "best_weights": kept.state_dict(),
+            "best_val_logits": np.zeros((num_val, num_classes), np.float32),
+            "train_true_probability": np.zeros((num_epochs, num_train), np.float16),
+            "val_true_probability": np.zeros((num_epochs, num_val), np.float16),
+        }
+        for name, value in expected.items():
+            if _form(getattr(self, name)) != _form(value):
+                raise ValueError(f"the state of an interrupted run: {name} is of another form")
+        if not _is_of(optimizer, self.optimizer):
+            raise ValueError("the state of an interrupted run is of another optimizer")
+        if not self._has_whole_epochs(num_epochs):
+            raise ValueError("the history of an interrupted run is not one of whole epochs")
+
+    def _has_whole_epochs(self, num_epochs: int) -> bool:
+        epochs = [record.epoch for record in self.history]
+        numbers = [self.best_score, *(value for record in self.history for value in asdict(record).values())]
+        return (
+            0 < len(epochs) <= num_epochs
+            and epochs == list(range(1, len(epochs) + 1))
+            and self.best_epoch in epochs
+            and len(self.steps) >= len(epochs)
+            and len(self.steps) % len(epochs) == 0
+            and all(isinstance(number, int | float) and math.isfinite(number) for number in numbers)
+        )
+
+
+def _is_of(optimizer: torch.optim.Optimizer, state: object) -> bool:
+    """Whether a state dict is one that this optimizer could have, whatever its numbers."""
+    stepped = _after_a_step(optimizer)
+    if not isinstance(state, dict) or _form(state.get("param_groups")) != _form(stepped["param_groups"]):
+        return False
+    entries = state.get("state")
+    # A parameter that never had a gradient has no entry.
+    return isinstance(entries, dict) and all(
+        key in stepped["state"] and _form(entry) == _form(stepped["state"][key])
+        for key, entry in entries.items()
+    )
+
+
+def _after_a_step(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+    """The state dict that an optimizer has after a step, taken on a copy: before, its state is empty."""
+    trial = copy.deepcopy(optimizer)
+    for group in trial.param_groups:
+        for parameter in group["params"]:
+            parameter.grad = torch.zeros_like(parameter)
+    trial.step()
+    return trial.state_dict()
+
+
+def _form(value: object) -> object:
+    """What is left of a value without its numbers: names, types, shapes."""
+    if isinstance(value, Tensor | np.ndarray):
+        return (type(value).__name__, str(value.dtype), tuple(value.shape))
+    if isinstance(value, dict):
+        return {key: _form(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [type(value).__name__, *map(_form, value)]
+    return type(value).__name__
 
 
 class StateStore(Protocol):
