@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import sys
+import threading
 import traceback
 from collections.abc import Callable
 from multiprocessing.connection import Connection
@@ -25,6 +26,7 @@ from bakeoff.training.tensorboard import TensorBoardLog
 def work(connection: Connection, job: Job) -> None:
     """Do the runs that come through the connection until it closes; tell of each step through it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the driver decides
+    threading.excepthook = _tell_unless_told
     torch.set_num_threads(1)
     try:
         data = open_image_data(job.data_directory)
@@ -34,6 +36,12 @@ def work(connection: Connection, job: Job) -> None:
         # The driver is gone: nobody waits for this run. Skip the interpreter's own farewell, which
         # would try to flush pipes that are gone too.
         os._exit(1)
+
+
+def _tell_unless_told(hook: threading.ExceptHookArgs) -> None:
+    """TensorBoard's thread passes a full disk on to the run, which tells it: no traceback beside that."""
+    if not issubclass(hook.exc_type, OSError):
+        threading.__excepthook__(hook)
 
 
 def do_run(task: Task, job: Job, data: ImageData, tell: Callable[[Event], None]) -> None:

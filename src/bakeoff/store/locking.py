@@ -6,7 +6,7 @@ import json
 import os
 import platform
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -49,10 +49,12 @@ def lock_folder(root: Path, *, on_wait: Callable[[str], None] | None = None) -> 
             f"cannot write to {root}: {error.strerror or error}; choose another folder with --out"
         ) from error
     try:
-        holder.write_text(json.dumps({"process": os.getpid(), "host": platform.node()}), "utf-8")
+        with suppress(OSError):  # a courtesy: what cannot be written is told by whoever needs it
+            holder.write_text(json.dumps({"process": os.getpid(), "host": platform.node()}), "utf-8")
         yield
     finally:
-        holder.unlink(missing_ok=True)
+        with suppress(OSError):
+            holder.unlink()
         lock.release()
 
 

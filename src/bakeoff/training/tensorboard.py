@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
+from bakeoff.errors import BakeoffError
 from bakeoff.training.history import EpochRecord
 
 
@@ -26,10 +28,17 @@ class TensorBoardLog:
     ----------
     directory
         Of the run, `tensorboard/RECIPE/seed-N`; recipe and seed make the run's name in TensorBoard.
+
+    Raises
+    ------
+    BakeoffError
+        From any method, if the disk is full or the folder cannot be written.
     """
 
     def __init__(self, directory: Path) -> None:
-        self._writer = SummaryWriter(str(directory))
+        self._directory = directory
+        with self._telling():
+            self._writer = SummaryWriter(str(directory))
 
     def __enter__(self) -> TensorBoardLog:
         return self
@@ -37,7 +46,23 @@ class TensorBoardLog:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._writer.close()
+        if error is None:
+            with self._telling():
+                self._writer.close()
+        else:
+            with suppress(OSError):  # the first error is the one to tell
+                self._writer.close()
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        """Tell in words that the event file cannot be written; its own thread finds out, some steps later."""
+        try:
+            yield
+        except OSError as error:
+            raise BakeoffError(
+                f"cannot write {self._directory}: {error.strerror or error}; free some space or choose "
+                "another folder with --out (what was finished is intact)"
+            ) from error
 
     def on_step(self, step: int, loss: float, accuracy: float) -> None:
         self._scalars({"step/loss": loss, "step/accuracy": accuracy}, step)
@@ -78,7 +103,8 @@ class TensorBoardLog:
         cells = np.bincount(labels_N * num_classes + predicted, minlength=num_classes**2)
         matrix = cells.reshape(num_classes, num_classes)
         figure = _draw_confusion_matrix(matrix, class_names)
-        self._writer.add_figure("confusion_matrix/test", figure, epoch, close=False)
+        with self._telling():
+            self._writer.add_figure("confusion_matrix/test", figure, epoch, close=False)
         accuracy = float((predicted == labels_N).mean())
         # SummaryWriter.add_hparams opens a second event file in a folder of its own; this keeps to one.
         found = {"accuracy/test": accuracy}
@@ -86,13 +112,15 @@ class TensorBoardLog:
             key: value if isinstance(value, str | int | float | bool) else str(value)
             for key, value in settings.items()
         }
-        for summary in hparams(plain, found):  # type: ignore[no-untyped-call]
-            self._writer.file_writer.add_summary(summary)  # type: ignore[attr-defined]
+        with self._telling():
+            for summary in hparams(plain, found):  # type: ignore[no-untyped-call]
+                self._writer.file_writer.add_summary(summary)  # type: ignore[attr-defined]
         self._scalars({"accuracy/test": accuracy}, epoch)
 
     def _scalars(self, scalars: Mapping[str, float], step: int) -> None:
-        for tag, value in scalars.items():
-            self._writer.add_scalar(tag, value, step)
+        with self._telling():
+            for tag, value in scalars.items():
+                self._writer.add_scalar(tag, value, step)
 
 
 def _draw_confusion_matrix(matrix_KK: NDArray[np.int64], class_names: Sequence[str]) -> Figure:
