@@ -276,7 +276,7 @@ def _finish(root: Path, open_report: bool) -> None:
 
 @data_app.command("info")
 def data_info(source: SourceArgument, set_: SetOption = None) -> None:
-    """Show splits, counts a class, sizes, mean, std and problems of a data source."""
+    """Show splits, counts a class, sizes, mean and std of a data source."""
     from rich.console import Console
 
     from bakeoff.data import describe

@@ -156,14 +156,50 @@ def test_missing_and_unequal_classes(source: Source) -> None:
     assert "1 of '5'" in found["unequal-classes-train"].sentence
 
 
-def test_extreme_sizes_are_told_from_their_range(source: Source) -> None:
-    assert not any(kind.startswith("extreme") for kind in kinds(audit(source.load())))
+def odd(result: Audit) -> dict[str, Finding]:
+    return {finding.kind: finding for finding in result.findings if finding.kind.startswith(("odd", "far"))}
+
+
+def test_images_of_odd_shapes_and_sizes_are_named_the_oddest_first(source: Source) -> None:
+    assert odd(audit(source.load())) == {}
     with Image.open(source.directory / source.lines["train"][0][0]) as image:
-        sliver = image.convert("RGB").resize((96, 10))
-    source.plant("train", sliver, "0", "sliver.png")
-    (finding,) = (f for f in audit(source.load()).findings if f.kind.startswith("extreme"))
-    assert finding.kind == "extreme-heights"
-    assert "10 to 96 pixels, median 96" in finding.sentence
+        whole = image.convert("RGB")
+    planted = {
+        "wide.png": ("train", (96, 30)),
+        "sliver.png": ("test", (96, 10)),
+        "high.png": ("val", (20, 96)),
+        "not so wide.png": ("train", (96, 33)),
+        "icon.png": ("val", (12, 12)),
+        "poster.png": ("train", (700, 700)),
+        "not so large.png": ("train", (380, 380)),
+    }
+    for name, (split, size) in planted.items():
+        source.plant(split, whole.resize(size), "0", name)
+    found = odd(audit(source.load()))
+    assert list(found) == ["odd-shapes", "odd-sizes"]
+    assert [(image.split, image.id) for image in found["odd-shapes"].images] == [
+        ("test", "sliver.png"),
+        ("val", "high.png"),
+        ("train", "wide.png"),
+    ]
+    assert [(image.split, image.id) for image in found["odd-sizes"].images] == [
+        ("val", "icon.png"),
+        ("train", "poster.png"),
+    ]
+    assert (found["odd-shapes"].severity, found["odd-shapes"].count) == ("warning", 3)
+    assert "3 images are far more elongated than the others: 96 x 10 pixels" in found["odd-shapes"].sentence
+    assert "12 x 12 to 700 x 700 pixels, where 96 x 96 is the median" in found["odd-sizes"].sentence
+
+
+def test_images_that_are_all_far_from_square_are_told_once(source: Source) -> None:
+    for name, lines in source.lines.items():
+        source.lines[name] = []
+        for index, (path, label) in enumerate(lines):
+            with Image.open(source.directory / path) as image:
+                source.plant(name, image.convert("RGB").resize((200, 60)), label, f"{name}-{index}.png")
+    (finding,) = odd(audit(source.load())).values()
+    assert (finding.kind, finding.count, finding.images) == ("far-from-square", 100, ())
+    assert "200 x 60 pixels at the median" in finding.sentence
 
 
 @settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

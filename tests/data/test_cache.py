@@ -1,3 +1,4 @@
+import json
 import multiprocessing
 import os
 import time
@@ -6,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bakeoff.data import load_data, open_image_data
+from bakeoff.data import keep_in_cache, load_data, open_image_data
+from bakeoff.data.cache import read_original_sizes
 from bakeoff.errors import BakeoffError
 from bakeoff.study import DataSettings
 
@@ -80,7 +82,7 @@ def test_the_same_data_from_other_files_have_the_same_fingerprint(load, splits_d
     assert after.fingerprint == before.fingerprint
 
 
-@pytest.mark.parametrize("name", ["train_images.npy", "test_labels.npy", "meta.json"])
+@pytest.mark.parametrize("name", ["train_images.npy", "test_labels.npy", "original_sizes.npy", "meta.json"])
 @pytest.mark.parametrize("damage", ["missing", "short", "empty"])
 def test_a_damaged_entry_is_found_and_rebuilt(load, splits_dir, own_cache, name, damage):
     data = load(f"splits:{splits_dir}")
@@ -176,3 +178,57 @@ def test_the_cache_lies_where_the_environment_says(load, splits_dir, tmp_path, m
     assert load(f"splits:{splits_dir}").directory.parent == tmp_path / "xdg" / "bakeoff"
     monkeypatch.setenv("BAKEOFF_CACHE", str(tmp_path / "own"))
     assert load(f"splits:{splits_dir}").directory.parent == tmp_path / "own"
+
+
+def test_the_original_sizes_are_kept_in_the_order_of_the_splits(load, splits_dir, write_image):
+    write_image(splits_dir / "pictures" / "train 1.png", 1, size=(70, 9))
+    write_image(splits_dir / "pictures" / "test 0.png", 6, size=(5, 80))
+    data = load(f"splits:{splits_dir}")
+    others = [(12, 10)] * 2
+    assert read_original_sizes(data.directory).tolist() == [
+        [*size] for size in [(12, 10), (70, 9), *others, *others, (5, 80), (12, 10)]
+    ]
+
+
+def test_an_entry_of_an_earlier_version_is_rebuilt(load, splits_dir, own_cache):
+    data = load(f"splits:{splits_dir}")
+    meta = data.directory / "meta.json"
+    meta.write_text(meta.read_text().replace('"format_version": 2', '"format_version": 1'))
+    (data.directory / "original_sizes.npy").unlink()
+    again = load(f"splits:{splits_dir}")
+    assert again.directory == data.directory
+    assert len(read_original_sizes(again.directory)) == 8
+    assert json.loads(meta.read_text())["format_version"] == 2
+
+
+def unused_for(entry, days):
+    """Set back the time of the last use."""
+    then = time.time() - days * 24 * 3600
+    os.utime(entry / "meta.json", (then, then))
+
+
+def test_an_entry_unused_for_a_month_is_removed_when_another_is_written(load, splits_dir, own_cache):
+    old, used = (load(f"splits:{splits_dir}", image_size=size) for size in (16, 20))
+    unused_for(old.directory, 31)
+    unused_for(used.directory, 29)
+    (own_cache / "notes.txt").write_text("of somebody else")
+    new = load(f"splits:{splits_dir}", image_size=24)
+    kept = {path.name for path in own_cache.iterdir()}
+    assert kept == {used.directory.name, new.directory.name, "notes.txt"}
+
+
+@pytest.mark.parametrize("use", [open_image_data, keep_in_cache])
+def test_an_entry_in_use_stays_however_old(load, splits_dir, own_cache, use):
+    old = load(f"splits:{splits_dir}", image_size=16)
+    unused_for(old.directory, 400)
+    use(old.directory)
+    load(f"splits:{splits_dir}", image_size=20)
+    assert open_image_data(old.directory).fingerprint == old.fingerprint
+
+
+def test_an_entry_that_is_loaded_again_stays(load, splits_dir, own_cache):
+    old = load(f"splits:{splits_dir}", image_size=16)
+    unused_for(old.directory, 400)
+    load(f"splits:{splits_dir}", image_size=16)
+    load(f"splits:{splits_dir}", image_size=20)
+    assert old.directory.is_dir()

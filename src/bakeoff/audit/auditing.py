@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable
 
+import numpy as np
+
 from bakeoff.audit.contents import (
     find_class_problems,
-    find_extreme_sizes,
     find_uniform_images,
     uniform_images,
 )
@@ -15,8 +16,8 @@ from bakeoff.audit.findings import Audit, Finding, Severity, by_severity
 from bakeoff.audit.links import Images
 from bakeoff.audit.near_duplicates import MAX_CANDIDATES, SMALLEST_SIDE
 from bakeoff.audit.repeats import SUSPICIOUS_SHARE, find_repeats
-from bakeoff.data.cache import read_meta
-from bakeoff.data.description import OriginalSizes
+from bakeoff.audit.sizes import find_odd_sizes
+from bakeoff.data.cache import read_original_sizes
 from bakeoff.data.image_data import ImageData
 
 
@@ -24,8 +25,8 @@ def audit(data: ImageData, *, other_findings: Iterable[Finding] = ()) -> Audit:
     """Look for what in a data set would make a comparison lie.
 
     Repeated images (identical, near duplicates, mirrored) across and within splits and under two labels,
-    missing and unequal classes, images without content, extreme sizes. Works on the decoded images; reads
-    the original sizes from `data.directory`. Takes a few seconds for 13,000 images.
+    missing and unequal classes, images without content, odd shapes and sizes. Works on the
+    decoded images; reads the original sizes from `data.directory`. Takes a few seconds for 13,000 images.
 
     Parameters
     ----------
@@ -34,9 +35,8 @@ def audit(data: ImageData, *, other_findings: Iterable[Finding] = ()) -> Audit:
     other_findings
         Found elsewhere, such as by `check_split_files`; sorted in.
     """
-    sizes = read_meta(data.directory)["original_sizes"]
-    original_sizes = OriginalSizes(*(tuple(sizes[key]) for key in ("min", "median", "max")))
-    side = min(data.image_size, *original_sizes.median)
+    sizes = read_original_sizes(data.directory)
+    side = min(data.image_size, *np.median(sizes, axis=0))
     uniform = uniform_images(data)
     images = Images(data, uniform, search_near=side >= SMALLEST_SIDE)
     limits = []
@@ -62,7 +62,7 @@ def audit(data: ImageData, *, other_findings: Iterable[Finding] = ()) -> Audit:
         *repeats,
         *find_class_problems(data),
         *find_uniform_images(images, uniform),
-        *find_extreme_sizes(original_sizes),
+        *find_odd_sizes(images, sizes),
         *other_findings,
     ]
     return Audit(data.source, data.fingerprint, len(images), by_severity(findings), tuple(limits))

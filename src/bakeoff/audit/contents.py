@@ -1,4 +1,4 @@
-"""Findings about classes and single images: missing or unequal classes, images without content, odd sizes."""
+"""Findings about classes and single images: missing or unequal classes, images without content."""
 
 from __future__ import annotations
 
@@ -7,18 +7,17 @@ from numpy.typing import NDArray
 
 from bakeoff.audit.findings import SHOWN, Finding
 from bakeoff.audit.links import Images
-from bakeoff.data.description import IMBALANCE, NEARLY_UNIFORM, OriginalSizes
 from bakeoff.data.image_data import SPLIT_NAMES, ImageData
 from bakeoff.data.statistics import chunks
+
+IMBALANCE = 2.0
+"""The largest class of a split may have this many times the images of the smallest without a remark."""
 
 BAD_IMBALANCE = 5.0
 """A split whose largest class has more than this many times the images of its smallest is badly unequal."""
 
-EXTREME_SIZE = 4.0
-"""Widths or heights more than this many times above or below their median are extreme."""
-
-EXTREME_SHAPE = 2.0
-"""Images are squeezed to a square; beyond this ratio of the sides they are distorted badly."""
+NEARLY_UNIFORM = 3.0
+"""An image whose values deviate by less than this, of 255, shows next to nothing."""
 
 
 def find_class_problems(data: ImageData) -> list[Finding]:
@@ -81,32 +80,3 @@ def find_uniform_images(images: Images, uniform: NDArray[np.bool_]) -> list[Find
             images=tuple(images.name(image) for image in found[:SHOWN]),
         )
     ]
-
-
-def find_extreme_sizes(sizes: OriginalSizes) -> list[Finding]:
-    """Sizes and shapes far from the median, and a median far from a square."""
-    findings = []
-    ranges = zip(("width", "height"), sizes.min, sizes.median, sizes.max, strict=True)
-    for side, least, median, most in ranges:
-        if most > EXTREME_SIZE * median or least * EXTREME_SIZE < median:
-            findings.append(
-                Finding(
-                    "warning",
-                    f"extreme-{side}s",
-                    1,
-                    f"Image {side}s before resizing: {least:g} to {most:g} pixels, median {median:g}.",
-                    "Look at the smallest and the largest: slivers and icons say little once resized.",
-                )
-            )
-    width, height = sizes.median
-    if max(width, height) > EXTREME_SHAPE * min(width, height):
-        findings.append(
-            Finding(
-                "warning",
-                "extreme-shapes",
-                1,
-                f"Images are far from square before resizing: {width:g} x {height:g} pixels at the median.",
-                "All are squeezed to a square; crop them first if shapes matter.",
-            )
-        )
-    return findings

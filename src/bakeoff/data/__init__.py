@@ -1,7 +1,7 @@
 """Image data: from a source to decoded, split, cached arrays that every later stage reads."""
 
 from bakeoff.data.arrays import ImageArrays
-from bakeoff.data.cache import open_image_data
+from bakeoff.data.cache import keep_in_cache, open_image_data
 from bakeoff.data.decoding import decode_image
 from bakeoff.data.description import DataDescription, describe
 from bakeoff.data.fetching import fetch
@@ -17,6 +17,7 @@ __all__ = [
     "decode_image",
     "describe",
     "fetch",
+    "keep_in_cache",
     "load_data",
     "open_image_data",
 ]

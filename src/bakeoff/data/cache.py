@@ -9,6 +9,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,14 @@ from bakeoff.data.listing import ListedImage, Listing
 from bakeoff.data.statistics import channel_statistics, fingerprint
 from bakeoff.errors import BakeoffError
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""Of an entry; one of another version is written anew."""
+
 META = "meta.json"
+SIZES = "original_sizes.npy"
 SECONDS_BEFORE_ABANDONED = 24 * 3600
+DAYS_UNUSED = 30
+"""An entry that nothing has used for so long is removed when another is written."""
 
 Decode = Callable[[list[ListedImage], list[NDArray[np.uint8]]], NDArray[np.int32]]
 """Decodes each image into its row of an array; returns the original widths and heights."""
@@ -50,6 +56,7 @@ def open_image_data(directory: Path) -> ImageData:
     BakeoffError
         If a file of it is missing or shorter than it was written.
     """
+    keep_in_cache(directory)
     data = _open_if_whole(directory)
     if data is None:
         raise BakeoffError(
@@ -84,6 +91,7 @@ def open_or_create(key: str, listing: Listing, image_size: int, source: str, dec
         If the cache cannot be written, or an image not decoded.
     """
     entry = cache_directory() / key
+    keep_in_cache(entry)
     data = _open_if_whole(entry)
     if data is not None:
         return data
@@ -91,6 +99,7 @@ def open_or_create(key: str, listing: Listing, image_size: int, source: str, dec
     try:
         entry.parent.mkdir(parents=True, exist_ok=True)
         _remove_abandoned(entry.parent)
+        _remove_unused(entry.parent)
         temporary = Path(tempfile.mkdtemp(prefix=f".{key[:16]}.", suffix=".tmp", dir=entry.parent))
         _write_entry(temporary, listing, image_size, source, decode)
         _put_in_place(temporary, entry)
@@ -105,7 +114,25 @@ def open_or_create(key: str, listing: Listing, image_size: int, source: str, dec
     return open_image_data(entry)
 
 
-def read_meta(directory: Path) -> dict[str, Any]:
+def keep_in_cache(directory: Path) -> None:
+    """Note that an entry is in use: for `DAYS_UNUSED` days from now it stays."""
+    with suppress(OSError):  # not there, or the cache of somebody else
+        os.utime(directory / META, ns=(time.time_ns(), (directory / META).stat().st_mtime_ns))
+
+
+def read_original_sizes(directory: Path) -> NDArray[np.int32]:
+    """int32 [num_images, 2]: widths and heights in pixels before resizing, of train, val and test.
+
+    Parameters
+    ----------
+    directory
+        `ImageData.directory`.
+    """
+    sizes: NDArray[np.int32] = np.load(directory / SIZES)
+    return sizes
+
+
+def _read_meta(directory: Path) -> dict[str, Any]:
     """What an entry tells about itself: see `_write_entry`."""
     meta: dict[str, Any] = json.loads((directory / META).read_text(encoding="utf-8"))
     return meta
@@ -113,10 +140,12 @@ def read_meta(directory: Path) -> dict[str, Any]:
 
 def _open_if_whole(directory: Path) -> ImageData | None:
     try:
-        meta = read_meta(directory)
+        meta = _read_meta(directory)
         if meta["format_version"] != FORMAT_VERSION:
             return None
         splits = {name: _open_split(directory, name, meta["ids"][name]) for name in SPLIT_NAMES}
+        if len(read_original_sizes(directory)) != sum(map(len, splits.values())):
+            return None
     except (OSError, ValueError, KeyError, TypeError, EOFError, RecursionError):
         # NumPy and json find a short file by themselves.
         return None
@@ -153,6 +182,7 @@ def _write_entry(directory: Path, listing: Listing, image_size: int, source: str
         labels = np.array([image.label for image in listed[name]], np.int64)
         np.save(directory / f"{name}_labels.npy", labels)
         splits[name] = Split(np.asarray(arrays[name]), labels, tuple(image.id for image in listed[name]))
+    np.save(directory / SIZES, sizes)
     mean, std = channel_statistics(splits["train"].images)
     meta = {
         "format_version": FORMAT_VERSION,
@@ -162,11 +192,6 @@ def _write_entry(directory: Path, listing: Listing, image_size: int, source: str
         "mean": mean,
         "std": std,
         "fingerprint": fingerprint(splits, listing.class_names),
-        "original_sizes": {  # [width, height] in pixels
-            "min": sizes.min(axis=0).tolist(),
-            "median": np.median(sizes, axis=0).tolist(),
-            "max": sizes.max(axis=0).tolist(),
-        },
         "ids": {name: split.ids for name, split in splits.items()},
     }
     (directory / META).write_text(json.dumps(meta), encoding="utf-8")
@@ -195,14 +220,7 @@ def _put_in_place(temporary: Path, entry: Path) -> None:
                 raise
         if _open_if_whole(entry) is not None:
             return
-        # A damaged entry: move it away whole, so that no process ever sees a half-deleted one.
-        trash = Path(tempfile.mkdtemp(prefix=f".{entry.name[:16]}.", suffix=".tmp", dir=entry.parent))
-        try:
-            entry.rename(trash / "damaged")
-        except FileNotFoundError:
-            pass  # another process was faster
-        finally:
-            shutil.rmtree(trash, ignore_errors=True)
+        _remove_whole(entry)  # damaged
     raise OSError(f"{entry} is rewritten by other processes again and again")
 
 
@@ -215,6 +233,28 @@ def _remove_abandoned(cache: Path) -> None:
             continue  # its process has finished
         if abandoned:
             shutil.rmtree(path, ignore_errors=True)
+
+
+def _remove_unused(cache: Path) -> None:
+    """Remove the entries that nothing has used for a long time."""
+    for entry in cache.glob("[!.]*"):
+        try:
+            found = (entry / META).stat()
+        except OSError:
+            continue  # no entry, or gone
+        if time.time() - max(found.st_atime, found.st_mtime) > DAYS_UNUSED * 24 * 3600:
+            _remove_whole(entry)
+
+
+def _remove_whole(entry: Path) -> None:
+    """Move an entry away before it is deleted, so that no process ever sees a half-deleted one."""
+    trash = Path(tempfile.mkdtemp(prefix=f".{entry.name[:16]}.", suffix=".tmp", dir=entry.parent))
+    try:
+        entry.rename(trash / "removed")
+    except FileNotFoundError:
+        pass  # another process was faster
+    finally:
+        shutil.rmtree(trash, ignore_errors=True)
 
 
 def _flush_to_disk(path: Path) -> None:

@@ -9,11 +9,13 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
+from functools import cache
 from multiprocessing.connection import Connection
+from pathlib import Path
 
 import torch
 
-from bakeoff.data import open_image_data
+from bakeoff.data import keep_in_cache, open_image_data
 from bakeoff.data.image_data import ImageData
 from bakeoff.engines.tasks import EpochDone, Event, Job, RunFailed, RunFinished, RunStarted, Task
 from bakeoff.errors import BakeoffError
@@ -29,9 +31,8 @@ def work(connection: Connection, job: Job) -> None:
     threading.excepthook = _tell_unless_told
     torch.set_num_threads(1)
     try:
-        data = open_image_data(job.data_directory)
         while True:
-            do_run(connection.recv(), job, data, connection.send)
+            do_run(connection.recv(), job, connection.send)
     except (EOFError, BrokenPipeError, ConnectionResetError):
         # The driver is gone: nobody waits for this run. Skip the interpreter's own farewell, which
         # would try to flush pipes that are gone too.
@@ -44,11 +45,18 @@ def _tell_unless_told(hook: threading.ExceptHookArgs) -> None:
         threading.__excepthook__(hook)
 
 
-def do_run(task: Task, job: Job, data: ImageData, tell: Callable[[Event], None]) -> None:
+@cache
+def _open_images(directory: Path) -> ImageData:
+    """Once a worker; inside a run, which tells it if they are gone."""
+    return open_image_data(directory)
+
+
+def do_run(task: Task, job: Job, tell: Callable[[Event], None]) -> None:
     """Train one run and write it to the study folder, or tell why it failed."""
     tell(RunStarted(task))
+    keep_in_cache(job.data_directory)
     try:
-        _train_and_save(task, job, data, Layout(job.root), tell)
+        _train_and_save(task, job, _open_images(job.data_directory), Layout(job.root), tell)
     except TrainingFailure as failure:
         tell(RunFailed(task, str(failure), try_again=False))
     except BakeoffError as error:
