@@ -19,6 +19,7 @@ from bakeoff.models import check_model, model_source_digest
 from bakeoff.store import (
     Layout,
     check_folder,
+    check_still_there,
     failure_reason,
     lock_folder,
     prepare_folder,
@@ -147,6 +148,7 @@ def _run_all(
                     )
         finally:
             events.close()
+        check_still_there(layout)
     return Outcome(layout.root, tuple(taken_up), tuple(finished), tuple(failed))
 
 

@@ -16,7 +16,14 @@ from bakeoff.store.reading import (
 from bakeoff.store.status import RunStatus, study_status
 from bakeoff.store.unfinished import UnfinishedRun
 from bakeoff.store.weights import StoredWeights, read_weights
-from bakeoff.store.writing import check_folder, prepare_folder, save_audit, save_failure, save_run
+from bakeoff.store.writing import (
+    check_folder,
+    check_still_there,
+    prepare_folder,
+    save_audit,
+    save_failure,
+    save_run,
+)
 
 __all__ = [
     "FORMAT_VERSION",
@@ -28,6 +35,7 @@ __all__ = [
     "StoredWeights",
     "UnfinishedRun",
     "check_folder",
+    "check_still_there",
     "failure_reason",
     "load_study_folder",
     "lock_folder",

@@ -39,7 +39,8 @@ def prepare_folder(root: Path, study: Study, data: ImageData, environment: Mappi
     """
     layout = Layout(root)
     check_folder(root)
-    if layout.study.exists() or layout.data.exists():
+    # One of the two and no run: a folder whose first writer was stopped between them.
+    if (layout.study.exists() and layout.data.exists()) or layout.runs.exists():
         _refuse_other_results(layout, study, data)
     for leftover in layout.runs.glob("*/*/.*.tmp"):  # of a worker that was killed while it wrote
         leftover.unlink(missing_ok=True)
@@ -66,6 +67,21 @@ def check_folder(root: Path) -> None:
         return
     if any(not path.name.startswith(".lock") for path in root.iterdir()):
         raise BakeoffError(f"{root} is not empty and not a study folder; choose another one with --out")
+
+
+def check_still_there(layout: Layout) -> None:
+    """See that a study folder was not deleted while runs were written to it.
+
+    Raises
+    ------
+    BakeoffError
+        If it was.
+    """
+    if not (layout.study.exists() and layout.data.exists()):
+        raise BakeoffError(
+            f"{layout.root} was deleted or moved, in part at least, while the study ran; delete what is "
+            "left of it and run the same command again"
+        )
 
 
 def _refuse_other_results(layout: Layout, study: Study, data: ImageData) -> None:
