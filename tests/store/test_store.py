@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -72,7 +73,8 @@ def test_saving_twice_gives_the_same_bytes(tmp_path, study, data, run):
         layout = prepare_folder(tmp_path / name, study, data, {})
         save_run(layout, study, "lenet5", 0, "the identity", run, data)
         files = [
-            getattr(layout, name)("lenet5", 0) for name in ("predictions", "features", "weights", "history")
+            getattr(layout, name)("lenet5", 0)
+            for name in ("predictions", "features", "attributions", "weights", "history")
         ]
         contents.append([file.read_bytes() for file in files])
     assert contents[0] == contents[1]
@@ -269,3 +271,53 @@ def test_damaged_features_are_said(layout, study, data, run):
     stored = load_study_folder(layout.root)
     with pytest.raises(BakeoffError, match="seed-0 is damaged"):
         stored.features_of("lenet5")
+
+
+def test_attributions_are_those_of_the_wrong_answers(layout, study, data, run):
+    save_run(layout, study, "lenet5", 0, "the identity", run, data)
+    (found,) = load_study_folder(layout.root).attributions_of("lenet5")
+    wrong = run.test_logits.argmax(axis=1) != data.test.labels
+    assert found.image_indices.tolist() == np.flatnonzero(wrong).tolist() != []
+    scale = run.attributions.scale[:, None, None]
+    assert np.array_equal(found.maps, run.attributions.maps * scale)
+    assert np.array_equal(found.error, run.attributions.error)
+
+
+def test_a_folder_of_before_attributions_were_kept_is_read(layout, study, data, run):
+    save_run(layout, study, "lenet5", 0, "the identity", run, data)
+    save_run(layout, study, "lenet5", 1, "the identity", replace(run, attributions=None), data)
+    assert not layout.attributions("lenet5", 1).exists()
+    assert load_study_folder(layout.root).attributions_of("lenet5") is None
+
+
+def test_attributions_of_a_run_before_do_not_stay(layout, study, data, run):
+    save_run(layout, study, "lenet5", 0, "the identity", run, data)
+    save_run(layout, study, "lenet5", 0, "the identity", replace(run, attributions=None), data)
+    assert not layout.attributions("lenet5", 0).exists()
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"maps": np.zeros((1, 16, 16), np.int8)},
+        {"maps": np.zeros((3, 16, 15), np.int8)},
+        {"maps": np.zeros((3, 16, 16), np.float32)},
+        {"image_indices": np.array([0, 1, 359], np.int32)},
+        {"image_indices": np.array([0, 0, 1], np.int32)},
+        {"scale": np.array([1, np.nan, 1], np.float32)},
+    ],
+)
+def test_attributions_that_cannot_be_are_said(layout, study, data, run, changed):
+    save_run(layout, study, "lenet5", 0, "the identity", run, data)
+    whole = {
+        "image_indices": np.array([0, 1, 2], np.int32),
+        "maps": np.zeros((3, 16, 16), np.int8),
+        "scale": np.ones(3, np.float32),
+        "error": np.zeros(3, np.float32),
+    }
+    path = layout.attributions("lenet5", 0)
+    np.savez(path, **whole)
+    assert load_study_folder(layout.root).attributions_of("lenet5") is not None
+    np.savez(path, **whole | changed)
+    with pytest.raises(BakeoffError, match="seed-0 is damaged"):
+        load_study_folder(layout.root).attributions_of("lenet5")

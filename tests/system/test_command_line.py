@@ -126,7 +126,7 @@ def test_the_study_folder_holds_what_the_design_names(finished):
         "train_images.npz", "runs", "tensorboard", "report",
     }  # fmt: skip
     assert {path.name for path in (root / "runs/lenet5/seed-0").iterdir()} == {
-        "history.csv", "predictions.npz", "features.npz", "best.safetensors",
+        "history.csv", "predictions.npz", "features.npz", "attributions.npz", "best.safetensors",
     }  # fmt: skip
     study = tomllib.loads((root / "study.toml").read_text())
     assert study["recipes"]["lenet5"]["epochs"] == 2

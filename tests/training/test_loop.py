@@ -12,6 +12,7 @@ from bakeoff.models import build_model
 from bakeoff.study import load_study
 from bakeoff.study.optimization_settings import CrossEntropySettings, SGDSettings
 from bakeoff.training import TrainingFailure, train
+from bakeoff.training.attribution import NUM_STEPS
 from bakeoff.training.augmentation import Blend
 from bakeoff.training.evaluation import loss_and_accuracy, predict_logits
 from bakeoff.training.loop import _batches, _loss
@@ -140,13 +141,17 @@ def test_modes_of_each_epoch(data, monkeypatch, train_mode, modes):
 
     monkeypatch.setattr(loop, "build_model", lambda *_, num_classes, image_size, seed: ModeRecorder(10, 16))
     ModeRecorder.calls = []
-    train(recipe(train_mode=train_mode), 0, data)
-    training_calls = [(mode, size) for mode, gradients, size in ModeRecorder.calls if gradients]
+    run = train(recipe(train_mode=train_mode), 0, data)
+    calls = [(mode, size) for mode, gradients, size in ModeRecorder.calls if gradients]
+    training_calls, attribution_calls = calls[:12], calls[12:]
     evaluations = [mode for mode, gradients, _ in ModeRecorder.calls if not gradients]
     sizes = [128] * 5 + [60]
     assert training_calls == [(modes[0], size) for size in sizes] + [(modes[1], size) for size in sizes]
-    # In 500s: 300 val images twice, 797 test images; then features of 797 test and 700 train images.
-    assert evaluations == [False] * (2 + 2 + 2 + 2)
+    # In 500s: 300 val images twice, 797 test images; features of 797 test and 700 train images; a baseline.
+    assert evaluations == [False] * (2 + 2 + 2 + 2 + 1)
+    assert not any(mode for mode, _ in attribution_calls)
+    num_wrong = (run.test_logits.argmax(axis=1) != data.test.labels).sum()
+    assert sum(size for _, size in attribution_calls) == NUM_STEPS * num_wrong > 0
 
 
 @pytest.mark.parametrize("rule", ["best_val_accuracy", "best_val_loss", "last"])

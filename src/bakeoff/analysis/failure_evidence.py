@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bakeoff.analysis.attribution_maps import AttributionMaps, RunMaps, mean_maps
 from bakeoff.analysis.confusion import RecipeConfusion, confusions
 from bakeoff.analysis.difficulty import ImageDifficulty, image_difficulties
 from bakeoff.analysis.error_trends import ErrorTrend, error_trends
@@ -33,6 +34,8 @@ class RecipeEvidence:
         Nearest training images of every test image, or None where features are not known.
     history
         Of the training images, or None where the training dynamics are not known.
+    attributions
+        Of the failed cases, or None where they are not known.
     """
 
     difficulty: ImageDifficulty
@@ -40,6 +43,7 @@ class RecipeEvidence:
     trends: tuple[ErrorTrend, ...]
     neighbours: Neighbours | None
     history: LearningHistory | None
+    attributions: AttributionMaps | None
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,7 @@ def gather_evidence(
     train_labels: NDArray[np.int64] | None,
     neighbours: Mapping[str, Neighbours] | None = None,
     histories: Mapping[str, LearningHistory] | None = None,
+    attributions: Mapping[str, Sequence[RunMaps]] | None = None,
 ) -> FailureEvidence:
     """Measure all that is said about failed cases.
 
@@ -108,6 +113,8 @@ def gather_evidence(
         int [num_train], or None likewise.
     neighbours, histories
         By the recipe's name, where known.
+    attributions
+        By the recipe's name, where known: the maps of each run, in the order of the predictions' seeds.
     """
     facts = image_facts(test_images)
     trends = error_trends(predictions, facts)
@@ -119,6 +126,13 @@ def gather_evidence(
             trends=tuple(trend for trend in trends if trend.recipe == difficulty.recipe),
             neighbours=(neighbours or {}).get(difficulty.recipe),
             history=(histories or {}).get(difficulty.recipe),
+            attributions=mean_maps(
+                attributions[difficulty.recipe],
+                predictions.recipe(difficulty.recipe).predicted,
+                difficulty.usual_wrong,
+            )
+            if attributions and difficulty.recipe in attributions
+            else None,
         )
         for difficulty, confusion in zip(difficulties, confusions(predictions), strict=True)
     }

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
+
 from bakeoff.analysis.confused_pairs import confused_pairs, pair_differences
 from bakeoff.analysis.failure_evidence import FailureEvidence
 from bakeoff.analysis.findings import describe
@@ -23,6 +25,7 @@ def summarize_failures(evidence: FailureEvidence) -> dict[str, Any]:
         - `pair_differences`: where recipes differ in them beyond luck, and how many were tested;
         - `trends`: error rate by quarter of each fact, and a sentence where it is beyond luck;
         - `label_doubts`: the most doubtful labels; None where that cannot be told;
+        - `attributions`: of each recipe that has them, how many cases have a map and what is usual of them;
         - `has_norms`, `has_neighbours`: whether training images and features were stored.
     """
     predictions, groups = evidence.predictions, evidence.groups
@@ -67,6 +70,19 @@ def summarize_failures(evidence: FailureEvidence) -> dict[str, Any]:
         }
         if evidence.doubts
         else None,
+        "attributions": [
+            {
+                "recipe": name,
+                "num_maps": len(recipe.attributions.images),
+                "num_left_out": recipe.attributions.num_left_out,
+                "median_error": recipe.attributions.median_error,
+                "median_half_area": float(np.nanmedian(recipe.attributions.half_area)),
+                "median_border_share": float(np.nanmedian(recipe.attributions.border_share)),
+                "border_area": recipe.attributions.border_area,
+            }
+            for name, recipe in evidence.recipes.items()
+            if recipe.attributions
+        ],
         "has_norms": bool(evidence.norms.values),
         "has_neighbours": all(recipe.neighbours is not None for recipe in evidence.recipes.values()),
     }

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from math import floor, isfinite, isnan
 from typing import Any, Literal
 
+from bakeoff.analysis.attribution_maps import at_border, gathered
 from bakeoff.analysis.failed_cases import FailedCase
 from bakeoff.analysis.failure_evidence import FailureEvidence
 from bakeoff.analysis.image_groups import GroupName
@@ -17,7 +18,16 @@ from bakeoff.analysis.learning_history import summarise_history
 from bakeoff.analysis.unusual_facts import UnusualFact, unusual_colour, unusual_facts
 
 FindingKind = Literal[
-    "answers", "confusion", "group", "fact", "colour", "trend", "neighbours", "history", "label doubt"
+    "answers",
+    "confusion",
+    "group",
+    "attribution",
+    "fact",
+    "colour",
+    "trend",
+    "neighbours",
+    "history",
+    "label doubt",
 ]
 
 
@@ -54,6 +64,7 @@ def describe(case: FailedCase, evidence: FailureEvidence) -> tuple[Finding, ...]
         _answers(case, evidence),
         _confusion(case, evidence),
         _group(case, evidence),
+        *_attribution(case, evidence),
         *_unusual(case, evidence),
         *_trends(case, evidence),
         *_neighbours(case, evidence),
@@ -139,6 +150,44 @@ def _group(case: FailedCase, evidence: FailureEvidence) -> Finding:
             "num_images": evidence.predictions.num_images,
         },
     )
+
+
+def _attribution(case: FailedCase, evidence: FailureEvidence) -> Iterator[Finding]:
+    maps = evidence.recipes[case.recipe].attributions
+    place = maps.place(case.image_index) if maps else None
+    if maps is None or place is None:
+        return
+    true, predicted = _class_names(case, evidence)
+    num_runs = int(maps.num_runs[place])
+    for where, standing in (("gathered", gathered(maps, place)), ("border", at_border(maps, place))):
+        if standing is None:
+            continue
+        here = f"{100 * standing.value:.0f} %"
+        text = f"What speaks for {predicted} over {true} "
+        text += f"(integrated gradients, mean over {_count(num_runs, 'run')}) "
+        if where == "gathered":
+            text += f"is gathered: half of it lies in {here} of the image"
+        else:
+            text += (
+                f"lies at the border: {here} of it in the outer eighth, "
+                f"which is {100 * maps.border_area:.0f} % of the image"
+            )
+        yield Finding(
+            "attribution",
+            f"{text}; the median of the {_count(standing.num_reference, 'failed case')} of {case.recipe} "
+            f"with as many runs is {100 * standing.median:.0f} %.",
+            {
+                "where": where,
+                "true": true,
+                "predicted": predicted,
+                "num_runs": num_runs,
+                "value": standing.value,
+                "median": standing.median,
+                "share_beyond": standing.share_beyond,
+                "num_reference": standing.num_reference,
+            }
+            | ({"border_area": maps.border_area} if where == "border" else {}),
+        )
 
 
 def _unusual(case: FailedCase, evidence: FailureEvidence) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bakeoff.analysis.attribution_maps import RunMaps
 from bakeoff.analysis.failure_evidence import FailureEvidence, gather_evidence
 from bakeoff.analysis.learning_history import LearningHistory, learning_history
 from bakeoff.analysis.neighbours import Neighbours, nearest_training_images
@@ -22,7 +23,7 @@ def study_evidence(stored: StoredStudy) -> FailureEvidence | None:
     Parameters
     ----------
     stored
-        All results. Where training images or features were not kept, what needs them is left out.
+        All results. What needs training images, features or attributions is left out where none were kept.
 
     Returns
     -------
@@ -34,7 +35,11 @@ def study_evidence(stored: StoredStudy) -> FailureEvidence | None:
         return None
     neighbours: dict[str, Neighbours] = {}
     histories: dict[str, LearningHistory] = {}
+    attributions: dict[str, list[RunMaps]] = {}
     for recipe in predictions.recipes:
+        maps = stored.attributions_of(recipe.name)
+        if maps is not None:
+            attributions[recipe.name] = maps
         features = stored.features_of(recipe.name)
         if features is None or stored.train_labels is None:
             continue
@@ -45,5 +50,11 @@ def study_evidence(stored: StoredStudy) -> FailureEvidence | None:
             np.stack([run.train_true_probability for run in stored.runs_of(recipe.name)])
         )
     return gather_evidence(
-        predictions, stored.test_images, stored.train_images, stored.train_labels, neighbours, histories
+        predictions,
+        stored.test_images,
+        stored.train_images,
+        stored.train_labels,
+        neighbours,
+        histories,
+        attributions,
     )

@@ -95,6 +95,22 @@ def check_run(
         raise ValueError(f"train_true_probability is {dynamics.dtype} {dynamics.shape}, expected two axes")
 
 
+def check_attributions(
+    num_images: int, indices: NDArray[Any], maps: NDArray[Any], scale: NDArray[Any], error: NDArray[Any]
+) -> None:
+    """See that the attributions of a run fit together and to this many test images; else a ValueError."""
+    kinds = [str(array.dtype) for array in (indices, maps, scale, error)]
+    if kinds != ["int32", "int8", "float32", "float32"]:
+        raise ValueError(f"the attributions are {', '.join(kinds)}")
+    square = maps.ndim == 3 and 0 < maps.shape[1] == maps.shape[2]
+    if not square or not indices.shape == scale.shape == error.shape == maps.shape[:1]:
+        raise ValueError(f"the attributions do not fit together: {indices.shape} images, maps {maps.shape}")
+    if len(indices) and (indices[0] < 0 or indices[-1] >= num_images or (np.diff(indices) <= 0).any()):
+        raise ValueError(f"the attributions are not of {num_images} test images in ascending order")
+    if not (np.isfinite(scale).all() and np.isfinite(error).all()):
+        raise ValueError("the attributions are not finite")
+
+
 def check_history(history: dict[str, NDArray[np.float64]]) -> None:
     """See that a history has its columns and at least one epoch; else a ValueError."""
     missing = [name for name in HISTORY_COLUMNS if name not in history]

@@ -84,6 +84,9 @@ class Layout:
     def features(self, recipe: str, seed: int) -> Path:
         return self.run(recipe, seed) / "features.npz"
 
+    def attributions(self, recipe: str, seed: int) -> Path:
+        return self.run(recipe, seed) / "attributions.npz"
+
     def weights(self, recipe: str, seed: int) -> Path:
         return self.run(recipe, seed) / "best.safetensors"
 

@@ -11,10 +11,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from bakeoff.analysis.attribution_maps import RunMaps
 from bakeoff.analysis.predictions import Predictions, RecipePredictions
 from bakeoff.errors import BakeoffError, shorten
 from bakeoff.store.arrays import read_arrays
-from bakeoff.store.checking import check_data, check_history, check_images, check_run
+from bakeoff.store.checking import check_attributions, check_data, check_history, check_images, check_run
 from bakeoff.store.layout import FORMAT_VERSION, Layout
 from bakeoff.study import Study, study_from_toml
 
@@ -119,6 +120,26 @@ class StoredStudy:
             test.append(test_features)
             train.append(train_features)
         return (test, train) if test else None
+
+    def attributions_of(self, recipe: str) -> list[RunMaps] | None:
+        """Attribution maps of the test images that each run gets wrong, one entry a seed.
+
+        None where a finished run has none: its model has no gradient, or a version that kept none trained it.
+        """
+        layout = Layout(self.root)
+        found = []
+        for run in self.runs_of(recipe):
+            path = layout.attributions(recipe, run.seed)
+            if not path.exists():
+                return None
+            try:
+                arrays = read_arrays(path, "image_indices", "maps", "scale", "error")
+                check_attributions(len(self.test_labels), *arrays)
+            except (OSError, ValueError) as error:
+                raise _damaged(layout, recipe, run.seed, error) from error
+            indices, maps, scale, missed = arrays
+            found.append(RunMaps(indices, maps * scale[:, None, None], missed))
+        return found or None
 
     def predictions(self) -> Predictions:
         """What the finished runs say of the test images; recipes without a finished run are left out."""

@@ -196,6 +196,13 @@ def save_run(
         }
         write_atomically(layout.features(recipe, seed), lambda file: np.savez(file, **features))
 
+    layout.attributions(recipe, seed).unlink(missing_ok=True)  # of a run before this one
+    if run.attributions is not None:
+        attributions: dict[str, Any] = {"identity": np.array(identity), **vars(run.attributions)}
+        write_atomically(
+            layout.attributions(recipe, seed), lambda file: np.savez_compressed(file, **attributions)
+        )
+
     arrays: dict[str, Any] = {
         "identity": np.array(identity),
         "recipe": np.array(recipe),

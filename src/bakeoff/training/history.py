@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from bakeoff.training.attribution import Attributions
 from bakeoff.training.preprocessing import Preprocessing
 
 
@@ -58,6 +59,8 @@ class TrainedRun:
         Trainable parameters.
     test_features, train_features
         float16 [num_images, num_features], from `penultimate_features`; None where the model has none.
+    attributions
+        Of the test images that the run gets wrong; None where the model has no gradient.
     """
 
     weights: dict[str, Tensor]
@@ -71,6 +74,7 @@ class TrainedRun:
     num_parameters: int
     test_features: NDArray[np.float16] | None
     train_features: NDArray[np.float16] | None
+    attributions: Attributions | None = None
 
 
 class Observer(Protocol):

@@ -15,6 +15,7 @@ from torch.optim.swa_utils import AveragedModel
 from bakeoff.data.image_data import ImageData, Split
 from bakeoff.models import build_model, count_parameters
 from bakeoff.study.recipe import Recipe
+from bakeoff.training.attribution import attribute_wrong_answers
 from bakeoff.training.augmentation import Augmentation, Blend
 from bakeoff.training.averaging import build_average
 from bakeoff.training.evaluation import evaluated, loss_and_accuracy, predict_logits
@@ -144,18 +145,21 @@ def train(
         )
 
     parts.kept.load_state_dict(state.best_weights)
+    test = data.test
+    test_logits = predict_logits(asked, test.images, preprocessing)
     return TrainedRun(
         weights=state.best_weights,
         preprocessing=preprocessing,
         history=state.history,
         checkpoint_epoch=state.best_epoch,
         val_logits=state.best_val_logits,
-        test_logits=predict_logits(asked, data.test.images, preprocessing),
+        test_logits=test_logits,
         train_true_probability=state.train_true_probability,
         val_true_probability=state.val_true_probability,
         num_parameters=count_parameters(parts.kept),
-        test_features=penultimate_features(parts.kept, data.test.images, preprocessing),
+        test_features=penultimate_features(parts.kept, test.images, preprocessing),
         train_features=penultimate_features(parts.kept, data.train.images, preprocessing),
+        attributions=attribute_wrong_answers(asked, test.images, test.labels, test_logits, preprocessing),
     )
 
 

@@ -1,0 +1,109 @@
+"""Attribution maps of wrong answers, held against models whose attributions are known by calculation."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from bakeoff.models.lenet5 import LeNet5
+from bakeoff.training.attribution import attribute_wrong_answers, cells_a_side
+from bakeoff.training.evaluation import predict_logits
+from bakeoff.training.preprocessing import Preprocessing
+
+PREPROCESSING = Preprocessing((0.5, 0.4, 0.3), (0.25, 0.3, 0.2), 32)
+
+
+def images_of(size, count=40):
+    return np.random.default_rng(0).integers(0, 256, (count, size, size, 3), dtype=np.uint8)
+
+
+def attribute(model, images, labels):
+    logits = predict_logits(model, images, PREPROCESSING)
+    return attribute_wrong_answers(model, images, labels, logits, PREPROCESSING), logits
+
+
+@pytest.mark.parametrize("size", [28, 32, 50])
+def test_a_linear_models_maps_are_weights_times_pixels(size):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(3 * size**2, 4))
+    images, labels = images_of(size), np.arange(40) % 4
+    found, logits = attribute(model, images, labels)
+    predicted = logits.argmax(axis=1)
+    assert found.image_indices.tolist() == np.flatnonzero(predicted != labels).tolist()
+    assert found.maps.shape[1:] == (cells_a_side(size),) * 2
+    weights = model[1].weight.detach().double().numpy().reshape(4, 3, size, size)
+    num_cells = cells_a_side(size)
+    # Cut each pixel into num_cells x num_cells: an independent way to sum over cells that cut pixels.
+    for image, cells, scale in zip(found.image_indices, found.maps, found.scale, strict=True):
+        pixels = PREPROCESSING(images[[image]])[0].double().numpy()
+        exact = ((weights[predicted[image]] - weights[labels[image]]) * pixels).sum(axis=0)
+        fine = np.kron(exact, np.ones((num_cells, num_cells))) / num_cells**2
+        blocks = fine.reshape(num_cells, size, num_cells, size).sum(axis=(1, 3))
+        np.testing.assert_allclose(cells * scale, blocks, atol=0.51 * scale + 1e-5)
+        assert np.abs(cells).max() == 127
+    assert found.error.max() < 1e-5
+
+
+def test_cells_of_lenet_sum_to_the_change_of_the_lead():
+    torch.manual_seed(1)
+    model = LeNet5(10, 32, batch_norm=True)
+    for parameter in model.parameters():
+        parameter.data *= 2  # far from linear
+    images, labels = images_of(32, 70), np.arange(70) % 10
+    found, logits = attribute(model, images, labels)
+    with torch.no_grad():
+        baseline = model(torch.zeros(1, 3, 32, 32))[0].numpy()
+    assert len(found.image_indices) > 50
+    for image, cells, scale, error in zip(*vars(found).values(), strict=True):
+        answer, label = logits[image].argmax(), labels[image]
+        change = (logits[image, answer] - logits[image, label]) - (baseline[answer] - baseline[label])
+        rounding = scale * cells.size / 2
+        missed = abs((cells * scale).sum() - change)
+        assert missed <= error * np.abs(cells * scale).sum() * 1.1 + rounding
+    assert 0 < np.median(found.error) < 0.05
+
+
+def test_the_same_run_gives_the_same_bytes_whatever_images_are_right():
+    model, images = LeNet5(10, 32), images_of(32, 100)
+    predicted = predict_logits(model, images, PREPROCESSING).argmax(axis=1)
+    first, _ = attribute(model, images, (predicted + 1) % 10)
+    again, _ = attribute(model, images, (predicted + 1) % 10)
+    for name, value in vars(first).items():
+        assert value.tobytes() == vars(again)[name].tobytes()
+    assert all(parameter.grad is None for parameter in model.parameters())
+    assert not model.training
+
+
+def test_a_run_without_a_wrong_answer_has_no_map():
+    model, images = LeNet5(10, 32), images_of(32, 5)
+    labels = predict_logits(model, images, PREPROCESSING).argmax(axis=1)
+    found, _ = attribute(model, images, labels)
+    assert found.maps.shape == (0, 16, 16)
+    assert found.maps.dtype == np.int8
+
+
+class NoGradient(nn.Module):
+    """Counts bright pixels: right answers can be had from it, a gradient cannot."""
+
+    def forward(self, images):
+        bright = (images > 0).sum(dim=(2, 3)).float()
+        return bright[:, :2] - bright[:, 1:]
+
+
+def test_a_model_without_a_gradient_has_none():
+    found, _ = attribute(NoGradient(), images_of(32), np.arange(40) % 2)
+    assert found is None
+
+
+class RootOfNegative(nn.Module):
+    def forward(self, images):
+        first = images.mean(dim=(1, 2, 3))
+        return torch.stack([first, torch.where(first < 0, 1.0, first.sqrt())], dim=1)
+
+
+def test_maps_that_are_not_finite_are_left_out():
+    """The answer to a black image is finite, but its gradient is that of the root of a negative number."""
+    images = np.repeat(np.array([0, 255], np.uint8), 32**2 * 3).reshape(2, 32, 32, 3)
+    found, logits = attribute(RootOfNegative(), images, np.array([0, 1]))
+    assert logits.argmax(axis=1).tolist() == [1, 0]
+    assert found.image_indices.tolist() == [1]
