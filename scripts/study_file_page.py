@@ -1,0 +1,115 @@
+"""Write docs/study-file.md from the settings and their docstrings.
+
+    python scripts/study_file_page.py
+
+A test compares the page with what this gives, so it is never behind the code.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from bakeoff.study.data_settings import DataSettings
+from bakeoff.study.model_settings import CustomModelSettings
+from bakeoff.study.recipe import NAMED_TABLES, PLAIN_TABLES, Recipe
+from bakeoff.study.study import Published, Study
+
+PAGE = Path(__file__).parents[1] / "docs" / "study-file.md"
+
+INTRODUCTION = """\
+# The study file
+
+A study file is [TOML](https://toml.io). `bakeoff show STUDY` prints one with every key written out; `--set KEY=VALUE`
+sets any key for one command. An unknown key, or a value out of range, is refused with the valid ones.
+
+What a recipe does not say is taken from `[defaults]`, which may hold any key of a recipe, and what `[defaults]` does not
+say from the defaults below. A table is merged key by key; one that names another model, optimizer or schedule replaces
+the whole table. `optimizer = "sgd"` is short for `optimizer = { name = "sgd" }`.
+
+This page is written from the code by `scripts/study_file_page.py`.
+"""
+
+SCALARS = {"integer": "whole number", "number": "number", "string": "text", "boolean": "true or false"}
+
+
+def page() -> str:
+    """The whole page as Markdown."""
+    parts = [INTRODUCTION, _section("At the top", Study, skip=("data", "recipes", "published"))]
+    parts.append(_section("`[data]`", DataSettings))
+    parts.append(_section("`[recipes.NAME]` and `[defaults]`", Recipe, skip=(*NAMED_TABLES, *PLAIN_TABLES)))
+    for table, settings in PLAIN_TABLES.items():
+        parts.append(_section(f"`{table}` of a recipe", settings))
+    for table, choices in NAMED_TABLES.items():
+        about = _sentences(Recipe.model_fields[table].description)
+        default = Recipe.model_fields[table].default.name
+        parts.append(f'## `{table}` of a recipe\n\n{about} Default: `name = "{default}"`.\n')
+        for name, settings in choices.items():
+            parts.append(_section(f'`name = "{name}"`', settings, level=3, skip=("name",)))
+        if table == "model":
+            parts.append(_section('`name = "package.module:Class"`', CustomModelSettings, level=3))
+    parts.append(_section("`[published.NAME]`", Published))
+    return "\n".join(parts)
+
+
+def _section(
+    title: str, settings: type[BaseModel], *, level: int = 2, skip: tuple[str, ...] | list[str] = ()
+) -> str:
+    about = (settings.__doc__ or "").strip()
+    lines = [f"{'#' * level} {title}", "", _sentences(about), ""]
+    properties = settings.model_json_schema()["properties"]
+    fields = {name: field for name, field in settings.model_fields.items() if name not in skip}
+    if fields:
+        lines += ["| key | default | takes | |", "| --- | --- | --- | --- |"]
+        lines += [_row(name, field, properties[name]) for name, field in fields.items()]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _row(name: str, field: FieldInfo, schema: dict[str, Any]) -> str:
+    if field.is_required():
+        default = "required"
+    elif (value := field.get_default(call_default_factory=True)) is None:
+        default = "none"
+    else:
+        default = f"`{json.dumps(value)}`"
+    return f"| `{name}` | {default} | {_takes(schema)} | {_sentences(field.description)} |"
+
+
+def _takes(schema: dict[str, Any]) -> str:
+    """The values that may stand there, from a field's JSON schema."""
+    if "enum" in schema:
+        return " or ".join(f"`{json.dumps(value)}`" for value in schema["enum"])
+    if "anyOf" in schema:
+        return _takes(next(kind for kind in schema["anyOf"] if kind["type"] != "null"))
+    match schema["type"]:
+        case "array":
+            items = schema.get("items") or schema["prefixItems"][0]
+            return f"list of {_takes(items)}"
+        case "object":
+            return "table"
+    bounds = [
+        f"{words} {schema[key]:,}".replace(",", "")
+        for key, words in (
+            ("minimum", "from"),
+            ("exclusiveMinimum", "above"),
+            ("maximum", "to"),
+            ("exclusiveMaximum", "below"),
+        )
+        if key in schema
+    ]
+    return " ".join([SCALARS[schema["type"]], *bounds])
+
+
+def _sentences(text: str | None) -> str:
+    """A docstring as one line of Markdown."""
+    return re.sub(r"\s+", " ", text or "").replace("|", "\\|").replace("[", "\\[").strip()
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
