@@ -25,12 +25,13 @@ PAGE = Path(__file__).parents[1] / "docs" / "study-file.md"
 INTRODUCTION = """\
 # The study file
 
-A study file is [TOML](https://toml.io). `bakeoff show STUDY` prints one with every key written out; `--set KEY=VALUE`
-sets any key for one command. An unknown key, or a value out of range, is refused with the valid ones.
+A study file is [TOML](https://toml.io). `bakeoff show STUDY` prints one with every key written out;
+`--set KEY=VALUE` sets any key for one command. An unknown key, or a value out of range, is refused with the
+valid ones.
 
-What a recipe does not say is taken from `[defaults]`, which may hold any key of a recipe, and what `[defaults]` does not
-say from the defaults below. A table is merged key by key; one that names another model, optimizer or schedule replaces
-the whole table. `optimizer = "sgd"` is short for `optimizer = { name = "sgd" }`.
+What a recipe does not say is taken from `[defaults]`, which may hold any key of a recipe, and what that does
+not say from the defaults below. A table is merged key by key; one that names another model, optimizer or
+schedule replaces the whole table. `optimizer = "sgd"` is short for `optimizer = { name = "sgd" }`.
 
 This page is written from the code by `scripts/study_file_page.py`.
 """

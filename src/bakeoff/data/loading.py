@@ -7,6 +7,7 @@ import difflib
 import hashlib
 import os
 import stat
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -29,9 +30,19 @@ from bakeoff.data.stl10_binary import list_stl10
 from bakeoff.errors import BakeoffError, shorten
 from bakeoff.study.data_settings import DataSettings
 
-KINDS = ("digits", "splits", "folder", "stl10", "cifar10")
+FOLDER_SOURCES: dict[str, Callable[[Path, DataSettings], Listing]] = {
+    "splits": lambda directory, settings: list_split_files(
+        directory, first_line_is_header=settings.first_line_is_header
+    ),
+    "folder": lambda directory, _: list_class_folders(directory),
+    "stl10": list_stl10,
+    "cifar10": lambda directory, _: list_cifar10(directory),
+}
+"""What lists the images of a source KIND:DIR."""
+
+KINDS = ("digits", *FOLDER_SOURCES)
 ARRAYS = "arrays"
-VALID_SOURCES = "digits, splits:DIR, folder:DIR, stl10:DIR, cifar10:DIR"
+VALID_SOURCES = ", ".join(["digits", *(f"{kind}:DIR" for kind in FOLDER_SOURCES)])
 
 MAX_FILE_BYTES = 1 << 30
 """Of one image: more than a file within the pixel limit needs, uncompressed."""
@@ -105,22 +116,10 @@ def _list_source(settings: DataSettings) -> Listing:
     try:
         directory = Path(folder).expanduser()
         _require_directory(directory)
-        return _list_directory(kind, directory, settings)
+        return FOLDER_SOURCES[kind](directory, settings)
     except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: ~NAME of no user; ValueError: NUL
         reason = getattr(error, "strerror", None) or error
         raise BakeoffError(f"cannot read data source {shorten(settings.source)}: {reason}") from error
-
-
-def _list_directory(kind: str, directory: Path, settings: DataSettings) -> Listing:
-    match kind:
-        case "splits":
-            return list_split_files(directory, first_line_is_header=settings.first_line_is_header)
-        case "folder":
-            return list_class_folders(directory)
-        case "stl10":
-            return list_stl10(directory, settings)
-        case _:
-            return list_cifar10(directory)
 
 
 def _require_directory(directory: Path) -> None:
