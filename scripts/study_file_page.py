@@ -66,7 +66,7 @@ def _section(
     properties = settings.model_json_schema()["properties"]
     fields = {name: field for name, field in settings.model_fields.items() if name not in skip}
     if fields:
-        lines += ["| key | default | takes | |", "| --- | --- | --- | --- |"]
+        lines += ["| key | default | |", "| --- | --- | --- |"]
         lines += [_row(name, field, properties[name]) for name, field in fields.items()]
         lines.append("")
     return "\n".join(lines)
@@ -79,19 +79,19 @@ def _row(name: str, field: FieldInfo, schema: dict[str, Any]) -> str:
         default = "none"
     else:
         default = f"`{json.dumps(value)}`"
-    return f"| `{name}` | {default} | {_takes(schema)} | {_sentences(field.description)} |"
+    return f"| `{name}` | {default} | {_sentences(field.description)} *{_takes(schema).capitalize()}.* |"
 
 
 def _takes(schema: dict[str, Any]) -> str:
     """The values that may stand there, from a field's JSON schema."""
     if "enum" in schema:
-        return " or ".join(f"`{json.dumps(value)}`" for value in schema["enum"])
+        return "one of " + ", ".join(f"`{json.dumps(value)}`" for value in schema["enum"])
     if "anyOf" in schema:
         return _takes(next(kind for kind in schema["anyOf"] if kind["type"] != "null"))
     match schema["type"]:
         case "array":
             items = schema.get("items") or schema["prefixItems"][0]
-            return f"list of {_takes(items)}"
+            return f"list, each a {_takes(items)}"
         case "object":
             return "table"
     bounds = [
