@@ -117,6 +117,7 @@ INSTEAD: dict[str, Callable[[list[str], Path], None]] = {
     "pip install": extras_exist,
     "python -m venv": tool_is_there,
     "pytest": is_what_ci_runs,
+    "mypy": is_what_ci_runs,
     "ruff": is_what_ci_runs,
     "mkdocs": is_what_ci_runs,
     "tensorboard": folder_is_there,
@@ -247,18 +248,39 @@ def test_every_console_line_is_a_command_or_output_of_one():
             assert not blocks(page, language), f"{name_of(page)}: write ```console, which is tested"
 
 
-def test_the_python_page_runs_from_top_to_bottom(scratch):
-    cells = [text for title, text in blocks(REPOSITORY / "docs" / "python.md", "python") if not title]
+def python_cells(page: Path) -> list[str]:
+    return [text for title, text in blocks(page, "python") if not title]
+
+
+WITH_PYTHON = {
+    "docs/python.md": (
+        r"dropout .*(undecided|better|worse|equivalent)",
+        r"^dropout 0\.\d+ 0\.\d+ [01]\.\d+$",
+    ),
+    "docs/predict.md": (r"^holiday/\w+\.png (airplane|cat|dog) [01]\.\d+$",),
+}
+"""Pages whose Python runs from top to bottom, and what it prints."""
+FRAGMENTS = {"docs/architecture.md"}
+
+
+def test_all_python_shown_is_run():
+    assert {name_of(page) for page in PAGES if python_cells(page)} == {*WITH_PYTHON, *FRAGMENTS}
+
+
+@pytest.mark.parametrize("page", WITH_PYTHON)
+def test_a_pages_python_runs_from_top_to_bottom(page, scratch):
+    cells = python_cells(REPOSITORY / page)
     # Worker processes import the script, so the cells stand below the usual guard.
     script = (
         'if __name__ == "__main__":\n'
         f"    for cell in {cells!r}:\n"
         '        exec(compile(cell, "cell", "exec"), globals())\n'
     )
-    (scratch.folder / "python_page.py").write_text(script, encoding="utf-8")
-    said = scratch.run(f"{shlex.quote(sys.executable)} python_page.py")
-    assert re.search(r"dropout .*(undecided|better|worse|equivalent)", said)
-    assert re.search(r"^dropout 0\.\d+ 0\.\d+ [01]\.\d+$", said, re.MULTILINE)
+    file = scratch.folder / f"{Path(page).stem}_page.py"
+    file.write_text(script, encoding="utf-8")
+    said = scratch.run(f"{shlex.quote(sys.executable)} {file.name}")
+    for pattern in WITH_PYTHON[page]:
+        assert re.search(pattern, said, re.MULTILINE), said
 
 
 def test_every_study_file_shown_is_one():
