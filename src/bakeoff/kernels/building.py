@@ -55,8 +55,8 @@ def find_compiler() -> list[str] | None:
     return next(([name] for name in ("c++", "g++", "clang++") if shutil.which(name)), None)
 
 
-def build(folder: Path) -> tuple[list[Path], list[str]]:
-    """Build what can be built.
+def build(folder: Path, names: tuple[str, ...] | None = None) -> tuple[list[Path], list[str]]:
+    """Build what can be built of these instruction sets (default: those worth it on this machine).
 
     Returns
     -------
@@ -66,7 +66,7 @@ def build(folder: Path) -> tuple[list[Path], list[str]]:
         A line for each thing that could not be built, and why. Nothing is raised: without kernels PyTorch's
         own operations are used.
     """
-    names = instruction_sets()
+    names = instruction_sets() if names is None else names
     if not names:
         return [], [f"no kernels for {platform.machine() or 'this machine'}"]
     compiler = find_compiler()
