@@ -132,23 +132,32 @@ def _run_all(
     if display:
         display.begin(study, data, todo, num_workers)
     finished: list[Task] = []
+
+    def take(event: Event) -> None:
+        if display:
+            display.handle(event)
+        if isinstance(event, RunFinished):
+            finished.append(event.task)
+        elif isinstance(event, RunFailed):
+            failed.append(event)
+            task = event.task
+            save_failure(
+                layout, task.recipe, task.seed, task.identity, event.reason, try_again=event.try_again
+            )
+
     if todo:
         events = run_in_processes(todo, Job(study, data.directory, layout.root), num_workers)
         try:
             for event in events:
-                if display:
-                    display.handle(event)
-                if isinstance(event, RunFinished):
-                    finished.append(event.task)
-                elif isinstance(event, RunFailed):
-                    failed.append(event)
-                    task = event.task
-                    save_failure(
-                        layout, task.recipe, task.seed, task.identity, event.reason, try_again=event.try_again
-                    )
+                take(event)
         finally:
             events.close()
         check_still_there(layout)
+    for runs in (taken_up, finished):
+        for task in runs.copy():
+            if run_state(layout, task.recipe, task.seed, task.identity) != "finished":
+                runs.remove(task)
+                take(RunFailed(task, "its results were deleted while the study ran", try_again=True))
     return Outcome(layout.root, tuple(taken_up), tuple(finished), tuple(failed))
 
 

@@ -12,10 +12,11 @@ import pytest
 from PIL import Image
 from sklearn.metrics import confusion_matrix
 
+from bakeoff.audit import Audit, Finding, ImageName, Pair
 from bakeoff.errors import BakeoffError
 from bakeoff.report import build_report
 from bakeoff.report.building import to_json
-from bakeoff.store import load_study_folder
+from bakeoff.store import Layout, load_study_folder, save_audit
 
 FIGURES = {
     "loss-plain",
@@ -197,6 +198,65 @@ def test_a_study_whose_runs_all_failed_still_has_a_page(tmp_path: Path, study_ma
     assert "<svg" not in text
     assert not (page.parent / "comparison.json").exists()
     assert 'id="method"' in text
+
+
+def test_what_an_earlier_report_wrote_of_a_recipe_that_left_is_removed(tmp_path: Path, study_maker) -> None:
+    root = study_maker(tmp_path / "study", seeds=1, epochs=1)
+    report = build_report(root).parent
+    mine = report / "figures" / "loss-mine.png"
+    mine.write_text("not Bakeoff's")
+    first = {path.name for path in report.rglob("*.*")}
+    assert {"loss-plain.svg", "loss-normed.svg", "comparison.json", "comparison-accuracies.png"} <= first
+
+    study = root / "study.toml"
+    study.write_text(
+        re.sub(r"\[recipes\.normed\].*?(?=\n\[published)", "", study.read_text(), flags=re.DOTALL)
+    )
+    build_report(root)
+    left = {path.name for path in report.rglob("*.*")}
+    assert not [name for name in left if "normed" in name]
+    assert {"loss-plain.svg", "loss-mine.png", "curves.csv", "index.html"} <= left
+    assert "comparison.json" in left  # of one recipe: its interval
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '["../study.toml", "../runs/plain/seed-0/history.csv", "/etc/passwd", "figures/../index.html", 3]',
+        '["figures/../../data.json", "index.html", "figures", "tables/..csv/x.csv", ""]',
+        "{}", "[[", "[" * 100_000, "null",
+    ],
+)  # fmt: skip
+def test_a_list_of_files_by_somebody_else_deletes_nothing(tmp_path: Path, study_maker, content: str) -> None:
+    root = study_maker(tmp_path / "study", recipes=("plain",), seeds=1, epochs=1)
+    build_report(root)
+    before = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
+    (root / "report/files.json").write_text(content)
+    build_report(root)
+    assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before
+
+
+def test_leaks_are_told_at_the_top_with_their_pairs(tmp_path: Path, study_maker) -> None:
+    root = study_maker(tmp_path / "study", recipes=("plain",), seeds=1, epochs=1)
+    first, second = ImageName("train", "train/<7>.png", "one"), ImageName("test", "test/9.png", "one")
+    leak = Finding(
+        "leak", "near-train-test", 1, "1 test image is a near duplicate of an image of train.", "Remove it.",
+        num_groups=1, pairs=(Pair(first, second, "near", 0.0421),),
+    )  # fmt: skip
+    odd = Finding(
+        "warning",
+        "odd-shapes",
+        1,
+        "1 image is odd.",
+        "Crop it.",
+        images=(ImageName("val", "val/<3>.png", "two"),),
+    )
+    save_audit(Layout(root), Audit("digits", "0" * 64, 1000, (leak, odd), ()).to_dict())
+    text = html.unescape(build_report(root).read_text("utf-8"))
+    top, pairs = text.index("1 test image is a near duplicate"), text.index("train/<7>.png")
+    assert top < pairs < text.index('<section id="comparison">')
+    assert "test/9.png (one): near, distance 0.04" in text
+    assert "val/<3>.png (two)" in text[text.index("1 image is odd") :]
 
 
 def test_a_hundred_classes(tmp_path: Path, study_maker) -> None:

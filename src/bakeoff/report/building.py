@@ -21,7 +21,7 @@ from bakeoff.report.gallery import gallery
 from bakeoff.report.page import published_losses, render, script, settings_side_by_side
 from bakeoff.report.tables import report_tables
 from bakeoff.report.thumbnails import png_data_uri
-from bakeoff.store import Layout, StoredStudy, load_study_folder, write_atomically, write_text
+from bakeoff.store import Layout, StoredStudy, load_study_folder, remove_stale, write_atomically, write_text
 from bakeoff.study import study_to_toml
 
 
@@ -63,18 +63,22 @@ def build_report(study_dir: Path) -> Path:
     figures |= {f"confusion-{name}": figure for name, figure in confusions.items()}
     figures |= {"class-accuracies": class_accuracies} if class_accuracies else {}
     figures |= {f"comparison-{name.replace('_', '-')}": figure for name, figure in compared.items()}
+    written: list[Path] = []
     for name, figure in figures.items():
         write_text(layout.report_figure(name, "svg"), figure.svg)
         write_bytes(layout.report_figure(name, "png"), figure.png)
+        written += [layout.report_figure(name, "svg"), layout.report_figure(name, "png")]
 
     tables = report_tables(summary)
     if comparison:
         tables |= {f"comparison_{name}": text for name, text in comparison_tables(comparison).items()}
         write_text(layout.report_comparison, to_json(comparison))
+        written.append(layout.report_comparison)
     if evidence:
         tables |= failure_tables(summary)
     for name, text in tables.items():
         write_text(layout.report_table(name), text)
+        written.append(layout.report_table(name))
     write_text(layout.report_summary, to_json(summary))
 
     gallery_script, gallery_script_source = script("gallery.js")
@@ -100,6 +104,7 @@ def build_report(study_dir: Path) -> Path:
         study_toml=study_to_toml(stored.study),
     )
     write_text(layout.report_page, page)
+    remove_stale(layout, written)
     return layout.report_page
 
 

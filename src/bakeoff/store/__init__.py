@@ -13,6 +13,7 @@ from bakeoff.store.reading import (
     run_state,
     stored_audit,
 )
+from bakeoff.store.stale import remove_stale
 from bakeoff.store.status import RunStatus, study_status
 from bakeoff.store.unfinished import UnfinishedRun
 from bakeoff.store.weights import StoredWeights, read_weights
@@ -42,6 +43,7 @@ __all__ = [
     "open_atomically",
     "prepare_folder",
     "read_weights",
+    "remove_stale",
     "run_identity",
     "run_state",
     "save_audit",

@@ -63,6 +63,10 @@ class Layout:
     def report_comparison(self) -> Path:
         return self.report / "comparison.json"
 
+    @property
+    def report_files(self) -> Path:
+        return self.report / "files.json"
+
     def report_figure(self, name: str, suffix: str) -> Path:
         return self.report / "figures" / f"{name}.{suffix}"
 
