@@ -11,6 +11,7 @@ from PIL import Image
 from scipy.stats import fisher_exact
 from sklearn.linear_model import LogisticRegression
 
+from bakeoff.analysis.attribution_maps import RunMaps
 from bakeoff.analysis.error_trends import EndContrast, ErrorTrend, Estimate
 from bakeoff.analysis.failure_evidence import gather_evidence
 from bakeoff.analysis.findings import describe
@@ -77,7 +78,17 @@ def evidence(study):
         train_labels,
         {n: nearest_training_images(test, train, train_labels) for n, (test, train) in features.items()},
         {n: learning_history(dynamic) for n, dynamic in dynamics.items()},
+        {recipe.name: list(random_maps(predictions, recipe)) for recipe in predictions.recipes},
     )
+
+
+def random_maps(predictions, recipe):
+    rng = np.random.default_rng(1)
+    for answers in recipe.predicted:
+        wrong = np.flatnonzero(answers != predictions.labels)
+        maps = rng.normal(size=(len(wrong), 16, 16)).astype(np.float32)
+        maps[::40, :3] += 9.0
+        yield RunMaps(wrong, maps, np.zeros(len(wrong), np.float32))
 
 
 @pytest.fixture(scope="module")
@@ -231,6 +242,15 @@ def test_label_doubts_are_recomputed(study, all_findings):
         assert numbers["suggested"] == NAMES[mean[image].argmax()]
         assert numbers["suggested_probability"] == pytest.approx(mean[image].max(), abs=1e-6)
         assert numbers["agreement"] == pytest.approx(np.mean(mean.argmax(axis=1) == predictions.labels))
+
+
+def test_attributions_are_told_where_they_are_unlike_the_others(all_findings):
+    told = of_kind(all_findings, "attribution")
+    assert {numbers["where"] for *_, numbers in told} == {"gathered", "border"}
+    for _, _, numbers in told:
+        assert 0.95 <= numbers["share_beyond"] < 1
+        beyond = numbers["value"] - numbers["median"]
+        assert beyond > 0 if numbers["where"] == "border" else beyond < 0
 
 
 def rendered(value):

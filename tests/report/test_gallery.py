@@ -104,6 +104,6 @@ def test_the_sheet_holds_the_images_in_their_order(data: dict, page: Path, store
         sheet = np.asarray(image).astype(int)
     size = stored.test_images.shape[1]
     for place, index in enumerate(data["images"]["index"]):
-        row, column = divmod(place, data["sheet"]["columns"])
+        row, column = divmod(place, data["sheets"]["images"]["columns"])
         tile = sheet[row * size : (row + 1) * size, column * size : (column + 1) * size]
         assert np.abs(tile - stored.test_images[index]).mean() < 4

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import resources
 from pathlib import Path
 
@@ -10,12 +10,16 @@ import numpy as np
 import pytest
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.actions.action_builder import ActionBuilder
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
+from bakeoff.report import build_report
 from bakeoff.store import load_study_folder
 
+StudyMaker = Callable[..., Path]
 WIDTHS = (390, 1280)
 SCHEMES = ("light", "dark")
 
@@ -279,15 +283,10 @@ def test_a_cell_of_the_confusion_matrix_and_a_pair_lead_to_their_images(
     predicted = int(answers[wrong][0])
     expected = ((answers == predicted) & (labels == true)).any(axis=0).sum()
     open_gallery(browser, page, width, scheme)
-    # Where a finger or a pointer meets the cell: the number on it must not be in the way.
-    browser.execute_script(
-        """const cell = document.getElementById(arguments[0]);
-        cell.scrollIntoView({ block: "center", inline: "center" });
-        const box = cell.getBoundingClientRect();
-        document.elementFromPoint(box.left + box.width / 2, box.top + box.height / 2)
-            .dispatchEvent(new MouseEvent("click", { bubbles: true }))""",
-        f"confusion-normed-cell-{true}-{predicted}",
-    )
+    # A real click in the middle of the cell: the number on it must not be in the way.
+    cell = browser.find_element(By.ID, f"confusion-normed-cell-{true}-{predicted}")
+    browser.execute_script("arguments[0].scrollIntoView({ block: 'center', inline: 'center' })", cell)
+    ActionChains(browser).move_to_element(cell).click().perform()
     assert num_found(browser) == expected
     assert browser.find_element(By.ID, "gallery-title") == browser.switch_to.active_element
 
@@ -298,8 +297,140 @@ def test_a_cell_of_the_confusion_matrix_and_a_pair_lead_to_their_images(
     assert num_found(browser) == ((answers == predicted) & (labels == true)).any(axis=0).sum()
 
 
-def test_axe_finds_nothing_serious_in_an_open_case(browser: webdriver.Chrome, page: Path) -> None:
-    open_gallery(browser, page, 1280, "dark")
+@pytest.fixture(scope="module")
+def page_of_many_classes(study_maker: StudyMaker, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """More classes than a confusion matrix has numbers for: it is one picture."""
+    names = [f"class {number}" for number in range(18)]
+    root = tmp_path_factory.mktemp("many") / "study"
+    return build_report(study_maker(root, class_names=names, recipes=("plain",), seeds=2, epochs=1))
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_matrix_without_numbers_leads_to_its_images_too(
+    browser: webdriver.Chrome, page_of_many_classes: Path, width: int, scheme: str
+) -> None:
+    answers, labels = answers_of(page_of_many_classes.parent.parent, "plain")
+    predicted = int(np.bincount(answers.ravel()).argmax())
+    true = (predicted + 7) % 18
+    expected = int(((answers == predicted) & (labels == true)).any(axis=0).sum())
+    assert expected > 0
+    open_gallery(browser, page_of_many_classes, width, scheme)
+    area = browser.find_element(By.ID, "confusion-plain-plot-area")
+    browser.execute_script("arguments[0].scrollIntoView({ block: 'center', inline: 'center' })", area)
+    place = browser.execute_script(
+        """const box = arguments[0].getBoundingClientRect(), [down, across] = arguments.slice(1);
+        return [box.left + (across + 0.5) * box.width / 18, box.top + (down + 0.5) * box.height / 18]""",
+        area,
+        true,
+        predicted,
+    )
+    if not 0 < place[0] < width:  # beyond the edge of a box that scrolls
+        browser.execute_script(
+            "arguments[0].closest('.wide').scrollLeft += arguments[1]", area, place[0] - width / 2
+        )
+        place[0] = width / 2
+    builder = ActionBuilder(browser)
+    builder.pointer_action.move_to_location(round(place[0]), round(place[1])).click()
+    builder.perform()
+    assert num_found(browser) == expected
+    assert Select(browser.find_element(By.ID, "gallery-true")).first_selected_option.text == f"class {true}"
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_matrix_works_by_keyboard(
+    browser: webdriver.Chrome, page_of_many_classes: Path, width: int, scheme: str
+) -> None:
+    answers, labels = answers_of(page_of_many_classes.parent.parent, "plain")
+    predicted = int(np.bincount(answers.ravel()).argmax())
+    true = (predicted + 3) % 18
+    expected = int(((answers == predicted) & (labels == true)).any(axis=0).sum())
+    open_gallery(browser, page_of_many_classes, width, scheme)
+    browser.execute_script("document.querySelector('.wide').focus()")
+    browser.switch_to.active_element.send_keys(Keys.TAB)
+    cursor = browser.switch_to.active_element
+    assert cursor.get_attribute("class") == "cursor"
+    cursor.send_keys(Keys.ARROW_UP, Keys.ARROW_LEFT, Keys.ARROW_LEFT, Keys.ARROW_LEFT)  # into the corner
+    assert cursor.get_attribute("aria-label").startswith("class 0, recognised")
+    cursor.send_keys(Keys.ENTER)  # of a right answer there is nothing to show
+    assert browser.switch_to.active_element == cursor
+    cursor.send_keys(*[Keys.ARROW_DOWN] * true, *[Keys.ARROW_RIGHT] * predicted)
+    label = f"class {true} taken for class {predicted}: {expected} failed case{'' if expected == 1 else 's'};"
+    assert cursor.get_attribute("aria-label").startswith(label)
+    inside = browser.execute_script(
+        """const [cursor, plot] = [arguments[0], document.getElementById("confusion-plain-plot-area")]
+            .map(element => element.getBoundingClientRect());
+        return [(cursor.left - plot.left) / plot.width * 18, (cursor.top - plot.top) / plot.height * 18]""",
+        cursor,
+    )
+    assert inside == pytest.approx([predicted, true], abs=0.1)
+    assert browser.execute_script("return getComputedStyle(arguments[0]).opacity", cursor) == "1"
+    cursor.send_keys(Keys.ENTER)
+    assert num_found(browser) == expected
+    assert browser.find_element(By.ID, "gallery-title") == browser.switch_to.active_element
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("width", WIDTHS)
+def test_an_open_case_shows_its_map_and_the_nearest_training_images(
+    browser: webdriver.Chrome, page: Path, study_dir: Path, width: int, scheme: str
+) -> None:
+    stored = load_study_folder(study_dir)
+    open_gallery(browser, page, width, scheme)
+    browser.find_elements(By.CSS_SELECTOR, ".card")[2].click()
+    seen: set[str] = set()
+    for _ in range(3):
+        title = browser.find_element(By.ID, "case-title").text
+        over = browser.find_element(By.ID, "case-map")
+        words = over.get_attribute("aria-label")
+        true, _, predicted = title.partition(" taken for ")
+        assert f"half of what speaks for {predicted} over {true} lies in" in " ".join(words.split())
+        assert browser.find_element(By.ID, "map-for").text == predicted
+        assert browser.find_element(By.ID, "map-against").text == true
+        boxes = browser.execute_script(
+            """return [document.getElementById("case-picture"), ...document.getElementById("case-map").children]
+                .map(part => { const box = part.getBoundingClientRect(), style = getComputedStyle(part);
+                    return [box.left, box.right, box.width, box.height,
+                            style.backgroundImage.slice(0, 15), style.backgroundPosition] })"""
+        )
+        for left, right, shown_width, height, _, _ in boxes:
+            assert 0 <= left < right <= width
+            assert shown_width == pytest.approx(height, abs=1)
+            assert shown_width > 120
+        image, under, overlay = boxes
+        assert under[:4] == overlay[:4]
+        assert image[4:] == under[4:] != overlay[4:]
+        assert "image/png" in overlay[4]
+        near = browser.execute_script(
+            """return [...document.querySelectorAll("#case-near li")].map(item => [item.textContent,
+                item.firstChild.getAttribute("aria-label"), item.getBoundingClientRect().right])"""
+        )
+        assert len(near) == 10
+        assert {label for label, *_ in near} <= set(stored.class_names)
+        assert all(alt == "Training image" and right <= width for _, alt, right in near)
+        seen.add(overlay[5] + title)
+        browser.find_element(By.ID, "case-next").click()
+    assert len(seen) == 3
+
+
+def test_a_study_of_before_attributions_has_none(
+    browser: webdriver.Chrome, study_maker: StudyMaker, tmp_path: Path
+) -> None:
+    root = study_maker(tmp_path / "old", recipes=("plain",), seeds=1, epochs=1)
+    for file in ("attributions.npz", "features.npz"):
+        (root / "runs/plain/seed-0" / file).unlink()
+    open_gallery(browser, build_report(root), 1280, "light")
+    browser.find_element(By.CSS_SELECTOR, ".card").click()
+    assert browser.find_element(By.ID, "case-texts").is_displayed()
+    assert browser.find_elements(By.CSS_SELECTOR, "#case-map, #case-near, .sprite.maps") == []
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1280, "dark")])
+def test_axe_finds_nothing_serious_in_an_open_case(
+    browser: webdriver.Chrome, page: Path, width: int, scheme: str
+) -> None:
+    open_gallery(browser, page, width, scheme)
     browser.find_element(By.CSS_SELECTOR, ".card").click()
     browser.execute_script((resources.files("axe_core_python") / "axe.min.js").read_text("utf-8"))
     found = browser.execute_async_script(

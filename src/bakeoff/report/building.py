@@ -94,7 +94,9 @@ def build_report(study_dir: Path) -> Path:
         comparison=comparison,
         comparison_figures=compared,
         cases=_cases_by_recipe(summary, finished, stored),
-        gallery=gallery(evidence, stored.test_images) if summary["failed_cases"] and evidence else None,
+        gallery=gallery(evidence, stored.test_images, stored.train_images)
+        if summary["failed_cases"] and evidence
+        else None,
         gallery_script=gallery_script,
         script_source=gallery_script_source,
         mean_images=_mean_images(stored),

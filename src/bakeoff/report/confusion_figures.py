@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 MAX_CLASSES_WITH_NUMBERS = 15
 MAX_NAMES_AN_AXIS = 45
+PLOT_AREA = "plot-area"
+"""Id of the rectangle that holds the cells: by it the page's script finds a cell from its place."""
 STRONGEST = 0.75
 """Opacity of a full cell: black text on it is legible on a light page, white on a dark one."""
 
@@ -80,6 +82,7 @@ def _confusion_figure(
         _draw_cells(axes, counts, shares, opacity, len(results["seeds"]))
     else:
         _draw_image(axes, opacity)
+    axes.patch.set_gid(PLOT_AREA)
     _name_axes(axes, class_names)
     means = over_seeds(len(results["seeds"]))
     facts = _say_errors(counts, shares, class_names, len(results["seeds"]))

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import base64
 import gzip
-import io
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bakeoff.analysis.failure_evidence import FailureEvidence
+from bakeoff.analysis.attribution_maps import AttributionMaps
+from bakeoff.analysis.failure_evidence import FailureEvidence, RecipeEvidence
 from bakeoff.analysis.findings import describe
 from bakeoff.analysis.image_groups import GROUP_NAMES
+from bakeoff.report.sprites import Sheet, image_sheet, map_sheet, smaller
 
-JPEG_QUALITY = 95
-"""Without colour subsampling: on STL-10 at 32 x 32 a thumbnail takes about 1 kB, as PNG 2 kB."""
+TEST_QUALITY = 95
+"""Of a JPEG: on STL-10 at 32 x 32 a thumbnail takes about 1 kB, as PNG 2 kB."""
+
+TRAIN_QUALITY, TRAIN_SIZE = 75, 32
+"""The nearest training images are shown small: 0.5 kB each."""
 
 
 @dataclass(frozen=True)
@@ -31,17 +36,19 @@ class Gallery:
         Failed cases (an image and a recipe), and the images in them.
     data
         `gallery_data` as JSON, gzip, base64.
-    sprite
-        The images on one sheet, as a `data:` address.
+    sheets
+        By name: `images`, and where they are known `maps` and `train`, the nearest training images.
     """
 
     num_cases: int
     num_images: int
     data: str
-    sprite: str
+    sheets: dict[str, Sheet]
 
 
-def gallery(evidence: FailureEvidence, test_images: NDArray[np.uint8]) -> Gallery:
+def gallery(
+    evidence: FailureEvidence, test_images: NDArray[np.uint8], train_images: NDArray[np.uint8] | None
+) -> Gallery:
     """Pack every failed case with the sentences about it; the same evidence gives the same bytes.
 
     Parameters
@@ -50,14 +57,24 @@ def gallery(evidence: FailureEvidence, test_images: NDArray[np.uint8]) -> Galler
         Of the study.
     test_images
         uint8 [num_test, size, size, 3].
+    train_images
+        uint8 [num_train, size, size, 3], or None where they are not known: then none are shown.
     """
     data = gallery_data(evidence)
+    sheets = {"images": image_sheet(test_images[data["images"]["index"]], TEST_QUALITY)}
+    maps = [recipe.attributions.maps for recipe in evidence.recipes.values() if recipe.attributions]
+    if maps:
+        sheets["maps"] = map_sheet(np.concatenate(maps))
+    if data["train"]["index"] and train_images is not None:
+        chosen = smaller(train_images[data["train"]["index"]], TRAIN_SIZE)
+        sheets["train"] = image_sheet(chosen, TRAIN_QUALITY)
+    data["sheets"] = {name: {"columns": sheet.columns, "rows": sheet.rows} for name, sheet in sheets.items()}
     content = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
     return Gallery(
         num_cases=len(data["cases"]),
         num_images=len(data["images"]["id"]),
         data=base64.b64encode(gzip.compress(content, mtime=0)).decode("ascii"),
-        sprite=_sheet(test_images[data["images"]["index"]], data["sheet"]["columns"]),
+        sheets=sheets,
     )
 
 
@@ -67,65 +84,92 @@ def gallery_data(evidence: FailureEvidence) -> dict[str, Any]:
     Returns
     -------
     dict
-        `classes`, `recipes`, `groups`: names, which all else refers to by index; `sheet`: tiles across and
-        down; `images`: columns with an entry an image; `cases`: by recipe, then by image, each `recipe`,
-        `image` (into `images`), `predicted`, the runs `wrong`, `agree` (runs that give `predicted`), `seeds`,
-        `sure` (mean probability of `predicted` in those runs, or None), `answers` (wrong class to runs) and
-        `texts`.
+        `classes`, `recipes`, `groups`: names, which all else refers to by index; `images` and `train`:
+        columns with an entry an image; `cases`: by recipe, then by image, each `recipe`, `image` (into
+        `images`), `predicted`, the runs `wrong`, `agree` (runs that give `predicted`), `seeds`, `sure` (mean
+        probability of `predicted` in those runs, or None), `answers` (wrong class to runs), `texts`, and
+        where they are known `near` (into `train`, the nearest first) and `map` (see `_map_facts`).
     """
     predictions = evidence.predictions
     wrong = np.stack([recipe.difficulty.num_wrong > 0 for recipe in evidence.recipes.values()])
     indices = np.flatnonzero(wrong.any(axis=0))
     place = {int(index): number for number, index in enumerate(indices)}
-    columns = max(1, math.ceil(math.sqrt(len(indices))))
-    cases = []
-    for number, name in enumerate(evidence.recipes):
+    train = _shown_neighbours(evidence.recipes, wrong)
+    train_place = {index: number for number, index in enumerate(train)}
+    num_maps, cases = 0, []
+    for number, (name, recipe) in enumerate(evidence.recipes.items()):
         answers = predictions.recipe(name).predicted
-        for index in np.flatnonzero(wrong[number]):
-            case = evidence.case(name, int(index))
+        for index in map(int, np.flatnonzero(wrong[number])):
+            case = evidence.case(name, index)
             given, runs = np.unique(answers[:, index], return_counts=True)
             sure = case.predicted_probability
-            cases.append(
-                {
-                    "recipe": number,
-                    "image": place[int(index)],
-                    "predicted": case.predicted,
-                    "wrong": case.num_wrong,
-                    "agree": case.num_predicted,
-                    "seeds": case.num_seeds,
-                    "sure": round(sure, 4) if math.isfinite(sure) else None,
-                    "answers": {
-                        int(label): int(count)
-                        for label, count in zip(given, runs, strict=True)
-                        if label != case.true
-                    },
-                    "texts": [finding.text for finding in describe(case, evidence)],
-                }
-            )
+            entry: dict[str, Any] = {
+                "recipe": number,
+                "image": place[index],
+                "predicted": case.predicted,
+                "wrong": case.num_wrong,
+                "agree": case.num_predicted,
+                "seeds": case.num_seeds,
+                "sure": round(sure, 4) if math.isfinite(sure) else None,
+                "answers": {
+                    int(label): int(count)
+                    for label, count in zip(given, runs, strict=True)
+                    if label != case.true
+                },
+                "texts": [finding.text for finding in describe(case, evidence)],
+            }
+            cases.append(entry)
+            if recipe.neighbours:
+                entry["near"] = [train_place[near] for near in recipe.neighbours.indices[index].tolist()]
+            row = recipe.attributions.place(index) if recipe.attributions else None
+            if recipe.attributions and row is not None:
+                entry["map"] = {"place": num_maps + row} | _map_facts(recipe.attributions, row)
+        num_maps += len(recipe.attributions.images) if recipe.attributions else 0
     return {
         "classes": predictions.class_names,
         "recipes": list(evidence.recipes),
         "groups": GROUP_NAMES,
-        "sheet": {"columns": columns, "rows": max(1, math.ceil(len(indices) / columns))},
         "images": {
             "index": indices.tolist(),
             "id": [predictions.image_ids[index] for index in indices],
             "true": predictions.labels[indices].tolist(),
             "group": evidence.groups.group[indices].tolist(),
         },
+        "train": {"index": list(train), "label": list(train.values())},
         "cases": cases,
     }
 
 
-def _sheet(images: NDArray[np.uint8], columns: int) -> str:
-    """Lay images out row by row, as one JPEG in a `data:` address."""
-    from PIL import Image
+def _shown_neighbours(recipes: Mapping[str, RecipeEvidence], wrong: NDArray[np.bool_]) -> dict[int, int]:
+    """Label by index of each training image that is near a failed case, ascending."""
+    labels: dict[int, int] = {}
+    for failed, recipe in zip(wrong, recipes.values(), strict=True):
+        if recipe.neighbours:
+            near = recipe.neighbours.indices[failed].ravel().tolist()
+            labels |= zip(near, recipe.neighbours.labels[failed].ravel().tolist(), strict=True)
+    return dict(sorted(labels.items()))
 
-    size = images.shape[1]
-    rows = max(1, math.ceil(len(images) / columns))
-    tiles = np.zeros((rows * columns, size, size, 3), np.uint8)
-    tiles[: len(images)] = images
-    sheet = tiles.reshape(rows, columns, size, size, 3).swapaxes(1, 2).reshape(rows * size, columns * size, 3)
-    content = io.BytesIO()
-    Image.fromarray(sheet).save(content, "JPEG", quality=JPEG_QUALITY, subsampling=0)
-    return f"data:image/jpeg;base64,{base64.b64encode(content.getvalue()).decode('ascii')}"
+
+_THIRDS = (
+    ("upper left", "top", "upper right"),
+    ("left", "centre", "right"),
+    ("lower left", "bottom", "lower right"),
+)
+
+
+def _map_facts(maps: AttributionMaps, row: int) -> dict[str, Any]:
+    """What to say of a map to whom cannot see it.
+
+    `runs` averaged; `half` and `border` in whole %, None where nothing speaks for the wrong answer;
+    `strongest`, where in the image the cell lies that speaks for it most.
+    """
+    half, border = float(maps.half_area[row]), float(maps.border_share[row])
+    num_cells = maps.maps.shape[1]
+    down, across = divmod(int(maps.maps[row].argmax()), num_cells)
+    known = math.isfinite(half)
+    return {
+        "runs": int(maps.num_runs[row]),
+        "half": round(100 * half) if known else None,
+        "border": round(100 * border) if known else None,
+        "strongest": _THIRDS[3 * down // num_cells][3 * across // num_cells],
+    }

@@ -12,7 +12,7 @@
   const data = await unpack(byId("gallery-data").textContent).catch(() => null);
   if (!data) return;
 
-  const { classes, recipes, groups, sheet, images, cases } = data;
+  const { classes, recipes, groups, sheets, images, train, cases } = data;
   const cards = byId("gallery-cards"), more = byId("gallery-more"), dialog = byId("case");
   const fields = ["recipe", "true", "predicted", "group", "sort"].map(name => byId(`gallery-${name}`));
   const wanted = () => Object.fromEntries(fields.map(field => [field.name, field.value]));
@@ -31,11 +31,11 @@
     if (className) made.className = className;
     return made;
   };
-  const place = (picture, image) => {
-    const along = (index, count) => (count > 1 ? `${(100 * index) / (count - 1)}%` : "0");
-    picture.style.backgroundSize = `${100 * sheet.columns}% ${100 * sheet.rows}%`;
+  const place = (picture, index, { columns, rows } = sheets.images) => {
+    const along = (step, count) => (count > 1 ? `${(100 * step) / (count - 1)}%` : "0");
+    picture.style.backgroundSize = `${100 * columns}% ${100 * rows}%`;
     picture.style.backgroundPosition =
-      `${along(image % sheet.columns, sheet.columns)} ${along(Math.floor(image / sheet.columns), sheet.rows)}`;
+      `${along(index % columns, columns)} ${along(Math.floor(index / columns), rows)}`;
     return picture;
   };
   // The answer that is looked for, else the usual wrong one.
@@ -50,7 +50,7 @@
     const button = element("button", null, "card");
     button.type = "button";
     button.dataset.index = index;
-    button.append(place(element("span", null, "sprite"), found.image));
+    button.append(place(element("span", null, "sprite images"), found.image));
     const title = element("span", `${trueName} `, "names");
     title.append(element("span", "taken for", "quiet"), ` ${predictedName}`);
     button.append(title, element("span", `${recipes[found.recipe]}, ${runs(found)}`));
@@ -88,6 +88,38 @@
     byId("gallery-title").scrollIntoView();
   };
 
+  const showMap = (found, trueName, predictedName) => {
+    const box = byId("case-attribution"), { map } = found;
+    if (!box) return;
+    box.hidden = !map;
+    if (!map) return;
+    const picture = byId("case-map"), [image, overlay] = picture.children;
+    place(image, found.image);
+    place(overlay, map.place, sheets.maps);
+    const over = map.runs === 1 ? "one run" : `mean over ${map.runs} runs`;
+    picture.setAttribute("aria-label", map.half === null
+      ? `Attribution map, ${over}: no place speaks for ${predictedName} over ${trueName}`
+      : `Attribution map, ${over}: half of what speaks for ${predictedName} over ${trueName} lies in ` +
+        `${map.half} % of the image, ${map.border} % of it in the outer eighth; the strongest place: ${map.strongest}`);
+    byId("map-for").textContent = predictedName;
+    byId("map-against").textContent = trueName;
+    byId("map-note").textContent = `Integrated gradients, ${over}; the stronger the colour, the more, ` +
+      "on a scale of this image's own.";
+  };
+  const showNearest = found => {
+    const box = byId("case-nearest");
+    if (!box) return;
+    box.hidden = !found.near;
+    byId("case-near").replaceChildren(...(found.near ?? []).map(near => {
+      const item = element("li"), label = classes[train.label[near]];
+      const picture = place(element("span", null, "sprite train"), near, sheets.train);
+      picture.setAttribute("role", "img");
+      picture.setAttribute("aria-label", "Training image");
+      item.append(picture, element("span", label, train.label[near] === images.true[found.image] ? "same" : ""));
+      return item;
+    }));
+  };
+
   const open = index => {
     opened = index;
     const found = shown[index], [trueName, predictedName] = names(found);
@@ -96,6 +128,8 @@
     picture.setAttribute("aria-label", `Test image ${images.id[found.image]}: ${trueName}`);
     byId("case-where").textContent =
       `${recipes[found.recipe]} · ${groups[images.group[found.image]]} · image ${images.id[found.image]}`;
+    showMap(found, trueName, predictedName);
+    showNearest(found);
     byId("case-texts").replaceChildren(...found.texts.map(text => element("li", text)));
     byId("case-position").textContent = `${(index + 1).toLocaleString("en")} of ${shown.length.toLocaleString("en")}`;
     byId("case-previous").disabled = index === 0;
@@ -143,11 +177,62 @@
     cards.children[opened].firstChild.focus();
   });
 
-  for (const cell of document.querySelectorAll("[id^='confusion-'][id*='-cell-']")) {
-    const [, recipe, trueClass, predicted] = /^confusion-(.+)-cell-(\d+)-(\d+)$/.exec(cell.id);
-    if (trueClass === predicted) continue;
-    cell.classList.add("way-in");
-    cell.addEventListener("click", () => choose(String(recipes.indexOf(recipe)), trueClass, predicted));
+  // A cell is found by its place, whether the matrix is drawn as shapes or as one picture.
+  for (const matrix of document.querySelectorAll(".matrix")) {
+    const plot = matrix.querySelector("[id$='-plot-area']"), { recipe } = matrix.dataset;
+    const size = classes.length, cursor = element("button", null, "cursor");
+    const counts = new Map();
+    for (const found of cases) {
+      if (found.recipe !== Number(recipe)) continue;
+      for (const answer of Object.keys(found.answers)) {
+        const key = `${images.true[found.image]} ${answer}`;
+        counts.set(key, (counts.get(key) ?? 0) + 1);
+      }
+    }
+    let cell = [0, Math.min(1, size - 1)];
+    const move = (trueClass, predicted) => {
+      cell = [trueClass, predicted];
+      const outer = matrix.getBoundingClientRect(), inner = plot.getBoundingClientRect();
+      const share = (length, whole) => `${(100 * length) / whole}%`;
+      Object.assign(cursor.style, {
+        left: share(inner.left - outer.left + (predicted * inner.width) / size, outer.width),
+        top: share(inner.top - outer.top + (trueClass * inner.height) / size, outer.height),
+        width: share(inner.width / size, outer.width),
+        height: share(inner.height / size, outer.height),
+      });
+      const count = counts.get(cell.join(" ")) ?? 0;
+      cursor.setAttribute("aria-label", trueClass === predicted
+        ? `${classes[trueClass]}, recognised: no failed cases; arrow keys move to other cells`
+        : `${classes[trueClass]} taken for ${classes[predicted]}: ${count} failed ${count === 1 ? "case" : "cases"}; ` +
+          "Enter shows them, arrow keys move");
+      cursor.title = trueClass === predicted
+        ? classes[trueClass] : `${classes[trueClass]} taken for ${classes[predicted]}: ${count}`;
+    };
+    const show = () => { if (cell[0] !== cell[1]) choose(recipe, ...cell.map(String)); };
+    const under = event => {
+      const inner = plot.getBoundingClientRect();
+      const at = [(event.clientY - inner.top) / inner.height, (event.clientX - inner.left) / inner.width];
+      return at.every(part => part >= 0 && part < 1) ? at.map(part => Math.floor(part * size)) : null;
+    };
+    cursor.type = "button";
+    matrix.append(cursor);
+    move(...cell);
+    matrix.addEventListener("mousemove", event => {
+      const found = under(event);
+      if (found) move(...found);
+    });
+    matrix.addEventListener("click", event => {
+      // A click made by a key has no place.
+      const found = event.detail === 0 && event.target === cursor ? cell : under(event);
+      if (found) move(...found);
+      if (found) show();
+    });
+    cursor.addEventListener("keydown", event => {
+      const by = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key];
+      if (!by) return;
+      event.preventDefault();
+      move(...cell.map((place, axis) => Math.min(size - 1, Math.max(0, place + by[axis]))));
+    });
   }
   for (const link of document.querySelectorAll("a[data-pair]")) {
     link.addEventListener("click", event => {
