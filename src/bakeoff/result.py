@@ -252,7 +252,7 @@ class Result:
         """The report's figures by name, such as `loss-RECIPE`; a notebook shows the one it is given."""
         from bakeoff.report.figures import study_figures
 
-        return study_figures(self._summary)
+        return study_figures(self._summary).by_name()
 
     def model(self, recipe: str, seed: int = 0) -> TrainedModel:
         """A finished run as a model: `.probabilities(images)` answers as evaluation did.

@@ -389,8 +389,8 @@ def test_an_open_case_shows_its_map_and_the_nearest_training_images(
         assert browser.find_element(By.ID, "map-for").text == predicted
         assert browser.find_element(By.ID, "map-against").text == true
         boxes = browser.execute_script(
-            """return [document.getElementById("case-picture"), ...document.getElementById("case-map").children]
-                .map(part => { const box = part.getBoundingClientRect(), style = getComputedStyle(part);
+            """const map = document.getElementById("case-map").children;
+            return [document.getElementById("case-picture"), ...map].map(part => { const box = part.getBoundingClientRect(), style = getComputedStyle(part);
                     return [box.left, box.right, box.width, box.height,
                             style.backgroundImage.slice(0, 15), style.backgroundPosition] })"""
         )

@@ -12,11 +12,9 @@ import numpy as np
 
 from bakeoff.analysis.study_evidence import study_evidence
 from bakeoff.analysis.summary import summarize
-from bakeoff.report.comparison_figures import comparison_figures
 from bakeoff.report.comparison_tables import comparison_tables
-from bakeoff.report.confusion_figures import class_accuracy_figure, confusion_figures
-from bakeoff.report.curve_figures import curve_figures
 from bakeoff.report.failure_tables import failure_tables
+from bakeoff.report.figures import study_figures
 from bakeoff.report.gallery import gallery
 from bakeoff.report.page import published_losses, render, script, settings_side_by_side
 from bakeoff.report.tables import report_tables
@@ -50,21 +48,10 @@ def build_report(study_dir: Path) -> Path:
     evidence = study_evidence(stored)
     summary = summarize(stored, evidence)
     finished = [recipe for recipe in summary["recipes"] if recipe["results"]]
-    class_names, comparison = summary["data"]["class_names"], summary["comparison"]
-
-    curves = curve_figures(finished) if finished else {}
-    confusions = confusion_figures(finished, class_names) if finished else {}
-    class_accuracies = class_accuracy_figure(finished, class_names) if finished else None
-    compared = comparison_figures(comparison) if comparison else {}
-
-    figures: dict[str, Any] = {
-        f"{quantity}-{name}": figure for name, pair in curves.items() for quantity, figure in pair.items()
-    }
-    figures |= {f"confusion-{name}": figure for name, figure in confusions.items()}
-    figures |= {"class-accuracies": class_accuracies} if class_accuracies else {}
-    figures |= {f"comparison-{name.replace('_', '-')}": figure for name, figure in compared.items()}
+    comparison = summary["comparison"]
+    figures = study_figures(summary)
     written: list[Path] = []
-    for name, figure in figures.items():
+    for name, figure in figures.by_name().items():
         write_text(layout.report_figure(name, "svg"), figure.svg)
         write_bytes(layout.report_figure(name, "png"), figure.png)
         written += [layout.report_figure(name, "svg"), layout.report_figure(name, "png")]
@@ -88,11 +75,11 @@ def build_report(study_dir: Path) -> Path:
         summary=summary,
         finished=finished,
         failed=[recipe for recipe in summary["recipes"] if recipe["failures"] or recipe["missing_seeds"]],
-        curves=curves,
-        confusions=confusions,
-        class_accuracies=class_accuracies,
+        curves=figures.curves,
+        confusions=figures.confusions,
+        class_accuracies=figures.class_accuracies,
         comparison=comparison,
-        comparison_figures=compared,
+        comparison_figures=figures.comparison,
         cases=_cases_by_recipe(summary, finished, stored),
         gallery=gallery(evidence, stored.test_images, stored.train_images)
         if summary["failed_cases"] and evidence
