@@ -319,7 +319,7 @@ def test_a_matrix_without_numbers_leads_to_its_images_too(
     area = browser.find_element(By.ID, "confusion-plain-plot-area")
     browser.execute_script("arguments[0].scrollIntoView({ block: 'center', inline: 'center' })", area)
     place = browser.execute_script(
-        """const box = arguments[0].getBoundingClientRect(), [down, across] = arguments.slice(1);
+        """const box = arguments[0].getBoundingClientRect(), [, down, across] = arguments;
         return [box.left + (across + 0.5) * box.width / 18, box.top + (down + 0.5) * box.height / 18]""",
         area,
         true,
@@ -389,10 +389,11 @@ def test_an_open_case_shows_its_map_and_the_nearest_training_images(
         assert browser.find_element(By.ID, "map-for").text == predicted
         assert browser.find_element(By.ID, "map-against").text == true
         boxes = browser.execute_script(
-            """const map = document.getElementById("case-map").children;
-            return [document.getElementById("case-picture"), ...map].map(part => { const box = part.getBoundingClientRect(), style = getComputedStyle(part);
-                    return [box.left, box.right, box.width, box.height,
-                            style.backgroundImage.slice(0, 15), style.backgroundPosition] })"""
+            """const map = document.getElementById("case-map");
+            return [document.getElementById("case-picture"), ...map.children].map(part => {
+                const box = part.getBoundingClientRect(), style = getComputedStyle(part);
+                return [box.left, box.right, box.width, box.height,
+                        style.backgroundImage.slice(0, 15), style.backgroundPosition] })"""
         )
         for left, right, shown_width, height, _, _ in boxes:
             assert 0 <= left < right <= width
