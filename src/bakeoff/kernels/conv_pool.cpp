@@ -174,11 +174,12 @@ static inline void convolve_tile(const float* const in[COLUMNS], float* const ou
     for (int j = 0; j < SIZE; ++j)
         for (int column = 0; column < COLUMNS; ++column) sum[column][j] = Vector{} + (bias ? bias[j] : 0.0f);
     for (int64_t ky = 0; ky < kernel; ++ky)
-        for (int64_t tap = 0; tap < row_taps; ++tap, weight += SIZE)
-            for (int column = 0; column < COLUMNS; ++column) {
-                Vector x = load(in[column] + ky * row + tap * LANES);
-                for (int j = 0; j < SIZE; ++j) sum[column][j] += x * weight[j];
-            }
+        for (int64_t tap = 0; tap < row_taps; ++tap, weight += SIZE) {
+            Vector x[COLUMNS];
+            for (int column = 0; column < COLUMNS; ++column) x[column] = load(in[column] + ky * row + tap * LANES);
+            for (int j = 0; j < SIZE; ++j)  // one weight at a time takes the fewest registers
+                for (int column = 0; column < COLUMNS; ++column) sum[column][j] += x[column] * weight[j];
+        }
     for (int column = 0; column < COLUMNS; ++column)
         for (int j = 0; j < SIZE; ++j) store(out[column] + j * LANES, with_relu ? relu(sum[column][j]) : sum[column][j]);
 }
@@ -493,12 +494,15 @@ static void dense_weight_gradient(const Sizes& s, const float* gradient, const f
     Vector sums[SIZE][ROWS][PARTS] = {};
     int64_t stride = s.padded_width * s.channels;
     for (int64_t y = 0; y < s.conv_height; ++y)
-        for (int64_t x = 0; x < s.conv_width; ++x, gradient += s.out_channels)
+        for (int64_t x = 0; x < s.conv_width; ++x, gradient += s.out_channels) {
+            Vector pixels[ROWS][PARTS];
             for (int row = 0; row < ROWS; ++row)
-                for (int part = 0; part < PARTS; ++part) {
-                    Vector pixels = load(rows + (y + row) * stride + x * s.channels + part * WIDTH);
-                    for (int j = 0; j < SIZE; ++j) sums[j][row][part] += gradient[j] * pixels;
-                }
+                for (int part = 0; part < PARTS; ++part)
+                    pixels[row][part] = load(rows + (y + row) * stride + x * s.channels + part * WIDTH);
+            for (int j = 0; j < SIZE; ++j)
+                for (int row = 0; row < ROWS; ++row)
+                    for (int part = 0; part < PARTS; ++part) sums[j][row][part] += gradient[j] * pixels[row][part];
+        }
     for (int j = 0; j < SIZE; ++j)
         for (int row = 0; row < ROWS; ++row)
             for (int part = 0; part < PARTS; ++part) {
