@@ -172,3 +172,18 @@ def test_an_archive_of_another_kind_is_refused(server, fetch_small, refused):
     server.answer = lambda request: send(request, content)
     with refused("no readable archive"):
         fetch_small(content)
+
+
+def test_a_disk_too_small_for_a_download_is_told_and_nothing_half_is_left(
+    server, small_disk, tmp_path, fetch_small, refused
+):
+    disk = small_disk("2m")
+    (tmp_path / "to").symlink_to(disk.path)
+    server.answer = lambda request: send(request, GOOD)
+    for leave_kib in (200, 700):  # too little for the archive, or for what is in it
+        disk.fill(leave_kib=leave_kib)
+        with refused("No space left on device"):
+            fetch_small(GOOD)
+        assert not [name for name in files(disk.path) if name.endswith("X.bin")]
+        disk.make_room()
+    assert (fetch_small(GOOD) / "X.bin").read_bytes() == X

@@ -243,6 +243,12 @@ def test_a_flipped_bit_in_a_resume_state_is_noticed(tmp_path):
     assert unfinished.load() is None
 
 
+def test_the_state_of_a_run_of_another_identity_is_never_given(tmp_path):
+    UnfinishedRun(tmp_path / "unfinished.state", "one").save(b"the state", 1, 0.5)
+    assert UnfinishedRun(tmp_path / "unfinished.state", "one").load() == b"the state"
+    assert UnfinishedRun(tmp_path / "unfinished.state", "another").load() is None
+
+
 @pytest.mark.parametrize(
     "header", [b"[" * 100_000, b'{"epoch": Infinity, "val_accuracy": 1}', b"x" * 10_000_000]
 )
