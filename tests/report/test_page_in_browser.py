@@ -317,19 +317,19 @@ def test_a_matrix_without_numbers_leads_to_its_images_too(
     assert expected > 0
     open_gallery(browser, page_of_many_classes, width, scheme)
     area = browser.find_element(By.ID, "confusion-plain-plot-area")
-    browser.execute_script("arguments[0].scrollIntoView({ block: 'center', inline: 'center' })", area)
     place = browser.execute_script(
-        """const box = arguments[0].getBoundingClientRect(), [, down, across] = arguments;
-        return [box.left + (across + 0.5) * box.width / 18, box.top + (down + 0.5) * box.height / 18]""",
+        """const [area, down, across] = arguments, wide = area.closest(".wide");
+        const middle = () => {
+            const box = area.getBoundingClientRect();
+            return [box.left + (across + 0.5) * box.width / 18, box.top + (down + 0.5) * box.height / 18];
+        };
+        wide.scrollLeft += middle()[0] - innerWidth / 2;
+        window.scrollBy({ top: middle()[1] - innerHeight / 2, behavior: "instant" });
+        return middle()""",
         area,
         true,
         predicted,
     )
-    if not 0 < place[0] < width:  # beyond the edge of a box that scrolls
-        browser.execute_script(
-            "arguments[0].closest('.wide').scrollLeft += arguments[1]", area, place[0] - width / 2
-        )
-        place[0] = width / 2
     builder = ActionBuilder(browser)
     builder.pointer_action.move_to_location(round(place[0]), round(place[1])).click()
     builder.perform()
@@ -393,7 +393,7 @@ def test_an_open_case_shows_its_map_and_the_nearest_training_images(
             return [document.getElementById("case-picture"), ...map.children].map(part => {
                 const box = part.getBoundingClientRect(), style = getComputedStyle(part);
                 return [box.left, box.right, box.width, box.height,
-                        style.backgroundImage.slice(0, 15), style.backgroundPosition] })"""
+                        style.backgroundImage.slice(0, 24), style.backgroundPosition] })"""
         )
         for left, right, shown_width, height, _, _ in boxes:
             assert 0 <= left < right <= width
