@@ -79,6 +79,8 @@ class StudyDisplay:
                 f"{data.num_classes} classes, {data.image_size} x {data.image_size})"
             )
         )
+        if todo and any(recipe.model.name == "lenet5" for recipe in study.recipes.values()):
+            self._say_kernels()
         if len(todo) < total:
             self.console.print(f"{total - len(todo)} of {total} runs are done already; {len(todo)} to do")
         self.state = _State(study, todo, num_workers)
@@ -87,6 +89,15 @@ class StudyDisplay:
                 get_renderable=self.state.render, console=self.console, refresh_per_second=4, transient=True
             )
             self.live.start()
+
+    def _say_kernels(self) -> None:
+        from bakeoff.kernels import describe_kernels
+
+        kernels = describe_kernels()
+        if kernels.startswith("none"):
+            self.console.print(
+                Text(f"kernels: {printable(kernels)}; PyTorch's own operations are used, which take longer")
+            )
 
     def handle(self, event: Event) -> None:
         """Take in an event of the engine and show it."""

@@ -359,3 +359,17 @@ def test_help_imports_nothing_heavy():
         "assert not heavy, heavy\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_a_study_without_the_kernels_says_so_once(tmp_path):
+    words = ["run", "quickstart", "--recipes", "lenet5", "--seeds", "2", "--epochs", "1", "--no-check"]
+    done = subprocess.run(
+        [sys.executable, "-m", "bakeoff", *words, "--out", str(tmp_path / "study")],
+        env={**os.environ, "BAKEOFF_KERNELS": "off"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.replace("\n", " ").count("kernels: none: switched off by BAKEOFF_KERNELS") == 1
+    environment = json.loads((tmp_path / "study" / "environment.json").read_text())
+    assert environment["kernels"].startswith("none")
