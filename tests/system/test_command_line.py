@@ -17,6 +17,12 @@ BAKEOFF = str(Path(sys.executable).with_name("bakeoff"))
 SMALL = ["quickstart", "--epochs", "2", "--seeds", "2", "--recipes", "lenet5,lenet5_batch_norm"]
 
 
+@pytest.fixture(autouse=True)
+def without_kernels(monkeypatch):
+    """With them a run is over before it can be disturbed."""
+    monkeypatch.setenv("BAKEOFF_KERNELS", "off")
+
+
 def bakeoff(*words, cwd, check=True, **variables):
     environment = {**os.environ, "COLUMNS": "80", **variables}
     done = subprocess.run(
