@@ -102,7 +102,7 @@ def test_the_state_of_a_run_that_finds_no_room(small_disk, finished):
     shutil.copytree(finished / "study", disk.path / "study")
     before = times(disk.path)
     three_runs = [*STUDY, "--seeds", "3"]
-    disk.fill(leave_kib=64)  # for events and a line on the failure, not for a state
+    disk.fill(leave_kib=120)  # for events and a line on the failure, not for a state
     done = bakeoff(*three_runs, cwd=disk.path, code=2)  # the report has no room either
     # Its events, its state or its results: which file is the first to find no room depends on the machine.
     failed = [line for line in done.stdout.splitlines() if line.startswith("lenet5, seed 2: failed: cannot")]
