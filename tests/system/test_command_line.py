@@ -17,10 +17,12 @@ BAKEOFF = str(Path(sys.executable).with_name("bakeoff"))
 SMALL = ["quickstart", "--epochs", "2", "--seeds", "2", "--recipes", "lenet5,lenet5_batch_norm"]
 
 
-@pytest.fixture(autouse=True)
-def without_kernels(monkeypatch):
+@pytest.fixture(autouse=True, scope="module")
+def without_kernels():
     """With them a run is over before it can be disturbed."""
-    monkeypatch.setenv("BAKEOFF_KERNELS", "off")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BAKEOFF_KERNELS", "off")
+        yield
 
 
 def bakeoff(*words, cwd, check=True, **variables):

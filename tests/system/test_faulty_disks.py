@@ -20,10 +20,12 @@ ONE_EPOCH = [*STUDY, "--seeds", "1", "--epochs", "1", "--no-check"]
 NO_SPACE = "No space left on device; free some space or choose another folder"
 
 
-@pytest.fixture(autouse=True)
-def without_kernels(monkeypatch):
+@pytest.fixture(autouse=True, scope="module")
+def without_kernels():
     """With them a run is over before it can be disturbed."""
-    monkeypatch.setenv("BAKEOFF_KERNELS", "off")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BAKEOFF_KERNELS", "off")
+        yield
 
 
 def bakeoff(*words, cwd, code=0, **variables):
