@@ -79,6 +79,7 @@ def run(
     console = Console()
 
     from bakeoff.display import StudyDisplay
+    from bakeoff.engines import ProcessEngine
     from bakeoff.running import run_study
 
     # A user's own model may lie in the current folder.
@@ -88,7 +89,7 @@ def run(
             outcome = run_study(
                 loaded,
                 root,
-                num_workers=jobs,
+                engine=ProcessEngine(jobs),
                 display=display,
                 check=check,
                 on_wait=(lambda text: typer.echo(f"{text}; waiting")) if wait else None,

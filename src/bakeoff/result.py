@@ -66,6 +66,7 @@ def run(
         message says where.
     """
     from bakeoff.data.arrays import ImageArrays
+    from bakeoff.engines import ProcessEngine
     from bakeoff.running import run_study
 
     if not isinstance(study, Study):
@@ -75,7 +76,7 @@ def run(
     if source is not None:
         study = study.changed(data={"source": source})
     root = Path(path) if path is not None else Path("results") / study.name
-    options: dict[str, Any] = {"num_workers": jobs, "check": check, "arrays": arrays}
+    options: dict[str, Any] = {"engine": ProcessEngine(jobs), "check": check, "arrays": arrays}
     if progress:
         from rich.console import Console
 

@@ -11,8 +11,8 @@ from bakeoff.audit import Audit
 from bakeoff.audit.source import audit_source
 from bakeoff.data import ImageArrays, load_data
 from bakeoff.data.image_data import ImageData
-from bakeoff.engines import Event, Job, RunFailed, RunFinished, Task, run_in_processes
-from bakeoff.environment import available_cores, describe_environment
+from bakeoff.engines import Engine, Event, Job, ProcessEngine, RunFailed, RunFinished, Task
+from bakeoff.environment import describe_environment
 from bakeoff.errors import BakeoffError, list_some
 from bakeoff.importing import source_digest
 from bakeoff.models import check_model, model_source_digest
@@ -74,7 +74,7 @@ def run_study(
     study: Study,
     root: Path,
     *,
-    num_workers: int | None = None,
+    engine: Engine | None = None,
     display: Display | None = None,
     on_wait: Callable[[str], None] | None = None,
     check: bool = True,
@@ -88,8 +88,8 @@ def run_study(
         Resolved.
     root
         The study folder, made if it is not there.
-    num_workers
-        Processes, one thread each; by default as many as there are cores.
+    engine
+        Who does the runs; by default processes on this machine, one a core.
     display
         Shows the progress.
     on_wait
@@ -106,6 +106,7 @@ def run_study(
     BakeoffError
         If the data or a model cannot be used, or the folder holds results of other settings.
     """
+    engine = engine or ProcessEngine()
     progress: Callable[[str, int, int], None] | None = display.decoding if display else None
     data = load_data(study.data, arrays=arrays, progress=progress)
     for name, recipe in study.recipes.items():
@@ -116,21 +117,21 @@ def run_study(
             raise BakeoffError(f"recipes.{name}: {error}") from error
     check_folder(root)
     with lock_folder(root, on_wait=on_wait):
-        layout = prepare_folder(root, study, data, describe_environment(num_workers or available_cores()))
+        layout = prepare_folder(root, study, data, describe_environment(engine.num_workers))
         if check and stored_audit(layout, data.fingerprint) is None:
             audit = audit_source(study.data, data)
             save_audit(layout, audit.to_dict())
             if display:
                 display.audited(audit)
-        return _run_all(study, layout, data, num_workers or available_cores(), display)
+        return _run_all(study, layout, data, engine, display)
 
 
 def _run_all(
-    study: Study, layout: Layout, data: ImageData, num_workers: int, display: Display | None
+    study: Study, layout: Layout, data: ImageData, engine: Engine, display: Display | None
 ) -> Outcome:
     todo, taken_up, failed = _sort_tasks(study, data, layout)
     if display:
-        display.begin(study, data, todo, num_workers)
+        display.begin(study, data, todo, engine.num_workers)
     finished: list[Task] = []
 
     def take(event: Event) -> None:
@@ -146,7 +147,7 @@ def _run_all(
             )
 
     if todo:
-        events = run_in_processes(todo, Job(study, data.directory, layout.root), num_workers)
+        events = engine.do(todo, Job(study, data.directory, layout.root))
         try:
             for event in events:
                 take(event)

@@ -1,16 +1,27 @@
 """Engines: who does the runs of a study."""
 
-from bakeoff.engines.processes import run_in_processes
-from bakeoff.engines.tasks import EpochDone, Event, Job, RunFailed, RunFinished, RunRetried, RunStarted, Task
+from bakeoff.engines.processes import ProcessEngine
+from bakeoff.engines.tasks import (
+    Engine,
+    EpochDone,
+    Event,
+    Job,
+    RunFailed,
+    RunFinished,
+    RunRetried,
+    RunStarted,
+    Task,
+)
 
 __all__ = [
+    "Engine",
     "EpochDone",
     "Event",
     "Job",
+    "ProcessEngine",
     "RunFailed",
     "RunFinished",
     "RunRetried",
     "RunStarted",
     "Task",
-    "run_in_processes",
 ]

@@ -12,56 +12,68 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 
 from bakeoff.engines.tasks import Event, Job, RunFailed, RunFinished, RunRetried, Task
+from bakeoff.environment import available_cores
 
 SECONDS_TO_STOP = 5.0
 MAX_DEATHS = 3
 """Workers that may die of one run before it is given up."""
 
 
-def run_in_processes(tasks: Sequence[Task], job: Job, num_workers: int) -> Generator[Event, None, None]:
-    """Do all tasks on this many worker processes, in order; give each event as it comes.
+class ProcessEngine:
+    """Runs on this machine.
 
-    Results do not depend on the number of workers. When a worker dies, a new one takes its run up from its
-    last state; a run of which three workers died is reported as failed. Closing the iterator stops the
-    workers at once.
+    Parameters
+    ----------
+    num_workers
+        Processes, one thread each; by default as many as there are cores.
     """
-    waiting = deque(tasks)
-    deaths: Counter[Task] = Counter()
-    with _one_thread_a_process():
-        workers = [_Worker.start(job) for _ in range(min(num_workers, len(tasks)))]
-    try:
-        for worker in workers:
-            worker.give(waiting.popleft())
-        while busy := [worker for worker in workers if worker.task is not None]:
-            ready = set(wait([worker.connection for worker in busy]))
-            for worker in busy:
-                if worker.connection not in ready:
-                    continue
-                event = worker.receive()
-                if isinstance(event, _WorkerDied):
-                    workers.remove(worker)
-                    worker.stop()
-                    deaths[event.task] += 1
-                    if deaths[event.task] < MAX_DEATHS:
-                        waiting.appendleft(event.task)
-                        yield RunRetried(event.task, event.reason)
-                    else:
-                        yield RunFailed(event.task, event.reason, try_again=True)
-                    if waiting:
-                        with _one_thread_a_process():
-                            workers.append(_Worker.start(job))
-                        workers[-1].give(waiting.popleft())
-                    continue
-                if isinstance(event, RunFinished | RunFailed):
-                    worker.task = None
-                    if waiting:
-                        worker.give(waiting.popleft())
-                yield event
-    finally:
-        for worker in workers:
-            worker.process.terminate()
-        for worker in workers:
-            worker.stop()
+
+    def __init__(self, num_workers: int | None = None) -> None:
+        self.num_workers = num_workers or available_cores()
+
+    def do(self, tasks: Sequence[Task], job: Job) -> Generator[Event, None, None]:
+        """Do all tasks; give each event as it comes.
+
+        When a worker dies, a new one takes its run up from its last state; a run of which three workers died
+        is reported as failed.
+        """
+        waiting = deque(tasks)
+        deaths: Counter[Task] = Counter()
+        with _one_thread_a_process():
+            workers = [_Worker.start(job) for _ in range(min(self.num_workers, len(tasks)))]
+        try:
+            for worker in workers:
+                worker.give(waiting.popleft())
+            while busy := [worker for worker in workers if worker.task is not None]:
+                ready = set(wait([worker.connection for worker in busy]))
+                for worker in busy:
+                    if worker.connection not in ready:
+                        continue
+                    event = worker.receive()
+                    if isinstance(event, _WorkerDied):
+                        workers.remove(worker)
+                        worker.stop()
+                        deaths[event.task] += 1
+                        if deaths[event.task] < MAX_DEATHS:
+                            waiting.appendleft(event.task)
+                            yield RunRetried(event.task, event.reason)
+                        else:
+                            yield RunFailed(event.task, event.reason, try_again=True)
+                        if waiting:
+                            with _one_thread_a_process():
+                                workers.append(_Worker.start(job))
+                            workers[-1].give(waiting.popleft())
+                        continue
+                    if isinstance(event, RunFinished | RunFailed):
+                        worker.task = None
+                        if waiting:
+                            worker.give(waiting.popleft())
+                    yield event
+        finally:
+            for worker in workers:
+                worker.process.terminate()
+            for worker in workers:
+                worker.stop()
 
 
 @contextmanager

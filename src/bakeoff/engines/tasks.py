@@ -1,9 +1,11 @@
-"""What an engine is given, and what it tells while it works."""
+"""What an engine is, what it is given, and what it tells while it works."""
 
 from __future__ import annotations
 
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from bakeoff.study import Study
 from bakeoff.training.history import EpochRecord
@@ -83,3 +85,17 @@ class RunFailed:
 
 
 Event = RunStarted | EpochDone | RunFinished | RunRetried | RunFailed
+
+
+class Engine(Protocol):
+    """Who does the runs of a study."""
+
+    @property
+    def num_workers(self) -> int:
+        """Runs that go on at once."""
+
+    def do(self, tasks: Sequence[Task], job: Job) -> Generator[Event, None, None]:
+        """Do all tasks, those first in order first; give each event as it comes.
+
+        Results do not depend on how many runs go on at once. Closing the generator stops the work at once.
+        """
