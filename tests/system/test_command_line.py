@@ -195,7 +195,7 @@ def start(words, cwd):
 LONG = [
     "quickstart",
     "--epochs",
-    "15",
+    "30",
     "--seeds",
     "3",
     "--recipes",
@@ -208,6 +208,8 @@ LONG = [
 
 
 def test_ctrl_c_stops_cleanly_and_the_same_words_go_on(tmp_path):
+    # A shell's background job hands its deafness for Ctrl-C down to the tests and to what they start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     process = start(LONG, tmp_path)
     wait_until(lambda: list(tmp_path.rglob("predictions.npz")))
     os.killpg(process.pid, signal.SIGINT)
