@@ -49,6 +49,10 @@ def run(
         str | None, typer.Option(metavar="SOURCE", help="digits, or splits|folder|stl10|cifar10:DIR.")
     ] = None,
     seeds: Annotated[int | None, typer.Option(min=1, help="Runs a recipe.")] = None,
+    until: Annotated[
+        str | None, typer.Option(metavar="decided", help="Add seeds in rounds until every pair is decided.")
+    ] = None,
+    max_seeds: Annotated[int | None, typer.Option(min=1, help="With --until decided; default 20.")] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Epochs of every recipe.")] = None,
     recipes: Annotated[str | None, typer.Option(metavar="A,B", help="Only these recipes.")] = None,
     out: Annotated[
@@ -72,6 +76,8 @@ def run(
         overrides=set_ or [],
         source=data,
         seeds=seeds,
+        until=until,
+        max_seeds=max_seeds,
         epochs=epochs,
         recipes=[name.strip() for name in recipes.split(",")] if recipes is not None else None,
     )

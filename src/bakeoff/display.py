@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import TracebackType
 
 from rich.console import Console, Group
@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from bakeoff.analysis.looks import Looks, say_next
 from bakeoff.audit import Audit, print_audit
 from bakeoff.data.image_data import SPLIT_NAMES, ImageData
 from bakeoff.engines import EpochDone, Event, RunFailed, RunFinished, RunRetried, Task
@@ -68,27 +69,44 @@ class StudyDisplay:
         self._end_decoding()
         print_audit(audit, self.console, short=True)
 
-    def begin(self, study: Study, data: ImageData, todo: list[Task], num_workers: int) -> None:
+    def begin(
+        self, study: Study, data: ImageData, seeds: Mapping[str, int], todo: list[Task], num_workers: int
+    ) -> None:
+        if self.state is None:
+            self._introduce(study, data, todo)
+        total = sum(seeds.values())
+        if len(todo) < total:
+            self.console.print(f"{total - len(todo)} of {total} runs are done already; {len(todo)} to do")
+        self.state = _State(study, seeds, todo, num_workers)
+        if self.console.is_terminal and todo:
+            self.live = Live(
+                get_renderable=self.state.render, console=self.console, refresh_per_second=4, transient=True
+            )
+            self.live.start()
+
+    def looked(self, looks: Looks) -> None:
+        """Say what the look after a round decided, and who gets more seeds."""
+        if self.live is not None:
+            self.live.stop()
+            self.live = None
+        if looks.taken:
+            self.console.print(Text(say_next(looks)), soft_wrap=True)
+
+    def _introduce(self, study: Study, data: ImageData, todo: list[Task]) -> None:
         self._end_decoding()
         counts = " / ".join(f"{len(data.split(name)):,}" for name in SPLIT_NAMES)
-        total = study.seeds * len(study.recipes)
+        seeds = _count(study.seeds, "seed")
+        if study.until == "decided":
+            seeds = f"{study.seeds} to {_count(study.most_seeds, 'seed')}"
         self.console.print(
             Text(
-                f"{study.name}: {_count(len(study.recipes), 'recipe')} x {_count(study.seeds, 'seed')} on "
+                f"{study.name}: {_count(len(study.recipes), 'recipe')} x {seeds} on "
                 f"{printable(data.source)} ({counts} images in train / val / test, "
                 f"{data.num_classes} classes, {data.image_size} x {data.image_size})"
             )
         )
         if todo and any(recipe.model.name == "lenet5" for recipe in study.recipes.values()):
             self._say_kernels()
-        if len(todo) < total:
-            self.console.print(f"{total - len(todo)} of {total} runs are done already; {len(todo)} to do")
-        self.state = _State(study, todo, num_workers)
-        if self.console.is_terminal and todo:
-            self.live = Live(
-                get_renderable=self.state.render, console=self.console, refresh_per_second=4, transient=True
-            )
-            self.live.start()
 
     def _say_kernels(self) -> None:
         from bakeoff.kernels import describe_kernels
@@ -154,9 +172,9 @@ class PredictionDisplay:
 class _State:
     """What is known of the study while it runs, and the table of it."""
 
-    def __init__(self, study: Study, todo: list[Task], num_workers: int) -> None:
-        self.study, self.num_workers = study, num_workers
-        self.done = dict.fromkeys(study.recipes, study.seeds)
+    def __init__(self, study: Study, seeds: Mapping[str, int], todo: list[Task], num_workers: int) -> None:
+        self.study, self.seeds, self.num_workers = study, seeds, num_workers
+        self.done = dict(seeds)
         for task in todo:
             self.done[task.recipe] -= 1
         self.failed: dict[str, int] = defaultdict(int)
@@ -199,7 +217,7 @@ class _State:
             failed = f" ({self.failed[name]} failed)" if self.failed[name] else ""
             table.add_row(
                 Text(name),
-                f"{self.done[name]}/{self.study.seeds}{failed}",
+                f"{self.done[name]}/{self.seeds[name]}{failed}",
                 f"{epochs[-1]}/{recipe.epochs}" if epochs else "",
                 f"{record.train_loss:.3f}" if record else "",
                 f"{record.val_loss:.3f}" if record else "",

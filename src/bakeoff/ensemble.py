@@ -150,7 +150,7 @@ def choose_recipe(study: StoredStudy, recipe: str | None = None) -> SupportedRec
     if recipe is not None:
         found = "no finished run of recipe" if recipe in study.study.recipes else "no recipe"
         raise BakeoffError(f"{study.root} has {found} {shorten(recipe)}; there are {', '.join(names)}")
-    comparison = compare_study(study.study, study.predictions())
+    comparison = compare_study(study, study.predictions())
     assert comparison is not None  # there are finished runs
     accuracies = {name: float(np.mean([val_accuracy(run) for run in study.runs_of(name)])) for name in names}
     return supported_recipe(comparison, accuracies)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def print_results(stored: StoredStudy, console: Console) -> None:
     """Print the comparison of a study's recipes, and the runs that failed with their reasons."""
-    comparison = compare_study(stored.study, stored.predictions())
+    comparison = compare_study(stored, stored.predictions())
     if comparison is not None:
         print_comparison(comparison, console)
     for failure in stored.failures:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from bakeoff.analysis.comparison_result import Comparison
 from bakeoff.analysis.metric_comparison import Metric, MetricComparison, compare_metric
 from bakeoff.analysis.predictions import Predictions
-from bakeoff.analysis.study_comparison import compare_study
+from bakeoff.analysis.study_comparison import compare_study, study_plan
 from bakeoff.analysis.summary import summarize
 from bakeoff.analysis.wording import interval_points, points
 from bakeoff.errors import BakeoffError, list_some
@@ -36,6 +36,8 @@ def run(
     path: str | Path | None = None,
     *,
     data: str | ImageArrays | None = None,
+    until: str | None = None,
+    max_seeds: int | None = None,
     jobs: int | None = None,
     progress: bool = True,
     check: bool = True,
@@ -52,6 +54,8 @@ def run(
         The study folder; by default results/NAME.
     data
         A source such as `folder:my-images`, or images in memory; by default the study's own.
+    until, max_seeds
+        `until="decided"` adds seeds in rounds, up to `max_seeds` a recipe; by default as the study says.
     jobs
         Worker processes, one thread each; by default one a core.
     progress
@@ -75,6 +79,8 @@ def run(
     source = ARRAYS if arrays is not None else data
     if source is not None:
         study = study.changed(data={"source": source})
+    changes = {"until": until, "max_seeds": max_seeds}
+    study = study.changed(**{key: value for key, value in changes.items() if value is not None})
     root = Path(path) if path is not None else Path("results") / study.name
     options: dict[str, Any] = {"engine": ProcessEngine(jobs), "check": check, "arrays": arrays}
     if progress:
@@ -209,7 +215,7 @@ class Result:
         BakeoffError
             If no run is finished.
         """
-        found = compare_study(self.study, self.predictions)
+        found = compare_study(self.stored, self.predictions)
         if found is None:
             raise BakeoffError(f"{self.path} has no finished run to compare")
         return found
@@ -246,7 +252,8 @@ class Result:
         study = self.study
         finished = [recipe.name for recipe in self.predictions.recipes]
         baseline = study.baseline if study.baseline in finished else None
-        return compare_metric(self.predictions, metric, baseline=baseline, confidence=study.confidence)
+        level = study_plan(study).level
+        return compare_metric(self.predictions, metric, baseline=baseline, confidence=level)
 
     @cached_property
     def figures(self) -> Mapping[str, ReportFigure]:

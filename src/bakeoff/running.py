@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from bakeoff.analysis.looks import Looks
 from bakeoff.audit import Audit
 from bakeoff.audit.source import audit_source
 from bakeoff.data import ImageArrays, load_data
@@ -32,6 +33,7 @@ from bakeoff.store import (
 from bakeoff.study import Study
 from bakeoff.study.recipe import Recipe
 from bakeoff.training import TRAINING_VERSION, check_augmentation
+from bakeoff.until_decided import run_until_decided
 
 
 class Display(Protocol):
@@ -43,8 +45,13 @@ class Display(Protocol):
     def audited(self, audit: Audit) -> None:
         """After the images were checked."""
 
-    def begin(self, study: Study, data: ImageData, todo: list[Task], num_workers: int) -> None:
-        """Before the first run; `todo` are the runs that are not finished yet."""
+    def begin(
+        self, study: Study, data: ImageData, seeds: Mapping[str, int], todo: list[Task], num_workers: int
+    ) -> None:
+        """Before the first run of a round; `seeds` are wanted by recipe, `todo` the runs not finished yet."""
+
+    def looked(self, looks: Looks) -> None:
+        """After a round, where seeds are added until decided."""
 
     def handle(self, event: Event) -> None:
         """At each event of the engine."""
@@ -81,6 +88,8 @@ def run_study(
     arrays: ImageArrays | None = None,
 ) -> Outcome:
     """Train every recipe with every seed that the study folder does not hold yet.
+
+    Where the study says `until = "decided"`, in rounds, with a look at the comparison after each.
 
     Parameters
     ----------
@@ -123,15 +132,35 @@ def run_study(
             save_audit(layout, audit.to_dict())
             if display:
                 display.audited(audit)
-        return _run_all(study, layout, data, engine, display)
+
+        def do_round(seeds: Mapping[str, int]) -> Outcome:
+            return _run_all(study, seeds, layout, data, engine, display)
+
+        if study.until == "all_seeds":
+            return do_round(dict.fromkeys(study.recipes, study.seeds))
+        looked = display.looked if display else lambda _: None
+        return _together(run_until_decided(study, layout.root, do_round, looked))
+
+
+def _together(rounds: list[Outcome]) -> Outcome:
+    """Each run once, as its last round left it; runs of a later round were taken up by those after it."""
+    finished = {task: None for outcome in rounds for task in outcome.finished}
+    taken_up = {task: None for outcome in rounds for task in outcome.taken_up if task not in finished}
+    failed = {run.task: run for outcome in rounds for run in outcome.failed if run.task not in finished}
+    return Outcome(rounds[-1].root, tuple(taken_up), tuple(finished), tuple(failed.values()))
 
 
 def _run_all(
-    study: Study, layout: Layout, data: ImageData, engine: Engine, display: Display | None
+    study: Study,
+    seeds: Mapping[str, int],
+    layout: Layout,
+    data: ImageData,
+    engine: Engine,
+    display: Display | None,
 ) -> Outcome:
-    todo, taken_up, failed = _sort_tasks(study, data, layout)
+    todo, taken_up, failed = _sort_tasks(study, seeds, data, layout)
     if display:
-        display.begin(study, data, todo, engine.num_workers)
+        display.begin(study, data, seeds, todo, engine.num_workers)
     finished: list[Task] = []
 
     def take(event: Event) -> None:
@@ -169,7 +198,7 @@ def _own_code_digest(recipe: Recipe) -> str:
 
 
 def _sort_tasks(
-    study: Study, data: ImageData, layout: Layout
+    study: Study, seeds: Mapping[str, int], data: ImageData, layout: Layout
 ) -> tuple[list[Task], list[Task], list[RunFailed]]:
     """Runs to do (all recipes with seed 0 first), runs done before, runs that failed before."""
     todo: list[Task] = []
@@ -177,8 +206,10 @@ def _sort_tasks(
     failed: list[RunFailed] = []
     outdated: list[str] = []
     digests = {name: _own_code_digest(recipe) for name, recipe in study.recipes.items()}
-    for seed in range(study.seeds):
+    for seed in range(max(seeds.values())):
         for name, recipe in study.recipes.items():
+            if seed >= seeds[name]:
+                continue
             identity = run_identity(
                 recipe,
                 seed,

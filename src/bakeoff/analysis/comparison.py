@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from itertools import combinations
 
 import numpy as np
 
@@ -18,16 +17,16 @@ from bakeoff.analysis.comparison_result import (
     RunAccuracy,
 )
 from bakeoff.analysis.conclusion import EXPLORATORY_SEEDS, conclude, say_what_it_takes
-from bakeoff.analysis.crossed_interval import CrossedInterval, crossed_interval
+from bakeoff.analysis.crossed_interval import crossed_interval
 from bakeoff.analysis.crossed_variance import ScoreSummary, summarise
 from bakeoff.analysis.fixed_and_broken import fixed_and_broken
-from bakeoff.analysis.mcnemar import mcnemar_exact
-from bakeoff.analysis.multiple_testing import benjamini_hochberg, holm
+from bakeoff.analysis.multiple_testing import benjamini_hochberg
 from bakeoff.analysis.noise_budget import noise_budget
 from bakeoff.analysis.outperformance import probability_of_outperforming
+from bakeoff.analysis.pair_verdicts import JudgedPair, Outcomes, judge_pairs
 from bakeoff.analysis.predictions import Predictions
+from bakeoff.analysis.repeated_looks import LookPlan
 from bakeoff.analysis.replication import replication
-from bakeoff.analysis.verdict import verdict
 from bakeoff.analysis.what_it_takes import what_it_takes
 from bakeoff.analysis.wilson import wilson_interval
 from bakeoff.analysis.wording import counted
@@ -42,6 +41,7 @@ def compare(
     confidence: float = 0.95,
     published: Mapping[str, float] | None = None,
     published_images: Mapping[str, int] | None = None,
+    looks: LookPlan | None = None,
 ) -> Comparison:
     """Compare recipes over seeds and images.
 
@@ -59,6 +59,9 @@ def compare(
         Accuracies published elsewhere, 0..1, by the recipe's name.
     published_images
         How many test images these were measured on, by the recipe's name; where unknown, as many as here.
+    looks
+        Where seeds are added between looks: the plan, with the same confidence. Everything over seeds is then
+        made at the level of one look, so that it holds over all; by default this is the only look.
 
     Raises
     ------
@@ -66,12 +69,14 @@ def compare(
         An unknown recipe, no image, or a margin, confidence or published accuracy out of range.
     """
     _check(predictions, baseline, margin, confidence, published or {})
+    looks = looks or LookPlan((1,), confidence)
+    level = looks.level
     samples = {recipe.name: _Sample(predictions, recipe.name) for recipe in predictions.recipes}
     recipes = []
     for recipe in predictions.recipes:
         sample = samples[recipe.name]
         budget = noise_budget(sample.all)
-        whole = crossed_interval(sample.all, confidence=confidence)
+        whole = crossed_interval(sample.all, confidence=level)
         recipes.append(
             RecipeResult(
                 name=recipe.name,
@@ -91,21 +96,24 @@ def compare(
                 binomial_se=budget.binomial_se,
                 image_share=budget.image_share,
                 seed_share=budget.seed_share,
-                classes=_class_accuracies(predictions, sample, confidence),
+                classes=_class_accuracies(predictions, sample, level),
                 calibration=None
                 if recipe.probabilities is None
-                else calibration(recipe.probabilities, recipe.predicted, predictions.labels, confidence),
+                else calibration(recipe.probabilities, recipe.predicted, predictions.labels, level),
                 replication=replication(
                     sample.all,
                     published[recipe.name],
                     published_images=(published_images or {}).get(recipe.name),
-                    confidence=confidence,
+                    confidence=level,
                 )
                 if published and recipe.name in published
                 else None,
             )
         )
-    pairs = _compare_pairs(predictions, samples, baseline, margin, confidence)
+    pairs = tuple(
+        _pair_result(predictions, pair, samples[pair.a], samples[pair.b], margin, looks)
+        for pair in judge_pairs(samples, baseline=baseline, margin=margin, looks=looks)
+    )
     return Comparison(
         confidence=confidence,
         margin=margin,
@@ -118,20 +126,15 @@ def compare(
     )
 
 
-class _Sample:
-    """One recipe's outcomes, summarised once for all pairs it takes part in."""
+class _Sample(Outcomes):
+    """One recipe's outcomes, by class too."""
 
     def __init__(self, predictions: Predictions, name: str) -> None:
-        self.correct = predictions.correct(name)
-        self.all = summarise(self.correct)
+        super().__init__(predictions.correct(name))
         self.by_class: dict[int, ScoreSummary] = {
             int(label): summarise(self.correct[:, predictions.labels == label])
             for label in np.unique(predictions.labels)
         }
-
-    @property
-    def num_seeds(self) -> int:
-        return len(self.correct)
 
 
 def _class_accuracies(
@@ -151,54 +154,21 @@ def _class_accuracies(
     return tuple(found)
 
 
-def _compare_pairs(
-    predictions: Predictions,
-    samples: Mapping[str, _Sample],
-    baseline: str | None,
-    margin: float,
-    confidence: float,
-) -> tuple[PairResult, ...]:
-    names = [recipe.name for recipe in predictions.recipes]
-    if baseline is None:
-        pairs = list(combinations(names, 2))
-    else:
-        pairs = [(baseline, name) for name in names if name != baseline]
-    differences = [crossed_interval(samples[b].all, samples[a].all, confidence=confidence) for a, b in pairs]
-    p_values = [
-        mcnemar_exact(samples[a].correct[0], samples[b].correct[0])
-        if samples[a].num_seeds == samples[b].num_seeds == 1
-        else difference.p
-        for (a, b), difference in zip(pairs, differences, strict=True)
-    ]
-    return tuple(
-        _pair_result(predictions, (a, samples[a]), (b, samples[b]), difference, p, p_holm, margin, confidence)
-        for (a, b), difference, p, p_holm in zip(pairs, differences, p_values, holm(p_values), strict=True)
-    )
-
-
 def _pair_result(
-    predictions: Predictions,
-    named_a: tuple[str, _Sample],
-    named_b: tuple[str, _Sample],
-    difference: CrossedInterval,
-    p: float,
-    p_holm: float,
-    margin: float,
-    confidence: float,
+    predictions: Predictions, pair: JudgedPair, a: _Sample, b: _Sample, margin: float, looks: LookPlan
 ) -> PairResult:
-    (name_a, a), (name_b, b) = named_a, named_b
+    difference, found = pair.difference, pair.verdict
     parts = difference.parts
-    found = verdict(difference.low, difference.high, p_holm, margin=margin, confidence=confidence)
     fixed, broken = fixed_and_broken(a.all.image_means, b.all.image_means)
-    needs = what_it_takes(parts, margin=margin, confidence=confidence)
+    needs = what_it_takes(parts, margin=margin, confidence=looks.level)
     return PairResult(
-        a=name_a,
-        b=name_b,
+        a=pair.a,
+        b=pair.b,
         compares="recipes" if parts.seeds_known else "trained models",
         difference=difference.value,
         interval=(difference.low, difference.high),
-        p=p,
-        p_holm=p_holm,
+        p=pair.p,
+        p_holm=pair.p_adjusted,
         verdict=found.name if parts.seeds_known else "undecided",
         model_verdict=None if parts.seeds_known else found.name,
         smaller_than_margin=found.smaller_than_margin,
@@ -214,12 +184,12 @@ def _pair_result(
         images_needed_seeds=needs.images_needed_seeds,
         what_it_takes=say_what_it_takes(
             needs,
-            half_width=parts.half_width(confidence),
+            half_width=parts.half_width(looks.level),
             num_seeds=min(parts.num_seeds),
             num_images=parts.num_images,
             margin=margin,
         ),
-        classes=_class_differences(predictions, a, b, confidence),
+        classes=_class_differences(predictions, a, b, looks.level),
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from bakeoff.analysis.calibration import Calibration
+from bakeoff.analysis.looks import Looks
 from bakeoff.analysis.replication import Replication
 from bakeoff.analysis.verdict import VerdictName
 
@@ -97,7 +98,8 @@ class PairResult:
     compares
         "recipes", or "trained models" where a recipe has one seed.
     p, p_holm
-        Plain, and by Holm over the pairs. With one seed on both sides McNemar's exact p.
+        Plain, and by Holm over the pairs, where there are several looks after an adjustment for these. With
+        one seed on both sides McNemar's exact p.
     verdict
         On the recipes: always undecided where a recipe has one seed.
     model_verdict
@@ -149,7 +151,7 @@ class Comparison:
     Attributes
     ----------
     confidence
-        Of every interval, 0..1.
+        Of every interval, 0..1; over all looks together where there are several.
     margin
         The smallest difference that matters, as a share.
     baseline
@@ -162,6 +164,8 @@ class Comparison:
         Sentences on what limits the comparison: one seed, few seeds, unequal seeds.
     conclusion
         What the data support, in a sentence or a few.
+    looks
+        Where seeds were added until decided: the looks there were, and why it stopped; else None.
     """
 
     confidence: float
@@ -172,6 +176,7 @@ class Comparison:
     pairs: tuple[PairResult, ...]
     notes: tuple[str, ...]
     conclusion: str
+    looks: Looks | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Give the content of comparison.json: dicts, lists, str, int, float, bool and None; no NaN."""

@@ -1,19 +1,57 @@
-"""compare_study(): the comparison that a study asks for."""
+"""compare_study(): the comparison that a study asks for, and its looks at it while seeds are added."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bakeoff.analysis.comparison import compare
 from bakeoff.analysis.comparison_result import Comparison
+from bakeoff.analysis.looks import Looks, say_looks, take_looks
 from bakeoff.analysis.predictions import Predictions
+from bakeoff.analysis.repeated_looks import LookPlan, plan_looks
 
 if TYPE_CHECKING:
+    from bakeoff.store import StoredStudy
     from bakeoff.study import Study
 
 
-def compare_study(study: Study, predictions: Predictions) -> Comparison | None:
-    """Compare the finished recipes as the study asks: its baseline, margin and published accuracies.
+def study_plan(study: Study) -> LookPlan:
+    """When a study looks at its comparison: once, or up to `max_seeds` seeds."""
+    return plan_looks(study.seeds, study.most_seeds, study.confidence)
+
+
+def study_looks(stored: StoredStudy, predictions: Predictions) -> Looks | None:
+    """The looks that a study's runs allow, and what it wants next; None where seeds are not added."""
+    study = stored.study
+    if study.until != "decided":
+        return None
+    failed: dict[str, set[int]] = {}
+    for failure in stored.failures:
+        failed.setdefault(failure.recipe, set()).add(failure.seed)
+    return take_looks(
+        predictions,
+        tuple(study.recipes),
+        study_plan(study),
+        baseline=study.baseline,
+        margin=study.margin,
+        failed=failed,
+    )
+
+
+def compare_study(
+    stored: StoredStudy, predictions: Predictions, looks: Looks | None = None
+) -> Comparison | None:
+    """Compare the finished recipes as the study asks: its baseline, margin, published accuracies and looks.
+
+    Parameters
+    ----------
+    stored
+        All results.
+    predictions
+        From `stored.predictions()`.
+    looks
+        From `study_looks`, where they are known already.
 
     Returns
     -------
@@ -22,9 +60,10 @@ def compare_study(study: Study, predictions: Predictions) -> Comparison | None:
     """
     if not predictions.recipes:
         return None
+    study = stored.study
     finished = {recipe.name for recipe in predictions.recipes}
     published = {name: entry for name, entry in study.published.items() if name in finished}
-    return compare(
+    comparison = compare(
         predictions,
         baseline=study.baseline if study.baseline in finished else None,
         margin=study.margin,
@@ -35,4 +74,10 @@ def compare_study(study: Study, predictions: Predictions) -> Comparison | None:
         published_images={
             name: entry.test_images for name, entry in published.items() if entry.test_images is not None
         },
+        looks=study_plan(study),
     )
+    looks = looks or study_looks(stored, predictions)
+    if looks is None:
+        return comparison
+    said = say_looks(looks, confidence=study.confidence, num_images=predictions.num_images)
+    return replace(comparison, looks=looks, notes=(said, *comparison.notes))

@@ -12,7 +12,7 @@ from bakeoff.analysis.confusion import RecipeConfusion, confusions
 from bakeoff.analysis.failure_evidence import FailureEvidence
 from bakeoff.analysis.failure_summary import chosen_cases, summarize_failures
 from bakeoff.analysis.scores import RecipeScore, scores
-from bakeoff.analysis.study_comparison import compare_study
+from bakeoff.analysis.study_comparison import compare_study, study_looks
 from bakeoff.study.recipe import flatten_settings
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def summarize(stored: StoredStudy, evidence: FailureEvidence | None) -> dict[str
         JSON-able, without NaN or infinity (None instead); accuracies in 0..1, times in seconds, classes as
         indices into `data.class_names`:
 
-        - `study`: name, description, seeds asked for, baseline, margin, confidence;
+        - `study`: name, description, seeds asked for, until, max_seeds, baseline, margin, confidence;
         - `data`, `environment`, `audit` (None where the images were not checked): as stored;
         - `recipes`, a list in the study's order: `settings`, `failures`, `missing_seeds`, `published`, and
           `results`: None without a finished run, else accuracies, class accuracies, confusion counts, curves
@@ -51,7 +51,8 @@ def summarize(stored: StoredStudy, evidence: FailureEvidence | None) -> dict[str
         - `comparison`: as `Comparison.to_dict` gives it; None without a finished run.
     """
     study, predictions = stored.study, stored.predictions()
-    comparison = compare_study(study, predictions)
+    looks = study_looks(stored, predictions)
+    comparison = compare_study(stored, predictions, looks)
     found = {
         score.recipe: (score, confusion)
         for score, confusion in zip(scores(predictions), confusions(predictions), strict=True)
@@ -66,7 +67,9 @@ def summarize(stored: StoredStudy, evidence: FailureEvidence | None) -> dict[str
                 "name": name,
                 "settings": flatten_settings(recipe),
                 "failures": [{"seed": failure.seed, "reason": failure.reason} for failure in failures],
-                "missing_seeds": [seed for seed in range(study.seeds) if seed not in done],
+                "missing_seeds": [
+                    seed for seed in range(looks.wanted[name] if looks else study.seeds) if seed not in done
+                ],
                 "published": _published(study.published.get(name), stored.class_names),
                 "results": _results(*found[name], runs) if name in found else None,
             }
@@ -78,6 +81,8 @@ def summarize(stored: StoredStudy, evidence: FailureEvidence | None) -> dict[str
                 "name": study.name,
                 "description": study.description,
                 "seeds": study.seeds,
+                "until": study.until,
+                "max_seeds": study.most_seeds,
                 "baseline": study.baseline,
                 "margin": study.margin,
                 "confidence": study.confidence,

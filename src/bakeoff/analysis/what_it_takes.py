@@ -71,8 +71,7 @@ def what_it_takes(parts: VarianceParts, *, margin: float, confidence: float) -> 
         return parts.at(num_seeds, num_images).half_width(confidence)
 
     num_images = parts.num_images
-    quantile = float(stdtrit(max(num_images - 1, 1), (1 + confidence) / 2))
-    limit = quantile * float(np.sqrt(parts.image_component / num_images))
+    limit = image_half_width(parts, confidence)
     seeds = _smallest(lambda count: half_width(count, num_images) <= margin, 2, MAX_SEEDS)
     if seeds is not None:
         return WhatItTakes(seeds, limit)
@@ -88,6 +87,12 @@ def what_it_takes(parts: VarianceParts, *, margin: float, confidence: float) -> 
         here = enough
         images = _smallest(lambda count: half_width(here, count) <= margin, num_images, MAX_IMAGES)
     return WhatItTakes(None, limit, images, here)
+
+
+def image_half_width(parts: VarianceParts, confidence: float) -> float:
+    """Half-width that the test images alone leave however many seeds there are: t(N - 1) sqrt(s_img / N)."""
+    quantile = float(stdtrit(max(parts.num_images - 1, 1), (1 + confidence) / 2))
+    return quantile * float(np.sqrt(parts.image_component / parts.num_images))
 
 
 def _smallest(holds: Callable[[int], bool], low: int, high: int) -> int | None:

@@ -42,7 +42,7 @@ def model_card(
     """
     study = ensemble.study
     predictions = study.predictions()
-    comparison = compare_study(study.study, predictions)
+    comparison = compare_study(study, predictions)
     assert comparison is not None  # the models are of finished runs
     result = next(recipe for recipe in comparison.recipes if recipe.name == ensemble.recipe)
     runs = [run for run in study.runs_of(ensemble.recipe) if run.seed in ensemble.seeds]

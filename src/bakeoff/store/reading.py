@@ -267,7 +267,7 @@ def load_study_folder(root: Path) -> StoredStudy:
     test_shape = (len(labels), len(data["class_names"]))
     runs, failures = [], []
     for recipe in study.recipes:
-        for seed in range(study.seeds):
+        for seed in range(study.most_seeds):
             found = stored_identity(layout, recipe, seed)
             if found and found[0] == "finished":
                 runs.append(_load_run(layout, recipe, seed, test_shape))

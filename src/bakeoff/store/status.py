@@ -51,7 +51,8 @@ def study_status(root: Path) -> tuple[Study, list[RunStatus]]:
     statuses = [
         _run_status(layout, name, seed, recipe.epochs)
         for name, recipe in study.recipes.items()
-        for seed in range(study.seeds)
+        for seed in range(study.most_seeds)
+        if seed < study.seeds or layout.run(name, seed).exists()  # seeds that are added until decided
     ]
     return study, statuses
 

@@ -24,6 +24,8 @@ def load_study(
     overrides: Sequence[str] = (),
     source: str | None = None,
     seeds: int | None = None,
+    until: str | None = None,
+    max_seeds: int | None = None,
     epochs: int | None = None,
     recipes: Sequence[str] | None = None,
 ) -> Study:
@@ -39,6 +41,8 @@ def load_study(
         Replaces `data.source`.
     seeds
         Replaces `seeds`.
+    until, max_seeds
+        Replace `until` and `max_seeds`.
     epochs
         Replaces `epochs` of every recipe.
     recipes
@@ -54,8 +58,10 @@ def load_study(
     tables = apply_overrides(parse_toml(text, origin), overrides)
     if source is not None:
         tables = _with_source(tables, source)
-    if seeds is not None:
-        tables["seeds"] = seeds
+    given = {"seeds": seeds, "until": until, "max_seeds": max_seeds}
+    tables |= {key: value for key, value in given.items() if value is not None}
+    if max_seeds is not None and tables.get("until") != "decided":
+        raise BakeoffError("--max-seeds has a meaning with --until decided only; give both, or --seeds")
     if epochs is not None and isinstance(tables.get("defaults", {}), dict):
         tables = set_for_all_recipes(tables, "epochs", epochs)
     if recipes is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import islice
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
@@ -16,6 +16,8 @@ from bakeoff.study.recipe import Recipe
 
 RecipeName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
 Share = Annotated[float, Field(ge=0, le=1)]
+MIN_FIRST_SEEDS = 3
+"""With two, the variance over seeds is too rough for looks to hold their level (docs/statistics/looks.md)."""
 EpochKey = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,6}$")]
 
 
@@ -50,6 +52,14 @@ class Study(Settings):
     seeds: int = Field(5, ge=1, le=10_000)
     """Runs a recipe, with the seeds 0, 1, 2 ... ; fewer than 5 are exploratory."""
 
+    until: Literal["all_seeds", "decided"] = "all_seeds"
+    """When to stop: `decided` begins with `seeds` runs a recipe, looks at the comparison, and gives more
+    seeds to the recipes of pairs that are undecided and that more seeds may decide."""
+
+    max_seeds: int = Field(20, ge=1, le=10_000)
+    """With `until = "decided"`: the most runs a recipe gets. It also sets how strict each look is, so choose
+    it before the first."""
+
     baseline: str | None = None
     """The recipe that the others are compared with; without it all pairs are compared."""
 
@@ -77,11 +87,26 @@ class Study(Settings):
         for name in self.published:
             if name not in self.recipes:
                 raise ValueError(f"published.{name[:100]}: no such recipe; there are {_some(self.recipes)}")
-        if self.seeds * len(self.recipes) > MAX_RUNS:
+        if self.until == "decided" and self.max_seeds < self.seeds:
             raise ValueError(
-                f"{len(self.recipes):,} recipes with {self.seeds:,} seeds are more than {MAX_RUNS:,} runs"
+                f"max_seeds is {self.max_seeds}, less than the {self.seeds} seeds before the first look; "
+                "raise max_seeds, or lower seeds"
+            )
+        if self.until == "decided" and self.seeds < MIN_FIRST_SEEDS:
+            raise ValueError(
+                f"seeds is {self.seeds}; until decided, the first look needs {MIN_FIRST_SEEDS} seeds or more"
+            )
+        if self.most_seeds * len(self.recipes) > MAX_RUNS:
+            raise ValueError(
+                f"{len(self.recipes):,} recipes with {self.most_seeds:,} seeds are more than "
+                f"{MAX_RUNS:,} runs"
             )
         return self
+
+    @property
+    def most_seeds(self) -> int:
+        """Runs that a recipe can have: `seeds`, or `max_seeds` where seeds are added until decided."""
+        return self.max_seeds if self.until == "decided" else self.seeds
 
     def changed(self, **settings: Any) -> Study:
         """A study with other settings; `data` is merged key by key, `recipes` by name.
