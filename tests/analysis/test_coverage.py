@@ -16,10 +16,10 @@ DIFFICULTY, SEED_STD, INTERACTION = 1.5, 0.12, 1.5
 LEVELS = (0.0, 0.1)
 
 
-def expected_accuracy(level: float) -> float:
+def expected_accuracy(level: float, seed_std: float = SEED_STD, interaction: float = INTERACTION) -> float:
     """The expectation over images, seeds and interaction: their logits sum to one normal."""
     nodes, weights = np.polynomial.hermite_e.hermegauss(60)
-    total = np.sqrt(DIFFICULTY**2 + SEED_STD**2 + INTERACTION**2)
+    total = np.sqrt(DIFFICULTY**2 + seed_std**2 + interaction**2)
     return float((weights * expit(level + total * nodes)).sum() / weights.sum())
 
 

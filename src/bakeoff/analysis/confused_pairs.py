@@ -111,7 +111,9 @@ class PairDifferences:
     false_discovery_rate: float
 
 
-def confused_pairs(predictions: Predictions, limit: int = 10) -> dict[str, tuple[ConfusedPair, ...]]:
+def confused_pairs(
+    predictions: Predictions, limit: int = 10, confidence: float = 0.95
+) -> dict[str, tuple[ConfusedPair, ...]]:
     """List the most frequent confused pairs of each recipe.
 
     Parameters
@@ -120,6 +122,8 @@ def confused_pairs(predictions: Predictions, limit: int = 10) -> dict[str, tuple
         Of all recipes.
     limit
         Pairs a recipe.
+    confidence
+        Of the intervals, 0..1; above 0.95 where they are to hold over several looks.
 
     Returns
     -------
@@ -139,7 +143,7 @@ def confused_pairs(predictions: Predictions, limit: int = 10) -> dict[str, tuple
                 break
             taken = recipe.predicted[:, predictions.labels == true] == predicted
             num_images = taken.shape[1]
-            share = crossed_interval(summarise(taken))
+            share = crossed_interval(summarise(taken), confidence=confidence)
             low, high = share.low * num_images, share.high * num_images
             count = float(mean[true, predicted])
             pairs.append(ConfusedPair(recipe.name, true, predicted, count, low, high, num_images))
@@ -147,7 +151,9 @@ def confused_pairs(predictions: Predictions, limit: int = 10) -> dict[str, tuple
     return found
 
 
-def pair_differences(predictions: Predictions, false_discovery_rate: float = 0.05) -> PairDifferences:
+def pair_differences(
+    predictions: Predictions, false_discovery_rate: float = 0.05, confidence: float = 0.95
+) -> PairDifferences:
     """Find the confused pairs in which two recipes differ beyond luck.
 
     Every confused pair that the two recipes make at least `MIN_COUNT` times on average is tested, for every
@@ -159,6 +165,8 @@ def pair_differences(predictions: Predictions, false_discovery_rate: float = 0.0
         Of all recipes.
     false_discovery_rate
         Share of the claimed differences that luck may account for, 0..1.
+    confidence
+        Of the intervals, 0..1; above 0.95 where they are to hold over several looks.
     """
     num_classes = len(predictions.class_names)
     mean = {
@@ -172,7 +180,7 @@ def pair_differences(predictions: Predictions, false_discovery_rate: float = 0.0
         for true, predicted in np.argwhere(frequent):
             of_class = predictions.labels == true
             taken_a, taken_b = (recipe.predicted[:, of_class] == predicted for recipe in (a, b))
-            difference = crossed_interval(summarise(taken_b), summarise(taken_a))
+            difference = crossed_interval(summarise(taken_b), summarise(taken_a), confidence=confidence)
             num_images = int(of_class.sum())
             tested.append(
                 PairDifference(

@@ -12,7 +12,7 @@ from bakeoff.analysis.failure_evidence import FailureEvidence
 from bakeoff.analysis.findings import describe
 
 
-def summarize_failures(evidence: FailureEvidence) -> dict[str, Any]:
+def summarize_failures(evidence: FailureEvidence, confidence: float = 0.95) -> dict[str, Any]:
     """Reduce the evidence about failures to what a report shows beside the single cases.
 
     Returns
@@ -29,7 +29,7 @@ def summarize_failures(evidence: FailureEvidence) -> dict[str, Any]:
         - `has_norms`, `has_neighbours`: whether training images and features were stored.
     """
     predictions, groups = evidence.predictions, evidence.groups
-    differences = pair_differences(predictions)
+    differences = pair_differences(predictions, confidence=confidence)
     ids = predictions.image_ids
     return {
         "groups": {
@@ -39,7 +39,7 @@ def summarize_failures(evidence: FailureEvidence) -> dict[str, Any]:
         },
         "confused_pairs": [
             asdict(pair) | {"share": pair.share}
-            for pairs in confused_pairs(predictions).values()
+            for pairs in confused_pairs(predictions, confidence=confidence).values()
             for pair in pairs
         ],
         "pair_differences": {

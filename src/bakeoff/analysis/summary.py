@@ -92,7 +92,7 @@ def summarize(stored: StoredStudy, evidence: FailureEvidence | None) -> dict[str
             "audit": stored.audit,
             "recipes": recipes,
             "failed_cases": chosen_cases(evidence) if evidence else [],
-            "failures": summarize_failures(evidence) if evidence else None,
+            "failures": summarize_failures(evidence, looks.level if looks else 0.95) if evidence else None,
             "comparison": comparison.to_dict() if comparison else None,
         }
     )
