@@ -162,7 +162,7 @@ class Scratch:
         words = shlex.split(command)
         if words[:2] != ["bakeoff", "run"]:
             return command
-        seeds = SEEDS.get((words[2:] or ["quickstart"])[0], 2)
+        seeds = 3 if "--until" in words else SEEDS.get((words[2:] or ["quickstart"])[0], 2)
         return f"{shlex.join(words)} --epochs 1 --seeds {seeds}"
 
 

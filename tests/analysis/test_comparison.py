@@ -15,7 +15,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bakeoff.analysis.comparison import compare
+from bakeoff.analysis.looks import take_looks
 from bakeoff.analysis.predictions import Predictions, RecipePredictions
+from bakeoff.analysis.repeated_looks import plan_looks
 from bakeoff.errors import BakeoffError
 
 from .comparison_samples import draw_correct, draw_predictions
@@ -50,6 +52,16 @@ def test_the_result_has_the_documented_keys_and_is_json() -> None:
     assert documented(sections[0]) == found.keys()
     assert documented(sections[1]) == found["recipes"][0].keys()
     assert documented(sections[2]) == found["pairs"][0].keys()
+    looks = take_looks(
+        draw_predictions(num_seeds=10),
+        [recipe["name"] for recipe in found["recipes"]],
+        plan_looks(5, 10),
+        baseline=None,
+        margin=0.01,
+    )
+    assert documented(sections[3]) == dataclasses.asdict(looks).keys()
+    for name in dataclasses.asdict(looks.taken[0]):
+        assert f"`{name}`" in sections[3]
     for key in ("calibration", "replication"):
         line = next(line for line in sections[1].splitlines() if line.startswith(f"| `{key}`"))
         for name in found["recipes"][0][key]:

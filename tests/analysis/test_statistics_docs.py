@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from bakeoff.analysis.calibration import brier_scores, calibration_gaps, log_losses
+from bakeoff.analysis.chance_of_decision import chance_of_decision
 from bakeoff.analysis.crossed_interval import crossed_interval
 from bakeoff.analysis.crossed_variance import summarise, variance_parts
 from bakeoff.analysis.fixed_and_broken import fixed_and_broken
@@ -14,6 +15,7 @@ from bakeoff.analysis.mcnemar import mcnemar_exact
 from bakeoff.analysis.multiple_testing import benjamini_hochberg, holm
 from bakeoff.analysis.noise_budget import noise_budget
 from bakeoff.analysis.outperformance import probability_of_outperforming
+from bakeoff.analysis.repeated_looks import LookPlan
 from bakeoff.analysis.verdict import verdict
 from bakeoff.analysis.what_it_takes import what_it_takes
 from bakeoff.analysis.wilson import wilson_interval
@@ -53,7 +55,10 @@ def computed() -> dict[str, dict[str, list[float]]]:
     new_run = alone.seed_components[0] + (alone.image_component + alone.residual_components[0]) / 8
     probabilities = np.array([[[0.7, 0.2, 0.1]]], np.float32)
     gaps = calibration_gaps(np.array([0.5, 0.6, 0.8, 0.9]), np.array([True, False, True, True]), 2)
+    looks = LookPlan((5, 7, 10))
+    chance = chance_of_decision(interval, margin=0.25, confidence=0.95)
     pages = {
+        "looks": {"level": looks.level, "p_looks": looks.adjust(0.02), "chance": chance},
         "crossed-interval": {
             "difference": interval.value,
             "V_img": parts.image,
