@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from bakeoff.training.evaluation import device_of
 from bakeoff.training.preprocessing import Preprocessing
 
 NUM_STEPS = 8
@@ -84,7 +85,7 @@ def attribute_wrong_answers(
         baseline = _baseline_logits(model, images_NHWC.shape[1])
         for start in range(0, len(wrong), BATCH_SIZE):
             chosen = wrong[start : start + BATCH_SIZE]
-            batch = preprocessing(images_NHWC[chosen])
+            batch = preprocessing(images_NHWC[chosen]).to(device_of(model))
             classes = (predicted_N[chosen], np.asarray(labels_N[chosen]))
             maps = _attribute(model, batch, *classes)
             change = _lead(logits_NK[chosen], *classes) - _lead(np.repeat(baseline, len(chosen), 0), *classes)
@@ -125,11 +126,13 @@ def _attribute(
 
     attributed = IntegratedGradients(lead).attribute(
         images_NCHW,
-        additional_forward_args=(torch.from_numpy(answers_N), torch.from_numpy(labels_N)),
+        additional_forward_args=tuple(
+            torch.from_numpy(classes).to(images_NCHW.device) for classes in (answers_N, labels_N)
+        ),
         n_steps=NUM_STEPS,
         method="gausslegendre",
     )
-    pixels_NHW = attributed.detach().double().sum(dim=1).numpy()
+    pixels_NHW = attributed.detach().double().sum(dim=1).cpu().numpy()
     overlap = _overlap(pixels_NHW.shape[1])
     maps: NDArray[np.float64] = overlap @ pixels_NHW @ overlap.T
     return maps
@@ -139,8 +142,8 @@ def _baseline_logits(model: nn.Module, image_size: int) -> NDArray[np.float32]:
     """Logits [1, num_classes] of the baseline; the model is left in evaluation mode."""
     model.eval()
     with torch.inference_mode():
-        logits: NDArray[np.float32] = model(torch.zeros(1, 3, image_size, image_size)).float().numpy()
-    return logits
+        logits: Tensor = model(torch.zeros(1, 3, image_size, image_size, device=device_of(model)))
+    return logits.float().cpu().numpy()
 
 
 def _lead(

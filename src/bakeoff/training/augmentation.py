@@ -8,7 +8,6 @@ the others as they were.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -20,6 +19,17 @@ from torch import Tensor, nn
 from bakeoff.errors import BakeoffError
 from bakeoff.importing import import_class
 from bakeoff.study.augmentation_settings import AugmentationSettings
+from bakeoff.training.augmentation_draws import (
+    Blending,
+    blending,
+    crop_corners,
+    cutmix_blending,
+    erased_boxes,
+    flips,
+    jitter_directions,
+    mixup_blending,
+    zooms,
+)
 from bakeoff.training.preprocessing import Preprocessing
 from bakeoff.training.randomness import Stream, generator
 
@@ -33,8 +43,6 @@ STREAMS = (
     Stream.ERASING,
     Stream.BLEND,
 )
-ERASED_AREA = (0.02, 0.33)
-ERASED_RATIO = (0.3, 3.3)
 GREY = np.array([0.299, 0.587, 0.114], np.float32)
 """Luma of red, green and blue, ITU-R BT.601, as Pillow takes it."""
 
@@ -105,12 +113,9 @@ class Augmentation:
             images_NCHW = random_zoom(images_NCHW, settings.random_zoom, draw[Stream.ZOOM])
         if settings.random_erasing:
             random_erasing_(images_NCHW, settings.random_erasing, draw[Stream.ERASING])
-        # One blend a batch: where a recipe has both, CutMix is drawn first and mixup takes what is left.
-        if settings.cutmix and draw[Stream.BLEND].random() < settings.cutmix:
-            return cutmix(images_NCHW, draw[Stream.BLEND])
-        if settings.mixup:
-            return mixup(images_NCHW, settings.mixup, draw[Stream.BLEND])
-        return images_NCHW, None
+        number, _, height, width = images_NCHW.shape
+        blend = blending(settings, number, height, width, draw[Stream.BLEND])
+        return blended(images_NCHW, blend) if blend else (images_NCHW, None)
 
 
 def random_crop(
@@ -122,7 +127,7 @@ def random_crop(
     padded = np.empty((number, height + 2 * padding, width + 2 * padding, channels), np.uint8)
     padded[:] = fill
     padded[:, padding : padding + height, padding : padding + width] = images_NHWC
-    top, left = draw.integers(0, offsets, (2, number))
+    top, left = crop_corners(number, padding, draw)
     # Every window as a view, its rows as runs of bytes: one indexing copies the chosen ones row by row.
     image, row, pixel, byte = padded.strides
     windows = np.lib.stride_tricks.as_strided(
@@ -134,7 +139,7 @@ def random_crop(
 
 def random_flip(images_NHWC: Images, draw: np.random.Generator) -> Images:
     """Each image, or with probability 1/2 its mirror image (left and right exchanged)."""
-    flipped = draw.random(len(images_NHWC)) < 0.5
+    flipped = flips(len(images_NHWC), draw)
     result = images_NHWC.copy()
     result[flipped] = images_NHWC[flipped, :, ::-1]
     return result
@@ -148,7 +153,7 @@ def color_jitter(
     A factor is uniform in 1 - j..1 + j. Contrast blends with the mean grey of the image, saturation each
     pixel with its grey; values are cut to 0..255 after each.
     """
-    factors = draw.uniform(-1, 1, (3, len(images_NHWC), 1, 1, 1)).astype(np.float32)
+    factors = jitter_directions(len(images_NHWC), draw)[:, :, None, None, None]
     pixels = images_NHWC.astype(np.float32)
     if brightness:
         pixels = np.clip(pixels * (1 + brightness * factors[0]), 0, 255)
@@ -167,14 +172,14 @@ def random_zoom(images_NCHW: Tensor, zoom: float, draw: np.random.Generator) -> 
     It shows 1 - zoom..1 + zoom of the image's width and height, with a ratio of the two within
     1 - zoom / 2..1 + zoom / 2.
     """
-    number = len(images_NCHW)
-    shown = 1 + zoom * draw.uniform(-1, 1, number)
-    ratio = 1 + zoom / 2 * draw.uniform(-1, 1, number)
-    transform = np.zeros((number, 2, 3), np.float32)
-    transform[:, 0, 0], transform[:, 1, 1] = shown * ratio, shown / ratio
-    grid = nn.functional.affine_grid(
-        torch.from_numpy(transform), list(images_NCHW.shape), align_corners=False
-    )
+    maps = torch.from_numpy(zooms(len(images_NCHW), zoom, draw))
+    return zoomed(images_NCHW, maps)
+
+
+def zoomed(images_NCHW: Tensor, maps_N23: Tensor) -> Tensor:
+    """The images through affine maps of places in the result to places in the image."""
+    maps = maps_N23.to(images_NCHW.dtype)
+    grid = nn.functional.affine_grid(maps, list(images_NCHW.shape), align_corners=False)
     return nn.functional.grid_sample(
         images_NCHW, grid, mode="bilinear", padding_mode="reflection", align_corners=False
     )
@@ -186,16 +191,10 @@ def random_erasing_(images_NCHW: Tensor, probability: float, draw: np.random.Gen
     After Zhong, Zheng, Kang, Li, Yang: Random erasing data augmentation, AAAI 2020.
     """
     number, _, height, width = images_NCHW.shape
-    erased = draw.random(number) < probability
-    area = draw.uniform(*ERASED_AREA, number) * height * width
-    ratio = np.exp(draw.uniform(math.log(ERASED_RATIO[0]), math.log(ERASED_RATIO[1]), number))
-    high = np.clip(np.rint(np.sqrt(area / ratio)), 1, height).astype(int)
-    wide = np.clip(np.rint(np.sqrt(area * ratio)), 1, width).astype(int)
-    top = (draw.random(number) * (height - high + 1)).astype(int)
-    left = (draw.random(number) * (width - wide + 1)).astype(int)
+    top, left, bottom, right = erased_boxes(number, probability, height, width, draw)
     rows, columns = np.arange(height), np.arange(width)
-    in_rows = (rows >= top[:, None]) & (rows < (top + high)[:, None]) & erased[:, None]
-    in_columns = (columns >= left[:, None]) & (columns < (left + wide)[:, None])
+    in_rows = (rows >= top[:, None]) & (rows < bottom[:, None])
+    in_columns = (columns >= left[:, None]) & (columns < right[:, None])
     mask = in_rows[:, :, None] & in_columns[:, None, :]
     images_NCHW.masked_fill_(torch.from_numpy(mask)[:, None], 0.0)
 
@@ -203,12 +202,9 @@ def random_erasing_(images_NCHW: Tensor, probability: float, draw: np.random.Gen
 def mixup(images_NCHW: Tensor, alpha: float, draw: np.random.Generator) -> tuple[Tensor, Blend]:
     """Blend each image with another, by one share a batch from Beta(alpha, alpha), folded to 0.5..1.
 
-    Folding gives each blend its larger part as its own image; over random pairs it changes nothing else.
     After Zhang, Cisse, Dauphin, Lopez-Paz: mixup: beyond empirical risk minimization, ICLR 2018.
     """
-    share = 0.5 + abs(float(draw.beta(alpha, alpha)) - 0.5)
-    partners = torch.from_numpy(draw.permutation(len(images_NCHW)))
-    return torch.lerp(images_NCHW[partners], images_NCHW, share), Blend(share, partners)
+    return blended(images_NCHW, mixup_blending(len(images_NCHW), alpha, draw))
 
 
 def cutmix(images_NCHW: Tensor, draw: np.random.Generator) -> tuple[Tensor, Blend]:
@@ -216,16 +212,20 @@ def cutmix(images_NCHW: Tensor, draw: np.random.Generator) -> tuple[Tensor, Blen
 
     After Yun, Han, Oh, Chun, Choe, Yoo: CutMix, ICCV 2019; the area is uniform before the cut at the border.
     """
-    _, _, height, width = images_NCHW.shape
-    side = math.sqrt(draw.random())
-    middle_row, middle_column = int(draw.integers(0, height)), int(draw.integers(0, width))
-    high, wide = int(height * side), int(width * side)
-    top, left = max(middle_row - high // 2, 0), max(middle_column - wide // 2, 0)
-    bottom, right = min(middle_row + (high + 1) // 2, height), min(middle_column + (wide + 1) // 2, width)
-    partners = torch.from_numpy(draw.permutation(len(images_NCHW)))
+    number, _, height, width = images_NCHW.shape
+    return blended(images_NCHW, cutmix_blending(number, height, width, draw))
+
+
+def blended(images_NCHW: Tensor, blending: Blending) -> tuple[Tensor, Blend]:
+    """The images blended as was drawn."""
+    partners = torch.from_numpy(blending.partners_N)
+    blend = Blend(blending.share, partners)
+    if blending.box is None:
+        return torch.lerp(images_NCHW[partners], images_NCHW, blending.share), blend
+    top, left, bottom, right = blending.box
     mixed = images_NCHW.clone()
     mixed[:, :, top:bottom, left:right] = images_NCHW[partners, :, top:bottom, left:right]
-    return mixed, Blend(1 - (bottom - top) * (right - left) / (height * width), partners)
+    return mixed, blend
 
 
 def check_augmentation(settings: AugmentationSettings, images_NHWC: Images) -> None:

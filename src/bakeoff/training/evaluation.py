@@ -38,6 +38,12 @@ def evaluated(model: nn.Module, test_time_augmentation: str) -> nn.Module:
     return FlipAveraged(model) if test_time_augmentation == "horizontal_flip" else model
 
 
+def device_of(model: nn.Module) -> torch.device:
+    """Where a model's weights are; the CPU where it has none."""
+    first = next(model.parameters(), None)
+    return torch.device("cpu") if first is None else first.device
+
+
 def predict_logits(
     model: nn.Module, images_NHWC: NDArray[np.uint8], preprocessing: Preprocessing
 ) -> NDArray[np.float32]:
@@ -47,9 +53,10 @@ def predict_logits(
     depend on it.
     """
     model.eval()
+    device = device_of(model)
     with torch.inference_mode():
         logits = [
-            model(preprocessing(images_NHWC[start : start + EVALUATION_BATCH_SIZE]))
+            model(preprocessing(images_NHWC[start : start + EVALUATION_BATCH_SIZE]).to(device)).cpu()
             for start in range(0, len(images_NHWC), EVALUATION_BATCH_SIZE)
         ]
         result: NDArray[np.float32] = torch.cat(logits).float().numpy()

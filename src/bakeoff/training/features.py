@@ -26,7 +26,7 @@ def penultimate_features(
     inputs: list[NDArray[np.float32]] = []
 
     def keep(module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
-        inputs.append(arguments[0].float().numpy())
+        inputs.append(arguments[0].float().cpu().numpy())
 
     hook = linear[-1].register_forward_pre_hook(keep)
     try:
