@@ -15,7 +15,7 @@ from bakeoff.training import TrainingFailure, train
 from bakeoff.training.attribution import NUM_STEPS
 from bakeoff.training.augmentation import Blend
 from bakeoff.training.evaluation import loss_and_accuracy, predict_logits
-from bakeoff.training.loop import _batches, _loss
+from bakeoff.training.loop import _loss, split_into_batches
 from bakeoff.training.preprocessing import Preprocessing
 from bakeoff.training.randomness import Stream, torch_seed
 
@@ -199,7 +199,7 @@ def test_a_loss_that_is_not_finite_ends_the_run_with_epoch_and_step(data):
 )
 def test_batches_cover_the_order_and_no_batch_of_one_is_left(size, expected):
     order = np.arange(size)
-    batches = list(_batches(order, 128))
+    batches = list(split_into_batches(order, 128))
     assert [len(batch) for batch in batches] == expected
     assert np.array_equal(np.concatenate(batches), order)
 

@@ -95,8 +95,7 @@ class Augmentation:
         """Change a batch of images; the one given is left as it is."""
         settings, draw = self.settings, self._generators
         if self.custom is not None:
-            changed = self.custom(images_NHWC.copy(), draw[Stream.CUSTOM])
-            images_NHWC = _checked(changed, images_NHWC, settings)
+            images_NHWC = self.own(images_NHWC)
         if settings.random_crop_padding:
             images_NHWC = random_crop(images_NHWC, settings.random_crop_padding, self.fill, draw[Stream.CROP])
         if settings.horizontal_flip:
@@ -105,6 +104,12 @@ class Augmentation:
         if any(jitter):
             images_NHWC = color_jitter(images_NHWC, *jitter, draw[Stream.JITTER])
         return images_NHWC
+
+    def own(self, images_NHWC: Images) -> Images:
+        """What the user's own augmentation makes of a batch."""
+        assert self.custom is not None
+        changed = self.custom(images_NHWC.copy(), self._generators[Stream.CUSTOM])
+        return _checked(changed, images_NHWC, self.settings)
 
     def tensors(self, images_NCHW: Tensor) -> tuple[Tensor, Blend | None]:
         """Zoom, erase and blend a batch of standardised images, in place where it can be."""

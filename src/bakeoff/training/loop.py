@@ -97,18 +97,8 @@ def train(
     )
     asked = evaluated(parts.kept, recipe.test_time_augmentation)
     saver = StateSaver(state_store)
-    state = _restore(state_store, parts, data, observers) or TrainingState(
-        model={},
-        optimizer={},
-        average={},
-        best_score=-np.inf,
-        best_epoch=0,
-        best_weights={},
-        best_val_logits=np.zeros((0, 0), np.float32),
-        history=[],
-        steps=[],
-        train_true_probability=np.zeros((recipe.epochs, len(data.train)), np.float16),
-        val_true_probability=np.zeros((recipe.epochs, len(data.val)), np.float16),
+    state = _restore(state_store, parts, data, observers) or TrainingState.new(
+        recipe.epochs, len(data.train), len(data.val)
     )
 
     for epoch in range(len(state.history) + 1, recipe.epochs + 1):
@@ -131,7 +121,9 @@ def train(
             time.perf_counter() - started,
         )
         state.history.append(record)
-        _keep_if_best(state, recipe.checkpoint, record, parts.kept, val_logits)
+        if state.take_if_best(recipe.checkpoint, record, val_logits):
+            weights = parts.kept.state_dict()
+            state.best_weights = {name: value.detach().clone() for name, value in weights.items()}
         for observer in observers:
             observer.on_epoch(record)
         saver.offer(
@@ -181,32 +173,8 @@ def _restore(
     if parts.average:
         parts.average.load_state_dict(state.average)
     parts.model.eval()  # as validation left it
-    steps_an_epoch = len(state.steps) // len(state.history)
-    for index, record in enumerate(state.history):
-        for step in range(index * steps_an_epoch, (index + 1) * steps_an_epoch):
-            for observer in observers:
-                observer.on_step(step + 1, *state.steps[step])
-        for observer in observers:
-            observer.on_epoch(record)
+    state.tell(observers)
     return state
-
-
-def _keep_if_best(
-    state: TrainingState,
-    rule: str,
-    record: EpochRecord,
-    model: nn.Module,
-    val_logits: NDArray[np.float32],
-) -> None:
-    """Copy the weights if the checkpoint rule prefers this epoch to all before it."""
-    score = {
-        "best_val_accuracy": record.val_accuracy,
-        "best_val_loss": -record.val_loss,
-        "last": float(record.epoch),
-    }[rule]
-    if score > state.best_score:
-        state.best_score, state.best_epoch, state.best_val_logits = score, record.epoch, val_logits
-        state.best_weights = {name: value.detach().clone() for name, value in model.state_dict().items()}
 
 
 def _train_epoch(
@@ -218,7 +186,7 @@ def _train_epoch(
     torch.manual_seed(torch_seed(parts.seed, Stream.LAYERS, epoch))
     augmentation.start_epoch(epoch)
     order = generator(parts.seed, Stream.ORDER, epoch).permutation(len(split))
-    batches = list(_batches(order, recipe.batch_size))
+    batches = list(split_into_batches(order, recipe.batch_size))
     total_loss, total_right = 0.0, 0
     for index, chosen in enumerate(batches, start=1):
         rate = learning_rate(recipe, len(state.steps), len(batches))
@@ -265,7 +233,7 @@ def _loss(recipe: Recipe, logits_NK: Tensor, labels_N: Tensor, blend: Blend | No
     return blend.share * loss + (1 - blend.share) * other
 
 
-def _batches(order: NDArray[np.int64], batch_size: int) -> Iterator[NDArray[np.int64]]:
+def split_into_batches(order: NDArray[np.int64], batch_size: int) -> Iterator[NDArray[np.int64]]:
     """Slices of `order`; a single image left over joins the batch before it, for it has no variance."""
     ends = [*range(batch_size, len(order), batch_size), len(order)]
     if len(ends) > 1 and ends[-1] - ends[-2] == 1 and batch_size > 1:

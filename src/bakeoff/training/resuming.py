@@ -6,7 +6,7 @@ import copy
 import io
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from bakeoff.training.history import EpochRecord
+from bakeoff.training.history import EpochRecord, Observer
 
 SHARE_OF_TIME = 0.02
 """At most this share of a run's time is spent on writing its state."""
@@ -52,6 +52,44 @@ class TrainingState:
     steps: list[tuple[float, float]]
     train_true_probability: NDArray[np.float16]
     val_true_probability: NDArray[np.float16]
+
+    @classmethod
+    def new(cls, num_epochs: int, num_train: int, num_val: int) -> TrainingState:
+        """Before the first epoch."""
+        return cls(
+            model={},
+            optimizer={},
+            average={},
+            best_score=-np.inf,
+            best_epoch=0,
+            best_weights={},
+            best_val_logits=np.zeros((0, 0), np.float32),
+            history=[],
+            steps=[],
+            train_true_probability=np.zeros((num_epochs, num_train), np.float16),
+            val_true_probability=np.zeros((num_epochs, num_val), np.float16),
+        )
+
+    def take_if_best(self, rule: str, record: EpochRecord, val_logits: NDArray[np.float32]) -> bool:
+        """Whether the checkpoint rule prefers this epoch to all before; its weights are then to be kept."""
+        score = {
+            "best_val_accuracy": record.val_accuracy,
+            "best_val_loss": -record.val_loss,
+            "last": float(record.epoch),
+        }[rule]
+        if score <= self.best_score:
+            return False
+        self.best_score, self.best_epoch, self.best_val_logits = score, record.epoch, val_logits
+        return True
+
+    def tell(self, observers: Sequence[Observer]) -> None:
+        """Tell observers of all steps and epochs so far."""
+        steps_an_epoch = len(self.steps) // max(len(self.history), 1)
+        for index, record in enumerate(self.history):
+            for observer in observers:
+                for step in range(index * steps_an_epoch, (index + 1) * steps_an_epoch):
+                    observer.on_step(step + 1, *self.steps[step])
+                observer.on_epoch(record)
 
     def to_bytes(self) -> bytes:
         """Serialise, to be read by `from_bytes` alone."""
@@ -192,21 +230,31 @@ class StateStore(Protocol):
         """Replace what was saved last, completely or not at all."""
 
 
-class StateSaver:
-    """Saves the state of a run now and then, so that it costs little and a kill loses little."""
+class Pace:
+    """Lets something be saved now and then, so that it costs little and a kill loses little."""
 
-    def __init__(self, store: StateStore | None, clock: Callable[[], float] = time.perf_counter) -> None:
-        self.store, self.clock = store, clock
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+        self.clock = clock
         self.last_end = clock()
         self.last_cost = 0.0
 
-    def offer(self, record: EpochRecord, state: Callable[[], TrainingState]) -> None:
-        """Save if saving takes no more than its share of the time since the last save."""
+    def offer(self, save: Callable[[], None]) -> None:
+        """Call `save` if it takes no more than its share of the time since the last call."""
         now = self.clock()
-        if self.store is None or now - self.last_end < max(
-            MIN_SECONDS_BETWEEN, self.last_cost / SHARE_OF_TIME
-        ):
+        if now - self.last_end < max(MIN_SECONDS_BETWEEN, self.last_cost / SHARE_OF_TIME):
             return
-        self.store.save(state().to_bytes(), record.epoch, record.val_accuracy)
+        save()
         self.last_end = self.clock()
         self.last_cost = self.last_end - now
+
+
+class StateSaver:
+    """Saves the state of a run now and then."""
+
+    def __init__(self, store: StateStore | None, clock: Callable[[], float] = time.perf_counter) -> None:
+        self.store, self.pace = store, Pace(clock)
+
+    def offer(self, record: EpochRecord, state: Callable[[], TrainingState]) -> None:
+        """Save if it is time to."""
+        if (store := self.store) is not None:
+            self.pace.offer(lambda: store.save(state().to_bytes(), record.epoch, record.val_accuracy))

@@ -1,0 +1,6 @@
+"""Stacked training: many seeds of one recipe in one program, on a GPU or, to be tested, on a CPU."""
+
+from bakeoff.training.stacked.loop import train_stacked
+from bakeoff.training.stacked.trial import Stacking, try_stacking
+
+__all__ = ["Stacking", "train_stacked", "try_stacking"]

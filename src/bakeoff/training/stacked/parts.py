@@ -1,0 +1,246 @@
+"""What takes part in the training of a stack, and an epoch of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+
+from bakeoff.data.image_data import ImageData
+from bakeoff.models import build_model
+from bakeoff.study.recipe import Recipe
+from bakeoff.training.averaging import build_average
+from bakeoff.training.evaluation import EVALUATION_BATCH_SIZE, evaluated
+from bakeoff.training.history import TrainingFailure
+from bakeoff.training.loop import split_into_batches
+from bakeoff.training.optimization import build_optimizer, learning_rate
+from bakeoff.training.preprocessing import Preprocessing
+from bakeoff.training.randomness import Stream, generator, torch_seed
+from bakeoff.training.resuming import TrainingState
+from bakeoff.training.stacked.augmentation import StackedAugmentation, StackedBlend
+from bakeoff.training.stacked.model import StackedModel
+from bakeoff.training.stacked.operations import Convolution
+from bakeoff.training.stacked.optimizer_state import load_states, state_of_seed
+
+
+@dataclass(frozen=True)
+class TrainedEpoch:
+    """What an epoch of a stack gave, fetched from the device at its end.
+
+    Attributes
+    ----------
+    loss
+        float64 [num_seeds, num_steps], means over the batch.
+    right
+        int64 [num_seeds, num_steps], images classified right.
+    batch_sizes
+        [num_steps].
+    true_probability
+        [num_seeds, num_train_images]
+    learning_rate
+        Of the last step.
+    """
+
+    loss: NDArray[np.float64]
+    right: NDArray[np.int64]
+    batch_sizes: NDArray[np.int64]
+    true_probability: NDArray[np.float32]
+    learning_rate: float
+
+    def failure(self, index: int, epoch: int) -> TrainingFailure | None:
+        """Of a seed whose loss was not finite; says in which step it first was."""
+        bad = np.flatnonzero(~np.isfinite(self.loss[index]))
+        if not len(bad):
+            return None
+        return TrainingFailure(
+            f"training loss is {self.loss[index, bad[0]]} in epoch {epoch}, step {bad[0] + 1} of "
+            f"{len(self.batch_sizes)}; a smaller learning rate may help"
+        )
+
+    def steps(self, index: int) -> list[tuple[float, float]]:
+        """A seed's (loss, accuracy) of each step."""
+        accuracy = self.right[index] / self.batch_sizes
+        return list(zip(self.loss[index].tolist(), accuracy.tolist(), strict=True))
+
+    def means(self, index: int) -> tuple[float, float]:
+        """A seed's mean loss and accuracy over the images."""
+        number = self.batch_sizes.sum()
+        return float(self.loss[index] @ self.batch_sizes / number), float(self.right[index].sum() / number)
+
+
+class StackedParts:
+    """The models of all seeds as one, with what trains them; images stay on the device as uint8.
+
+    Attributes
+    ----------
+    models
+        One a seed, as first initialised, on the CPU until a run is finished.
+    stack, average
+        All of them, and the average of their weights where the recipe has one.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        seeds: Sequence[int],
+        data: ImageData,
+        device: torch.device,
+        vectorized: bool,
+        convolution: Convolution,
+    ) -> None:
+        self.recipe, self.seeds, self.data, self.device = recipe, seeds, data, device
+        self.preprocessing = Preprocessing(data.mean, data.std, data.image_size)
+        self.models = build_models(recipe, seeds, data)
+        self.stack = StackedModel(self.models, device, vectorized=vectorized, convolution=convolution)
+        self.optimizer = build_optimizer(recipe.optimizer, self.stack)
+        self.average: AveragedModel | None = build_average(self.stack, recipe.ema_decay)
+        self.augmentation = StackedAugmentation(recipe.augmentation, self.preprocessing, seeds, device)
+        self.train_images = torch.from_numpy(np.array(data.train.images)).to(device)
+        self.train_labels = torch.from_numpy(np.array(data.train.labels)).to(device)
+        self.val_images = torch.from_numpy(np.array(data.val.images)).to(device)
+        self.shift, self.scale = (constant.to(device) for constant in self.preprocessing.constants())
+        self.dtype = next(self.stack.parameters()).dtype
+
+    @property
+    def kept(self) -> StackedModel:
+        """What is evaluated and whose weights are kept."""
+        stack = self.average.module if self.average else self.stack
+        assert isinstance(stack, StackedModel)
+        return stack
+
+    def train_epoch(self, epoch: int) -> TrainedEpoch:
+        """Train on all images once, each seed in its own order."""
+        recipe, number = self.recipe, len(self.train_labels)
+        self.stack.train(recipe.train_mode == "every_epoch" or epoch == 1)
+        self.stack.seed_layers([torch_seed(seed, Stream.LAYERS, epoch) for seed in self.seeds])
+        order = np.stack([generator(seed, Stream.ORDER, epoch).permutation(number) for seed in self.seeds])
+        sizes = [len(batch) for batch in split_into_batches(order[0], recipe.batch_size)]
+        self.augmentation.start_epoch(epoch, sizes)
+        on_device = torch.from_numpy(order).to(self.device)
+        losses, rights = [], []
+        probability = torch.zeros(order.shape, dtype=torch.float32, device=self.device)
+        start, rate = 0, 0.0
+        for batch, size in enumerate(sizes):
+            rate = learning_rate(recipe, (epoch - 1) * len(sizes) + batch, len(sizes))
+            here = slice(start, start + size)
+            if recipe.augmentation.custom:
+                images = self.augmentation.custom(self.data.train.images, order[:, here])
+            else:
+                images = self.train_images[on_device[:, here]]
+            labels = self.train_labels[on_device[:, here]]
+            loss_S, logits = self.step(images, labels, batch, rate)
+            with torch.no_grad():
+                true = torch.softmax(logits, 2).gather(2, labels[..., None])[..., 0]
+                probability.scatter_(1, on_device[:, here], true.float())
+                losses.append(loss_S.detach())
+                rights.append((logits.argmax(2) == labels).sum(1))
+            start += size
+        return TrainedEpoch(
+            torch.stack(losses, 1).double().cpu().numpy(),
+            torch.stack(rights, 1).cpu().numpy(),
+            np.array(sizes),
+            probability.cpu().numpy(),
+            rate,
+        )
+
+    def step(self, images_SNHWC: Tensor, labels_SN: Tensor, batch: int, rate: float) -> tuple[Tensor, Tensor]:
+        """One step of the optimizer; the losses [num_seeds] and logits [num_seeds, N, num_classes]."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        pixels = self.standardised(self.augmentation.pixels(images_SNHWC, batch))
+        images, blend = self.augmentation.tensors(pixels, batch)
+        logits = self.stack(images)
+        loss_S = self._loss(logits, labels_SN, blend)
+        self.optimizer.zero_grad()
+        loss_S.sum().backward()  # type: ignore[no-untyped-call]
+        if self.recipe.gradient_clipping:
+            self.stack.clip_gradients(self.recipe.gradient_clipping)
+        self.optimizer.step()
+        if self.average:
+            self.average.update_parameters(self.stack)
+        return loss_S, logits.detach()
+
+    def standardised(self, images: Tensor) -> Tensor:
+        """[..., 3, H, W] from uint8 [..., H, W, 3], as `Preprocessing`."""
+        return images.float().sub_(self.shift).mul_(self.scale).to(self.dtype).movedim(-1, -3)
+
+    def _loss(self, logits_SNK: Tensor, labels_SN: Tensor, blend: StackedBlend | None) -> Tensor:
+        """Of each seed, as `train` takes it."""
+
+        def mean_S(labels: Tensor) -> Tensor:
+            smoothing = self.recipe.loss.label_smoothing
+            losses = nn.functional.cross_entropy(
+                logits_SNK.flatten(0, 1), labels.flatten(), label_smoothing=smoothing, reduction="none"
+            )
+            return losses.view_as(labels).mean(1)
+
+        own = mean_S(labels_SN)
+        if blend is None:
+            return own
+        share = blend.share_S.to(own.dtype)
+        return share * own + (1 - share) * mean_S(labels_SN.gather(1, blend.partners_SN))
+
+    def val_logits(self) -> NDArray[np.float32]:
+        """Of all seeds on the validation images: [num_seeds, num_images, num_classes]."""
+        self.stack.eval()
+        self.kept.eval()
+        asked = evaluated(self.kept, self.recipe.test_time_augmentation)
+        with torch.no_grad():
+            logits = [
+                asked(self.standardised(images))
+                for images in torch.split(self.val_images, EVALUATION_BATCH_SIZE)
+            ]
+            found: NDArray[np.float32] = torch.cat(logits, 1).float().cpu().numpy()
+        return found
+
+    def solo(self, index: int) -> tuple[nn.Module, torch.optim.Optimizer, nn.Module | None, nn.Module]:
+        """One seed's model, optimizer, average and kept model as `train` would have them."""
+        model = self.models[index]
+        average = build_average(model, self.recipe.ema_decay)
+        return (
+            model,
+            build_optimizer(self.recipe.optimizer, model),
+            average,
+            average.module if average else model,
+        )
+
+    def state_of(self, index: int) -> tuple[dict[str, Tensor], dict[str, Any], dict[str, Tensor]]:
+        """One seed's state dicts of model, optimizer and average, as `train` would have them."""
+        average: dict[str, Tensor] = {}
+        if self.average:
+            weights = self.kept.weights_of(index)
+            average = {"n_averaged": self.average.n_averaged.detach().to("cpu", copy=True)}
+            average |= {f"module.{name}": value for name, value in weights.items()}
+        return self.stack.weights_of(index), state_of_seed(self.optimizer, index), average
+
+    def load(self, states: Sequence[TrainingState]) -> None:
+        """Put in the states of all seeds."""
+        self.stack.load_weights([state.model for state in states])
+        load_states(self.optimizer, [state.optimizer for state in states])
+        if self.average:
+            self.average.n_averaged.copy_(states[0].average["n_averaged"])
+            self.kept.load_weights(
+                [
+                    {name.removeprefix("module."): value for name, value in state.average.items()}
+                    for state in states
+                ]
+            )
+
+
+def build_models(recipe: Recipe, seeds: Sequence[int], data: ImageData) -> list[nn.Module]:
+    """The seeds' models with their first weights, as `train` builds them."""
+    return [
+        build_model(
+            recipe.model,
+            num_classes=data.num_classes,
+            image_size=data.image_size,
+            seed=torch_seed(seed, Stream.WEIGHTS),
+        )
+        for seed in seeds
+    ]
