@@ -59,6 +59,9 @@ def run(
         Path | None, typer.Option(metavar="DIR", help="The study folder; default results/NAME.")
     ] = None,
     jobs: Annotated[int | None, typer.Option(min=1, help="Worker processes; default: one a core.")] = None,
+    device: Annotated[
+        str, typer.Option(metavar="auto|cpu|cuda", help="Where to train; cuda stacks the seeds of a recipe.")
+    ] = "cpu",
     set_: SetOption = None,
     open_: Annotated[bool, typer.Option("--open", help="Open the report in a browser.")] = False,
     check: Annotated[
@@ -85,7 +88,7 @@ def run(
     console = Console()
 
     from bakeoff.display import StudyDisplay
-    from bakeoff.engines import ProcessEngine
+    from bakeoff.engines import choose_engine
     from bakeoff.running import run_study
 
     # A user's own model may lie in the current folder.
@@ -95,7 +98,7 @@ def run(
             outcome = run_study(
                 loaded,
                 root,
-                engine=ProcessEngine(jobs),
+                engine=choose_engine(device, jobs),
                 display=display,
                 check=check,
                 on_wait=(lambda text: typer.echo(f"{text}; waiting")) if wait else None,

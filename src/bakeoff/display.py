@@ -15,7 +15,7 @@ from rich.text import Text
 from bakeoff.analysis.looks import Looks, say_next
 from bakeoff.audit import Audit, print_audit
 from bakeoff.data.image_data import SPLIT_NAMES, ImageData
-from bakeoff.engines import EpochDone, Event, RunFailed, RunFinished, RunRetried, Task
+from bakeoff.engines import EpochDone, Event, RunFailed, RunFinished, RunRetried, RunsNotStacked, Task
 from bakeoff.errors import printable
 from bakeoff.study import Study
 from bakeoff.training import EpochRecord
@@ -127,6 +127,9 @@ class StudyDisplay:
         elif isinstance(event, RunRetried):
             retried = f"{event.task.recipe}, seed {event.task.seed}: {printable(event.reason)}; trying again"
             self.console.print(Text(retried, style="yellow"))
+        elif isinstance(event, RunsNotStacked):
+            said = f"{event.task.recipe}: runs go one after another, not stacked: {printable(event.reason)}"
+            self.console.print(Text(said, style="yellow"))
         elif self.live is None and isinstance(event, EpochDone):
             record, epochs = event.record, self.state.study.recipes[event.task.recipe].epochs
             if record.epoch % EPOCHS_BETWEEN_LINES == 0 or record.epoch == epochs:

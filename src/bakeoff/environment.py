@@ -11,8 +11,8 @@ from typing import Any
 PACKAGES = ("bakeoff", "torch", "numpy", "scipy", "scikit-learn", "pillow")
 
 
-def describe_environment(num_workers: int) -> dict[str, Any]:
-    """Versions, processor and threads, as environment.json holds them."""
+def describe_environment(num_workers: int, device: str = "cpu") -> dict[str, Any]:
+    """Versions, processor, threads and device, as environment.json holds them."""
     from bakeoff.kernels import describe_kernels  # imports torch
 
     return {
@@ -23,7 +23,7 @@ def describe_environment(num_workers: int) -> dict[str, Any]:
         "cores": available_cores(),
         "workers": num_workers,
         "threads_per_run": 1,
-        "device": "cpu",
+        "device": device,
         "kernels": describe_kernels(),
     }
 

@@ -39,6 +39,7 @@ def run(
     until: str | None = None,
     max_seeds: int | None = None,
     jobs: int | None = None,
+    device: str = "cpu",
     progress: bool = True,
     check: bool = True,
 ) -> Result:
@@ -58,6 +59,8 @@ def run(
         `until="decided"` adds seeds in rounds, up to `max_seeds` a recipe; by default as the study says.
     jobs
         Worker processes, one thread each; by default one a core.
+    device
+        "cpu", "cuda", or "auto": the GPU where there is one.
     progress
         Show it.
     check
@@ -70,7 +73,7 @@ def run(
         message says where.
     """
     from bakeoff.data.arrays import ImageArrays
-    from bakeoff.engines import ProcessEngine
+    from bakeoff.engines import choose_engine
     from bakeoff.running import run_study
 
     if not isinstance(study, Study):
@@ -82,7 +85,7 @@ def run(
     changes = {"until": until, "max_seeds": max_seeds}
     study = study.changed(**{key: value for key, value in changes.items() if value is not None})
     root = Path(path) if path is not None else Path("results") / study.name
-    options: dict[str, Any] = {"engine": ProcessEngine(jobs), "check": check, "arrays": arrays}
+    options: dict[str, Any] = {"engine": choose_engine(device, jobs), "check": check, "arrays": arrays}
     if progress:
         from rich.console import Console
 

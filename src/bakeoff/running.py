@@ -126,7 +126,7 @@ def run_study(
             raise BakeoffError(f"recipes.{name}: {error}") from error
     check_folder(root)
     with lock_folder(root, on_wait=on_wait):
-        layout = prepare_folder(root, study, data, describe_environment(engine.num_workers))
+        layout = prepare_folder(root, study, data, describe_environment(engine.num_workers, engine.device))
         if check and stored_audit(layout, data.fingerprint) is None:
             audit = audit_source(study.data, data)
             save_audit(layout, audit.to_dict())

@@ -118,6 +118,7 @@ def _results(score: RecipeScore, confusion: RecipeConfusion, runs: tuple[StoredR
         "training_seconds": seconds,
         "mean_training_seconds": seconds.mean(),
         "num_parameters": runs[0].num_parameters,
+        "devices": [run.device for run in runs],
     }
 
 

@@ -1,5 +1,6 @@
 """Engines: who does the runs of a study."""
 
+from bakeoff.engines.choosing import choose_engine
 from bakeoff.engines.processes import ProcessEngine
 from bakeoff.engines.tasks import (
     Engine,
@@ -9,6 +10,7 @@ from bakeoff.engines.tasks import (
     RunFailed,
     RunFinished,
     RunRetried,
+    RunsNotStacked,
     RunStarted,
     Task,
 )
@@ -23,5 +25,7 @@ __all__ = [
     "RunFinished",
     "RunRetried",
     "RunStarted",
+    "RunsNotStacked",
     "Task",
+    "choose_engine",
 ]

@@ -28,6 +28,8 @@ class ProcessEngine:
         Processes, one thread each; by default as many as there are cores.
     """
 
+    device = "cpu"
+
     def __init__(self, num_workers: int | None = None) -> None:
         self.num_workers = num_workers or available_cores()
 

@@ -84,7 +84,21 @@ class RunFailed:
     try_again: bool
 
 
-Event = RunStarted | EpochDone | RunFinished | RunRetried | RunFailed
+@dataclass(frozen=True)
+class RunsNotStacked:
+    """The runs of a recipe go one after another, though the engine would train them at once.
+
+    Attributes
+    ----------
+    task
+        The first of them.
+    """
+
+    task: Task
+    reason: str
+
+
+Event = RunStarted | EpochDone | RunFinished | RunRetried | RunFailed | RunsNotStacked
 
 
 class Engine(Protocol):
@@ -93,6 +107,10 @@ class Engine(Protocol):
     @property
     def num_workers(self) -> int:
         """Runs that go on at once."""
+
+    @property
+    def device(self) -> str:
+        """What computes, as environment.json names it: "cpu" for worker processes."""
 
     def do(self, tasks: Sequence[Task], job: Job) -> Generator[Event, None, None]:
         """Do all tasks, those first in order first; give each event as it comes.

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from bakeoff.analysis.attribution_maps import RunMaps
 from bakeoff.analysis.predictions import Predictions, RecipePredictions
-from bakeoff.errors import BakeoffError, shorten
-from bakeoff.store.arrays import read_arrays
+from bakeoff.errors import BakeoffError, printable, shorten
+from bakeoff.store.arrays import array_names, read_arrays
 from bakeoff.store.checking import check_attributions, check_data, check_history, check_images, check_run
 from bakeoff.store.layout import FORMAT_VERSION, Layout
 from bakeoff.study import Study, study_from_toml
@@ -33,6 +33,8 @@ class StoredRun:
         float32 [num_test_images, num_classes].
     train_true_probability
         float16 [num_epochs, num_train_images].
+    device
+        What computed it, such as "cpu"; "cpu" too for a run of a version that did not say.
     """
 
     recipe: str
@@ -42,6 +44,7 @@ class StoredRun:
     history: dict[str, NDArray[np.float64]]
     test_logits: NDArray[np.float32]
     train_true_probability: NDArray[np.float16]
+    device: str = "cpu"
 
     @property
     def seconds(self) -> float:
@@ -309,9 +312,19 @@ def _load_run(layout: Layout, recipe: str, seed: int, test_shape: tuple[int, int
             history=load_history(layout.history(recipe, seed)),
             test_logits=logits,
             train_true_probability=dynamics,
+            device=_device(layout.predictions(recipe, seed)),
         )
     except (OSError, ValueError) as error:
         raise _damaged(layout, recipe, seed, error) from error
+
+
+def _device(predictions: Path) -> str:
+    if "device" not in array_names(predictions):
+        return "cpu"
+    (device,) = read_arrays(predictions, "device")
+    if device.shape != () or device.dtype.kind != "U":
+        raise ValueError(f"device is {device.dtype} {device.shape}, expected a text")
+    return printable(str(device))
 
 
 def _damaged(layout: Layout, recipe: str, seed: int, error: Exception) -> BakeoffError:

@@ -210,6 +210,7 @@ def save_run(
         "class_names": np.array(data.class_names),
         "checkpoint_epoch": np.array(run.checkpoint_epoch),
         "num_parameters": np.array(run.num_parameters),
+        "device": np.array(run.device),
         "val_logits": run.val_logits,
         "val_labels": np.asarray(data.val.labels),
         "val_ids": np.array(data.val.ids),

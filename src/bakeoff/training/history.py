@@ -61,6 +61,8 @@ class TrainedRun:
         float16 [num_images, num_features], from `penultimate_features`; None where the model has none.
     attributions
         Of the test images that the run gets wrong; None where the model has no gradient.
+    device
+        What computed it.
     """
 
     weights: dict[str, Tensor]
@@ -75,6 +77,7 @@ class TrainedRun:
     test_features: NDArray[np.float16] | None
     train_features: NDArray[np.float16] | None
     attributions: Attributions | None = None
+    device: str = "cpu"
 
 
 class Observer(Protocol):

@@ -47,11 +47,15 @@ class TensorBoardLog:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if error is None:
-            with self._telling():
-                self._writer.close()
+            self.close()
         else:
             with suppress(OSError):  # the first error is the one to tell
                 self._writer.close()
+
+    def close(self) -> None:
+        """Write what is left; nothing can be logged after."""
+        with self._telling():
+            self._writer.close()
 
     @contextmanager
     def _telling(self) -> Iterator[None]:

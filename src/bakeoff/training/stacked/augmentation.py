@@ -130,7 +130,7 @@ class StackedAugmentation:
         }
 
     def custom(self, images_NHWC: NDArray[np.uint8], chosen_SN: NDArray[np.int64]) -> Tensor:
-        """A user's own augmentation, on the CPU, of each seed's batch: uint8 [S, N, H, W, 3] on the device."""
+        """A user's own augmentation of each seed's batch, on the CPU: uint8 [S, N, H, W, 3] on the device."""
         batches = [solo.own(images_NHWC[chosen]) for solo, chosen in zip(self.solos, chosen_SN, strict=True)]
         return torch.from_numpy(np.stack(batches)).to(self.device)
 

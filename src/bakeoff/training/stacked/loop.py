@@ -37,8 +37,8 @@ def train_stacked(
     """Train a recipe with many seeds at once.
 
     Each seed has weights, buffers, optimizer state, order of images, augmentation and dropout of its own,
-    from the same random numbers as in `bakeoff.training.train`: results differ by rounding alone, except where a
-    GPU draws dropout, whose numbers are others than a CPU's.
+    from the same random numbers as in `bakeoff.training.train`: results differ by rounding alone, except
+    where a GPU draws dropout, whose numbers are others than a CPU's.
 
     Parameters
     ----------

@@ -20,7 +20,8 @@ class StackedOperations(TorchFunctionMode):
     ----------
     generators
         One a seed, on the device: dropout draws from its own, so that no seed's numbers depend on those it is
-        stacked with. On a CPU these are the numbers that `torch.manual_seed` gives to the run alone.
+        stacked with. On a CPU these are the numbers that the run alone draws, where its values lie in memory
+        in the same order, as they do before linear layers.
     convolution
         `grouped` leaves it to vmap.
     """
@@ -75,12 +76,16 @@ class _Dropout(torch.autograd.Function):
         share: float,
         generators: Sequence[torch.Generator],
     ) -> tuple[Tensor, int]:
-        # Values that are the same for all seeds are not yet.
-        values = values[None] if in_dims[0] is None else values.movedim(in_dims[0], 0)
+        # Values that are the same for all seeds are not so any more.
+        values = (
+            values.expand(info.batch_size, *values.shape)
+            if in_dims[0] is None
+            else values.movedim(in_dims[0], 0)
+        )
         noise = torch.stack(
             [
-                values.new_empty(values.shape[1:]).bernoulli_(1 - share, generator=generator)
-                for generator in generators
+                torch.empty_like(value).bernoulli_(1 - share, generator=generator)
+                for value, generator in zip(values.detach(), generators, strict=True)
             ]
         )
         return values * (noise.div_(1 - share) if share < 1 else noise), 0
