@@ -65,7 +65,7 @@ class StackedEngine:
         Where a recipe's model cannot be stacked its runs go one after another, and an event says so.
         """
         recipes = list(dict.fromkeys(task.recipe for task in tasks))
-        with _full_precision():
+        with _same_arithmetic():
             for recipe in recipes:
                 yield from self._do_recipe([task for task in tasks if task.recipe == recipe], job)
 
@@ -163,16 +163,18 @@ class StackedEngine:
 
 
 @contextmanager
-def _full_precision() -> Iterator[None]:
-    """Let a GPU convolve in float32, as a CPU does, not in TensorFloat-32 with its 10 bits."""
+def _same_arithmetic() -> Iterator[None]:
+    """One thread on a CPU, so that no sum depends on its cores; float32 on a GPU, not TensorFloat-32."""
     import torch
 
-    before = torch.backends.cudnn.allow_tf32
+    threads, short_floats = torch.get_num_threads(), torch.backends.cudnn.allow_tf32
+    torch.set_num_threads(1)
     torch.backends.cudnn.allow_tf32 = False
     try:
         yield
     finally:
-        torch.backends.cudnn.allow_tf32 = before
+        torch.set_num_threads(threads)
+        torch.backends.cudnn.allow_tf32 = short_floats
 
 
 def _device_name(device: str) -> str:
