@@ -54,7 +54,8 @@ def study_html(study: Study) -> str:
         + "</tr>"
         for key in shown
     )
-    about = f"{study.seeds} seeds a recipe on {study.data.source}"
+    up_to = f" to {study.most_seeds}" if study.until == "decided" else ""
+    about = f"{study.seeds}{up_to} seeds a recipe on {study.data.source}"
     alike = f"; {len(keys) - len(differing)} further settings are alike" if differing else ""
     return (
         f"<p><b>{html.escape(study.name)}</b> {html.escape(study.description)}<br>"
