@@ -190,8 +190,8 @@ GUARDS = [
     Guard(
         "decoded images deleted",
         "engines/worker.py",
-        "        while True:\n            do_run(",
-        "        _open_images(job.data_directory)\n        while True:\n            do_run(",
+        "        while True:\n            task: Task",
+        "        _open_images(job.data_directory)\n        while True:\n            task: Task",
         f"{DISKS}test_decoded_images_deleted_under_a_study",
     ),
     Guard(

@@ -1,0 +1,67 @@
+"""One run from beginning to end, the same for all engines; only where it goes differs."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Callable
+
+from bakeoff.data.image_data import ImageData
+from bakeoff.engines.run_output import RunOutput, failure_of
+from bakeoff.engines.tasks import EpochDone, Event, RunFinished, RunStarted, Task
+from bakeoff.study import Study
+from bakeoff.study.recipe import flatten_settings
+from bakeoff.training import EpochRecord, Observer, train
+from bakeoff.training.tensorboard import TensorBoardLog
+
+
+def do_run(
+    task: Task,
+    study: Study,
+    open_images: Callable[[], ImageData],
+    output: RunOutput,
+    tell: Callable[[Event], None],
+) -> None:
+    """Train one run and give it to `output`, or tell why it failed."""
+    tell(RunStarted(task))
+    try:
+        _train_and_save(task, study, open_images(), output, tell)
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        raise  # nobody listens any more
+    except Exception as error:
+        tell(failure_of(task, error))
+    else:
+        tell(RunFinished(task))
+
+
+def _train_and_save(
+    task: Task, study: Study, data: ImageData, output: RunOutput, tell: Callable[[Event], None]
+) -> None:
+    directory = output.log_directory
+    shutil.rmtree(directory, ignore_errors=True)  # of a run that was interrupted
+    recipe = study.recipes[task.recipe]
+    with TensorBoardLog(directory) as log:
+        observers: list[Observer] = [log, _Teller(task, tell)]
+        run = train(recipe, task.seed, data, observers=observers, state_store=output.states)
+        settings = {**flatten_settings(recipe), "recipe": task.recipe, "seed": task.seed}
+        log.on_tested(settings, run.checkpoint_epoch, data.test.labels, run.test_logits, data.class_names)
+    output.save(run, data)
+
+
+def tell_unless_told(hook: threading.ExceptHookArgs) -> None:
+    """A `threading.excepthook`: TensorBoard's thread passes a full disk on to the run, which tells it."""
+    if not issubclass(hook.exc_type, OSError):
+        threading.__excepthook__(hook)
+
+
+class _Teller:
+    """An observer that passes each epoch on to the driver."""
+
+    def __init__(self, task: Task, tell: Callable[[Event], None]) -> None:
+        self.task, self.tell = task, tell
+
+    def on_step(self, step: int, loss: float, accuracy: float) -> None:
+        pass
+
+    def on_epoch(self, record: EpochRecord) -> None:
+        self.tell(EpochDone(self.task, record))

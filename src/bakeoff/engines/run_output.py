@@ -1,0 +1,86 @@
+"""Where a run keeps its state and its event file, and leaves its result."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from bakeoff.data.image_data import ImageData
+from bakeoff.engines.tasks import RunFailed, Task
+from bakeoff.errors import BakeoffError
+from bakeoff.store import Layout, UnfinishedRun, save_run
+from bakeoff.store.atomic import RESUME
+from bakeoff.study import Study
+from bakeoff.training.history import TrainedRun, TrainingFailure
+from bakeoff.training.resuming import StateStore
+
+
+class RunOutput(Protocol):
+    """Takes in what one run gives."""
+
+    @property
+    def states(self) -> StateStore:
+        """Keeps the state of the run while it is unfinished."""
+
+    @property
+    def log_directory(self) -> Path:
+        """For the event file of TensorBoard."""
+
+    def save(self, run: TrainedRun, data: ImageData) -> None:
+        """Keep the finished run; its event file is closed."""
+
+
+@dataclass(frozen=True)
+class FolderOutput:
+    """Writes one run to the study folder."""
+
+    task: Task
+    study: Study
+    layout: Layout
+
+    @property
+    def states(self) -> UnfinishedRun:
+        return UnfinishedRun(self.layout.unfinished(self.task.recipe, self.task.seed), self.task.identity)
+
+    @property
+    def log_directory(self) -> Path:
+        return self.layout.run_tensorboard(self.task.recipe, self.task.seed)
+
+    def clear_log(self) -> None:
+        """Remove the event file of an attempt before this one."""
+        shutil.rmtree(self.log_directory, ignore_errors=True)
+
+    def append_to_log(self, name: str, content: bytes) -> None:
+        """Add to the event file, which was begun elsewhere under this name.
+
+        Raises
+        ------
+        BakeoffError
+            If the disk is full or the folder cannot be written.
+        """
+        path = self.log_directory / name
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("ab") as file:
+                file.write(content)
+        except OSError as error:
+            raise BakeoffError(f"cannot write {path}: {error.strerror or error}; {RESUME}") from error
+
+    def save(self, run: TrainedRun, data: ImageData) -> None:
+        task = self.task
+        save_run(self.layout, self.study, task.recipe, task.seed, task.identity, run, data)
+
+
+def failure_of(task: Task, error: Exception) -> RunFailed:
+    """What to tell of a run that ended with an error; of one that nobody foresaw the traceback is printed."""
+    if isinstance(error, TrainingFailure):
+        return RunFailed(task, str(error), try_again=False)
+    if isinstance(error, BakeoffError):
+        return RunFailed(task, str(error), try_again=True)
+    # A bug, or a user's model that raises.
+    print("".join(traceback.format_exception(error)), file=sys.stderr, flush=True)
+    return RunFailed(task, f"{type(error).__name__}: {error}", try_again=True)
