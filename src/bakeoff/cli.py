@@ -58,7 +58,7 @@ def run(
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="The study folder; default results/NAME.")
     ] = None,
-    jobs: Annotated[int | None, typer.Option(min=1, help="Worker processes; default: one a core.")] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Runs at once; default: one a core.")] = None,
     device: Annotated[
         str, typer.Option(metavar="auto|cpu|cuda", help="Where to train; cuda stacks the seeds of a recipe.")
     ] = "cpu",
@@ -68,6 +68,11 @@ def run(
         bool, typer.Option("--check/--no-check", help="Look for trouble among the images first.")
     ] = True,
     wait: Annotated[bool, typer.Option("--wait", help="Wait if the study folder is in use.")] = False,
+    engine: Annotated[str, typer.Option(metavar="processes|ray", help="Who does the runs.")] = "processes",
+    address: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="Of a Ray cluster, or auto; default: this machine."),
+    ] = None,
 ) -> None:
     """Train a study's recipes with all seeds, compare them, write the report."""
     from rich.console import Console
@@ -88,17 +93,20 @@ def run(
     console = Console()
 
     from bakeoff.display import StudyDisplay
-    from bakeoff.engines import choose_engine
+    from bakeoff.engines import open_engine
     from bakeoff.running import run_study
 
     # A user's own model may lie in the current folder.
     sys.path.insert(0, str(Path.cwd()))
     try:
-        with StudyDisplay(console) as display:
+        with (
+            open_engine(engine, device=device, jobs=jobs, address=address) as opened,
+            StudyDisplay(console) as display,
+        ):
             outcome = run_study(
                 loaded,
                 root,
-                engine=choose_engine(device, jobs),
+                engine=opened,
                 display=display,
                 check=check,
                 on_wait=(lambda text: typer.echo(f"{text}; waiting")) if wait else None,

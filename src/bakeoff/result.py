@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping
+from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,6 +41,8 @@ def run(
     max_seeds: int | None = None,
     jobs: int | None = None,
     device: str = "cpu",
+    engine: str = "processes",
+    address: str | None = None,
     progress: bool = True,
     check: bool = True,
 ) -> Result:
@@ -58,9 +61,13 @@ def run(
     until, max_seeds
         `until="decided"` adds seeds in rounds, up to `max_seeds` a recipe; by default as the study says.
     jobs
-        Worker processes, one thread each; by default one a core.
+        Runs that go on at once, one thread each; by default one a core.
     device
         "cpu", "cuda", or "auto": the GPU where there is one.
+    engine
+        "processes" on this machine, or "ray".
+    address
+        Of a Ray cluster; by default Ray is started on this machine.
     progress
         Show it.
     check
@@ -73,7 +80,7 @@ def run(
         message says where.
     """
     from bakeoff.data.arrays import ImageArrays
-    from bakeoff.engines import choose_engine
+    from bakeoff.engines import open_engine
     from bakeoff.running import run_study
 
     if not isinstance(study, Study):
@@ -85,15 +92,17 @@ def run(
     changes = {"until": until, "max_seeds": max_seeds}
     study = study.changed(**{key: value for key, value in changes.items() if value is not None})
     root = Path(path) if path is not None else Path("results") / study.name
-    options: dict[str, Any] = {"engine": choose_engine(device, jobs), "check": check, "arrays": arrays}
-    if progress:
-        from rich.console import Console
+    with ExitStack() as open_things:
+        options: dict[str, Any] = {"check": check, "arrays": arrays}
+        options["engine"] = open_things.enter_context(
+            open_engine(engine, device=device, jobs=jobs, address=address)
+        )
+        if progress:
+            from rich.console import Console
 
-        from bakeoff.display import StudyDisplay
+            from bakeoff.display import StudyDisplay
 
-        with StudyDisplay(Console()) as display:
-            outcome = run_study(study, root, display=display, **options)
-    else:
+            options["display"] = open_things.enter_context(StudyDisplay(Console()))
         outcome = run_study(study, root, **options)
     if outcome.failed:
         reasons = [f"{run.task.recipe}, seed {run.task.seed}: {run.reason}" for run in outcome.failed]

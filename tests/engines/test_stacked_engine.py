@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from bakeoff.engines import ProcessEngine, RunsNotStacked, choose_engine
+from bakeoff.engines import ProcessEngine, RunsNotStacked, open_engine
 from bakeoff.engines.stacked import StackedEngine
 from bakeoff.errors import BakeoffError
 from bakeoff.report import build_report
@@ -242,15 +242,21 @@ def test_a_failed_seed_is_a_failed_run(tmp_path):
 
 
 def test_what_each_device_option_gives():
-    assert isinstance(choose_engine(), ProcessEngine)
-    assert choose_engine("cpu", 3).num_workers == 3
-    assert choose_engine("auto", 2).num_workers == 2
-    automatic = choose_engine("auto")
-    assert isinstance(automatic, StackedEngine if torch.cuda.is_available() else ProcessEngine)
-    with pytest.raises(BakeoffError, match="'gpu' is unknown; expected auto, cpu, cuda"):
-        choose_engine("gpu")
-    with pytest.raises(BakeoffError, match="--jobs 2 is for worker processes"):
-        choose_engine("cuda", 2)
+    with open_engine() as engine:
+        assert isinstance(engine, ProcessEngine)
+    with open_engine(device="auto", jobs=2) as engine:
+        assert (type(engine), engine.num_workers) == (ProcessEngine, 2)
+    with open_engine(device="auto") as engine:
+        assert isinstance(engine, StackedEngine if torch.cuda.is_available() else ProcessEngine)
+    for options, message in (
+        ({"name": "slurm"}, "'slurm' is unknown; expected processes, ray"),
+        ({"device": "gpu"}, "'gpu' is unknown; expected auto, cpu, cuda"),
+        ({"device": "cuda", "jobs": 2}, "--jobs 2 is for worker processes"),
+        ({"name": "ray", "device": "cuda"}, "runs on a Ray cluster train on CPUs"),
+        ({"address": "auto"}, "give --engine ray with it"),
+    ):
+        with pytest.raises(BakeoffError, match=message), open_engine(**options):
+            pass
     with pytest.raises(BakeoffError, match="only cuda and cpu are known"):
         StackedEngine("mps")
     with pytest.raises(BakeoffError, match="'nonsense' is unknown"):

@@ -1,6 +1,6 @@
 """Engines: who does the runs of a study."""
 
-from bakeoff.engines.choosing import choose_engine
+from bakeoff.engines.choosing import open_engine
 from bakeoff.engines.processes import ProcessEngine
 from bakeoff.engines.tasks import (
     Engine,
@@ -27,5 +27,5 @@ __all__ = [
     "RunStarted",
     "RunsNotStacked",
     "Task",
-    "choose_engine",
+    "open_engine",
 ]

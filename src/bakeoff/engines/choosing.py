@@ -2,30 +2,58 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from bakeoff.engines.processes import ProcessEngine
 from bakeoff.engines.tasks import Engine
-from bakeoff.errors import BakeoffError
+from bakeoff.errors import BakeoffError, shorten
 
+ENGINES = ("processes", "ray")
 DEVICES = ("auto", "cpu", "cuda")
 
 
-def choose_engine(device: str = "cpu", jobs: int | None = None) -> Engine:
-    """Worker processes on the CPU, or stacked runs on a GPU.
+@contextmanager
+def open_engine(
+    name: str = "processes", *, device: str = "cpu", jobs: int | None = None, address: str | None = None
+) -> Iterator[Engine]:
+    """An engine, until the end of the block.
 
     Parameters
     ----------
+    name
+        "processes" for this machine, or "ray" for a cluster.
     device
-        "cpu", "cuda", or "auto": the GPU where PyTorch finds one, else the CPU.
+        "cpu", "cuda", or "auto": the GPU of this machine where PyTorch finds one, else the CPU.
     jobs
-        Worker processes; of a CPU alone.
+        Runs that go on at once on CPUs; by default one a core.
+    address
+        Of a Ray cluster, `HOST:PORT`, or "auto" for the one on this machine; by default a Ray of this machine
+        alone is started.
 
     Raises
     ------
     BakeoffError
-        If the device is unknown or not there, or has no worker processes.
+        If the engine or the device is unknown or not there, or an option is of another engine.
     """
+    if name not in ENGINES:
+        raise BakeoffError(f"engine {shorten(name)} is unknown; expected {', '.join(ENGINES)}")
     if device not in DEVICES:
-        raise BakeoffError(f"device {device!r} is unknown; expected {', '.join(DEVICES)}")
+        raise BakeoffError(f"device {shorten(device)} is unknown; expected {', '.join(DEVICES)}")
+    if name == "ray":
+        if device == "cuda":
+            raise BakeoffError("runs on a Ray cluster train on CPUs; leave out --device cuda or --engine ray")
+        from bakeoff.engines.ray_cluster import RayEngine
+
+        with RayEngine(address, jobs) as engine:
+            yield engine
+    elif address is not None:
+        raise BakeoffError("--address is of a Ray cluster; give --engine ray with it")
+    else:
+        yield _on_this_machine(device, jobs)
+
+
+def _on_this_machine(device: str, jobs: int | None) -> Engine:
     if device == "cuda" and jobs is not None:
         raise BakeoffError(
             f"--jobs {jobs} is for worker processes on the CPU; leave it out with --device cuda"

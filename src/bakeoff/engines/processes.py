@@ -17,6 +17,8 @@ from bakeoff.environment import available_cores
 SECONDS_TO_STOP = 5.0
 MAX_DEATHS = 3
 """Workers that may die of one run before it is given up."""
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+"""Environment of a worker, in which the numerical libraries use one thread."""
 
 
 class ProcessEngine:
@@ -81,9 +83,8 @@ class ProcessEngine:
 @contextmanager
 def _one_thread_a_process() -> Iterator[None]:
     """Tell the numerical libraries of processes started inside to use one thread (they read it once)."""
-    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-    before = {name: os.environ.get(name) for name in names}
-    os.environ.update(dict.fromkeys(names, "1"))
+    before = {name: os.environ.get(name) for name in ONE_THREAD}
+    os.environ.update(ONE_THREAD)
     try:
         yield
     finally:
