@@ -40,10 +40,10 @@ def collect_own_code(study: Study) -> OwnCode:
     files: dict[str, bytes] = {}
     roots = {root for path in _own_paths(study) if (root := _root_of(path)) is not None}
     for root in roots:
-        for name, module in list(sys.modules.items()):
-            file = getattr(module, "__file__", None)
-            if file and file.endswith(".py") and name != "__main__":
-                place = Path(file).resolve()
+        for module in list(sys.modules.values()):
+            spec = getattr(module, "__spec__", None)
+            if spec and spec.has_location and str(spec.origin).endswith(".py"):
+                place = Path(spec.origin).resolve()
                 if place.is_relative_to(root) and not _is_installed(place):
                     files[place.relative_to(root).as_posix()] = place.read_bytes()
     return files
