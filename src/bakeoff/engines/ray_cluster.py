@@ -83,7 +83,8 @@ class RayEngine:
             return
         # Nothing is reported to anybody of a Ray that we start.
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        options: dict[str, Any] = {"logging_level": logging.ERROR}
+        # What a run prints comes with its events; Ray's own would add whole dumps when a node is lost.
+        options: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
         if self._address is None:
             options |= {"address": "local", "num_cpus": self.num_workers, "include_dashboard": False}
         else:

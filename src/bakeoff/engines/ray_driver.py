@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+import time
 from collections import Counter, deque
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import suppress
@@ -28,6 +30,8 @@ from bakeoff.engines.processes import MAX_DEATHS, ONE_THREAD
 from bakeoff.engines.ray_task import (
     LogGrown,
     Message,
+    Placed,
+    Printed,
     RunResult,
     Shared,
     StateSaved,
@@ -35,13 +39,13 @@ from bakeoff.engines.ray_task import (
     ray_task,
 )
 from bakeoff.engines.run_output import FolderOutput, failure_of
-from bakeoff.engines.tasks import Event, Job, RunFailed, RunFinished, RunRetried, RunStarted, Task
+from bakeoff.engines.tasks import EpochDone, Event, Job, RunFailed, RunFinished, RunRetried, RunStarted, Task
 from bakeoff.errors import BakeoffError
 from bakeoff.kernels.library import SWITCH
 from bakeoff.store import Layout
 
-SECONDS_BETWEEN_LOOKS = 1.0
-"""At least so often it is seen whether the cluster has grown."""
+SECONDS_BETWEEN_LOOKS = 2.0
+"""At the nodes of the cluster: which are there, which were lost."""
 HANDED_OUT_A_CORE = 2
 """Runs that the cluster is given for each of its cores: the next is there when one ends, and what waits makes
 a cluster grow that grows by demand."""
@@ -70,7 +74,10 @@ class RayDriver:
         self._job, self._limit, self._layout = job, limit, Layout(job.root)
         self._waiting = deque(tasks)
         self._running: dict[ray.ObjectRefGenerator, Task] = {}
+        self._places: dict[Task, str] = {}
         self._deaths: Counter[Task] = Counter()
+        self._most_at_once = 0
+        self._next_look = time.monotonic()
         self._data = open_image_data(job.data_directory)
         own_code = collect_own_code(job.study)
         self._shared = ray.put(Shared(job.study, _in_memory(self._data), own_code, num_workers))
@@ -91,7 +98,8 @@ class RayDriver:
         """Do all tasks; give each event as it comes."""
         try:
             while self._waiting or self._running:
-                while self._waiting and len(self._running) < self._most_at_once():
+                yield from self._look_at_nodes()
+                while self._waiting and len(self._running) < self._most_at_once:
                     self._hand_out(self._waiting.popleft())
                 for stream in self._ready():
                     yield from self._take_from(stream)
@@ -99,9 +107,21 @@ class RayDriver:
             for stream in self._running:
                 self._cancel(stream)
 
-    def _most_at_once(self) -> int:
-        cores = int(ray.cluster_resources().get("CPU", 0))
-        return self._limit or HANDED_OUT_A_CORE * max(cores, 1)
+    def _look_at_nodes(self) -> Iterator[Event]:
+        """Now and then, see how large the cluster is, and which runs went with a node.
+
+        Of a node that fell silent (its power, its network) Ray's own connections learn minutes later than the
+        cluster does.
+        """
+        if time.monotonic() < self._next_look:
+            return
+        self._next_look = time.monotonic() + SECONDS_BETWEEN_LOOKS
+        nodes = {node["NodeID"]: node["Resources"].get("CPU", 0) for node in ray.nodes() if node["Alive"]}
+        self._most_at_once = self._limit or HANDED_OUT_A_CORE * max(int(sum(nodes.values())), 1)
+        for stream, task in list(self._running.items()):
+            if self._places.get(task, "") not in {"", *nodes}:
+                self._cancel(stream)
+                yield self._lost(stream, LOST[NodeDiedError])
 
     def _hand_out(self, task: Task) -> None:
         state = self._output(task).states.load()
@@ -114,56 +134,58 @@ class RayDriver:
         first, _ = ray.wait(streams, num_returns=1, timeout=SECONDS_BETWEEN_LOOKS)
         if not first:
             return []
-        ready: list[ray.ObjectRefGenerator]
         ready, _ = ray.wait(streams, num_returns=len(streams), timeout=0)
-        return ready or first
+        found: list[ray.ObjectRefGenerator] = ready or first
+        return found
 
     def _take_from(self, stream: ray.ObjectRefGenerator) -> Iterator[Event]:
         task = self._running[stream]
         try:
             batch: list[Message] = ray.get(next(stream))
         except StopIteration:
-            del self._running[stream]
-            yield RunFailed(task, "it ended without a result", try_again=True)
+            yield self._end(stream, RunFailed(task, "it ended without a result", try_again=True))
         except RayTaskError as error:
             raise _useless_cluster(error.cause) from error
         except HOPELESS as error:
             raise _useless_cluster(error) from error
         except RayError as error:
-            del self._running[stream]
-            yield self._lost(task, error)
+            yield self._lost(stream, LOST.get(type(error), f"the worker was lost ({type(error).__name__})"))
         else:
-            yield from self._take_in(stream, task, batch)
+            yield from self._take_in(stream, batch)
 
-    def _lost(self, task: Task, error: RayError) -> Event:
-        reason = LOST.get(type(error), f"the worker was lost ({type(error).__name__})")
+    def _lost(self, stream: ray.ObjectRefGenerator, reason: str) -> Event:
+        task = self._running[stream]
         self._deaths[task] += 1
         if self._deaths[task] < MAX_DEATHS:
             self._waiting.appendleft(task)
-            return RunRetried(task, reason)
-        return RunFailed(task, reason, try_again=True)
+            return self._end(stream, RunRetried(task, reason))
+        return self._end(stream, RunFailed(task, reason, try_again=True))
 
-    def _take_in(
-        self, stream: ray.ObjectRefGenerator, task: Task, batch: Sequence[Message]
-    ) -> Iterator[Event]:
+    def _take_in(self, stream: ray.ObjectRefGenerator, batch: Sequence[Message]) -> Iterator[Event]:
+        task = self._running[stream]
         for message in batch:
             try:
                 self._write(task, message)
             except Exception as error:
                 self._cancel(stream)
                 message = failure_of(task, error)
-            if isinstance(message, StateSaved | LogGrown | RunResult):
-                continue
             if isinstance(message, RunFinished | RunFailed):
-                del self._running[stream]
-                yield message
+                yield self._end(stream, message)
                 return
-            yield message
+            if isinstance(message, RunStarted | EpochDone):
+                yield message
+
+    def _end(self, stream: ray.ObjectRefGenerator, event: Event) -> Event:
+        del self._running[stream]
+        self._places.pop(event.task, None)
+        return event
 
     def _write(self, task: Task, message: Message) -> None:
-        """Write to the study folder what belongs there."""
+        """Write to the study folder what belongs there; note or print the rest."""
         output = self._output(task)
         match message:
+            case Placed():
+                self._places[task] = message.node_id
             case RunStarted():
                 keep_in_cache(self._job.data_directory)
                 output.clear_log()
@@ -172,6 +194,8 @@ class RayDriver:
                 del self._deaths[task]  # it is not the run that loses its workers
             case LogGrown():
                 output.append_to_log(message.name, message.content)
+            case Printed():
+                print(message.text, end="", file=getattr(sys, message.stream), flush=True)
             case RunResult():
                 output.save(message.run, self._data)
 

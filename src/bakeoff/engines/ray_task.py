@@ -6,14 +6,17 @@ Nothing is written where the driver would have to find it: a worker's disk is it
 from __future__ import annotations
 
 import hashlib
+import io
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib import metadata
 from pathlib import Path
+from typing import Literal
 
 import ray
 
@@ -52,6 +55,13 @@ class Shared:
 
 
 @dataclass(frozen=True)
+class Placed:
+    """The run began on this node; always the first message."""
+
+    node_id: str
+
+
+@dataclass(frozen=True)
 class StateSaved:
     """The state of an unfinished run, for `StateStore.save`."""
 
@@ -69,13 +79,21 @@ class LogGrown:
 
 
 @dataclass(frozen=True)
+class Printed:
+    """What a user's model, or an error, printed on `stdout` or `stderr`."""
+
+    text: str
+    stream: Literal["stdout", "stderr"]
+
+
+@dataclass(frozen=True)
 class RunResult:
     """A finished run; `RunFinished` or `RunFailed` comes after it."""
 
     run: TrainedRun
 
 
-Message = Event | StateSaved | LogGrown | RunResult
+Message = Event | Placed | StateSaved | LogGrown | Printed | RunResult
 
 
 def ray_task(
@@ -97,6 +115,7 @@ def ray_task(
     BakeoffError
         If this node has other versions.
     """
+    yield [Placed(ray.get_runtime_context().get_node_id())]
     _check_versions(versions)
     outbox = _Outbox()
     # The run has a thread of its own, for what it calls its observers with cannot be yielded from there.
@@ -151,7 +170,12 @@ def _do(shared: Shared, task: Task, state: bytes | None, outbox: _Outbox) -> Non
 
         threading.excepthook = tell_unless_told
         torch.set_num_threads(1)
-        with tempfile.TemporaryDirectory(prefix="bakeoff-") as folder:
+        stdout, stderr = _Printer("stdout", outbox.put), _Printer("stderr", outbox.put)
+        with (
+            redirect_stdout(stdout),
+            redirect_stderr(stderr),
+            tempfile.TemporaryDirectory(prefix="bakeoff-") as folder,
+        ):
             output = _StreamedOutput(Path(folder), state, shared.num_workers, outbox.put)
             do_run(task, shared.study, lambda: shared.data, output, outbox.put)
     except Exception as error:
@@ -187,6 +211,17 @@ class _Outbox:
         with self._lock:
             messages, self._messages = self._messages, []
         return messages
+
+
+class _Printer(io.TextIOBase):
+    """A text stream that is printed by the driver."""
+
+    def __init__(self, stream: Literal["stdout", "stderr"], send: Callable[[Message], None]) -> None:
+        self._stream, self._send = stream, send
+
+    def write(self, text: str) -> int:
+        self._send(Printed(text, self._stream))
+        return len(text)
 
 
 class _StreamedOutput:
