@@ -1,0 +1,307 @@
+"""Studies on real Ray clusters of several nodes: same bytes, lost nodes, Ctrl-C, failures, messages."""
+
+from __future__ import annotations
+
+import csv
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+import bakeoff
+
+BAKEOFF = str(Path(sys.executable).with_name("bakeoff"))
+RAY = str(Path(sys.executable).with_name("ray"))
+STUDY = """
+name = "own"
+seeds = 1
+[data]
+source = "digits"
+[defaults]
+epochs = 60
+[recipes.lenet5]
+[recipes.own.model]
+name = "own_model:Net"
+[recipes.own.augmentation]
+custom = "own_model:Shift"
+"""
+OWN_MODEL = """
+import numpy as np
+from torch import nn
+
+import own_layers
+
+
+class Net(nn.Module):
+    def __init__(self, num_classes, image_size):
+        super().__init__()
+        self.layers = own_layers.layers(image_size, num_classes)
+
+    def forward(self, images):
+        return self.layers(images)
+
+
+class Shift:
+    def __call__(self, images, generator):
+        return np.roll(images, generator.integers(-2, 3), axis=2)
+"""
+OWN_LAYERS = """
+from torch import nn
+
+
+def layers(size, num_classes):
+    hidden = nn.Linear(3 * size * size, 32)
+    return nn.Sequential(nn.Flatten(), hidden, nn.ReLU(), nn.Linear(32, num_classes))
+"""
+FAILING = """
+name = "failing"
+seeds = 1
+[data]
+source = "digits"
+[defaults]
+epochs = 2
+[recipes.good]
+[recipes.diverges.optimizer]
+lr = 1e30
+[recipes.raises.model]
+name = "failing_models:Raises"
+[recipes.dies.model]
+name = "failing_models:Dies"
+"""
+FAILING_MODELS = """
+import os
+
+from torch import nn
+
+
+class Raises(nn.Module):
+    def __init__(self, num_classes, image_size):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Flatten(), nn.Linear(3 * image_size**2, num_classes))
+
+    def forward(self, images):
+        if len(images) > 4:  # four are tried before the study
+            self.fail()
+        return self.layers(images)
+
+    def fail(self):
+        raise LookupError("nothing found")
+
+
+class Dies(Raises):
+    def fail(self):
+        os._exit(3)
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def ray_environment() -> Iterator[None]:
+    """A token of these tests alone; without one, Ray would write one to the home folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_AUTH_MODE", "token")
+        patch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        yield
+
+
+@pytest.fixture(scope="module")
+def cluster(ray_environment):
+    """A head without a core; each test adds its nodes."""
+    from ray.cluster_utils import Cluster
+
+    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    yield made
+    made.shutdown()
+
+
+@contextmanager
+def node_elsewhere(cluster, hidden: Path, environment: dict[str, str]) -> Iterator[None]:
+    """A node of one core that sees none of the tests' files."""
+    start = f'mount -t tmpfs tmpfs "$1" && cd / && exec {RAY} start --address={cluster.address} --num-cpus=1 --block'
+    process = subprocess.Popen(
+        ["unshare", "--mount", "bash", "-c", start, "bash", str(hidden)],
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        said = []
+        for line in process.stdout:
+            said.append(line)
+            if "Ray runtime started" in line:
+                break
+        else:
+            pytest.fail("".join(said))
+        yield
+    finally:
+        process.terminate()
+        process.communicate()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    made = tmp_path_factory.mktemp("own")
+    texts = {"own.toml": STUDY, "own_model.py": OWN_MODEL, "own_layers.py": OWN_LAYERS}
+    texts |= {"failing.toml": FAILING, "failing_models.py": FAILING_MODELS}
+    for name, text in texts.items():
+        (made / name).write_text(text)
+    return made
+
+
+def start(folder: Path, *words: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [BAKEOFF, "run", *words, "--no-check"],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "COLUMNS": "200"},
+    )
+
+
+def run(folder: Path, *words: str, exits: int = 0) -> str:
+    process = start(folder, *words)
+    said = process.communicate(timeout=120)[0]
+    assert process.returncode == exits, said
+    return said
+
+
+def contents(study: Path) -> dict[str, object]:
+    """Bytes of the results, and the history without its times."""
+    found: dict[str, object] = {}
+    for path in sorted((study / "runs").rglob("*.*")):
+        if path.name == "history.csv":
+            with path.open(newline="") as file:
+                found[str(path.relative_to(study))] = [row[:-1] for row in csv.reader(file)]
+        else:
+            found[str(path.relative_to(study))] = path.read_bytes()
+    return found
+
+
+@pytest.fixture(scope="module")
+def expected(folder) -> dict[str, object]:
+    """What local processes give."""
+    run(folder, "own.toml", "--out", "processes")
+    return contents(folder / "processes")
+
+
+def assert_same(found: dict[str, object], expected: dict[str, object]) -> None:
+    assert found.keys() == expected.keys()
+    assert [name for name in expected if found[name] != expected[name]] == []
+
+
+def wait_for(condition: Callable[[], object], process: subprocess.Popen[str], seconds: float = 60) -> None:
+    until = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < until
+        time.sleep(0.1)
+
+
+def test_a_node_that_shares_no_file_gives_the_bytes_of_local_processes(
+    cluster, folder, expected, tmp_path_factory
+):
+    with node_elsewhere(cluster, tmp_path_factory.getbasetemp(), {}):
+        said = run(folder, "own.toml", "--out", "ray", "--engine", "ray", "--address", cluster.address)
+    assert "2 recipes x 1 seed" in said
+    assert_same(contents(folder / "ray"), expected)
+    logs = [path.parent for path in (folder / "ray" / "tensorboard").rglob("events.out.tfevents.*")]
+    assert sorted(str(path.relative_to(folder / "ray" / "tensorboard")) for path in logs) == [
+        "lenet5/seed-0",
+        "own/seed-0",
+    ]
+
+
+def test_a_lost_node_and_ctrl_c_cost_only_the_time_since_the_last_state(cluster, folder, expected):
+    words = ("own.toml", "--out", "disturbed", "--engine", "ray", "--address", cluster.address)
+    states = [folder / f"disturbed/runs/{name}/seed-0/unfinished.state" for name in ("lenet5", "own")]
+    first = cluster.add_node(num_cpus=1)
+    process = start(folder, *words)
+    wait_for(lambda: any(path.exists() for path in states), process)
+    second = cluster.add_node(num_cpus=1)
+    cluster.remove_node(first, allow_graceful=False)
+    kept = [path for path in states if path.exists()]
+    before = [path.stat().st_mtime_ns for path in kept]
+    wait_for(lambda: any(p.stat().st_mtime_ns > t for p, t in zip(kept, before, strict=True)), process)
+    process.send_signal(signal.SIGINT)
+    said = process.communicate(timeout=30)[0]
+    assert process.returncode == 130, said
+    assert "seed 0: the node was lost; trying again" in said
+    assert "the same command goes on from there" in said
+    assert workers() == []
+    run(folder, *words)
+    cluster.remove_node(second)
+    assert_same(contents(folder / "disturbed"), expected)
+
+
+def workers() -> list[str]:
+    """Processes in which a run goes on."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            text = path.read_bytes().replace(b"\0", b" ").decode().strip()
+        except OSError:
+            continue
+        if text.startswith("ray::ray_task"):
+            found.append(text)
+    return found
+
+
+def test_on_a_ray_of_its_own_runs_that_fail_fail_alone(folder):
+    said = run(folder, "failing.toml", "--engine", "ray", "--jobs", "2", "--out", "failed", exits=1)
+    assert "diverges, seed 0: failed: training loss is nan in epoch 1" in said
+    assert "raises, seed 0: failed: LookupError: nothing found" in said
+    assert said.count('raise LookupError("nothing found")') == 1  # the traceback, as with local processes
+    assert said.count("dies, seed 0: the worker process died; trying again") == 2
+    assert "dies, seed 0: failed: the worker process died" in said
+    assert (folder / "failed/runs/good/seed-0/predictions.npz").exists()
+    assert workers() == []
+
+
+def test_a_node_with_another_version_is_refused(cluster, folder, tmp_path, tmp_path_factory):
+    other = tmp_path_factory.mktemp("other")
+    shutil.copytree(Path(bakeoff.__file__).parent, other / "bakeoff")
+    with (other / "bakeoff" / "training" / "loop.py").open("a") as file:
+        file.write("# another version\n")
+    with node_elsewhere(cluster, tmp_path, {"PYTHONPATH": str(other)}):
+        words = ("--engine", "ray", "--address", cluster.address, "--out", str(tmp_path / "study"))
+        said = run(folder, "own.toml", *words, exits=2)
+    assert "error: node " in said
+    assert "of the Ray cluster has bakeoff's source " in said
+    assert "install the same on each node" in said
+
+
+def test_what_cannot_be_joined_is_told_at_once(folder):
+    for address, words in {
+        "127.0.0.1:1": "nothing answers at 127.0.0.1:1 (",
+        "ray://127.0.0.1:10001": "expected HOST:PORT of a Ray cluster",
+        "head": "expected HOST:PORT of a Ray cluster",
+    }.items():
+        began = time.monotonic()
+        said = run(folder, "own.toml", "--engine", "ray", "--address", address, exits=2)
+        assert words in said
+        assert time.monotonic() - began < 20
+    assert "give --engine ray with it" in run(folder, "own.toml", "--address", "auto", exits=2)
+    assert "expected processes or ray" in run(folder, "own.toml", "--engine", "slurm", exits=2)
+
+
+def test_without_the_extra_it_says_what_to_install(folder):
+    words = ["run", "own.toml", "--engine", "ray"]
+    script = (
+        f"import sys; sys.modules['ray'] = None; sys.argv[1:] = {words}; from bakeoff.cli import main; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "pip install 'bakeoff[ray]'" in done.stderr
