@@ -125,7 +125,8 @@ def cluster(ray_environment):
 @contextmanager
 def node_elsewhere(cluster, hidden: Path, environment: dict[str, str]) -> Iterator[None]:
     """A node of one core that sees none of the tests' files."""
-    start = f'mount -t tmpfs tmpfs "$1" && cd / && exec {RAY} start --address={cluster.address} --num-cpus=1 --block'
+    join = f"{RAY} start --address={cluster.address} --num-cpus=1 --block"
+    start = f'mount -t tmpfs tmpfs "$1" && cd / && exec {join}'
     process = subprocess.Popen(
         ["unshare", "--mount", "bash", "-c", start, "bash", str(hidden)],
         env={**os.environ, **environment},
@@ -292,7 +293,7 @@ def test_what_cannot_be_joined_is_told_at_once(folder):
         assert words in said
         assert time.monotonic() - began < 20
     assert "give --engine ray with it" in run(folder, "own.toml", "--address", "auto", exits=2)
-    assert "expected processes or ray" in run(folder, "own.toml", "--engine", "slurm", exits=2)
+    assert "expected processes, ray" in run(folder, "own.toml", "--engine", "slurm", exits=2)
 
 
 def test_without_the_extra_it_says_what_to_install(folder):

@@ -33,6 +33,8 @@ class RayEngine:
         If Ray is not installed, or the cluster cannot be reached.
     """
 
+    device = "cpu"
+
     def __init__(self, address: str | None = None, num_workers: int | None = None) -> None:
         self._ray = _import_ray()
         self._address, self._limit = address, num_workers
