@@ -18,6 +18,8 @@ import pytest
 
 import bakeoff
 
+SUBNET = "10.213.7"
+DRIVER_ADDRESS = f"{SUBNET}.1"
 BAKEOFF = str(Path(sys.executable).with_name("bakeoff"))
 RAY = str(Path(sys.executable).with_name("ray"))
 STUDY = """
@@ -123,16 +125,24 @@ def cluster(ray_environment):
 
 
 @contextmanager
-def node_elsewhere(cluster, hidden: Path, environment: dict[str, str]) -> Iterator[None]:
-    """A node of one core that sees none of the tests' files."""
-    join = f"{RAY} start --address={cluster.address} --num-cpus=1 --block"
-    start = f'mount -t tmpfs tmpfs "$1" && cd / && exec {join}'
+def ray_node(
+    *words: str,
+    hidden: Path | None = None,
+    within: tuple[str, ...] = (),
+    environment: dict[str, str] | None = None,
+) -> Iterator[None]:
+    """A node of `ray start`; it sees nothing in the folder `hidden`, nor in those of other nodes."""
+    command = [RAY, "start", "--block", *words]
+    if hidden:
+        hide = "for folder in $0 /tmp/ray /dev/shm; do mkdir -p $folder && mount -t tmpfs tmpfs $folder; done"
+        command = ["unshare", "--mount", "bash", "-c", f'{hide}; cd / && exec "$@"', str(hidden), *command]
     process = subprocess.Popen(
-        ["unshare", "--mount", "bash", "-c", start, "bash", str(hidden)],
-        env={**os.environ, **environment},
+        [*within, *command],
+        env={**os.environ, **(environment or {})},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        start_new_session=True,
     )
     try:
         assert process.stdout is not None
@@ -147,6 +157,10 @@ def node_elsewhere(cluster, hidden: Path, environment: dict[str, str]) -> Iterat
     finally:
         process.terminate()
         process.communicate()
+
+
+def joining(cluster) -> tuple[str, str]:
+    return f"--address={cluster.address}", "--num-cpus=1"
 
 
 @pytest.fixture(scope="module")
@@ -212,7 +226,7 @@ def wait_for(condition: Callable[[], object], process: subprocess.Popen[str], se
 def test_a_node_that_shares_no_file_gives_the_bytes_of_local_processes(
     cluster, folder, expected, tmp_path_factory
 ):
-    with node_elsewhere(cluster, tmp_path_factory.getbasetemp(), {}):
+    with ray_node(*joining(cluster), hidden=tmp_path_factory.getbasetemp()):
         said = run(folder, "own.toml", "--out", "ray", "--engine", "ray", "--address", cluster.address)
     assert "2 recipes x 1 seed" in said
     assert_same(contents(folder / "ray"), expected)
@@ -274,7 +288,7 @@ def test_a_node_with_another_version_is_refused(cluster, folder, tmp_path, tmp_p
     shutil.copytree(Path(bakeoff.__file__).parent, other / "bakeoff")
     with (other / "bakeoff" / "training" / "loop.py").open("a") as file:
         file.write("# another version\n")
-    with node_elsewhere(cluster, tmp_path, {"PYTHONPATH": str(other)}):
+    with ray_node(*joining(cluster), hidden=tmp_path, environment={"PYTHONPATH": str(other)}):
         words = ("--engine", "ray", "--address", cluster.address, "--out", str(tmp_path / "study"))
         said = run(folder, "own.toml", *words, exits=2)
     assert "error: node " in said
@@ -306,3 +320,54 @@ def test_without_the_extra_it_says_what_to_install(folder):
     )
     assert done.returncode == 2
     assert "pip install 'bakeoff[ray]'" in done.stderr
+
+
+@pytest.fixture
+def network() -> Iterator[list[str]]:
+    """Two network namespaces on a bridge of their own; gives their names."""
+    names = [f"bakeoff{os.getpid()}{letter}" for letter in "ab"]
+    bridge = f"bo{os.getpid()}"
+    try:
+        ip("link", "add", bridge, "type", "bridge")
+        ip("addr", "add", f"{DRIVER_ADDRESS}/24", "dev", bridge)
+        ip("link", "set", bridge, "up")
+        for number, name in enumerate(names):
+            ip("netns", "add", name)
+            ip("link", "add", f"{bridge}{number}", "type", "veth", "peer", "name", "eth0", "netns", name)
+            ip("link", "set", f"{bridge}{number}", "master", bridge, "up")
+            ip("-n", name, "addr", "add", f"{SUBNET}.{number + 11}/24", "dev", "eth0")
+            ip("-n", name, "link", "set", "eth0", "up")
+            ip("-n", name, "link", "set", "lo", "up")
+        yield names
+    finally:
+        for name in names:
+            subprocess.run(["ip", "netns", "del", name], check=False)
+        subprocess.run(["ip", "link", "del", bridge], check=False)
+
+
+def ip(*words: str) -> None:
+    subprocess.run(["ip", *words], check=True)
+
+
+@pytest.mark.slow
+def test_a_node_whose_network_is_cut_costs_only_the_time_since_the_last_state(
+    network, folder, expected, tmp_path_factory
+):
+    """As root, with iproute2. Each node has a network, temporary files and shared memory of its own."""
+    files = tmp_path_factory.getbasetemp()
+    address = f"{DRIVER_ADDRESS}:6391"
+    head = ("--head", f"--node-ip-address={DRIVER_ADDRESS}", "--port=6391", "--num-cpus=0")
+    join = (f"--address={address}", "--num-cpus=1")
+    states = [folder / f"cut/runs/{name}/seed-0/unfinished.state" for name in ("lenet5", "own")]
+    with (
+        ray_node(*head, "--include-dashboard=false"),
+        ray_node(*join, hidden=files, within=("ip", "netns", "exec", network[0])),
+        ray_node(*join, hidden=files, within=("ip", "netns", "exec", network[1])),
+    ):
+        process = start(folder, "own.toml", "--out", "cut", "--engine", "ray", "--address", address)
+        wait_for(lambda: all(path.exists() for path in states), process)
+        ip("-n", network[0], "link", "set", "eth0", "down")
+        said = process.communicate(timeout=300)[0]
+    assert process.returncode == 0, said
+    assert said.count("seed 0: the node was lost; trying again") == 1
+    assert_same(contents(folder / "cut"), expected)
