@@ -41,7 +41,7 @@ class RayEngine:
         self._connected_here = False
         if address is not None:
             _check_address(address)
-            self._connect()
+            self.join()
 
     @property
     def num_workers(self) -> int:
@@ -75,12 +75,13 @@ class RayEngine:
         BakeoffError
             If the nodes of the cluster cannot do runs at all: another version of Bakeoff, for example.
         """
-        self._connect()
+        self.join()
         from bakeoff.engines.ray_driver import RayDriver
 
         yield from RayDriver(tasks, job, self.num_workers, self._limit).do()
 
-    def _connect(self) -> None:
+    def join(self) -> None:
+        """Join the cluster, or start Ray on this machine; `do` does it otherwise."""
         if self._ray.is_initialized():
             return
         # Nothing is reported to anybody of a Ray that we start.
