@@ -6,7 +6,8 @@
 `study` trains the three recipes of lenet5-stl10 with worker processes and on a Ray of this machine, on the
 same cores, each time in a new process and in turns. `short` does the same with runs of one epoch on 48
 images of digits. Printed for each: seconds from the decoded images to the last run on disk, the seconds
-that Ray needs to start before, and what a run costs the driver: processor time, and bytes written.
+that Ray needs to start before, the processor time of the whole machine meanwhile (nothing else should run),
+and what a run costs the driver: processor time, and bytes written.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, float]:
         if join:
             join()
         joined = time.perf_counter()
-        before = processor_seconds()
+        before, machine_before = processor_seconds(), machine_seconds()
         # Images are decoded by the first repetition, and found in the cache by the others.
         outcome = run_study(study, root, engine=engine, check=False, arrays=arrays)
         ended = time.perf_counter()
@@ -82,6 +83,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, float]:
         written = sum(path.stat().st_size for path in root.rglob("*") if path.is_file())
         return {
             "seconds": ended - joined,
+            "processor seconds of the whole machine": machine_seconds() - machine_before,
             "seconds to start": joined - began,
             "runs a second": runs / (ended - joined),
             "driver's processor seconds a run": (processor_seconds() - before) / runs,
@@ -103,6 +105,12 @@ def work_of(arguments: argparse.Namespace) -> tuple[Study, ImageArrays | None]:
 
 def processor_seconds() -> float:
     return sum(os.times()[:2])
+
+
+def machine_seconds() -> float:
+    """Of all processes since the machine was started (Linux): Ray's own are many."""
+    user, nice, system = Path("/proc/stat").read_text().split()[1:4]
+    return (int(user) + int(nice) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 def say(key: str, processes: list[float], ray: list[Any]) -> None:

@@ -32,6 +32,9 @@ from bakeoff.training.history import TrainedRun
 SECONDS_BETWEEN_BATCHES = 0.25
 """Messages are sent together; the display shows no more than four changes a second."""
 
+BATCHES_A_SECOND = 200
+"""That the driver takes in, of all runs together; each costs it some milliseconds."""
+
 STATE_BYTES_A_SECOND = 50e6
 """That all runs together may send to the driver, which writes each to its disk."""
 
@@ -117,11 +120,11 @@ def ray_task(
     """
     yield [Placed(ray.get_runtime_context().get_node_id())]
     _check_versions(versions)
+    opened = _open_shared(shared[0])
     outbox = _Outbox()
     # The run has a thread of its own, for what it calls its observers with cannot be yielded from there.
-    arguments = (_open_shared(shared[0]), task, state, outbox)
-    threading.Thread(target=_do, args=arguments, daemon=True).start()
-    yield from outbox.batches()
+    threading.Thread(target=_do, args=(opened, task, state, outbox), daemon=True).start()
+    yield from outbox.batches(max(SECONDS_BETWEEN_BATCHES, opened.num_workers / BATCHES_A_SECOND))
 
 
 @cache
@@ -201,8 +204,9 @@ class _Outbox:
     def close(self) -> None:
         self._closed.set()
 
-    def batches(self) -> Generator[list[Message], None, None]:
-        while not self._closed.wait(SECONDS_BETWEEN_BATCHES):
+    def batches(self, seconds: float) -> Generator[list[Message], None, None]:
+        """Give what there is after each so many seconds, and the rest at once when closed."""
+        while not self._closed.wait(seconds):
             if batch := self._take():
                 yield batch
         yield self._take()
