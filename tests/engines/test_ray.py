@@ -319,7 +319,7 @@ def test_without_the_extra_it_says_what_to_install(folder):
         [sys.executable, "-c", script], cwd=folder, capture_output=True, text=True, check=False
     )
     assert done.returncode == 2
-    assert "pip install 'bakeoff[ray]'" in done.stderr
+    assert "pip install -c constraints.txt '.[ray]'" in done.stderr
 
 
 @pytest.fixture

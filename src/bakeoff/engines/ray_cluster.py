@@ -111,7 +111,8 @@ def _import_ray() -> Any:
         import ray
     except ImportError as error:
         raise BakeoffError(
-            f"the engine ray needs Ray, which is not installed ({error}): pip install 'bakeoff[ray]'"
+            f"the engine ray needs Ray, which is not installed ({error}); in a copy of the repository: "
+            "pip install -c constraints.txt '.[ray]'"
         ) from error
     return ray
 

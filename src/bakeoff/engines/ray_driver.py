@@ -223,5 +223,5 @@ def _useless_cluster(error: Exception) -> Exception:
         return BakeoffError(str(error))
     return BakeoffError(
         f"a node of the Ray cluster cannot do runs ({type(error).__name__}: {error}); install the same "
-        "version of bakeoff[ray] on each node"
+        "version of Bakeoff, with its extra ray, on each node"
     )
