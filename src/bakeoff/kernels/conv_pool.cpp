@@ -38,6 +38,15 @@ template <class V = Vector, class T> static inline V load(const T* from) {
     return vector;
 }
 template <class V, class T> static inline void store(T* to, V vector) { std::memcpy(to, &vector, sizeof vector); }
+// Has a vector that is used several times loaded once: compilers would read it from memory in each use, and a load that
+// crosses a cache line takes two.
+static inline void keep_in_register(Vector& v) {
+#if defined(__x86_64__)
+    asm("" : "+v"(v));
+#elif defined(__aarch64__)
+    asm("" : "+w"(v));
+#endif
+}
 static inline Vector relu(Vector v) { return v <= 0 ? Vector{} : v; }  // NaN <= 0 is false: it stays NaN
 
 extern "C" struct Shape {  // as calling.py passes it
@@ -168,12 +177,13 @@ static float* pack_weights(const Sizes& s, const float* weight, bool transposed,
 constexpr int POSITIONS = WIDTH == 16 ? 4 : 1, COLUMNS = POSITIONS * PARTS;
 
 template <int SIZE>
-static inline void convolve_tile(const float* const in[COLUMNS], float* const out[COLUMNS], int64_t kernel, int64_t row,
-                                 int64_t row_taps, const float* weight, const float* bias, bool with_relu) {
+static inline void convolve_tile(const float* const in[COLUMNS], float* const out[COLUMNS], int64_t first_ky, int64_t end_ky,
+                                 int64_t row, int64_t row_taps, const float* weight, const float* bias, bool with_relu) {
     Vector sum[COLUMNS][SIZE];
     for (int j = 0; j < SIZE; ++j)
         for (int column = 0; column < COLUMNS; ++column) sum[column][j] = Vector{} + (bias ? bias[j] : 0.0f);
-    for (int64_t ky = 0; ky < kernel; ++ky)
+    weight += first_ky * row_taps * SIZE;
+    for (int64_t ky = first_ky; ky < end_ky; ++ky)
         for (int64_t tap = 0; tap < row_taps; ++tap, weight += SIZE) {
             Vector x[COLUMNS];
             for (int column = 0; column < COLUMNS; ++column) x[column] = load(in[column] + ky * row + tap * LANES);
@@ -184,9 +194,11 @@ static inline void convolve_tile(const float* const in[COLUMNS], float* const ou
         for (int j = 0; j < SIZE; ++j) store(out[column] + j * LANES, with_relu ? relu(sum[column][j]) : sum[column][j]);
 }
 
-// Output rows first_row.. of [padded_height][padded_width][inputs][16] -> [rows][width][outputs][16].
-static void convolve(const float* in, int64_t padded_width, int64_t inputs, int64_t kernel, const float* packed,
-                     const float* bias, int64_t outputs, int64_t first_row, int64_t rows, bool with_relu, float* out) {
+// Output rows first_row.. of [padded_height][padded_width][inputs][16] -> [rows][width][outputs][16]. Of the input, rows
+// outside of first_full..end_full are zero and are left out.
+static void convolve(const float* in, int64_t padded_width, int64_t first_full, int64_t end_full, int64_t inputs,
+                     int64_t kernel, const float* packed, const float* bias, int64_t outputs, int64_t first_row,
+                     int64_t rows, bool with_relu, float* out) {
     int64_t width = padded_width - kernel + 1, row = padded_width * inputs * LANES, positions = rows * width;
     in += first_row * row;
     for_blocks<MAX_BLOCK>(outputs, [&](auto size, int64_t first) {
@@ -198,8 +210,11 @@ static void convolve(const float* in, int64_t padded_width, int64_t inputs, int6
                 from[column] = in + p / width * row + p % width * inputs * LANES + part;
                 to[column] = out + (p * outputs + first) * LANES + part;
             }
-            convolve_tile<size>(from, to, kernel, row, kernel * inputs, packed + first * inputs * kernel * kernel,
-                                bias ? bias + first : nullptr, with_relu);
+            int64_t top = first_row + position / width;
+            int64_t bottom = first_row + (std::min(position + POSITIONS, positions) - 1) / width;
+            convolve_tile<size>(from, to, std::max<int64_t>(0, first_full - bottom), std::min(kernel, end_full - top), row,
+                                kernel * inputs, packed + first * inputs * kernel * kernel, bias ? bias + first : nullptr,
+                                with_relu);
         }
     });
 }
@@ -236,7 +251,8 @@ static void forward(const Sizes& s, const float* input, const float* weight, con
     for (int64_t group = 0; group < s.groups; ++group) {
         input_to_lanes(s, group, input, images);
         for (int64_t y = 0; y < s.pooled_height; ++y) {
-            convolve(images, s.padded_width, s.channels, s.kernel, packed, bias, s.out_channels, 2 * y, 2, false, rows);
+            convolve(images, s.padded_width, s.padding, s.padding + s.height, s.channels, s.kernel, packed, bias,
+                     s.out_channels, 2 * y, 2, false, rows);
             int64_t at = y * s.pooled_width * s.out_channels * LANES;
             pool_row(s, rows, true, [](Vector v, int64_t) { return v; }, pooled + at, won + at);
         }
@@ -276,11 +292,11 @@ static const float* image_rows(const Sizes& s, const float* input, int64_t image
 // winner to winner, image by image, with neighbouring columns and channels ([kx][channel]) in the lanes.
 struct Winners {  // of one image, [window][output channel]
     float* gradient;
-    std::int32_t *place, *patch;  // the place in the window, and where the winner's patch of the image begins
+    std::int32_t *weights, *patch;  // where the winner's placed weights begin, and where its patch of the image does
 };
 
 static void list_winners(const Sizes& s, int64_t image, const float* gradient, const std::int32_t* codes,
-                         const std::int32_t* windows, const Winners& list) {
+                         const std::int32_t* windows, int64_t placed_size, const Winners& list) {
     int64_t count = s.pooled_height * s.pooled_width;
     gradient += image * s.pooled_size, codes += image * s.pooled_size;
     if (s.gradient_last) std::memcpy(list.gradient, gradient, size_t(s.pooled_size) * 4);
@@ -291,10 +307,19 @@ static void list_winners(const Sizes& s, int64_t image, const float* gradient, c
     for (int64_t i = 0; i < s.pooled_size; i += WIDTH) {
         Integers code = load<Integers>(codes + i), place = code & 3;
         store(list.gradient + i, (code & 4) != 0 ? Vector{} : load(list.gradient + i));
-        store(list.place + i, place);
+        store(list.weights + i, place * int(placed_size));
         store(list.patch + i, load<Integers>(windows + i) + (place >> 1) * int(s.padded_width * s.channels)
                                   + (place & 1) * int(s.channels));
     }
+    std::fill_n(list.gradient + s.pooled_size, LANES, 0.0f);
+}
+
+// sums[i % (out_channels * WIDTH)] += gradient[i], whole vectors at a time: out_channels vectors hold each channel's sums
+// in lanes of their own.
+static void add_bias_sums(const Sizes& s, const float* gradient, float* sums) {
+    for (int64_t i = 0; i < s.pooled_size;)
+        for (int64_t j = 0; j < s.out_channels * WIDTH && i < s.pooled_size; j += WIDTH, i += WIDTH)
+            store(sums + j, load(sums + j) + load(gradient + i));
 }
 
 // The weight gradient of one output channel, [ky][16 columns]: the sum over windows of gradient * winner's patch.
@@ -321,23 +346,25 @@ static void sparse_weight_gradient(const Sizes& s, const Winners& list, int64_t 
         }
 }
 
-// Weights as the input's gradient uses them: [row of a window's patch][output channel][place of the winner][columns],
-// already shifted to the place and 0 around, `columns` a multiple of 16 that holds (kernel + 1) * channels.
-static void place_weights(const Sizes& s, const float* weight, int64_t columns, float* placed) {
+// Weights as the input's gradient uses them: [block of ROWS rows of a window's patch][output channel][place of the winner]
+// [row of the block][columns], already shifted to the place and 0 around, `columns` a multiple of 16 that holds
+// (kernel + 1) * channels.
+static void place_weights(const Sizes& s, const float* weight, int64_t rows, int64_t columns, float* placed) {
     for (int64_t co = 0; co < s.out_channels; ++co)
         for (int64_t ci = 0; ci < s.channels; ++ci)
             for (int64_t ky = 0; ky < s.kernel; ++ky)
                 for (int64_t kx = 0; kx < s.kernel; ++kx, ++weight)
-                    for (int64_t place = 0; place < 4; ++place)
-                        placed[(((ky + place / 2) * s.out_channels + co) * 4 + place) * columns
-                               + (kx + place % 2) * s.channels + ci] = *weight;
+                    for (int64_t place = 0; place < 4; ++place) {
+                        int64_t row = ky + place / 2, block = row / rows, column = (kx + place % 2) * s.channels + ci;
+                        placed[(((block * s.out_channels + co) * 4 + place) * rows + row % rows) * columns + column] = *weight;
+                    }
 }
 
 // Adds ROWS rows, SIZE * 16 columns, of all windows' patches to the image's gradient. Windows go down the columns: a
 // load that overlaps in part with the store just before it would wait.
 template <int SIZE, int ROWS>
 static void add_patch_rows(const Sizes& s, const Winners& list, const float* placed, int64_t columns, float* rows) {
-    int64_t stride = s.padded_width * s.channels, placed_row = s.out_channels * 4 * columns;
+    int64_t stride = s.padded_width * s.channels;
     for (int64_t x = 0; x < s.pooled_width; ++x)
         for (int64_t y = 0; y < s.pooled_height; ++y) {
             float* to = rows + 2 * (y * s.padded_width + x) * s.channels;
@@ -346,11 +373,11 @@ static void add_patch_rows(const Sizes& s, const Winners& list, const float* pla
                 for (int part = 0; part < SIZE * PARTS; ++part) sum[row][part] = load(to + row * stride + part * WIDTH);
             int64_t i = (y * s.pooled_width + x) * s.out_channels;
             const float* weights = placed;
-            for (int64_t co = 0; co < s.out_channels; ++co, ++i, weights += 4 * columns) {
-                const float* weight = weights + list.place[i] * columns;
+            for (int64_t co = 0; co < s.out_channels; ++co, ++i, weights += 4 * ROWS * columns) {
+                const float* weight = weights + list.weights[i];
                 for (int row = 0; row < ROWS; ++row)
                     for (int part = 0; part < SIZE * PARTS; ++part)
-                        sum[row][part] += list.gradient[i] * load(weight + row * placed_row + part * WIDTH);
+                        sum[row][part] += list.gradient[i] * load(weight + row * columns + part * WIDTH);
             }
             for (int row = 0; row < ROWS; ++row)
                 for (int part = 0; part < SIZE * PARTS; ++part) store(to + row * stride + part * WIDTH, sum[row][part]);
@@ -373,40 +400,53 @@ static void backward(const Sizes& s, const float* input, const float* weight, co
     int64_t chunks = (s.kernel * s.channels + LANES - 1) / LANES;
     int64_t patch_chunks = ((s.kernel + 1) * s.channels + LANES - 1) / LANES, columns = patch_chunks * LANES;
     int64_t row_floats = s.padded_size + columns, list_size = s.pooled_size + LANES;  // vectors reach past the end
+    int64_t at_once = input_gradient ? 8 : 1;  // images for which the placed weights are fetched once
     float* copy = images_buffer.zeros(row_floats);
     float* sums = sums_buffer.zeros(s.out_channels * chunks * s.kernel * LANES);
-    auto* integers = reinterpret_cast<std::int32_t*>(list_buffer.get(3 * list_size));
-    Winners list = {pooled_buffer.get(list_size), integers, integers + list_size};
-    std::int32_t* windows = integers + 2 * list_size;  // where the patch of each window begins
+    float* bias_sums = factors_buffer.zeros(s.out_channels * WIDTH);
+    float* gradients = pooled_buffer.get(at_once * list_size);
+    auto* integers = reinterpret_cast<std::int32_t*>(list_buffer.get((2 * at_once + 1) * list_size));
+    auto list_of = [=](int64_t i) {
+        return Winners{gradients + i * list_size, integers + i * list_size, integers + (at_once + i) * list_size};
+    };
+    std::int32_t* windows = integers + 2 * at_once * list_size;  // where the patch of each window begins
     for (int64_t i = 0; i < s.pooled_size; ++i) {
         int64_t window = i / s.out_channels, y = window / s.pooled_width, x = window % s.pooled_width;
         windows[i] = int(2 * (y * s.padded_width + x) * s.channels);
     }
     float* placed = nullptr;
-    if (input_gradient) place_weights(s, weight, columns, placed = weights_buffer.zeros((s.kernel + 1) * s.out_channels * 4 * columns));
-    std::fill_n(bias_gradient, s.out_channels, 0.0f);
-    for (int64_t image = 0; image < s.images; ++image) {
-        const float* rows = image_rows(s, input, image, copy);
-        list_winners(s, image, gradient, winners, windows, list);
-        for (int64_t co = 0; co < s.out_channels; ++co) {
-            float sum = 0;
-            for (int64_t i = co; i < s.pooled_size; i += s.out_channels) sum += list.gradient[i];
-            bias_gradient[co] += sum;
-            for (int64_t chunk = 0; chunk < chunks; ++chunk) {
-                auto add = s.kernel == 3 ? sparse_weight_gradient<3> : sparse_weight_gradient<5>;
-                add(s, list, co, rows + chunk * LANES, sums + (co * chunks + chunk) * s.kernel * LANES);
-            }
+    int64_t rows_at_once = WIDTH == 16 && s.kernel == 5 ? 3 : 2, placed_size = rows_at_once * columns;
+    if (input_gradient)
+        place_weights(s, weight, rows_at_once, columns, placed = weights_buffer.zeros((s.kernel + 1) * s.out_channels * 4 * columns));
+    for (int64_t first = 0; first < s.images; first += at_once) {
+        int64_t images = std::min(at_once, s.images - first);
+        for (int64_t i = 0; i < images; ++i) {
+            Winners list = list_of(i);
+            const float* rows = image_rows(s, input, first + i, copy);
+            list_winners(s, first + i, gradient, winners, windows, placed_size, list);
+            add_bias_sums(s, list.gradient, bias_sums);
+            for (int64_t co = 0; co < s.out_channels; ++co)
+                for (int64_t chunk = 0; chunk < chunks; ++chunk) {
+                    auto add = s.kernel == 3 ? sparse_weight_gradient<3> : sparse_weight_gradient<5>;
+                    add(s, list, co, rows + chunk * LANES, sums + (co * chunks + chunk) * s.kernel * LANES);
+                }
         }
         if (!input_gradient) continue;
-        float* moved = gradient_buffer.zeros(row_floats);
-        int64_t at_once = WIDTH == 16 && s.kernel == 5 ? 3 : 2;
-        for (int64_t row = 0; row <= s.kernel; row += at_once)
-            for_blocks<3>(patch_chunks, [&](auto size, int64_t first) {
-                auto add = at_once == 3 ? add_patch_rows<size, 3> : add_patch_rows<size, 2>;
-                add(s, list, placed + row * s.out_channels * 4 * columns + first * LANES, columns,
-                    moved + row * s.padded_width * s.channels + first * LANES);
+        float* moved = gradient_buffer.zeros(at_once * row_floats);
+        for (int64_t row = 0; row <= s.kernel; row += rows_at_once)
+            for_blocks<3>(patch_chunks, [&](auto size, int64_t chunk) {
+                auto add = rows_at_once == 3 ? add_patch_rows<size, 3> : add_patch_rows<size, 2>;
+                for (int64_t i = 0; i < images; ++i)
+                    add(s, list_of(i), placed + row * s.out_channels * 4 * columns + chunk * LANES, columns,
+                        moved + i * row_floats + row * s.padded_width * s.channels + chunk * LANES);
             });
-        copy_image<false>(s, input_gradient + image * s.channels * s.height * s.width, moved);
+        for (int64_t i = 0; i < images; ++i)
+            copy_image<false>(s, input_gradient + (first + i) * s.channels * s.height * s.width, moved + i * row_floats);
+    }
+    for (int64_t co = 0; co < s.out_channels; ++co) {
+        double sum = 0;
+        for (int64_t i = co; i < s.out_channels * WIDTH; i += s.out_channels) sum += bias_sums[i];
+        bias_gradient[co] = float(sum);
     }
     unpack_weight_gradient(s, chunks, sums, weight_gradient);
 }
@@ -444,8 +484,8 @@ static void forward_norm(const Sizes& s, const float* input, const float* weight
     double *group_mean = sums, *group_squares = sums + channels, *mean = sums + 2 * channels, *squares = sums + 3 * channels;
     auto activate = [&](int64_t group) {
         float* to = activations ? activations + group * size : one_group;
-        convolve(input_to_lanes(s, group, input, images), s.padded_width, s.channels, s.kernel, packed, bias, channels, 0,
-                 s.conv_height, true, to);
+        convolve(input_to_lanes(s, group, input, images), s.padded_width, s.padding, s.padding + s.height, s.channels,
+                 s.kernel, packed, bias, channels, 0, s.conv_height, true, to);
         return to;
     };
     double count = 0;
@@ -497,8 +537,10 @@ static void dense_weight_gradient(const Sizes& s, const float* gradient, const f
         for (int64_t x = 0; x < s.conv_width; ++x, gradient += s.out_channels) {
             Vector pixels[ROWS][PARTS];
             for (int row = 0; row < ROWS; ++row)
-                for (int part = 0; part < PARTS; ++part)
+                for (int part = 0; part < PARTS; ++part) {
                     pixels[row][part] = load(rows + (y + row) * stride + x * s.channels + part * WIDTH);
+                    keep_in_register(pixels[row][part]);
+                }
             for (int j = 0; j < SIZE; ++j)
                 for (int row = 0; row < ROWS; ++row)
                     for (int part = 0; part < PARTS; ++part) sums[j][row][part] += gradient[j] * pixels[row][part];
@@ -523,6 +565,28 @@ static void add_dense_weight_gradient(const Sizes& s, const float* gradient, con
                     sums + first * output_step + (chunk * s.kernel + ky) * LANES);
             }
     });
+}
+
+// The gradient before ReLU of one window's rows x columns pixels, from the activations after it; `gradient` is null where
+// rows or columns are left over and nothing is pooled.
+static void spread_gradient(const float* activations, int64_t row, float* to, int64_t to_row, int rows, int columns,
+                            const float* gradient, const float* winners, int64_t channels, const float* mean,
+                            const float* factor, const float* offset, const float* slope) {
+    int64_t pixel = channels * LANES;
+    for (int64_t c = 0; c < channels; ++c) {
+        float c_mean = mean[c], c_factor = factor[c], c_offset = offset[c], c_slope = slope[c];
+        for (int64_t i = c * LANES; i < (c + 1) * LANES; i += WIDTH) {
+            Vector of_winner = gradient ? load(gradient + i) : Vector{};
+            Integers winner = gradient ? load<Integers>(winners + i) : Integers{};
+            for (int y = 0; y < rows; ++y)
+                for (int x = 0; x < columns; ++x) {
+                    Vector value = load(activations + y * row + x * pixel + i);
+                    Vector passed = Vector{} - c_offset - (value - c_mean) * c_slope;
+                    passed += winner == y * 2 + x ? of_winner : Vector{};
+                    store(to + y * to_row + x * pixel + i, value <= 0 ? Vector{} : c_factor * passed);
+                }
+        }
+    }
 }
 
 // Batch norm spreads the gradient over all pixels: everything here is dense. Each group's gradient before ReLU is made
@@ -576,18 +640,15 @@ static void backward_norm(const Sizes& s, const float* input, const float* weigh
         const float* g = pooled + group * pooled_lanes;
         Sizes part = s;
         part.images = s.lanes_used(group);
-        for (int64_t y = 0; y < s.conv_height; ++y)
-            for (int64_t x = 0; x < s.conv_width; ++x) {
-                int64_t from = (y * s.conv_width + x) * pixel, to = ((y + border) * width + x + border) * pixel;
+        for (int64_t y = 0; y < s.conv_height; y += 2)
+            for (int64_t x = 0; x < s.conv_width; x += 2) {
+                const float* from = a + (y * s.conv_width + x) * pixel;
+                float* to = before_relu + ((y + border) * width + x + border) * pixel;
                 int64_t window = (y / 2 * s.pooled_width + x / 2) * pixel;
-                bool pooled_here = y / 2 < s.pooled_height && x / 2 < s.pooled_width;
-                Integers place = Integers{} + int(y % 2 * 2 + x % 2);
-                for (int64_t c = 0; c < channels; ++c)
-                    for (int64_t i = c * LANES; i < (c + 1) * LANES; i += WIDTH) {
-                        Vector value = load(a + from + i), passed = Vector{} - offset[c] - (value - mean[c]) * slope[c];
-                        if (pooled_here) passed += load<Integers>(won + window + i) == place ? load(g + window + i) : Vector{};
-                        store(before_relu + to + i, value <= 0 ? Vector{} : factor[c] * passed);
-                    }
+                int rows = y / 2 < s.pooled_height ? 2 : 1, columns = x / 2 < s.pooled_width ? 2 : 1;
+                const float *g_here = rows * columns == 4 ? g + window : nullptr, *won_here = won + window;
+                spread_gradient(from, s.conv_width * pixel, to, width * pixel, rows, columns, g_here, won_here, channels,
+                                mean, factor, offset, slope);
             }
         auto value = [&](int64_t y, int64_t x, int64_t i, int64_t) {
             return load(before_relu + ((y + border) * width + x + border) * pixel + i);
@@ -599,7 +660,8 @@ static void backward_norm(const Sizes& s, const float* input, const float* weigh
             add_dense_weight_gradient(s, by_image + lane * s.conv_size, image_rows(s, input, image, copy), chunks, weight_sums);
         }
         if (!input_gradient) continue;
-        convolve(before_relu, width, channels, s.kernel, packed, nullptr, s.channels, 0, s.height, false, moved);
+        convolve(before_relu, width, border, border + s.conv_height, channels, s.kernel, packed, nullptr, s.channels, 0,
+                 s.height, false, moved);
         transpose_group<false>(s, group, input_gradient, s.input_last, s.channels, s.height, s.width, 0, moved);
     }
     for (int64_t c = 0; c < channels; ++c) bias_gradient[c] = float(of_bias[c]);
