@@ -26,7 +26,7 @@ from bakeoff.training.preprocessing import Preprocessing
 from bakeoff.training.randomness import Stream, generator, torch_seed
 from bakeoff.training.resuming import StateSaver, StateStore, TrainingState
 
-TRAINING_VERSION = 2
+TRAINING_VERSION = 3
 """Raise it with any change that alters the results of a run: it is part of each run's identity."""
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from bakeoff.study.optimization_settings import (
     AdamSettings,
@@ -18,12 +19,16 @@ from bakeoff.study.optimization_settings import (
 )
 from bakeoff.study.recipe import Recipe
 
+FUSED_ON = ("cpu", "cuda")
+"""Kinds of devices on which PyTorch makes a step of SGD, Adam and AdamW in one operation."""
+
 
 def build_optimizer(
     settings: AdamSettings | AdamWSettings | SGDSettings, model: nn.Module
 ) -> torch.optim.Optimizer:
-    """The optimizer over all trainable parameters of the model."""
+    """The optimizer over all trainable parameters of the model, one operation a step where PyTorch has it."""
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    fused = _has_fused_step(parameters) or None  # None leaves the choice among the others to PyTorch
     if isinstance(settings, SGDSettings):
         return torch.optim.SGD(
             parameters,
@@ -31,9 +36,18 @@ def build_optimizer(
             momentum=settings.momentum,
             nesterov=settings.nesterov,
             weight_decay=settings.weight_decay,
+            fused=fused,
         )
     kind = torch.optim.AdamW if isinstance(settings, AdamWSettings) else torch.optim.Adam
-    return kind(parameters, settings.lr, betas=settings.betas, weight_decay=settings.weight_decay)
+    return kind(
+        parameters, settings.lr, betas=settings.betas, weight_decay=settings.weight_decay, fused=fused
+    )
+
+
+def _has_fused_step(parameters: Sequence[Tensor]) -> bool:
+    return all(
+        parameter.is_floating_point() and parameter.device.type in FUSED_ON for parameter in parameters
+    )
 
 
 def learning_rate(recipe: Recipe, step: int, steps_an_epoch: int) -> float:
