@@ -11,6 +11,7 @@ import torch
 from bakeoff.engines import ProcessEngine, RunsNotStacked, open_engine
 from bakeoff.engines.stacked import StackedEngine
 from bakeoff.errors import BakeoffError
+from bakeoff.kernels import describe_cpu
 from bakeoff.report import build_report
 from bakeoff.running import run_study
 from bakeoff.store import Layout, load_study_folder, study_status
@@ -78,7 +79,7 @@ def test_its_runs_are_those_of_the_processes_to_rounding(by_both):
     stacked, processes = (load_study_folder(folder / name) for name in ("stacked", "processes"))
     for found, expected in zip(stacked.runs, processes.runs, strict=True):
         assert (found.recipe, found.seed) == (expected.recipe, expected.seed)
-        assert (found.device, expected.device) == ("cpu, stacked", "cpu")
+        assert (found.device, expected.device) == ("cpu, stacked", describe_cpu())
         assert found.history["train_loss"][0] == pytest.approx(expected.history["train_loss"][0], rel=1e-3)
         accuracies = [(run.test_logits.argmax(1) == stacked.test_labels).mean() for run in (found, expected)]
         assert abs(accuracies[0] - accuracies[1]) < 0.03
@@ -107,9 +108,10 @@ def test_a_folder_begun_by_processes_goes_on_stacked_and_the_report_says_so(by_b
     )
     assert (len(outcome.taken_up), len(outcome.finished)) == (1, 2)
     assert Layout(root).predictions("lenet5", 0).read_bytes() == before
-    assert [run.device for run in load_study_folder(root).runs] == ["cpu", "cpu, stacked", "cpu, stacked"]
+    devices = [describe_cpu(), "cpu, stacked", "cpu, stacked"]
+    assert [run.device for run in load_study_folder(root).runs] == devices
     text = build_report(root).read_text("utf-8")
-    assert "different devices, which round differently: 1 run on cpu; 2 runs on cpu, stacked." in text
+    assert f"which round differently: 1 run on {describe_cpu()}; 2 runs on cpu, stacked." in text
 
 
 STOPPED = """

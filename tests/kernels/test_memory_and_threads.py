@@ -9,7 +9,7 @@ import pytest
 import torch
 from tests.kernels.built import FOLDER, LIBRARIES
 
-from bakeoff.kernels.functions import conv_relu_norm_pool, conv_relu_pool
+from bakeoff.kernels.functions import BatchNorm, conv_relu_norm_pool, conv_relu_pool
 
 
 def step(library, seed):
@@ -19,13 +19,15 @@ def step(library, seed):
     weight = torch.randn(6, 3, 5, 5, generator=generator).requires_grad_()
     bias, scale, shift = torch.randn(3, 6, generator=generator).requires_grad_()
     plain = conv_relu_pool(library, images, weight, bias)
-    normed, statistics = conv_relu_norm_pool(library, images, weight, bias, scale, shift, None, 1e-5)
+    running = torch.zeros(2, 6)
+    norm = BatchNorm(scale, shift, *running, True, 0.1, 1e-5)
+    normed = conv_relu_norm_pool(library, images, weight, bias, norm)
     gradient = torch.randn(plain.shape, generator=generator)
     gradients = torch.autograd.grad(
         (plain, normed), (images, weight, bias, scale, shift), (gradient, gradient)
     )
     return b"".join(
-        value.detach().contiguous().numpy().tobytes() for value in (plain, normed, statistics, *gradients)
+        value.detach().contiguous().numpy().tobytes() for value in (plain, normed, running, *gradients)
     )
 
 
@@ -71,7 +73,7 @@ GUARDED = """
 import ctypes, mmap, sys
 from pathlib import Path
 import torch
-from bakeoff.kernels.functions import conv_relu_norm_pool, conv_relu_pool
+from bakeoff.kernels.functions import BatchNorm, conv_relu_norm_pool, conv_relu_pool
 from bakeoff.kernels.library import load
 
 def at_the_end_of_a_page(tensor):
@@ -97,7 +99,9 @@ for memory_format in (torch.contiguous_format, torch.channels_last):
         for norm in (False, True):
             arguments = (library, images, weight, bias)
             if norm:
-                pooled, _ = conv_relu_norm_pool(*arguments, scale, shift, None, 1e-5, padding)
+                running = (at_the_end_of_a_page(torch.zeros(out)) for _ in range(2))
+                parts = BatchNorm(scale, shift, *running, True, 0.1, 1e-5)
+                pooled = conv_relu_norm_pool(*arguments, parts, padding)
             else:
                 pooled = conv_relu_pool(*arguments, padding)
             gradient = torch.randn(pooled.shape).contiguous(memory_format=memory_format)

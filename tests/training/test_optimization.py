@@ -1,5 +1,7 @@
 """Learning rates and weight averages against PyTorch's own schedulers and hand calculation."""
 
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -82,6 +84,46 @@ def test_sgd_takes_nesterov_and_momentum_from_the_recipe():
     ).optimizer
     (group,) = build_optimizer(settings, nn.Linear(2, 2)).param_groups
     assert (group["momentum"], group["nesterov"], group["weight_decay"]) == (0.8, True, 0.01)
+
+
+OPTIMIZERS = [
+    'optimizer={name="adam", lr=0.01, weight_decay=0.1}',
+    'optimizer={name="adamw", lr=0.01, betas=[0.8, 0.99], weight_decay=0.1}',
+    'optimizer={name="sgd", lr=0.01, momentum=0.9, nesterov=true, weight_decay=0.1}',
+]
+
+
+@pytest.mark.parametrize("settings", OPTIMIZERS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_step_in_one_operation_is_the_one_made_of_several(settings, dtype):
+    """Against PyTorch's own loop over tensors, and after a break from the state dict to the byte."""
+
+    def trained(steps, fused, state=None):
+        torch.manual_seed(0)
+        model = nn.Linear(37, 11).to(dtype)
+        optimizer = build_optimizer(recipe(settings).optimizer, model)
+        assert optimizer.param_groups[0]["fused"] is True
+        optimizer.param_groups[0].update(fused=fused, foreach=False)
+        if state is not None:
+            model.load_state_dict(state[0])
+            optimizer.load_state_dict(state[1])
+        for step in steps:
+            optimizer.zero_grad()
+            inputs = torch.randn(5, 37, generator=torch.Generator().manual_seed(step)).to(dtype)
+            model(inputs).square().mean().backward()
+            optimizer.step()
+        return copy.deepcopy((model.state_dict(), optimizer.state_dict()))
+
+    whole, several = trained(range(20), True), trained(range(20), False)
+    for name, value in whole[0].items():
+        torch.testing.assert_close(value, several[0][name], rtol=1e-4, atol=1e-6)
+    broken = trained(range(8, 20), True, trained(range(8), True))
+    assert all(torch.equal(value, broken[0][name]) for name, value in whole[0].items())
+
+
+def test_where_pytorch_has_no_such_step_it_chooses_another():
+    for model in (nn.Linear(2, 2, device="meta"), nn.Linear(2, 2, dtype=torch.complex64)):
+        assert build_optimizer(recipe().optimizer, model).param_groups[0]["fused"] is None
 
 
 def test_the_average_is_the_sum_worked_out_by_hand():

@@ -44,7 +44,7 @@ class ImageClassifier(nn.Module):
 
     def __init__(self, models: Sequence[TrainedModel]) -> None:
         super().__init__()
-        shift, scale = models[0].preprocessing.constants()
+        shift, scale = models[0].preprocessing.constants
         self.register_buffer("shift", shift)
         self.register_buffer("scale", scale)
         self.models = nn.ModuleList(model.model for model in models)

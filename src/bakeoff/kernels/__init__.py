@@ -4,7 +4,7 @@ They replace PyTorch's own operations where they are at hand and apply, and noth
 bits changes: models stay ordinary PyTorch. docs/kernels.md says what they do and how to switch them off.
 """
 
-from bakeoff.kernels.library import describe_kernels
+from bakeoff.kernels.library import describe_cpu, describe_kernels
 from bakeoff.kernels.sequential import KernelSequential
 
-__all__ = ["KernelSequential", "describe_kernels"]
+__all__ = ["KernelSequential", "describe_cpu", "describe_kernels"]

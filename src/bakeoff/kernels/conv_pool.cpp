@@ -469,12 +469,12 @@ static void add_channel_sums(int64_t height, int64_t width, int64_t channels, in
     }
 }
 
-// `statistics` holds mean, variance and 1 / standard deviation of each channel: the batch's, written here, in training;
-// else mean and variance are given. `activations` (after ReLU) and `winners` stay in lane layout for the backward pass;
-// null where there will be none.
+// Normalises with the batch's statistics in training, and moves the running ones towards them; else with the running
+// ones. Those used are written to `statistics`: mean, variance and 1 / standard deviation of each channel. `activations`
+// (after ReLU) and `winners` stay in lane layout for the backward pass; null where there will be none.
 static void forward_norm(const Sizes& s, const float* input, const float* weight, const float* bias, const float* scale,
-                         const float* shift, double epsilon, bool training, float* statistics, float* output,
-                         float* activations, float* winners) {
+                         const float* shift, float* running_mean, float* running_variance, double momentum, double epsilon,
+                         bool training, float* statistics, float* output, float* activations, float* winners) {
     int64_t channels = s.out_channels, pixel = channels * LANES, size = s.conv_size * LANES;
     float* packed = pack_weights(s, weight, false, weights_buffer.get(s.taps * channels));
     float* images = images_buffer.zeros(s.padded_size * LANES);
@@ -509,9 +509,14 @@ static void forward_norm(const Sizes& s, const float* input, const float* weight
         count = total;
     }
     for (int64_t c = 0; c < channels; ++c) {
-        if (training) statistics[c] = float(mean[c]), statistics[channels + c] = float(squares[c] / count);
-        double variance = training ? squares[c] / count : statistics[channels + c];
+        double variance = training ? squares[c] / count : running_variance[c];
+        if (!training) mean[c] = running_mean[c];
+        statistics[c] = float(mean[c]);
+        statistics[channels + c] = float(variance);
         statistics[2 * channels + c] = float(1 / std::sqrt(variance + epsilon));
+        if (!training) continue;
+        running_mean[c] = float((1 - momentum) * running_mean[c] + momentum * mean[c]);
+        running_variance[c] = float((1 - momentum) * running_variance[c] + momentum * squares[c] / (count - 1));
     }
     auto normalised = [&](Vector v, int64_t c) {
         return (v - statistics[c]) * (statistics[2 * channels + c] * scale[c]) + shift[c];
@@ -695,10 +700,11 @@ int bakeoff_backward(const Shape* shape, const float* input, const float* weight
 }
 
 int bakeoff_forward_norm(const Shape* shape, const float* input, const float* weight, const float* bias, const float* scale,
-                         const float* shift, double epsilon, int training, float* statistics, float* output,
-                         float* activations, float* winners) {
+                         const float* shift, float* running_mean, float* running_variance, double momentum, double epsilon,
+                         int training, float* statistics, float* output, float* activations, float* winners) {
     return guarded([=] {
-        forward_norm(Sizes(*shape), input, weight, bias, scale, shift, epsilon, training, statistics, output, activations, winners);
+        forward_norm(Sizes(*shape), input, weight, bias, scale, shift, running_mean, running_variance, momentum, epsilon,
+                     training, statistics, output, activations, winners);
     });
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -51,37 +51,48 @@ def conv_relu_norm_pool(
     images: Tensor,
     weight: Tensor,
     bias: Tensor | None,
-    scale: Tensor,
-    shift: Tensor,
-    statistics: Tensor | None,
-    epsilon: float,
+    norm: BatchNorm,
     padding: int = 0,
     channels_last: bool = True,
-) -> tuple[Tensor, Tensor]:
+) -> Tensor:
     """`max_pool2d(batch_norm(relu(conv2d(images, weight, bias, padding=padding))), 2)`.
 
-    Parameters as `conv_relu_pool`, and
+    Parameters and result as `conv_relu_pool`, and
 
+    norm
+        In training the running statistics are moved, as PyTorch does.
+    """
+    arguments = (library, images, weight, bias, norm.scale, norm.shift, norm, padding, channels_last)
+    if not _needs_gradient(images, weight, bias, norm.scale, norm.shift):
+        return _forward_norm(*arguments, keep=False)[0]
+    pooled: Tensor = _ConvReluNormPool.apply(*arguments)  # type: ignore[no-untyped-call]
+    return pooled
+
+
+class BatchNorm(NamedTuple):
+    """What normalises.
+
+    Attributes
+    ----------
     scale, shift
         float32 [out]: weight and bias of the batch norm.
-    statistics
-        float32 [2, out]: mean and variance to normalise with; None takes those of the batch.
+    running_mean, running_variance
+        float32 [out], contiguous.
+    training
+        Whether to normalise with the batch's mean and variance, and not with the running ones.
+    momentum
+        Of the running statistics.
     epsilon
         Is added to the variance.
-
-    Returns
-    -------
-    pooled
-        As `conv_relu_pool`.
-    statistics
-        float32 [2, out]: mean and variance (over n, not n - 1) that were used; no gradient.
     """
-    arguments = (library, images, weight, bias, scale, shift, statistics, epsilon, padding, channels_last)
-    if not _needs_gradient(images, weight, bias, scale, shift):
-        pooled, used, *_ = _forward_norm(*arguments, keep=False)
-        return pooled, used[:2]
-    pooled, used = _ConvReluNormPool.apply(*arguments)  # type: ignore[no-untyped-call]
-    return pooled, used[:2]
+
+    scale: Tensor
+    shift: Tensor
+    running_mean: Tensor
+    running_variance: Tensor
+    training: bool
+    momentum: float
+    epsilon: float
 
 
 def _needs_gradient(*tensors: Tensor | None) -> bool:
@@ -95,17 +106,21 @@ def _dense(tensor: Tensor) -> tuple[Tensor, bool]:
     return tensor.contiguous(), False
 
 
+def _describe(images: Tensor, weight: Tensor, padding: int) -> tuple[Tensor, Shape]:
+    """Dense images and the call's shape."""
+    images, input_last = _dense(images)
+    out_channels, _, kernel, _ = weight.shape
+    return images, Shape(*images.shape, kernel, padding, out_channels, input_last)
+
+
 def _prepare(
     images: Tensor, weight: Tensor, padding: int, channels_last: bool
 ) -> tuple[Tensor, Shape, Tensor]:
     """Dense images, the call's shape, and an empty result."""
-    images, input_last = _dense(images)
-    num_images, channels, height, width = images.shape
-    out_channels, _, kernel, _ = weight.shape
-    shape = Shape(
-        num_images, channels, height, width, kernel, padding, out_channels, input_last, channels_last, 0
-    )
-    size = (num_images, out_channels, *((n + 2 * padding - kernel + 1) // 2 for n in (height, width)))
+    images, shape = _describe(images, weight, padding)
+    shape.output_last = channels_last
+    height, width = _conv_size(shape)
+    size = (shape.images, shape.out_channels, height // 2, width // 2)
     memory_format = torch.channels_last if channels_last else torch.contiguous_format
     return images, shape, torch.empty(size, memory_format=memory_format)
 
@@ -150,7 +165,7 @@ class _ConvReluPool(torch.autograd.Function):
                 functional.max_pool2d(pooled, 2), (images, weight, bias), ctx.needs_input_grad[1:4], gradient
             )
             return None, *gradients, None, None
-        images, shape, _ = _prepare(images, weight, ctx.padding, False)
+        images, shape = _describe(images, weight, ctx.padding)
         gradient, shape.gradient_last = _dense(gradient)
         weight = weight.contiguous()
         of_images = torch.empty_like(images) if ctx.needs_input_grad[1] else None
@@ -166,21 +181,20 @@ def _forward_norm(
     bias: Tensor | None,
     scale: Tensor,
     shift: Tensor,
-    statistics: Tensor | None,
-    epsilon: float,
+    norm: BatchNorm,
     padding: int,
     channels_last: bool,
     keep: bool,
 ) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
+    """The result, float32 [3, out] of mean, variance and 1 / standard deviation, and what backward needs."""
     images, shape, pooled = _prepare(images, weight, padding, channels_last)
-    lanes = -(-len(images) // 16) * 16
-    used = torch.empty(3, len(weight))
-    if statistics is not None:
-        used[:2] = statistics
+    lanes = -(-shape.images // 16) * 16
+    statistics = torch.empty((3, shape.out_channels))
     conv_height, conv_width = _conv_size(shape)
-    training = statistics is None
-    activations = torch.empty(lanes * len(weight) * conv_height * conv_width) if keep or training else None
-    winners = torch.empty(lanes * pooled[0].numel(), dtype=torch.int32) if keep else None
+    conv_size = lanes * shape.out_channels * conv_height * conv_width
+    activations = torch.empty(conv_size) if keep or norm.training else None
+    pooled_size = lanes * shape.out_channels * (conv_height // 2) * (conv_width // 2)
+    winners = torch.empty(pooled_size, dtype=torch.int32) if keep else None
     library.call(
         "forward_norm",
         shape,
@@ -189,14 +203,17 @@ def _forward_norm(
         bias,
         scale,
         shift,
-        epsilon,
-        training,
-        used,
+        norm.running_mean,
+        norm.running_variance,
+        norm.momentum,
+        norm.epsilon,
+        norm.training,
+        statistics,
         pooled,
         activations,
         winners,
     )
-    return pooled, used, activations, winners
+    return pooled, statistics, activations, winners
 
 
 class _ConvReluNormPool(torch.autograd.Function):
@@ -209,36 +226,24 @@ class _ConvReluNormPool(torch.autograd.Function):
         bias: Tensor | None,
         scale: Tensor,
         shift: Tensor,
-        statistics: Tensor | None,
-        epsilon: float,
+        norm: BatchNorm,
         padding: int,
         channels_last: bool,
-    ) -> tuple[Tensor, Tensor]:
-        pooled, used, activations, winners = _forward_norm(
-            library,
-            images,
-            weight,
-            bias,
-            scale,
-            shift,
-            statistics,
-            epsilon,
-            padding,
-            channels_last,
-            keep=True,
+    ) -> Tensor:
+        pooled, *kept = _forward_norm(
+            library, images, weight, bias, scale, shift, norm, padding, channels_last, keep=True
         )
-        ctx.mark_non_differentiable(used)
-        ctx.save_for_backward(images, weight, bias, scale, shift, used, activations, winners)
-        ctx.library, ctx.padding, ctx.epsilon = library, padding, epsilon
-        ctx.training = statistics is None
-        return pooled, used
+        ctx.save_for_backward(images, weight, bias, scale, shift, *kept)
+        ctx.library, ctx.padding = library, padding
+        ctx.training, ctx.epsilon = norm.training, norm.epsilon
+        return pooled
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
-        images, weight, bias, scale, shift, used, activations, winners = ctx.saved_tensors
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        images, weight, bias, scale, shift, statistics, activations, winners = ctx.saved_tensors
         if torch.is_grad_enabled():  # the gradient shall have a gradient itself
             activated = functional.conv2d(images, weight, bias, padding=ctx.padding).relu()
-            mean, variance = (None, None) if ctx.training else (used[0], used[1])
+            mean, variance = (None, None) if ctx.training else (statistics[0], statistics[1])
             normalised = functional.batch_norm(
                 activated, mean, variance, scale, shift, ctx.training, eps=ctx.epsilon
             )
@@ -248,12 +253,12 @@ class _ConvReluNormPool(torch.autograd.Function):
                 ctx.needs_input_grad[1:6],
                 gradient,
             )
-            return None, *gradients, None, None, None, None
-        images, shape, _ = _prepare(images, weight, ctx.padding, False)
+            return None, *gradients, None, None, None
+        images, shape = _describe(images, weight, ctx.padding)
         gradient, shape.gradient_last = _dense(gradient)
         weight = weight.contiguous()
         of_images = torch.empty_like(images) if ctx.needs_input_grad[1] else None
-        of_weight, (of_bias, of_scale, of_shift) = torch.empty_like(weight), torch.empty(3, len(weight))
+        of_weight, (of_bias, of_scale, of_shift) = torch.empty_like(weight), torch.empty((3, len(weight)))
         ctx.library.call(
             "backward_norm",
             shape,
@@ -261,7 +266,7 @@ class _ConvReluNormPool(torch.autograd.Function):
             weight,
             scale,
             ctx.training,
-            used,
+            statistics,
             activations,
             winners,
             gradient,
@@ -272,7 +277,7 @@ class _ConvReluNormPool(torch.autograd.Function):
             of_shift,
         )
         of_bias = of_bias if bias is not None else None
-        return None, of_images, of_weight, of_bias, of_scale, of_shift, None, None, None, None
+        return None, of_images, of_weight, of_bias, of_scale, of_shift, None, None, None
 
 
 def _reference_gradients(

@@ -57,7 +57,7 @@ class Library:
         MemoryError
             If there is no memory for it.
         """
-        plain = (value.data_ptr() if isinstance(value, torch.Tensor) else value for value in arguments)
+        plain = [value.data_ptr() if isinstance(value, torch.Tensor) else value for value in arguments]
         if getattr(self.functions, f"bakeoff_{name}")(ctypes.byref(shape), *plain):
             raise MemoryError(f"no memory for the kernel {name}")
 
@@ -78,7 +78,12 @@ def load(instruction_set: str, folder: Path = HERE) -> Library | str:
     address, number, flag = ctypes.c_void_p, ctypes.c_double, ctypes.c_int
     functions.bakeoff_forward.argtypes = (address,) * 6
     functions.bakeoff_backward.argtypes = (address,) * 8
-    functions.bakeoff_forward_norm.argtypes = (*(address,) * 6, number, flag, *(address,) * 4)
+    functions.bakeoff_forward_norm.argtypes = (
+        *(address,) * 8,
+        *(number,) * 2,
+        flag,
+        *(address,) * 4,
+    )
     functions.bakeoff_backward_norm.argtypes = (*(address,) * 4, flag, *(address,) * 9)
     return Library(instruction_set, functions)
 
@@ -140,6 +145,12 @@ def _choose() -> Library | str:
             f"the environment variable {SWITCH} asks for kernels that are missing: {reasons[0]}"
         )
     return "; ".join(reasons)
+
+
+def describe_cpu() -> str:
+    """What a run on the CPU records as its device: with its kernels, if any, because they round otherwise."""
+    found = current()
+    return f"cpu, {found.instruction_set} kernels" if isinstance(found, Library) else "cpu"
 
 
 def describe_kernels() -> str:

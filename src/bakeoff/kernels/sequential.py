@@ -7,14 +7,14 @@ from torch import Tensor, nn
 from torch.autograd import forward_ad
 from torch.nn.modules import module as module_internals
 
-from bakeoff.kernels.functions import conv_relu_norm_pool, conv_relu_pool
+from bakeoff.kernels.functions import BatchNorm, conv_relu_norm_pool, conv_relu_pool
 from bakeoff.kernels.library import Library, current
 
 BLOCKS = (
     (nn.Conv2d, nn.ReLU, nn.MaxPool2d),
     (nn.Conv2d, nn.ReLU, nn.BatchNorm2d, nn.MaxPool2d),
 )
-KERNEL_SIZES = (3, 5)
+KERNEL_SIZES = ((3, 3), (5, 5))
 
 
 class KernelSequential(nn.Sequential):
@@ -80,7 +80,7 @@ def _takes_conv(conv: nn.Module, images: Tensor) -> bool:
     assert isinstance(conv, nn.Conv2d)
     kernel, padding = conv.kernel_size[0], _padding(conv)
     return (
-        conv.kernel_size in {(size, size) for size in KERNEL_SIZES}
+        conv.kernel_size in KERNEL_SIZES
         and conv.stride == conv.dilation == (1, 1)
         and conv.groups == 1
         and conv.padding_mode == "zeros"
@@ -89,7 +89,7 @@ def _takes_conv(conv: nn.Module, images: Tensor) -> bool:
         and images.dim() == 4
         and len(images) > 0
         and images.shape[1] == conv.in_channels
-        and all(size + 2 * padding - kernel + 1 >= 2 for size in images.shape[2:])
+        and min(images.shape[2:]) + 2 * padding - kernel + 1 >= 2
     )
 
 
@@ -119,9 +119,9 @@ def _takes_norm(norm: nn.Module) -> bool:
         norm.affine
         and norm.track_running_stats
         and norm.momentum is not None
-        and norm.running_mean is not None
-        and norm.running_var is not None
         and _is_plain_parameter(norm.weight)
+        and _is_plain_buffer(norm.running_mean)
+        and _is_plain_buffer(norm.running_var)
     )
 
 
@@ -130,6 +130,16 @@ def _is_plain_parameter(parameter: Tensor) -> bool:
         type(parameter) is nn.Parameter
         and parameter.dtype is torch.float32
         and parameter.device.type == "cpu"
+    )
+
+
+def _is_plain_buffer(buffer: Tensor | None) -> bool:
+    """Whether a kernel may write it."""
+    return (
+        type(buffer) is Tensor
+        and buffer.dtype is torch.float32
+        and buffer.device.type == "cpu"
+        and buffer.is_contiguous()
     )
 
 
@@ -142,29 +152,12 @@ def _run_block(library: Library, block: list[nn.Module], images: Tensor, channel
         return conv_relu_pool(library, images, conv.weight, conv.bias, padding, channels_last)
     norm = norms[0]
     assert isinstance(norm, nn.BatchNorm2d)
-    mean, variance = norm.running_mean, norm.running_var
+    mean, variance, momentum = norm.running_mean, norm.running_var, norm.momentum
     assert mean is not None
     assert variance is not None
-    pooled, used = conv_relu_norm_pool(
-        library,
-        images,
-        conv.weight,
-        conv.bias,
-        norm.weight,
-        norm.bias,
-        None if norm.training else torch.stack((mean, variance)),
-        norm.eps,
-        padding,
-        channels_last,
-    )
+    assert momentum is not None
     if norm.training:
-        kernel = conv.kernel_size[0]
-        height, width = (size + 2 * padding - kernel + 1 for size in images.shape[2:])
-        count = len(images) * height * width
-        assert norm.momentum is not None
         assert norm.num_batches_tracked is not None
-        with torch.no_grad():
-            norm.num_batches_tracked += 1
-            mean.lerp_(used[0], norm.momentum)
-            variance.lerp_(used[1] * (count / (count - 1)), norm.momentum)
-    return pooled
+        norm.num_batches_tracked.add_(1)
+    parts = BatchNorm(norm.weight, norm.bias, mean, variance, norm.training, momentum, norm.eps)
+    return conv_relu_norm_pool(library, images, conv.weight, conv.bias, parts, padding, channels_last)

@@ -34,7 +34,7 @@ class StoredRun:
     train_true_probability
         float16 [num_epochs, num_train_images].
     device
-        What computed it, such as "cpu"; "cpu" too for a run of a version that did not say.
+        What computed it, such as "cpu, avx512 kernels"; "cpu" for a run of a version that did not say.
     """
 
     recipe: str

@@ -62,7 +62,7 @@ class TrainedRun:
     attributions
         Of the test images that the run gets wrong; None where the model has no gradient.
     device
-        What computed it.
+        What computed it, such as "cpu, avx512 kernels".
     """
 
     weights: dict[str, Tensor]

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from bakeoff.data.image_data import ImageData, Split
+from bakeoff.kernels import describe_cpu
 from bakeoff.models import build_model, count_parameters
 from bakeoff.study.recipe import Recipe
 from bakeoff.training.attribution import attribute_wrong_answers
@@ -152,6 +153,7 @@ def train(
         test_features=penultimate_features(parts.kept, test.images, preprocessing),
         train_features=penultimate_features(parts.kept, data.train.images, preprocessing),
         attributions=attribute_wrong_answers(asked, test.images, test.labels, test_logits, preprocessing),
+        device=describe_cpu(),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -31,10 +32,13 @@ class Preprocessing:
     def __call__(self, images_NHWC: NDArray[np.uint8]) -> Tensor:
         """float32 [N, 3, H, W] (channels last in memory) from uint8 [N, H, W, 3]."""
         # torch takes no read-only memory map without a warning; the batch is copied into floats anyway.
-        pixels = torch.from_numpy(images_NHWC.astype(np.float32))
-        shift, scale = self.constants()
-        return pixels.sub_(shift).mul_(scale).permute(0, 3, 1, 2)
+        pixels = torch.from_numpy(images_NHWC.astype(np.float32, order="C"))
+        # Constants for a whole row of pixels: with three at a time PyTorch takes four times as long.
+        shift, scale = (constant.repeat(pixels.shape[2]) for constant in self.constants)
+        pixels.flatten(2).sub_(shift).mul_(scale)
+        return pixels.permute(0, 3, 1, 2)
 
+    @cached_property
     def constants(self) -> tuple[Tensor, Tensor]:
         """What is subtracted from pixels of 0..255, and what they are then multiplied with: float32 [3]."""
         mean = torch.tensor(self.mean, dtype=torch.float64)

@@ -104,7 +104,7 @@ class StackedParts:
         self.train_images = torch.from_numpy(np.array(data.train.images)).to(device)
         self.train_labels = torch.from_numpy(np.array(data.train.labels)).to(device)
         self.val_images = torch.from_numpy(np.array(data.val.images)).to(device)
-        self.shift, self.scale = (constant.to(device) for constant in self.preprocessing.constants())
+        self.shift, self.scale = (constant.to(device) for constant in self.preprocessing.constants)
         self.dtype = next(self.stack.parameters()).dtype
 
     @property
