@@ -102,6 +102,17 @@ def test_the_screen_shows_recipes_pairs_replication_and_conclusion_in_80_columns
     assert re.search(r"lenet5: the published 45.0 % lies (inside|outside) the prediction interval", flat)
 
 
+@pytest.mark.parametrize("width", [60, 79, 80, 200])
+def test_a_narrow_terminal_shows_fewer_columns_and_whole_names(width: int) -> None:
+    text = printed(compare(predictions(("plain", "random_crop_padded_by_4"))), width)
+    assert max(map(len, text.splitlines())) <= width
+    for line in ("  random_crop_padded_by_4  ", "  against plain  "):
+        assert any(shown.startswith(line) for shown in text.splitlines()), text
+    assert ("s.d. seeds" in text) == ("fixed/" in text) == (width > 60)
+    assert "95 % interval" in text
+    assert "verdict" in text
+
+
 def test_markup_in_a_recipes_name_is_text_on_the_screen() -> None:
     assert "[red]x[/red]" in printed(compare(predictions(("[red]x[/red]", "plain"))))
 

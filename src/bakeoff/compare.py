@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from functools import partial
+from itertools import compress
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Literal
 
 from bakeoff.analysis.comparison import compare
 from bakeoff.analysis.comparison_result import Comparison, PairResult
@@ -17,6 +18,8 @@ from bakeoff.prediction_files import read_predictions
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
 
 _MOST_ROWS = 15
 """Pairs shown on the screen; the report and comparison.json have all."""
@@ -88,34 +91,18 @@ def _write(content: bytes, file: IO[bytes]) -> None:
 
 
 def print_comparison(comparison: Comparison, console: Console) -> None:
-    """Print recipes, pairs, what it would take, replication and the conclusion; legible at 80 columns."""
-    from rich import box
-    from rich.table import Table
+    """Print recipes, pairs, what it would take, replication and the conclusion.
+
+    Legible at 80 columns; on a narrower terminal columns are left out rather than names cut up.
+    """
     from rich.text import Text
 
     percent = f"{100 * comparison.confidence:g} % interval"
-    recipes = Table(
-        box=box.SIMPLE,
-        title=f"Accuracy on {counted(comparison.num_images, 'test image')}, %",
-        title_justify="left",
-    )
-    recipes.add_column("recipe", overflow="fold")
-    for heading in ("seeds", "accuracy", percent, "s.d. seeds"):
-        recipes.add_column(heading, justify="right", no_wrap=True)
-    for recipe in comparison.recipes:
-        recipes.add_row(
-            Text(printable(recipe.name)),
-            str(recipe.num_seeds),
-            points(recipe.accuracy),
-            interval_points(recipe.interval),
-            "–" if recipe.seed_std is None else f"{100 * recipe.seed_std:.2f}",
-        )
-    console.print(recipes)
-
+    console.print(_recipe_table(comparison, percent, console))
     if comparison.pairs:
         shown = sorted(comparison.pairs, key=lambda pair: pair.p_holm)[:_MOST_ROWS]
         shown = [pair for pair in comparison.pairs if pair in shown]
-        console.print(_pair_table(shown, comparison, percent))
+        console.print(_pair_table(shown, comparison, percent, console))
         if len(shown) < len(comparison.pairs):
             console.print(f"The {len(shown)} clearest of {len(comparison.pairs)} pairs are shown.\n")
         for pair in shown if len(shown) <= 3 else []:
@@ -130,28 +117,68 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
     console.print(Text(printable(f"\n{comparison.conclusion}\n"), style="bold"))
 
 
-def _pair_table(pairs: Sequence[PairResult], comparison: Comparison, percent: str) -> object:
-    from rich import box
-    from rich.table import Table
+def _recipe_table(comparison: Comparison, percent: str, console: Console) -> Table:
+    rows = [
+        (
+            printable(recipe.name),
+            str(recipe.num_seeds),
+            points(recipe.accuracy),
+            interval_points(recipe.interval),
+            "–" if recipe.seed_std is None else f"{100 * recipe.seed_std:.2f}",
+        )
+        for recipe in comparison.recipes
+    ]
+    headings = ("recipe", "seeds", "accuracy", percent, "s.d. seeds")
+    title = f"Accuracy on {counted(comparison.num_images, 'test image')}, %"
+    return _fitting_table(title, headings, rows, console, expendable=("s.d. seeds", "seeds"))
+
+
+def _pair_table(pairs: Sequence[PairResult], comparison: Comparison, percent: str, console: Console) -> Table:
     from rich.text import Text
 
     styles = {"better": "green", "worse": "red", "equivalent": "blue", "undecided": "dim"}
-    table = Table(
-        box=box.SIMPLE,
-        title=f"Differences in points; margin ±{points(comparison.margin)}",
-        title_justify="left",
-    )
-    table.add_column("pair", overflow="fold")
-    table.add_column(f"difference\n({percent})", justify="right", no_wrap=True)
-    table.add_column("p\n(Holm)", justify="right", no_wrap=True)
-    table.add_column("verdict", no_wrap=True)
-    table.add_column("fixed/\nbroken", justify="right", no_wrap=True)
-    for pair in pairs:
-        table.add_row(
-            Text(printable(f"{pair.b}\nagainst {pair.a}")),
+    rows = [
+        (
+            printable(f"{pair.b}\nagainst {pair.a}"),
             f"{points(pair.difference)} ({interval_points(pair.interval)})",
             "<0.001" if pair.p_holm < 0.001 else f"{pair.p_holm:.3f}",
             Text(pair.verdict, style=styles[pair.verdict]),
             f"{pair.fixed:.0f}/{pair.broken:.0f}",
         )
+        for pair in pairs
+    ]
+    headings = ("pair", f"difference\n({percent})", "p\n(Holm)", "verdict", "fixed/\nbroken")
+    title = f"Differences in points; margin ±{points(comparison.margin)}"
+    return _fitting_table(title, headings, rows, console, expendable=("fixed/\nbroken", "p\n(Holm)"))
+
+
+def _fitting_table(
+    title: str,
+    headings: Sequence[str],
+    rows: Sequence[Sequence[str | Text]],
+    console: Console,
+    *,
+    expendable: Sequence[str],
+) -> Table:
+    """A table that begins with names; below 80 columns it lacks as many expendable ones as it takes."""
+    from rich import box
+    from rich.measure import Measurement
+    from rich.table import Table
+    from rich.text import Text
+
+    unlimited = console.options.update(width=10_000)
+    for num_left_out in range(len(expendable) + 1):
+        kept = [heading not in expendable[:num_left_out] for heading in headings]
+        table = Table(box=box.SIMPLE, title=title, title_justify="left")
+        for heading in compress(headings, kept):
+            if heading == headings[0]:
+                table.add_column(heading, overflow="fold")
+            else:
+                justify: Literal["left", "right"] = "left" if heading == "verdict" else "right"
+                table.add_column(heading, justify=justify, no_wrap=True)
+        for row in rows:
+            # Text: brackets in a name are no markup.
+            table.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in compress(row, kept)))
+        if console.width >= 80 or Measurement.get(console, unlimited, table).maximum <= console.width:
+            break
     return table

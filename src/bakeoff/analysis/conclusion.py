@@ -41,7 +41,7 @@ def conclude(
         only = recipes[0]
         return (
             f"{only.name}: accuracy {points(only.accuracy)} % ({interval_points(only.interval)}); "
-            "there is no other recipe to compare it with."
+            "no other recipe has results to compare it with."
         )
     if len(pairs) <= _MOST_PAIRS_IN_FULL:
         text = "; ".join(_pair_clause(pair, margin) for pair in pairs)
@@ -171,14 +171,14 @@ def say_what_it_takes(
     if half_width <= margin:
         return f"The interval is ±{points(half_width)} points, inside the {target} asked for already."
     if needs.seeds_needed is not None:
-        return f"About {counted(needs.seeds_needed, 'seed')} a recipe would bring it to {target}."
+        return f"About {counted(needs.seeds_needed, 'seed')} a recipe would bring the interval to {target}."
     assert needs.image_half_width is not None
     if needs.image_half_width <= margin:
         reason = f"More than {MAX_SEEDS:,} seeds a recipe would be needed for {target}"
     else:
         reason = (
-            f"No number of seeds can bring it to {target}: the {counted(num_images, 'test image')} alone "
-            f"leave ±{points(needs.image_half_width)} points"
+            f"No number of seeds can bring the interval to {target}: "
+            f"the {counted(num_images, 'test image')} alone leave ±{points(needs.image_half_width)} points"
         )
     if needs.images_needed is None or needs.images_needed_seeds is None:
         return f"{reason}."
