@@ -116,6 +116,7 @@ def test_a_notebook_sees_the_comparison_and_the_settings_that_differ(result, stu
     assert "<th>model.batch_norm</th><td>False</td><td>True</td>" in shown
     assert "optimizer.lr" not in shown
     figure = result.figures["loss-lenet5"]
+    assert len(repr(figure)) < 1_000  # neither markup nor bytes
     assert figure._repr_svg_().startswith("<svg")
     assert set(result.figures) >= {"confusion-batch_norm", "class-accuracies", "comparison-accuracies"}
 
@@ -141,6 +142,28 @@ def test_the_command_line_says_where_the_images_of_an_array_study_are(result, ca
     )
     assert done.returncode == 2
     assert "given as arrays in Python; run it from there" in done.stderr
+
+
+def test_images_that_are_neither_named_nor_labelled_are_refused(study, arrays):
+    with pytest.raises(bakeoff.BakeoffError, match=r"data: found tuple; expected .*ImageArrays"):
+        bakeoff.run(study, data=arrays.train)
+
+
+def test_a_script_without_the_usual_guard_is_told_so(tmp_path):
+    import subprocess
+    import sys
+
+    script = tmp_path / "unguarded.py"
+    script.write_text(
+        "import bakeoff\n"
+        'study = bakeoff.load_study("quickstart", epochs=1, seeds=1, recipes=["lenet5"])\n'
+        "bakeoff.run(study, check=False)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, script.name], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert 'put the call below a line `if __name__ == "__main__":`' in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -27,10 +27,29 @@ app = typer.Typer(
 data_app = typer.Typer(help="Look at image data, or fetch it.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"bakeoff {version('bakeoff')}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
+    ] = False,
+) -> None:
+    """Take the options that stand before a command."""
+
+
+SOURCES = "digits, folder:DIR, splits:DIR, stl10:DIR or cifar10:DIR."
+
 StudyArgument = Annotated[str, typer.Argument(metavar="STUDY", help="A built-in study, or a TOML file.")]
-SourceArgument = Annotated[
-    str, typer.Argument(metavar="SOURCE", help="digits, or splits|folder|stl10|cifar10:DIR.")
-]
+SourceArgument = Annotated[str, typer.Argument(metavar="SOURCE", help=SOURCES)]
 StudyDirArgument = Annotated[Path, typer.Argument(metavar="STUDY_DIR", help="A folder that `run` wrote.")]
 RecipeOption = Annotated[
     str | None,
@@ -45,10 +64,8 @@ SetOption = Annotated[
 @app.command()
 def run(
     study: StudyArgument = "quickstart",
-    data: Annotated[
-        str | None, typer.Option(metavar="SOURCE", help="digits, or splits|folder|stl10|cifar10:DIR.")
-    ] = None,
-    seeds: Annotated[int | None, typer.Option(min=1, help="Runs a recipe.")] = None,
+    data: Annotated[str | None, typer.Option(metavar="SOURCE", help=SOURCES)] = None,
+    seeds: Annotated[int | None, typer.Option(min=1, help="How often each recipe is trained.")] = None,
     until: Annotated[
         str | None, typer.Option(metavar="decided", help="Add seeds in rounds until every pair is decided.")
     ] = None,

@@ -28,7 +28,11 @@ def import_class(path: str, role: str) -> type:
         ) from error
     found = getattr(module, class_name, None)
     if not isinstance(found, type):
-        classes = [name for name, value in vars(module).items() if isinstance(value, type)]
+        classes = [
+            name
+            for name, value in vars(module).items()
+            if isinstance(value, type) and value.__module__ == module_name  # not what it imports
+        ]
         raise BakeoffError(
             f"{role} {path!r}: {module_name} has no class {class_name!r}; "
             f"it has {', '.join(classes) or 'none'}"

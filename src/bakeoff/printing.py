@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bakeoff.analysis.study_comparison import compare_study
+from bakeoff.analysis.study_comparison import compare_study, study_looks
 from bakeoff.compare import print_comparison
 from bakeoff.data.image_data import SPLIT_NAMES
 from bakeoff.errors import printable
@@ -21,10 +21,18 @@ if TYPE_CHECKING:
 
 
 def print_results(stored: StoredStudy, console: Console) -> None:
-    """Print the comparison of a study's recipes, and the runs that failed with their reasons."""
-    comparison = compare_study(stored, stored.predictions())
+    """Print the comparison of a study's recipes, runs not done, and failed ones with their reasons."""
+    predictions = stored.predictions()
+    looks = study_looks(stored, predictions)
+    comparison = compare_study(stored, predictions, looks)
     if comparison is not None:
         print_comparison(comparison, console)
+    for recipe in stored.study.recipes:
+        missing = stored.missing_seeds(recipe, looks.wanted[recipe] if looks else stored.study.seeds)
+        if missing:
+            text = f"{recipe}, {'seed' if len(missing) == 1 else 'seeds'} {', '.join(map(str, missing))}: "
+            text += "not done; `bakeoff run` with the same words goes on"
+            console.print(Text(text, style="yellow"))
     for failure in stored.failures:
         console.print(
             Text(f"{failure.recipe}, seed {failure.seed}: failed: {printable(failure.reason)}", style="red")

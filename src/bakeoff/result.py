@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import multiprocessing
 from collections.abc import Mapping
 from contextlib import ExitStack
 from functools import cached_property
@@ -83,6 +84,12 @@ def run(
     from bakeoff.engines import open_engine
     from bakeoff.running import run_study
 
+    _refuse_inside_an_import()
+    if data is not None and not isinstance(data, str | ImageArrays):
+        raise BakeoffError(
+            f"data: found {type(data).__name__}; expected a source such as 'folder:my-images', "
+            "or bakeoff.ImageArrays(train=(images, labels))"
+        )
     if not isinstance(study, Study):
         study = load_study(study)
     arrays = data if isinstance(data, ImageArrays) else None
@@ -111,6 +118,15 @@ def run(
             f"see bakeoff.open_result({str(root)!r})\n{list_some(reasons)}"
         )
     return Result(load_study_folder(root))
+
+
+def _refuse_inside_an_import() -> None:
+    """A worker process imports the script that started it; unguarded, that would start a study in it."""
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        raise BakeoffError(
+            "bakeoff.run() was reached while a worker process imported this script; "
+            'put the call below a line `if __name__ == "__main__":`'
+        )
 
 
 def open_result(path: str | Path) -> Result:

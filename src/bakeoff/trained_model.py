@@ -115,7 +115,7 @@ def load_model(study_dir: Path, recipe: str, seed: int) -> TrainedModel:
     except Exception as error:  # RuntimeError on other names or shapes; a user's module may raise anything
         raise BakeoffError(
             f"model {header.settings.model.name!r} does not take the weights of {recipe}, seed {seed}: "
-            f"{str(error)[:1000]}\n"
+            f"{str(error)[:1000].expandtabs(2)}\n"
             "has its file changed since it was trained?"
         ) from error
     model = evaluated(model, header.settings.test_time_augmentation).eval()

@@ -75,7 +75,7 @@ def test_given_splits_stay_as_they_are():
     assert len(cut.splits["val"]) == 9
     assert cut.notes[0] == "note"
     assert "no val split" in cut.notes[1]
-    assert "val (15% of each class) was cut" in cut.notes[1]
+    assert "val (15 % of each class) was cut" in cut.notes[1]
     whole = Listing({**cut.splits}, CLASS_NAMES)
     assert complete_splits(whole, DataSettings()) is whole
 

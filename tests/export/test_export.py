@@ -227,7 +227,10 @@ def test_without_the_extra_it_says_how_to_install_it(stl10_study, tmp_path):
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.returncode == 2
-    assert done.stderr == "error: export needs onnxscript; install with: pip install 'bakeoff[export]'\n"
+    assert done.stderr == (
+        "error: export needs onnxscript; "
+        "in a copy of the repository: pip install -c constraints.txt '.[export]'\n"
+    )
 
 
 def test_a_model_of_the_users_own_and_images_larger_than_the_folder_keeps(tmp_path):

@@ -2,11 +2,13 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 import tomllib
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -323,7 +325,9 @@ def test_a_users_own_model_in_the_current_folder_is_trained(tmp_path):
         (["run", "quikstart"], "did you mean 'quickstart'"),
         (["run", "--data", "folder:nowhere"], "nowhere"),
         (["run", "--data", "foldr:x"], "folder"),
+        (["run", "lenet5-stl10"], "`bakeoff data fetch stl10 data/stl10` downloads it"),
         (["run", "--set", "defaults.epoch=3"], "'epochs'"),
+        (["run", "--set", "epochs=3"], "did you mean 'defaults.epochs', for all recipes?"),
         (["run", "--set", "defaults.model=nets:Linear"], "cannot import 'nets'"),
         (["run", "--recipes", "a"], "no recipe 'a'"),
         (["show", "nothing"], "no study 'nothing'"),
@@ -340,6 +344,28 @@ def test_a_users_mistake_is_one_message_and_exit_code_2(tmp_path, words, message
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_misspelt_file_or_class_is_told_with_what_is_there(tmp_path):
+    (tmp_path / "mine.toml").write_text('name = "mine"\n[recipes.net]\nmodel = "nets:Nett"\n')
+    (tmp_path / "nets.py").write_text("from torch import Tensor, nn\nclass Net(nn.Module): pass\n")
+    assert "did you mean 'mine.toml'?" in bakeoff("show", "mime.toml", cwd=tmp_path, check=False).stderr
+    done = bakeoff("run", "mine.toml", cwd=tmp_path, check=False)
+    assert done.stderr.endswith("nets has no class 'Nett'; it has Net\n")
+
+
+def test_a_report_of_an_unfinished_study_names_what_is_not_done(finished, tmp_path):
+    shutil.copytree(finished[0] / "study", tmp_path / "study")
+    (tmp_path / "study/runs/lenet5/seed-1/predictions.npz").unlink()
+    shutil.rmtree(tmp_path / "study/runs/lenet5_batch_norm")
+    said = bakeoff("report", "study", cwd=tmp_path).stdout
+    assert "lenet5, seed 1: not done; `bakeoff run` with the same words goes on" in said
+    assert "lenet5_batch_norm, seeds 0, 1: not done" in said
+    assert "no other recipe has results" in said
+
+
+def test_the_version_is_the_installed_one(tmp_path):
+    assert bakeoff("--version", cwd=tmp_path).stdout == f"bakeoff {metadata.version('bakeoff')}\n"
 
 
 def test_show_gives_a_file_that_run_takes(tmp_path):

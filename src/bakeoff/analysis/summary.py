@@ -61,15 +61,12 @@ def summarize(stored: StoredStudy, evidence: FailureEvidence | None) -> dict[str
     for name, recipe in study.recipes.items():
         runs = stored.runs_of(name)
         failures = [failure for failure in stored.failures if failure.recipe == name]
-        done = {run.seed for run in runs} | {failure.seed for failure in failures}
         recipes.append(
             {
                 "name": name,
                 "settings": flatten_settings(recipe),
                 "failures": [{"seed": failure.seed, "reason": failure.reason} for failure in failures],
-                "missing_seeds": [
-                    seed for seed in range(looks.wanted[name] if looks else study.seeds) if seed not in done
-                ],
+                "missing_seeds": stored.missing_seeds(name, looks.wanted[name] if looks else study.seeds),
                 "published": _published(study.published.get(name), stored.class_names),
                 "results": _results(*found[name], runs) if name in found else None,
             }

@@ -55,8 +55,8 @@ def audit(data: ImageData, *, other_findings: Iterable[Finding] = ()) -> Audit:
     if share > SUSPICIOUS_SHARE:
         repeats = [_doubted(finding) if _is_near(finding) else finding for finding in repeats]
         limits.append(
-            f"{share:.0%} of the images have a near duplicate: frames of one film, or plain figures such as "
-            "digits and glyphs, which this measure cannot tell from copies. Look at the pairs."
+            f"{100 * share:.0f} % of the images have a near duplicate: frames of one film, or plain figures "
+            "such as digits and glyphs, which this measure cannot tell from copies. Look at the pairs."
         )
     findings = [
         *repeats,

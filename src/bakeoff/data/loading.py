@@ -115,14 +115,14 @@ def _list_source(settings: DataSettings) -> Listing:
         raise BakeoffError(f"data source {settings.source!r} lacks its folder; write {kind}:DIR")
     try:
         directory = Path(folder).expanduser()
-        _require_directory(directory)
+        _require_directory(directory, kind)
         return FOLDER_SOURCES[kind](directory, settings)
     except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: ~NAME of no user; ValueError: NUL
         reason = getattr(error, "strerror", None) or error
         raise BakeoffError(f"cannot read data source {shorten(settings.source)}: {reason}") from error
 
 
-def _require_directory(directory: Path) -> None:
+def _require_directory(directory: Path, kind: str) -> None:
     if directory.is_dir():
         return
     if directory.exists():
@@ -131,6 +131,11 @@ def _require_directory(directory: Path) -> None:
     siblings = [entry.name for entry in parent.iterdir() if entry.is_dir()] if parent.is_dir() else []
     near = difflib.get_close_matches(directory.name, siblings, n=1)
     hint = f"did you mean {directory.parent / near[0]}?" if near else f"looked in {parent}"
+    if kind == "stl10":
+        hint += (
+            f"\n`bakeoff data fetch stl10 {directory}` downloads it, 2.6 GB; where the images are elsewhere, "
+            "name them: --data splits:DIR, folder:DIR or stl10:DIR"
+        )
     raise BakeoffError(f"no folder {directory}; {hint}")
 
 

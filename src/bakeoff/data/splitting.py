@@ -57,7 +57,9 @@ def complete_splits(listing: Listing, settings: DataSettings) -> Listing:
             if whole
             else [image for image in listing.splits["train"] if split_of.get(image.id, "train") == name]
         )
-    shares = " and ".join(f"{name} ({fractions[name]:.0%} of each class)" for name in reversed(missing))
+    shares = " and ".join(
+        f"{name} ({100 * fractions[name]:.0f} % of each class)" for name in reversed(missing)
+    )
     note = (
         f"The source has no {' and no '.join(reversed(missing))} split: {shares} "
         f"{'was' if len(missing) == 1 else 'were'} cut from its training images, stratified, "

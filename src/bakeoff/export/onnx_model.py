@@ -26,7 +26,8 @@ OPSET = 23
 TOLERANCE = 1e-5
 """How far ONNX Runtime may be from PyTorch: in probability, and in logits times the largest one above 1."""
 
-INSTALL = "pip install 'bakeoff[export]'"
+INSTALL = "pip install -c constraints.txt '.[export]'"
+"""In a copy of the repository, as docs/export.md says."""
 
 
 class ImageClassifier(nn.Module):
@@ -75,7 +76,7 @@ def require_onnx() -> None:
         except ImportError:
             missing.append(name)
     if missing:
-        raise BakeoffError(f"export needs {' and '.join(missing)}; install with: {INSTALL}")
+        raise BakeoffError(f"export needs {' and '.join(missing)}; in a copy of the repository: {INSTALL}")
 
 
 def to_onnx(models: Sequence[TrainedModel], metadata: Mapping[str, Any]) -> ModelProto:

@@ -13,7 +13,7 @@ import unicodedata
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -71,8 +71,8 @@ class ReportFigure:
         Sentences computed from the numbers shown: what the figure holds, and what to see in it.
     """
 
-    svg: str
-    png: bytes
+    svg: str = field(repr=False)
+    png: bytes = field(repr=False)
     alt: str
     caption: str
 

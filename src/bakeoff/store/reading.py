@@ -104,6 +104,12 @@ class StoredStudy:
     def runs_of(self, recipe: str) -> tuple[StoredRun, ...]:
         return tuple(run for run in self.runs if run.recipe == recipe)
 
+    def missing_seeds(self, recipe: str, num_seeds: int) -> list[int]:
+        """Seeds below `num_seeds` whose run neither finished nor failed."""
+        done = {run.seed for run in self.runs if run.recipe == recipe}
+        done |= {failure.seed for failure in self.failures if failure.recipe == recipe}
+        return [seed for seed in range(num_seeds) if seed not in done]
+
     def features_of(self, recipe: str) -> tuple[list[NDArray[np.float16]], list[NDArray[np.float16]]] | None:
         """Features of the test and of the training images, one float16 [num_images, num_features] a seed.
 

@@ -96,6 +96,8 @@ def _problem_text(problem: dict[str, Any], path: list[str], merged: Table) -> st
     if path == ["defaults"] and not isinstance(found, dict):
         return f"found {shorten(found)}, expected a table"
     if kind == "extra_forbidden":
+        if len(path) == 1 and path[0] in Recipe.model_fields:
+            return f"unknown key; did you mean 'defaults.{path[0]}', for all recipes?"
         return "unknown key" + _nearest(path[-1], _valid_keys(path[:-1], merged))
     if kind == "union_tag_invalid":
         valid = list(NAMED_TABLES[path[-1]])

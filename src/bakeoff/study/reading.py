@@ -121,7 +121,8 @@ def _study_text(name_or_path: str) -> tuple[str, str]:
     except OSError as error:
         raise BakeoffError(f"cannot read {shorten(name_or_path)}: {error.strerror or error}") from error
     names = _builtin_names()
-    near = difflib.get_close_matches(name_or_path, names, n=1)
+    files = [file.name for file in Path().glob("*.toml")]
+    near = difflib.get_close_matches(name_or_path, [*names, *files], n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     raise BakeoffError(
         f"no study {shorten(name_or_path)}: neither a file nor a built-in study{hint}\n"
