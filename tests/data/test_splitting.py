@@ -91,3 +91,9 @@ def test_fractions_that_leave_nothing_are_refused():
 def test_a_class_too_small_is_refused():
     with pytest.raises(BakeoffError, match=r"'b' has 2 training image\(s\), too few to cut test and val"):
         complete_splits(Listing({"train": images("", 9, 2, 9)}, CLASS_NAMES), DataSettings())
+
+
+@pytest.mark.parametrize("splits", [{}, {"train": []}, {"val": images("", 2, 2), "test": images("", 2, 2)}])
+def test_a_source_without_training_images_is_refused(splits):
+    with pytest.raises(BakeoffError, match="no training images"):
+        complete_splits(Listing(splits, CLASS_NAMES), DataSettings())

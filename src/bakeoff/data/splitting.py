@@ -20,8 +20,10 @@ def complete_splits(listing: Listing, settings: DataSettings) -> Listing:
     Raises
     ------
     BakeoffError
-        If a class has too few images, or the fractions leave nothing to train on.
+        If there are no training images, a class has too few, or the fractions leave nothing to train on.
     """
+    if not listing.splits.get("train"):
+        raise BakeoffError("no training images; a source needs some in train")
     fractions: dict[SplitName, float] = {"test": settings.test_fraction, "val": settings.val_fraction}
     missing = [name for name in fractions if name not in listing.splits]
     if not missing:
