@@ -119,6 +119,18 @@ def test_the_page_never_scrolls_sideways(browser: webdriver.Chrome, page: Path, 
     )
 
 
+def test_the_accuracies_of_classes_are_legible_on_a_phone(browser: webdriver.Chrome, page: Path) -> None:
+    show(browser, page, min(WIDTHS))
+    pixels = browser.execute_script(
+        """const svg = document.querySelector("#classes figure svg");
+        const scale = svg.getBoundingClientRect().width / svg.viewBox.baseVal.width;
+        return [...svg.querySelectorAll("text")].map(
+            text => scale * parseFloat(getComputedStyle(text).fontSize))"""
+    )
+    assert len(pixels) > 4
+    assert min(pixels) >= 8
+
+
 def test_the_schemes_differ_and_figures_follow(browser: webdriver.Chrome, page: Path) -> None:
     colours = []
     for scheme in SCHEMES:
@@ -347,7 +359,7 @@ def test_the_matrix_works_by_keyboard(
     true = (predicted + 3) % 18
     expected = int(((answers == predicted) & (labels == true)).any(axis=0).sum())
     open_gallery(browser, page_of_many_classes, width, scheme)
-    browser.execute_script("document.querySelector('.wide').focus()")
+    browser.execute_script("document.querySelector('.wide:has(.matrix)').focus()")
     browser.switch_to.active_element.send_keys(Keys.TAB)
     cursor = browser.switch_to.active_element
     assert cursor.get_attribute("class") == "cursor"
