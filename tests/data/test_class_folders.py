@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -98,9 +100,27 @@ def test_a_folder_that_makes_no_data_set_is_refused(load, three_splits, spoil, w
         assert word in str(caught.value)
 
 
+def test_a_folder_that_cannot_be_read_is_told_not_passed_over(load, pets):
+    here = os.open(pets / "cat", os.O_RDONLY)
+    for _ in range(25):  # deeper than the longest path that a system call takes
+        os.mkdir("d" * 200, dir_fd=here)
+        below = os.open("d" * 200, os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(here)
+    with pytest.raises(BakeoffError, match=r"cannot read the folder '.* \.\.\. .*': File name too long"):
+        load(f"folder:{pets}")
+
+
 def test_a_folder_without_images_is_refused(load, tmp_path):
     with pytest.raises(BakeoffError, match=r"no folders of images in .*expected one folder a class"):
         load(f"folder:{tmp_path}")
+
+
+def test_val_and_test_may_lack_a_class(load, three_splits):
+    remove(three_splits / "val" / "cat")
+    (three_splits / "val" / "cat").rmdir()
+    assert load(f"folder:{three_splits}").val.labels.tolist() == [1, 1]
 
 
 def test_a_single_class_is_refused(load, pets):

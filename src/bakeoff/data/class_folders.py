@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bakeoff.data.image_data import SPLIT_NAMES, SplitName
 from bakeoff.data.listing import ListedImage, Listing, natural_key, read_class_names
-from bakeoff.errors import BakeoffError
+from bakeoff.errors import BakeoffError, shorten
 
 IMAGE_SUFFIXES = frozenset(
     {".avif", ".bmp", ".dib", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png"}
@@ -93,7 +93,7 @@ def _image_files(folder: Path) -> tuple[list[Path], int]:
     """The image files below `folder`, in no order, and the number of other files."""
     files: list[Path] = []
     num_others = 0
-    for root, folders, names in os.walk(folder):
+    for root, folders, names in os.walk(folder, onerror=_refuse_unreadable):
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in names:
             if name.startswith("."):
@@ -103,6 +103,13 @@ def _image_files(folder: Path) -> tuple[list[Path], int]:
             else:
                 num_others += 1
     return files, num_others
+
+
+def _refuse_unreadable(error: OSError) -> None:
+    """A folder passed over in silence would be images that a study lacks."""
+    if not isinstance(error, FileNotFoundError):  # val and test may lack a class
+        folder = shorten(str(error.filename))
+        raise BakeoffError(f"cannot read the folder {folder}: {error.strerror}; make it readable") from error
 
 
 def _notes(directory: Path, roots: dict[SplitName, Path], num_ignored: int) -> tuple[str, ...]:

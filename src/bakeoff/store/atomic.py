@@ -10,7 +10,7 @@ from typing import IO
 
 from bakeoff.errors import BakeoffError
 
-RESUME = "free some space or choose another folder with --out (what was finished is intact)"
+RESUME = "free some space or choose another folder (what was finished is intact)"
 
 
 @contextmanager

@@ -259,7 +259,8 @@ def load_study_folder(root: Path) -> StoredStudy:
         if data.get("format_version") != FORMAT_VERSION:
             raise BakeoffError(
                 f"{root} has the format {shorten(data.get('format_version'))} of another version of Bakeoff; "
-                f"this one reads {FORMAT_VERSION}"
+                f"this one reads {FORMAT_VERSION}; install that version, or "
+                "run the study anew in another folder"
             )
         check_data(data)
         images, labels, ids = read_arrays(layout.test_images, "images", "labels", "ids")
