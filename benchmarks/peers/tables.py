@@ -1,0 +1,130 @@
+"""What was measured as tables: medians, spreads, ratios."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from peer_list import PEERS, REFERENCE
+from scipy.stats import ttest_ind
+from work import EPOCHS, RECIPES
+
+Speed = Mapping[str, Mapping[str, Sequence[float]]]
+"""Seconds by peer and place, of one recipe."""
+SEEDS = 10
+"""Of the whole study."""
+
+
+def tables(results: Mapping[str, Any]) -> Iterator[str]:
+    """Each table as Markdown, of what the results hold."""
+    speed = results.get("speed", {})
+    for recipe, found in speed.items():
+        yield epoch_table(recipe, found)
+    if set(RECIPES) <= set(speed):
+        yield study_table(results)
+    if "accuracy" in results:
+        yield accuracy_table(results["accuracy"])
+    for name, missing in results.get("left_out", {}).items():
+        yield f"LEFT OUT: {name}, for want of {', '.join(missing)}"
+
+
+def spread(values: Sequence[float]) -> str:
+    """Median, least and largest."""
+    digits = 3 if statistics.median(values) < 10 else 0
+    return f"{statistics.median(values):.{digits}f} | {min(values):.{digits}f} to {max(values):.{digits}f}"
+
+
+def ratio(values: Sequence[float], ours: Sequence[float]) -> str:
+    """Median of the repetitions' ratios, least and largest; what one repetition measured is paired."""
+    ratios = [value / our for value, our in zip(values, ours, strict=True)]
+    return f"{statistics.median(ratios):.2f} | {min(ratios):.2f} to {max(ratios):.2f}"
+
+
+def epoch_table(recipe: str, found: Speed) -> str:
+    lines = [f"Seconds an epoch of {recipe} on one core", ""]
+    lines += ["| | median | range | times Bakeoff's | range |", "| --- | --- | --- | --- | --- |"]
+    each_seed = {
+        name: [seconds / PEERS[name].seeds_at_once for seconds in places["one"]]
+        for name, places in found.items()
+        if "one" in places
+    }
+    ours = each_seed.get("Bakeoff")
+    for name, seconds in each_seed.items():
+        lines.append(f"| {name} | {spread(seconds)} | {ratio(seconds, ours) if ours else 'unknown | '} |")
+    return "\n".join(lines)
+
+
+def study_table(results: Mapping[str, Any]) -> str:
+    speed: Mapping[str, Speed] = results["speed"]
+    cores = len(results["cores"])
+    recipes, peers = list(RECIPES), list(speed[next(iter(RECIPES))])
+    lines = [
+        f"Seconds of the whole study, {len(recipes)} recipes x {SEEDS} seeds x {EPOCHS} epochs, on {cores} "
+        "cores: start-up once and measured epochs times their number (extrapolated)",
+        "",
+        "| | median | range | times Bakeoff's | range |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    estimates = {
+        name: whole_study(name, [speed[recipe][name] for recipe in recipes], cores)
+        for name in peers
+        if name != "notebook"
+    }
+    if "notebook" in peers:
+        notebook = speed[recipes[0]]["notebook"]
+        one_run = [max(notebook["start"]) + EPOCHS * seconds for seconds in notebook["all"]]
+        estimates["notebook, all threads, ONE recipe and ONE seed"] = one_run
+    whole = [
+        run["seconds"] for run in results.get("study", ()) if (run["seeds"], run["epochs"]) == (SEEDS, EPOCHS)
+    ]
+    ours = [statistics.median(whole)] * 10**3 if whole else estimates.get("Bakeoff", ())
+    for name, seconds in estimates.items():
+        lines.append(
+            f"| {name} | {spread(seconds)} | {ratio(seconds, ours[: len(seconds)]) if ours else ''} |"
+        )
+    if whole:
+        lines.append(f"| `bakeoff run`, measured whole, {len(whole)} times | {spread(whole)} | 1 | |")
+    for seconds in results.get("notebook", ()):
+        lines.append(f"| notebook, one run measured whole | {seconds:.0f} | | {seconds / ours[0]:.2f} | |")
+    return "\n".join(lines)
+
+
+def whole_study(name: str, by_recipe: Sequence[Mapping[str, Sequence[float]]], cores: int) -> list[float]:
+    """Seconds estimated from each repetition; a process a core, or one on all."""
+    place = "each" if "each" in PEERS[name].places else "all"
+    at_once = PEERS[name].seeds_at_once * (cores if place == "each" else 1)
+    start = statistics.median(max(places["start"]) for places in by_recipe)
+    repetitions = zip(*(places[place] for places in by_recipe), strict=True)
+    return [start + SEEDS * EPOCHS / at_once * sum(epochs) for epochs in repetitions]
+
+
+def accuracy_table(accuracy: Mapping[str, Any]) -> str:
+    """Means over seeds, and the p value of Welch's test against the reference peer."""
+    seeds, epochs = accuracy["seeds"], accuracy["epochs"]
+    recipes = list(accuracy["found"])
+    lines = [
+        f"Test accuracy in % after {epochs} epochs, mean of {seeds} seeds and its standard error; p of "
+        f"Welch's test against {REFERENCE}",
+        "",
+        f"| | {' | '.join(f'{recipe} | p' for recipe in recipes)} |",
+        f"| --- {'| --- | --- ' * len(recipes)}|",
+    ]
+    names = list(accuracy["found"][recipes[0]])
+    smallest = 1.0
+    for name in names:
+        cells = []
+        for recipe in recipes:
+            found = accuracy["found"][recipe]
+            values = [100 * value for value in found[name]]
+            error = statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else float("nan")
+            p = ""
+            if name != REFERENCE and REFERENCE in found and len(values) > 1:
+                p_value = ttest_ind(found[name], found[REFERENCE], equal_var=False).pvalue
+                smallest, p = min(smallest, p_value), f"{p_value:.2f}"
+            cells.append(f"{statistics.mean(values):.2f} ± {error:.2f} | {p}")
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    tests = (len(names) - 1) * len(recipes)
+    verdict = "no peer differs" if smallest * tests > 0.05 else "PEERS DIFFER: they do not do the same work"
+    lines += ["", f"Smallest p {smallest:.3f} of {tests} tests (Bonferroni, level 0.05): {verdict}."]
+    return "\n".join(lines)
