@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import queue
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +11,7 @@ from pathlib import Path
 
 from peer_list import Peer
 from peer_process import PeerProcess
+from whole_study import whole_study
 from work import channel_statistics
 
 Say = Callable[[str], None]
@@ -128,27 +125,10 @@ class Measuring:
             }
 
     def study(self, seeds: int, epochs: int, recipes: Sequence[str]) -> dict[str, float]:
-        """Wall and processor seconds of `bakeoff run`, from image files and an empty cache to the report."""
-        with tempfile.TemporaryDirectory(prefix="peers-") as scratch:
-            words = ["lenet5-stl10", "--data", f"splits:{self.folder}", "--out", f"{scratch}/study"]
-            words += ["--seeds", str(seeds), "--epochs", str(epochs), "--recipes", ",".join(recipes)]
-            before, start = os.times(), time.perf_counter()
-            subprocess.run(
-                [sys.executable, "-m", "bakeoff", "run", *words],
-                env={**os.environ, "BAKEOFF_CACHE": f"{scratch}/cache"},
-                stdout=subprocess.DEVNULL,
-                check=True,
-            )
-            seconds, after = time.perf_counter() - start, os.times()
-        used = after.children_user + after.children_system - before.children_user - before.children_system
-        self.say(f"bakeoff run, {seeds} seeds, {epochs} epochs: {seconds:.1f} s, {used:.1f} s of processor")
-        return {
-            "seeds": seeds,
-            "epochs": epochs,
-            "recipes": len(recipes),
-            "seconds": seconds,
-            "processor": used,
-        }
+        """`bakeoff run` whole."""
+        found = whole_study(self.folder, seeds, epochs, recipes)
+        self.say(f"bakeoff run, {seeds} seeds, {epochs} epochs: {found['seconds']:.1f} s")
+        return found
 
     def one_run(self, peer: Peer, recipe: str, epochs: int) -> float:
         """Wall seconds of one run on all cores, from image files to the test accuracy."""

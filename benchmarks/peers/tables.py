@@ -23,6 +23,8 @@ def tables(results: Mapping[str, Any]) -> Iterator[str]:
         yield epoch_table(recipe, found)
     if set(RECIPES) <= set(speed):
         yield study_table(results)
+    if "study" in results:
+        yield stages_table(results["study"])
     if "accuracy" in results:
         yield accuracy_table(results["accuracy"])
     for name, missing in results.get("left_out", {}).items():
@@ -97,6 +99,23 @@ def whole_study(name: str, by_recipe: Sequence[Mapping[str, Sequence[float]]], c
     start = statistics.median(max(places["start"]) for places in by_recipe)
     repetitions = zip(*(places[place] for places in by_recipe), strict=True)
     return [start + SEEDS * EPOCHS / at_once * sum(epochs) for epochs in repetitions]
+
+
+def stages_table(runs: Sequence[Mapping[str, float]]) -> str:
+    """Where the time of `bakeoff run` goes, and the most memory."""
+    lines = [
+        "`bakeoff run`, wall seconds; memory in MiB",
+        "",
+        "| study | all | decoding | check | training | report | processor | all epochs | worker | driver |",
+        "| --- " * 10 + "|",
+    ]
+    for run in runs:
+        parts = ("seconds", "decoding", "check", "training", "report", "processor", "epochs_seconds")
+        cells = [f"{run['recipes']} x {run['seeds']} x {run['epochs']} epochs"]
+        cells += [f"{run[part]:.1f}" for part in parts]
+        cells += [f"{run[part]:.0f}" for part in ("peak_worker", "peak_driver")]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
 def accuracy_table(accuracy: Mapping[str, Any]) -> str:
