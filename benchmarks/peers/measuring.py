@@ -46,7 +46,7 @@ class Measuring:
     def speed(
         self, peers: Sequence[Peer], recipe: str, repetitions: int
     ) -> dict[str, dict[str, list[float]]]:
-        """Seconds by peer and place; "start" is from the start of the processes to the end of an epoch.
+        """Wall and processor seconds by peer and place; "start" is from the start to the end of an epoch.
 
         All peers are started first, each alone. Then each repetition gives every peer one epoch in every of
         its places; the others wait meanwhile. An epoch of several processes lasts until the last of them.
@@ -55,7 +55,8 @@ class Measuring:
         with ExitStack() as stack:
             processes: dict[tuple[str, str], list[PeerProcess]] = {}
             for peer in peers:
-                found[peer.name] = {place: [] for place in ("start", *peer.places)}
+                times = ("start", *peer.places, *(f"{place} processor" for place in peer.places))
+                found[peer.name] = {name: [] for name in times}
                 for group in self._start(peer, recipe, stack):
                     processes |= group
                     (started,) = group.values()
@@ -69,9 +70,13 @@ class Measuring:
                     for place in peer.places:
                         group = "all" if place == "all" else "pinned"
                         running = processes[peer.name, group][: 1 if place == "one" else None]
-                        seconds = _epoch(running)
+                        seconds, processor = _epoch(running)
                         found[peer.name][place].append(seconds)
-                        self.say(f"{recipe}, {repetition + 1}: {peer.name}, {place}: {seconds:.3f} s")
+                        found[peer.name][f"{place} processor"].append(processor)
+                        self.say(
+                            f"{recipe}, {repetition + 1}: {peer.name}, {place}: {seconds:.3f} s, "
+                            f"{processor:.3f} s of processor"
+                        )
         return found
 
     def _start(
@@ -109,7 +114,7 @@ class Measuring:
             core = free.get()
             work = self._work(recipe, range(seeds), epochs)
             with PeerProcess(peer, work, [core], paced=False) as process:
-                while (accuracies := process.wait()) is None:
+                while not isinstance(accuracies := process.wait(), list):
                     pass
             free.put(core)
             self.say(f"{recipe}: {peer.name}: {', '.join(f'{value:.4f}' for value in accuracies)}")
@@ -134,17 +139,17 @@ class Measuring:
         """Wall seconds of one run on all cores, from image files to the test accuracy."""
         work = self._work(recipe, [0], epochs)
         with PeerProcess(peer, work, self.cores, paced=False) as process:
-            while process.wait() is None:
+            while not isinstance(process.wait(), list):
                 pass
             seconds = time.perf_counter() - process.started
         self.say(f"{peer.name}, {recipe}, {epochs} epochs: {seconds:.1f} s")
         return seconds
 
 
-def _epoch(processes: Sequence[PeerProcess]) -> float:
+def _epoch(processes: Sequence[PeerProcess]) -> tuple[float, float]:
+    """Wall seconds until the last has done an epoch, and seconds of processor of them all."""
     start = time.perf_counter()
     for process in processes:
         process.go_on()
-    for process in processes:
-        process.wait()
-    return time.perf_counter() - start
+    processor = [process.wait() for process in processes]
+    return time.perf_counter() - start, sum(processor)

@@ -71,12 +71,12 @@ class PeerProcess:
         self._told.close()
         self._scratch.cleanup()
 
-    def wait(self) -> list[float] | None:
-        """Until its next epoch is done (None), or until its end (the test accuracies)."""
+    def wait(self) -> float | list[float]:
+        """Until its next epoch is done (its seconds of processor), or until its end (the test accuracies)."""
         line = self._told.readline()
         if not line:
             raise RuntimeError(f"{self.name} ended without a result (its message is above)")
-        told: list[float] | None = json.loads(line)
+        told: float | list[float] = json.loads(line)
         return told
 
     def go_on(self) -> None:
@@ -99,11 +99,14 @@ def main() -> None:
         scratch=Path(settings["scratch"]),
     )
     with os.fdopen(int(sys.argv[2]), "w", buffering=1) as driver:
+        since = time.process_time()
 
         def epoch_done() -> None:
-            driver.write("null\n")
+            nonlocal since
+            driver.write(f"{time.process_time() - since}\n")
             if order["paced"] and not sys.stdin.readline():
                 os._exit(1)  # the driver is gone
+            since = time.process_time()
 
         accuracies = importlib.import_module(order["module"]).train(work, epoch_done)
         driver.write(json.dumps([float(value) for value in accuracies]) + "\n")
