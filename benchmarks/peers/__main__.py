@@ -55,25 +55,32 @@ def main() -> None:
             say(f"LEFT OUT: {name}, for want of {', '.join(missing)} (pip install -e '.[peers]')")
         else:
             peers.append(PEERS[name])
+
+    def save() -> None:
+        if options.results:
+            options.results.write_text(json.dumps(results, indent=1) + "\n")
+
     measuring = Measuring(options.data, cores, say)
     if "speed" in options.parts:
         for recipe in options.recipes:
             found = measuring.speed(peers, recipe, options.repetitions)
             results.setdefault("speed", {})[recipe] = found
+            save()
     if "accuracy" in options.parts:
         seeds, epochs = options.accuracy_seeds, options.accuracy_epochs
         # With all threads it is the same peer.
         different = [peer for peer in peers if "one" in peer.places]
         found = measuring.accuracy(different, options.recipes, seeds, epochs)
         results["accuracy"] = {"seeds": seeds, "epochs": epochs, "found": found}
+        save()
     if "study" in options.parts:
         run = measuring.study(options.study_seeds, options.study_epochs, options.recipes)
         results.setdefault("study", []).append(run)
+        save()
     if "notebook" in options.parts:
         seconds = measuring.one_run(PEERS["notebook"], "lenet5", EPOCHS)
         results.setdefault("notebook", []).append(seconds)
-    if options.results:
-        options.results.write_text(json.dumps(results, indent=1) + "\n")
+    save()
     print(f"{environment['processor']}, {len(cores)} cores, Python {environment['python']}", end=", ")
     print(", ".join(f"{name} {version}" for name, version in environment["packages"].items()))
     print(f"kernels: {environment['kernels']}")
