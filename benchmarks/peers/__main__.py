@@ -18,6 +18,7 @@ import argparse
 import json
 import os
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 from measuring import Measuring
@@ -55,6 +56,8 @@ def main() -> None:
             say(f"LEFT OUT: {name}, for want of {', '.join(missing)} (pip install -e '.[peers]')")
         else:
             peers.append(PEERS[name])
+    packages = sorted({package for peer in peers for package in peer.needs})
+    results["packages"] = {name: version(name) for name in packages}
 
     def save() -> None:
         if options.results:
@@ -81,8 +84,9 @@ def main() -> None:
         seconds = measuring.one_run(PEERS["notebook"], "lenet5", EPOCHS)
         results.setdefault("notebook", []).append(seconds)
     save()
-    print(f"{environment['processor']}, {len(cores)} cores, Python {environment['python']}", end=", ")
-    print(", ".join(f"{name} {version}" for name, version in environment["packages"].items()))
+    print(f"{environment['processor']}, {len(cores)} cores, {environment['system']}")
+    versions = {"Python": environment["python"], **environment["packages"], **results["packages"]}
+    print(", ".join(f"{name} {version}" for name, version in versions.items()))
     print(f"kernels: {environment['kernels']}")
     for table in tables(results):
         print(f"\n{table}")
