@@ -7,7 +7,8 @@ DIR holds splits/{train,val,test}.txt and the images they name. Parts: `speed` t
 with all peers in turn, alone on one core and as a whole study would use the cores; `accuracy` trains each
 peer for some epochs with some seeds, to see that they do the same work; `study` times `bakeoff run` whole;
 `notebook` times one run of the notebook whole (a quarter of an hour; only where it is asked for). What is
-measured is added to FILE, and the tables are printed from it, so that parts may be run one by one.
+measured is added to FILE, and the tables are printed from it, so that parts, recipes and peers may be run one
+by one; only what one command measures takes turns.
 
 Peers need `pip install -c constraints.txt -e '.[peers]'`. Linux; on a quiet machine.
 """
@@ -67,7 +68,7 @@ def main() -> None:
     if "speed" in options.parts:
         for recipe in options.recipes:
             found = measuring.speed(peers, recipe, options.repetitions)
-            results.setdefault("speed", {})[recipe] = found
+            results.setdefault("speed", {}).setdefault(recipe, {}).update(found)
             save()
     if "accuracy" in options.parts:
         seeds, epochs = options.accuracy_seeds, options.accuracy_epochs

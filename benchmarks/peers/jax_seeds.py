@@ -1,4 +1,7 @@
-"""JAX: one jitted function trains an epoch of all seeds at once, with vmap over weights and orders."""
+"""JAX: one jitted function does a step of all seeds at once, with vmap over weights and batches.
+
+Not a whole epoch with `lax.scan`: XLA's convolutions on a CPU are several times slower inside its loops.
+"""
 
 from __future__ import annotations
 
@@ -40,12 +43,14 @@ def train(work: Work, epoch_done: EpochDone) -> list[float]:
     parameters, statistics = jax.vmap(partial(initialise, work.recipe))(keys)
     state = (parameters, statistics, zeros_like(parameters), zeros_like(parameters), jnp.zeros(len(keys)))
     # The first axis of all but images, labels and learning rate is the seed.
-    train_all = jax.jit(jax.vmap(partial(train_epoch, work.recipe), in_axes=(None, 0, 0, None)))
+    train_all = jax.jit(jax.vmap(partial(train_step, work.recipe), in_axes=(None, 0, 0, None)))
     evaluate_all = jax.jit(jax.vmap(partial(evaluate, work.recipe), in_axes=(0, None)))
     best, best_accuracy = (parameters, statistics), np.full(len(keys), -1.0)
     for epoch in range(work.epochs):
         rate = LEARNING_RATE * 0.5 ** (epoch // HALVE_EVERY)
-        state = train_all(arrays["train"], state, orders(keys, epoch, num_images), rate)
+        order = orders(keys, epoch, num_images)
+        for start in range(0, num_images, BATCH_SIZE):
+            state = train_all(arrays["train"], state, order[:, start : start + BATCH_SIZE], rate)
         _, found = map(np.asarray, evaluate_all(state[:2], arrays["val"]))
         better = found > best_accuracy
         best_accuracy = np.maximum(found, best_accuracy)
@@ -123,20 +128,10 @@ def forward(recipe: Recipe, parameters, statistics, images_NHWC, training: bool)
     return values @ parameters["linear3"]["weight"] + parameters["linear3"]["bias"], new
 
 
-def train_epoch(recipe: Recipe, arrays, state, order, rate):
-    """One pass over the images in the order given, the last batch as large as it comes."""
-    images, labels = arrays
-    whole = len(order) // BATCH_SIZE * BATCH_SIZE
-
-    def step(state, chosen):
-        return train_step(recipe, state, images[chosen], labels[chosen], rate), None
-
-    state, _ = lax.scan(step, state, order[:whole].reshape(-1, BATCH_SIZE))
-    return step(state, order[whole:])[0] if whole < len(order) else state
-
-
-def train_step(recipe: Recipe, state, images_NHWC, labels_N, rate):
+def train_step(recipe: Recipe, arrays, state, chosen, rate):
+    """The state after a batch of the chosen images."""
     parameters, statistics, first, second, steps = state
+    images_NHWC, labels_N = arrays[0][chosen], arrays[1][chosen]
 
     def loss_of(parameters):
         logits, new = forward(recipe, parameters, statistics, images_NHWC, training=True)

@@ -39,7 +39,7 @@ def spread(values: Sequence[float]) -> str:
 
 def ratio(values: Sequence[float], ours: Sequence[float]) -> str:
     """Median of the repetitions' ratios, least and largest; what one repetition measured is paired."""
-    ratios = [value / our for value, our in zip(values, ours, strict=True)]
+    ratios = [value / our for value, our in zip(values, ours, strict=False)]
     return f"{statistics.median(ratios):.2f} | {min(ratios):.2f} to {max(ratios):.2f}"
 
 
@@ -51,7 +51,8 @@ def epoch_table(recipe: str, found: Speed) -> str:
         "| | wall | range | times Bakeoff's | range | processor | range | times Bakeoff's | range |",
         "| --- " * 9 + "|",
     ]
-    for name, places in found.items():
+    for name in PEERS:
+        places = found.get(name, {})
         if "one" not in places:
             continue
         cells = [name]
@@ -70,7 +71,8 @@ def of_each_seed(name: str, seconds: Sequence[float]) -> list[float]:
 def study_table(results: Mapping[str, Any]) -> str:
     speed: Mapping[str, Speed] = results["speed"]
     cores = len(results["cores"])
-    recipes, peers = list(RECIPES), list(speed[next(iter(RECIPES))])
+    recipes = list(RECIPES)
+    peers = [name for name in PEERS if all(name in speed[recipe] for recipe in recipes)]
     lines = [
         f"Seconds of the whole study, {len(recipes)} recipes x {SEEDS} seeds x {EPOCHS} epochs, on {cores} "
         "cores: start-up once and measured epochs times their number (extrapolated)",
@@ -107,7 +109,7 @@ def whole_study(name: str, by_recipe: Sequence[Mapping[str, Sequence[float]]], c
     place = "each" if "each" in PEERS[name].places else "all"
     at_once = PEERS[name].seeds_at_once * (cores if place == "each" else 1)
     start = statistics.median(max(places["start"]) for places in by_recipe)
-    repetitions = zip(*(places[place] for places in by_recipe), strict=True)
+    repetitions = zip(*(places[place] for places in by_recipe), strict=False)
     return [start + SEEDS * EPOCHS / at_once * sum(epochs) for epochs in repetitions]
 
 
