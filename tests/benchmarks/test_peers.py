@@ -36,6 +36,7 @@ def digit_files(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_peers_are_timed_and_learn_the_same(digit_files, tmp_path):
     names = ",".join((*HERE, "Lightning", "Keras on JAX"))
     options = "--parts speed,accuracy --recipes lenet5 --repetitions 1 --accuracy-seeds 2 --accuracy-epochs 8"

@@ -182,6 +182,7 @@ def test_the_code_on_the_card_runs_as_it_stands(exported, stl10_study, stl10_dir
     assert float(probability) == pytest.approx(expected.max(), abs=1e-5)
 
 
+@pytest.mark.slow
 def test_the_commands_on_the_card_give_the_same_model_again(exported, stl10_dir, tmp_path):
     folder, _, _ = exported
     card = (folder / "one/README.md").read_text("utf-8")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import sys
 from collections.abc import Generator, Sequence
 from types import TracebackType
 from typing import Any
@@ -104,6 +105,14 @@ class RayEngine:
                 "on here"
             ) from error
         self._connected_here = True
+        _silence_dumps()
+
+
+def _silence_dumps() -> None:
+    """Ray prints the end of a lost node's log, with no option against it; the driver says it in a line."""
+    worker = sys.modules.get("ray._private.worker")
+    if hasattr(worker, "print_to_stdstream"):
+        setattr(worker, "print_to_stdstream", lambda *_, **__: None)  # noqa: B010 - not declared
 
 
 def _import_ray() -> Any:
