@@ -47,6 +47,11 @@ static inline void keep_in_register(Vector& v) {
     asm("" : "+w"(v));
 #endif
 }
+// Zeros, vector by vector: `= {}` of a larger array goes through memory.
+template <class Array> static inline void clear(Array& vectors) {
+    if constexpr (std::is_array_v<Array>) for (auto& inner : vectors) clear(inner);
+    else vectors = Array{};
+}
 static inline Vector relu(Vector v) { return v <= 0 ? Vector{} : v; }  // NaN <= 0 is false: it stays NaN
 
 extern "C" struct Shape {  // as calling.py passes it
@@ -326,7 +331,8 @@ static void add_bias_sums(const Sizes& s, const float* gradient, float* sums) {
 template <int KERNEL>
 static void sparse_weight_gradient(const Sizes& s, const Winners& list, int64_t co, const float* rows, float* sum) {
     constexpr int CHAINS = WIDTH == 16 ? 2 : 1;  // sums that need not wait for one another
-    Vector sums[CHAINS][KERNEL][PARTS] = {};
+    Vector sums[CHAINS][KERNEL][PARTS];
+    clear(sums);
     int64_t stride = s.padded_width * s.channels, i = co, step = s.out_channels;
     auto add = [&](int chain, int64_t winner) {
         const float* patch = rows + list.patch[winner];
@@ -536,7 +542,8 @@ static void forward_norm(const Sizes& s, const float* input, const float* weight
 // sum over an image's pixels of gradient * patch.
 template <int SIZE, int ROWS>
 static void dense_weight_gradient(const Sizes& s, const float* gradient, const float* rows, int64_t output_step, float* sum) {
-    Vector sums[SIZE][ROWS][PARTS] = {};
+    Vector sums[SIZE][ROWS][PARTS];
+    clear(sums);
     int64_t stride = s.padded_width * s.channels;
     for (int64_t y = 0; y < s.conv_height; ++y)
         for (int64_t x = 0; x < s.conv_width; ++x, gradient += s.out_channels) {
