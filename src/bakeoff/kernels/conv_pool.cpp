@@ -56,7 +56,7 @@ static inline Vector relu(Vector v) { return v <= 0 ? Vector{} : v; }  // NaN <=
 
 extern "C" struct Shape {  // as calling.py passes it
     int64_t images, channels, height, width, kernel, padding, out_channels;
-    int64_t input_last, output_last, gradient_last;  // whether that tensor is channels last
+    int64_t input_last, weight_last, output_last, gradient_last;  // whether that tensor is channels last
 };
 
 struct Sizes : Shape {
@@ -71,6 +71,10 @@ struct Sizes : Shape {
         padded_size = padded_height * padded_width * channels;
         conv_size = conv_height * conv_width * out_channels;
         pooled_size = pooled_height * pooled_width * out_channels;
+    }
+    int64_t weight_index(int64_t out, int64_t in, int64_t ky, int64_t kx) const {  // in the caller's tensor
+        return weight_last ? ((out * kernel + ky) * kernel + kx) * channels + in
+                           : ((out * channels + in) * kernel + ky) * kernel + kx;
     }
     int lanes_used(int64_t group) const { return int(std::min<int64_t>(LANES, images - group * LANES)); }
 };
@@ -162,7 +166,7 @@ template <int MAX, class F> static inline void for_blocks(int64_t total, F f) {
     }
 }
 
-// Weights [out][in][ky][kx] in the order of use: [block of outputs][ky][kx][in][output of the block]. `transposed` gives
+// Weights in the order of use: [block of outputs][ky][kx][in][output of the block]. `transposed` gives
 // those of the input's gradient: input and output channels change places, and the kernel is turned by 180 degrees.
 static float* pack_weights(const Sizes& s, const float* weight, bool transposed, float* packed) {
     int64_t k = s.kernel, outputs = transposed ? s.channels : s.out_channels, inputs = transposed ? s.out_channels : s.channels;
@@ -172,8 +176,8 @@ static float* pack_weights(const Sizes& s, const float* weight, bool transposed,
             for (int64_t kx = 0; kx < k; ++kx)
                 for (int64_t in = 0; in < inputs; ++in)
                     for (int64_t out = first; out < first + size; ++out)
-                        *to++ = transposed ? weight[((in * outputs + out) * k + k - 1 - ky) * k + k - 1 - kx]
-                                           : weight[((out * inputs + in) * k + ky) * k + kx];
+                        *to++ = weight[transposed ? s.weight_index(in, out, k - 1 - ky, k - 1 - kx)
+                                                  : s.weight_index(out, in, ky, kx)];
     });
     return packed;
 }
@@ -359,10 +363,11 @@ static void place_weights(const Sizes& s, const float* weight, int64_t rows, int
     for (int64_t co = 0; co < s.out_channels; ++co)
         for (int64_t ci = 0; ci < s.channels; ++ci)
             for (int64_t ky = 0; ky < s.kernel; ++ky)
-                for (int64_t kx = 0; kx < s.kernel; ++kx, ++weight)
+                for (int64_t kx = 0; kx < s.kernel; ++kx)
                     for (int64_t place = 0; place < 4; ++place) {
                         int64_t row = ky + place / 2, block = row / rows, column = (kx + place % 2) * s.channels + ci;
-                        placed[(((block * s.out_channels + co) * 4 + place) * rows + row % rows) * columns + column] = *weight;
+                        placed[(((block * s.out_channels + co) * 4 + place) * rows + row % rows) * columns + column]
+                            = weight[s.weight_index(co, ci, ky, kx)];
                     }
 }
 
@@ -390,14 +395,15 @@ static void add_patch_rows(const Sizes& s, const Winners& list, const float* pla
         }
 }
 
-// From sums [out][chunk of 16 columns][ky][16] to [out][in][ky][kx].
+// From sums [out][chunk of 16 columns][ky][16].
 static void unpack_weight_gradient(const Sizes& s, int64_t chunks, const float* sums, float* weight_gradient) {
     for (int64_t co = 0; co < s.out_channels; ++co)
         for (int64_t ci = 0; ci < s.channels; ++ci)
             for (int64_t ky = 0; ky < s.kernel; ++ky)
                 for (int64_t kx = 0; kx < s.kernel; ++kx) {
                     int64_t column = kx * s.channels + ci;
-                    *weight_gradient++ = sums[((co * chunks + column / LANES) * s.kernel + ky) * LANES + column % LANES];
+                    weight_gradient[s.weight_index(co, ci, ky, kx)]
+                        = sums[((co * chunks + column / LANES) * s.kernel + ky) * LANES + column % LANES];
                 }
 }
 

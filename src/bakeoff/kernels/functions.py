@@ -106,23 +106,24 @@ def _dense(tensor: Tensor) -> tuple[Tensor, bool]:
     return tensor.contiguous(), False
 
 
-def _describe(images: Tensor, weight: Tensor, padding: int) -> tuple[Tensor, Shape]:
-    """Dense images and the call's shape."""
+def _describe(images: Tensor, weight: Tensor, padding: int) -> tuple[Tensor, Tensor, Shape]:
+    """Dense images, dense weight, and the call's shape."""
     images, input_last = _dense(images)
+    weight, weight_last = _dense(weight)
     out_channels, _, kernel, _ = weight.shape
-    return images, Shape(*images.shape, kernel, padding, out_channels, input_last)
+    return images, weight, Shape(*images.shape, kernel, padding, out_channels, input_last, weight_last)
 
 
 def _prepare(
     images: Tensor, weight: Tensor, padding: int, channels_last: bool
-) -> tuple[Tensor, Shape, Tensor]:
-    """Dense images, the call's shape, and an empty result."""
-    images, shape = _describe(images, weight, padding)
+) -> tuple[Tensor, Tensor, Shape, Tensor]:
+    """Dense images, dense weight, the call's shape, and an empty result."""
+    images, weight, shape = _describe(images, weight, padding)
     shape.output_last = channels_last
     height, width = _conv_size(shape)
     size = (shape.images, shape.out_channels, height // 2, width // 2)
     memory_format = torch.channels_last if channels_last else torch.contiguous_format
-    return images, shape, torch.empty(size, memory_format=memory_format)
+    return images, weight, shape, torch.empty(size, memory_format=memory_format)
 
 
 def _conv_size(shape: Shape) -> tuple[int, int]:
@@ -134,9 +135,9 @@ def _conv_size(shape: Shape) -> tuple[int, int]:
 def _forward(
     library: Library, images: Tensor, weight: Tensor, bias: Tensor | None, padding: int, channels_last: bool
 ) -> tuple[Tensor, Tensor]:
-    images, shape, pooled = _prepare(images, weight, padding, channels_last)
+    images, weight, shape, pooled = _prepare(images, weight, padding, channels_last)
     winners = torch.empty(pooled.numel() + 16, dtype=torch.int32)  # whole vectors are read
-    library.call("forward", shape, images, weight.contiguous(), bias, pooled, winners)
+    library.call("forward", shape, images, weight, bias, pooled, winners)
     return pooled, winners
 
 
@@ -165,9 +166,8 @@ class _ConvReluPool(torch.autograd.Function):
                 functional.max_pool2d(pooled, 2), (images, weight, bias), ctx.needs_input_grad[1:4], gradient
             )
             return None, *gradients, None, None
-        images, shape = _describe(images, weight, ctx.padding)
+        images, weight, shape = _describe(images, weight, ctx.padding)
         gradient, shape.gradient_last = _dense(gradient)
-        weight = weight.contiguous()
         of_images = torch.empty_like(images) if ctx.needs_input_grad[1] else None
         of_weight, of_bias = torch.empty_like(weight), torch.empty(len(weight))
         ctx.library.call("backward", shape, images, weight, gradient, winners, of_images, of_weight, of_bias)
@@ -187,7 +187,7 @@ def _forward_norm(
     keep: bool,
 ) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
     """The result, float32 [3, out] of mean, variance and 1 / standard deviation, and what backward needs."""
-    images, shape, pooled = _prepare(images, weight, padding, channels_last)
+    images, weight, shape, pooled = _prepare(images, weight, padding, channels_last)
     lanes = -(-shape.images // 16) * 16
     statistics = torch.empty((3, shape.out_channels))
     conv_height, conv_width = _conv_size(shape)
@@ -199,7 +199,7 @@ def _forward_norm(
         "forward_norm",
         shape,
         images,
-        weight.contiguous(),
+        weight,
         bias,
         scale,
         shift,
@@ -254,9 +254,8 @@ class _ConvReluNormPool(torch.autograd.Function):
                 gradient,
             )
             return None, *gradients, None, None, None
-        images, shape = _describe(images, weight, ctx.padding)
+        images, weight, shape = _describe(images, weight, ctx.padding)
         gradient, shape.gradient_last = _dense(gradient)
-        weight = weight.contiguous()
         of_images = torch.empty_like(images) if ctx.needs_input_grad[1] else None
         of_weight, (of_bias, of_scale, of_shift) = torch.empty_like(weight), torch.empty((3, len(weight)))
         ctx.library.call(

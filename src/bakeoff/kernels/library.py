@@ -36,6 +36,7 @@ class Shape(ctypes.Structure):
             "padding",
             "out_channels",
             "input_last",
+            "weight_last",
             "output_last",
             "gradient_last",
         )
