@@ -28,11 +28,13 @@ class KernelSequential(nn.Sequential):
 
     def forward(self, images: Tensor) -> Tensor:
         """What the last layer gives."""
+        if _are_operations_changed() or not isinstance(library := current(), Library):
+            result: Tensor = super().forward(images)  # type: ignore[no-untyped-call]
+            return result
         layers = list(self)
         while layers:
             block = _first_block(layers, images)
-            library = current() if block else None
-            if block and isinstance(library, Library):
+            if block:
                 layers = layers[len(block) :]
                 # A convolution likes its input channels last; what else follows is mostly a flatten.
                 images = _run_block(library, block, images, channels_last=bool(layers))
@@ -41,38 +43,46 @@ class KernelSequential(nn.Sequential):
         return images
 
 
+def _are_operations_changed() -> bool:
+    """Whether something traces or transforms PyTorch's operations, or waits for any layer to be called."""
+    return (
+        torch.compiler.is_compiling()
+        or torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+        or torch.is_autocast_enabled("cpu")
+        or torch._C._are_functorch_transforms_active()
+        or torch._C._len_torch_dispatch_stack() > 0
+        or forward_ad._current_level >= 0
+        or module_internals._has_any_global_hook()  # type: ignore[no-untyped-call]
+    )
+
+
 def _first_block(layers: list[nn.Module], images: Tensor) -> list[nn.Module] | None:
     """The layers from the first on that the kernels take in one pass, if any."""
+    if type(layers[0]) is not nn.Conv2d:
+        return None
     for kinds in BLOCKS:
         block = layers[: len(kinds)]
-        if tuple(type(layer) for layer in block) == kinds:
-            conv, _, *norm, pool = block
-            takes = _takes_conv(conv, images) and _takes_pool(pool) and all(_takes_norm(n) for n in norm)
-            return block if takes and _is_plain(images) and not _is_watched(block) else None
+        if tuple(map(type, block)) == kinds:
+            conv, _, *norms, pool = block
+            takes = _takes_conv(conv, images) and _takes_pool(pool) and (not norms or _takes_norm(norms[0]))
+            return block if takes and _is_plain(images) and not any(map(_is_watched, block)) else None
     return None
 
 
 def _is_plain(images: Tensor) -> bool:
-    """Whether a kernel may read these images' memory: nothing traces or transforms the operations."""
+    """Whether a kernel may read these images' memory."""
     return (
         type(images) is Tensor
         and images.dtype is torch.float32
         and images.device.type == "cpu"
         and images.layout is torch.strided
-        and not torch.compiler.is_compiling()
-        and not torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
-        and not torch.is_autocast_enabled("cpu")
-        and not torch._C._are_functorch_transforms_active()
-        and torch._C._len_torch_dispatch_stack() == 0
-        and forward_ad._current_level < 0
     )
 
 
-def _is_watched(layers: list[nn.Module]) -> bool:
+def _is_watched(layer: nn.Module) -> bool:
     """Whether something waits for a layer to be called."""
-    return module_internals._has_any_global_hook() or any(  # type: ignore[no-untyped-call]
+    return bool(
         layer._forward_hooks or layer._forward_pre_hooks or layer._backward_hooks or layer._backward_pre_hooks
-        for layer in layers
     )
 
 
