@@ -11,16 +11,17 @@ from tests.kernels.built import FOLDER, IMPLEMENTATIONS, LIBRARIES, PROBLEMS
 from bakeoff.environment import describe_environment
 from bakeoff.kernels import building, describe_kernels
 from bakeoff.kernels.building import find_compiler, instruction_sets, library_path, source_digest
-from bakeoff.kernels.library import Library, load, runnable, using
+from bakeoff.kernels.library import SWITCH, Library, load, runnable, using
 
 
 def describe_in_a_new_process(**variables):
+    inherited = {name: value for name, value in os.environ.items() if name != SWITCH}
     done = subprocess.run(
         [sys.executable, "-c", "from bakeoff.kernels import describe_kernels; print(describe_kernels())"],
         capture_output=True,
         text=True,
         check=False,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **variables},
+        env={**inherited, "PYTHONPATH": os.pathsep.join(sys.path), **variables},
     )
     return done.stdout.strip() or done.stderr.strip().splitlines()[-1]
 
