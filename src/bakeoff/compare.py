@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from functools import partial
 from itertools import compress
 from pathlib import Path
@@ -14,6 +14,7 @@ from bakeoff.analysis.comparison_result import Comparison, PairResult
 from bakeoff.analysis.conclusion import say_replication
 from bakeoff.analysis.wording import counted, interval_points, points
 from bakeoff.errors import printable
+from bakeoff.narrow_terminals import fitting_table
 from bakeoff.prediction_files import read_predictions
 
 if TYPE_CHECKING:
@@ -162,23 +163,19 @@ def _fitting_table(
 ) -> Table:
     """A table that begins with names; below 80 columns it lacks as many expendable ones as it takes."""
     from rich import box
-    from rich.measure import Measurement
     from rich.table import Table
     from rich.text import Text
 
-    unlimited = console.options.update(width=10_000)
-    for num_left_out in range(len(expendable) + 1):
-        kept = [heading not in expendable[:num_left_out] for heading in headings]
+    def build(left_out: Set[str]) -> Table:
+        kept = [heading not in left_out for heading in headings]
         table = Table(box=box.SIMPLE, title=title, title_justify="left")
-        for heading in compress(headings, kept):
-            if heading == headings[0]:
-                table.add_column(heading, overflow="fold")
-            else:
-                justify: Literal["left", "right"] = "left" if heading == "verdict" else "right"
-                table.add_column(heading, justify=justify, no_wrap=True)
+        table.add_column(headings[0], overflow="fold")
+        for heading in [*compress(headings, kept)][1:]:
+            justify: Literal["left", "right"] = "left" if heading == "verdict" else "right"
+            table.add_column(heading, justify=justify, no_wrap=True)
         for row in rows:
             # Text: brackets in a name are no markup.
             table.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in compress(row, kept)))
-        if console.width >= 80 or Measurement.get(console, unlimited, table).maximum <= console.width:
-            break
-    return table
+        return table
+
+    return fitting_table(build, expendable, console, enough=80)

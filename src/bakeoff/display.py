@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
+from functools import partial
 from types import TracebackType
 
 from rich.console import Console, Group
@@ -17,10 +18,16 @@ from bakeoff.audit import Audit, print_audit
 from bakeoff.data.image_data import SPLIT_NAMES, ImageData
 from bakeoff.engines import EpochDone, Event, RunFailed, RunFinished, RunRetried, RunsNotStacked, Task
 from bakeoff.errors import printable
+from bakeoff.narrow_terminals import fitting_table
 from bakeoff.study import Study
 from bakeoff.training import EpochRecord
 
 EPOCHS_BETWEEN_LINES = 5
+HEADINGS = ("seeds", "epoch", "train\nloss", "val\nloss", "train\nacc.", "val\nacc.", "left")
+EXPENDABLE = ("train\nloss", "val\nloss", "train\nacc.")
+"""Left out one by one where the terminal is narrow."""
+ROOM_FOR_NUMBERS = 37
+"""What the other columns take then, where none says that runs failed."""
 
 
 class StudyDisplay:
@@ -80,7 +87,10 @@ class StudyDisplay:
         self.state = _State(study, seeds, todo, num_workers)
         if self.console.is_terminal and todo:
             self.live = Live(
-                get_renderable=self.state.render, console=self.console, refresh_per_second=4, transient=True
+                get_renderable=partial(self.state.render, self.console),
+                console=self.console,
+                refresh_per_second=4,
+                transient=True,
             )
             self.live.start()
 
@@ -209,17 +219,25 @@ class _State:
         seconds = self.seconds[name] or [value for values in self.seconds.values() for value in values]
         return self.epochs_left[name] * sum(seconds) / len(seconds) if seconds else None
 
-    def render(self) -> Group:
+    def render(self, console: Console) -> Group:
+        table = fitting_table(partial(self._table, console.width), EXPENDABLE, console)
+        lefts = [self.seconds_left(name) for name in self.study.recipes]
+        known = [left for left in lefts if left is not None]
+        text = f"about {_duration(sum(known) / self.num_workers)} left" if known else "starting workers"
+        return Group(table, Text(f"{text}; Ctrl-C stops, the same command goes on", style="dim"))
+
+    def _table(self, width: int, left_out: Set[str]) -> Table:
+        headings = [heading for heading in HEADINGS if heading not in left_out]
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-        table.add_column("recipe", overflow="ellipsis", no_wrap=True)
-        for heading in ("seeds", "epoch", "loss", "val", "acc. %", "val", "left"):
-            table.add_column(heading, justify="right", no_wrap=True)
+        longest = max(10, width - ROOM_FOR_NUMBERS) if left_out >= set(EXPENDABLE) else None
+        table.add_column("recipe", overflow="ellipsis", no_wrap=True, max_width=longest)
+        for heading in headings:
+            table.add_column(heading, justify="right", no_wrap=True, vertical="bottom")
         for name, recipe in self.study.recipes.items():
             record, left = self.last.get(name), self.seconds_left(name)
             epochs = sorted(epoch for task, epoch in self.running.items() if task.recipe == name)
             failed = f" ({self.failed[name]} failed)" if self.failed[name] else ""
-            table.add_row(
-                Text(name),
+            cells = (
                 f"{self.done[name]}/{self.seeds[name]}{failed}",
                 f"{epochs[-1]}/{recipe.epochs}" if epochs else "",
                 f"{record.train_loss:.3f}" if record else "",
@@ -228,10 +246,9 @@ class _State:
                 f"{100 * record.val_accuracy:.1f}" if record else "",
                 _duration(left / self.num_workers) if left else "",
             )
-        lefts = [self.seconds_left(name) for name in self.study.recipes]
-        known = [left for left in lefts if left is not None]
-        text = f"about {_duration(sum(known) / self.num_workers)} left" if known else "starting workers"
-        return Group(table, Text(f"{text}; Ctrl-C stops, the same command goes on", style="dim"))
+            shown = dict(zip(HEADINGS, cells, strict=True))
+            table.add_row(Text(name), *(shown[heading] for heading in headings))
+        return table
 
 
 def _plain_line(task: Task, record: EpochRecord, epochs: int) -> str:
