@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Sequence, Set
 from functools import partial
@@ -13,7 +14,7 @@ from bakeoff.analysis.comparison import compare
 from bakeoff.analysis.comparison_result import Comparison, PairResult
 from bakeoff.analysis.conclusion import say_replication
 from bakeoff.analysis.wording import counted, interval_points, points
-from bakeoff.errors import printable
+from bakeoff.errors import BakeoffError, printable
 from bakeoff.narrow_terminals import fitting_table
 from bakeoff.prediction_files import read_predictions
 
@@ -34,12 +35,35 @@ def compare_files(
 ) -> Comparison:
     """Compare recipes whose predictions are in files: `read_predictions`, then `compare`.
 
+    Of a study folder whose seeds were added until decided, a note says that its looks are not allowed for.
+
     Raises
     ------
     BakeoffError
         See both.
     """
-    return compare(read_predictions(paths), baseline=baseline, margin=margin, confidence=confidence)
+    found = compare(read_predictions(paths), baseline=baseline, margin=margin, confidence=confidence)
+    return dataclasses.replace(found, notes=(*found.notes, *_notes_on_looks(paths)))
+
+
+def _notes_on_looks(paths: Sequence[Path]) -> list[str]:
+    from bakeoff.store.layout import Layout
+    from bakeoff.store.reading import read_study
+
+    notes = []
+    for path in paths:
+        if not Layout(path).study.is_file():
+            continue
+        try:
+            until = read_study(Layout(path)).until
+        except BakeoffError:  # predictions are enough for a comparison
+            continue
+        if until == "decided":
+            notes.append(
+                f"{path}: seeds were added until decided. The intervals here do not allow for the looks at "
+                "the results on the way; those of `bakeoff report` do."
+            )
+    return notes
 
 
 def comparison_json(comparison: Comparison) -> str:

@@ -72,6 +72,15 @@ def test_a_rebuilt_report_and_the_same_command_say_the_same(finished):
     assert before == {path.name: path.read_bytes() for path in report.rglob("*") if path.is_file()}
 
 
+def test_a_comparison_of_the_folder_says_that_it_leaves_out_the_looks(finished):
+    folder, _ = finished
+    said = run([BAKEOFF, "compare", "study"], folder)
+    assert "study: seeds were added until decided. The intervals here do not allow for the looks" in said
+    (folder / "study.copy").mkdir()
+    shutil.copytree(folder / "study" / "runs", folder / "study.copy" / "runs")
+    assert "until decided" not in run([BAKEOFF, "compare", "study.copy"], folder)
+
+
 def test_a_study_killed_in_a_round_ends_as_one_that_was_not(finished, tmp_path):
     folder, _ = finished
     process = subprocess.Popen(
