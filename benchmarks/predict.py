@@ -8,8 +8,8 @@ the time of a command that classifies one image.
 
 Measured on two cores of an AMD EPYC that a training run shared (load 2.5), LeNet-5 with two seeds: 80,000
 images at 2,217 a second, 2,040 per second of processor time; peak 384 MiB, 375 for 8,000 images, 304 for one.
-On two cores of an Intel Xeon (Sapphire Rapids class) with nothing beside it, LeNet-5 with five seeds, three times:
-32,000 images at 2,070, 2,081 and 2,143 a second, 2,076 to 2,146 per second of processor time; peak 357 MiB.
+On two cores of an Intel Xeon (Sapphire Rapids class), other work stopped, LeNet-5 with five seeds: 32,000
+images at 2,070, 2,081 and 2,143 a second, 2,076 to 2,146 per second of processor time; peak 357 MiB.
 """
 
 from __future__ import annotations
