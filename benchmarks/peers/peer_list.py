@@ -39,7 +39,7 @@ PEERS = {
         Peer("skorch", "skorch_net", needs=("torch", "skorch")),
         Peer("Keras on JAX", "keras_fit", ("keras", "jax"), environment={"KERAS_BACKEND": "jax"}),
         Peer("Keras on torch", "keras_fit", ("keras", "torch"), environment={"KERAS_BACKEND": "torch"}),
-        Peer("JAX with vmap over 5 seeds", "jax_seeds", needs=("jax",), seeds_at_once=5),
+        Peer("JAX with vmap over 2 seeds", "jax_seeds", needs=("jax",), seeds_at_once=2),
         Peer("Bakeoff", "bakeoff_train", needs=("bakeoff",)),
     )
 }
