@@ -1,7 +1,8 @@
-"""Bakeoff, as its worker processes train: with TensorBoard, training dynamics and a state to resume from.
+"""Bakeoff, as its worker processes train: with TensorBoard and the history of each training image.
 
-What follows the last epoch (test, features, attributions, files) and the report are part of the whole study,
-which is timed apart, with `bakeoff run`.
+What follows the last epoch (test, features, attributions, files), the report, and the state to resume from
+(2 % of the time at most; a pause would have it written at each epoch) are part of the whole study, which is
+timed apart, with `bakeoff run`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ import torch
 from work import EpochDone, Work
 
 from bakeoff.data import load_data
-from bakeoff.store import UnfinishedRun
 from bakeoff.study import load_study
 from bakeoff.training import EpochRecord
 from bakeoff.training import train as train_run
@@ -33,15 +33,9 @@ def train(work: Work, epoch_done: EpochDone) -> list[float]:
     data = load_data(study.data)
     accuracies = []
     for seed in work.seeds:
-        state = UnfinishedRun(work.scratch / f"unfinished-{seed}", identity=str(seed))
         with TensorBoardLog(work.scratch / f"seed-{seed}") as log:
-            run = train_run(
-                study.recipes[work.recipe.name],
-                seed,
-                data,
-                observers=[log, Observer(epoch_done)],
-                state_store=state,
-            )
+            observers = [log, Observer(epoch_done)]
+            run = train_run(study.recipes[work.recipe.name], seed, data, observers=observers)
         right = torch.from_numpy(run.test_logits).argmax(1).numpy() == data.test.labels
         accuracies.append(float(right.mean()))
     return accuracies

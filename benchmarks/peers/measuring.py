@@ -12,10 +12,10 @@ from pathlib import Path
 from peer_list import Peer
 from peer_process import PeerProcess
 from whole_study import whole_study
-from work import channel_statistics
+from work import EPOCHS, channel_statistics
 
 Say = Callable[[str], None]
-NEVER = 10**6
+NEVER = EPOCHS
 """Epochs of a process that is ended before."""
 
 
