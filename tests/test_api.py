@@ -112,6 +112,8 @@ def test_a_notebook_sees_the_comparison_and_the_settings_that_differ(result, stu
         assert name in shown
     assert result.comparison.conclusion in shown
     assert result.comparison.conclusion in repr(result)
+    assert repr(study) == str(study)
+    assert str(study).startswith(f"Study({study.name!r}: recipes {', '.join(study.recipes)}; seeds ")
     shown = study._repr_html_()
     assert "<th>model.batch_norm</th><td>False</td><td>True</td>" in shown
     assert "optimizer.lr" not in shown

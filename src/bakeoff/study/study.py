@@ -123,6 +123,12 @@ class Study(Settings):
 
         return changed_study(self, settings)
 
+    def __repr__(self) -> str:
+        recipes, source = _some(self.recipes), self.data.source
+        return f"Study({self.name!r}: recipes {recipes}; seeds {self.seeds}; data {source})"
+
+    __str__ = __repr__
+
     def _repr_html_(self) -> str:
         """Show the recipes side by side in a notebook, the settings they differ in first."""
         from bakeoff.study.changing import study_html
