@@ -43,6 +43,10 @@ def ratio(values: Sequence[float], ours: Sequence[float]) -> str:
     return f"{statistics.median(ratios):.2f} | {min(ratios):.2f} to {max(ratios):.2f}"
 
 
+def ratio_to(values: Sequence[float], ours: Sequence[float]) -> str:
+    return ratio(values, ours) if ours else " | "
+
+
 def epoch_table(recipe: str, found: Speed) -> str:
     """Wall and processor time, each with its ratio to Bakeoff's."""
     lines = [
@@ -94,9 +98,11 @@ def study_table(results: Mapping[str, Any]) -> str:
     ]
     ours = [statistics.median(whole)] * 10**3 if whole else estimates.get("Bakeoff", ())
     for name, seconds in estimates.items():
-        lines.append(
-            f"| {name} | {spread(seconds)} | {ratio(seconds, ours[: len(seconds)]) if ours else ''} |"
-        )
+        lines.append(f"| {name} | {spread(seconds)} | {ratio_to(seconds, ours)} |")
+    for name in peers:
+        seconds = whole_study_undisturbed(name, [speed[recipe][name] for recipe in recipes], cores)
+        if seconds:
+            lines.append(f"| {name}, by processor time | {spread(seconds)} | {ratio_to(seconds, ours)} |")
     if whole:
         lines.append(f"| `bakeoff run`, measured whole, {len(whole)} times | {spread(whole)} | 1 | |")
     for seconds in results.get("notebook", ()):
@@ -108,6 +114,19 @@ def whole_study(name: str, by_recipe: Sequence[Mapping[str, Sequence[float]]], c
     """Seconds estimated from each repetition; a process a core, or one on all."""
     place = "each" if "each" in PEERS[name].places else "all"
     at_once = PEERS[name].seeds_at_once * (cores if place == "each" else 1)
+    return _estimate(by_recipe, place, at_once)
+
+
+def whole_study_undisturbed(
+    name: str, by_recipe: Sequence[Mapping[str, Sequence[float]]], cores: int
+) -> list[float]:
+    """The same from the processor time of a process a core: what it takes where nothing else runs."""
+    if "each" not in PEERS[name].places:
+        return []  # threads that wait for one another in a loop spend processor time
+    return _estimate(by_recipe, "each processor", PEERS[name].seeds_at_once * cores**2)
+
+
+def _estimate(by_recipe: Sequence[Mapping[str, Sequence[float]]], place: str, at_once: int) -> list[float]:
     start = statistics.median(max(places["start"]) for places in by_recipe)
     repetitions = zip(*(places[place] for places in by_recipe), strict=False)
     return [start + SEEDS * EPOCHS / at_once * sum(epochs) for epochs in repetitions]
