@@ -123,7 +123,7 @@ class TensorBoardLog:
         self._scalars({"accuracy/test": accuracy}, epoch)
 
     def _scalars(self, scalars: Mapping[str, float], step: int) -> None:
-        # In one event: SummaryWriter.add_scalar writes one each, at twice the time.
+        # In one event: SummaryWriter.add_scalar writes one each.
         values = [Summary.Value(tag=tag, simple_value=value) for tag, value in scalars.items()]
         with self._telling():
             self._writer.file_writer.add_summary(  # type: ignore[attr-defined]
