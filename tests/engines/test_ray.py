@@ -238,6 +238,8 @@ def test_a_node_that_shares_no_file_gives_the_bytes_of_local_processes(
 
 
 def test_a_lost_node_and_ctrl_c_cost_only_the_time_since_the_last_state(cluster, folder, expected):
+    # A shell starts jobs in the background with SIGINT ignored, and children inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     words = ("own.toml", "--out", "disturbed", "--engine", "ray", "--address", cluster.address)
     states = [folder / f"disturbed/runs/{name}/seed-0/unfinished.state" for name in ("lenet5", "own")]
     first = cluster.add_node(num_cpus=1)
@@ -359,7 +361,7 @@ def ip(*words: str) -> None:
     subprocess.run(["ip", *words], check=True)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_node_whose_network_is_cut_costs_only_the_time_since_the_last_state(
     network, folder, expected, tmp_path_factory
 ):

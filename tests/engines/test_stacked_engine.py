@@ -140,6 +140,7 @@ run_study(study, Path(sys.argv[1]), engine=StackedEngine("cpu", stack_size=2), d
 """
 
 
+@pytest.mark.slow
 def test_a_killed_stack_goes_on_to_the_same_bytes(tmp_path):
     """Killed after an epoch of the first stack, then of the second, then let finish."""
     for name, kills in (("whole", [1000]), ("killed", [6, 5, 1000])):

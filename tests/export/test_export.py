@@ -234,6 +234,7 @@ def test_without_the_extra_it_says_how_to_install_it(stl10_study, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_a_model_of_the_users_own_and_images_larger_than_the_folder_keeps(tmp_path):
     (tmp_path / "mine.py").write_text(OWN_MODEL.replace("{activation}", "GELU"))
     words = ["quickstart", "--seeds", "1", "--epochs", "1", "--recipes", "lenet5", "--no-check"]
@@ -253,6 +254,7 @@ def test_a_model_of_the_users_own_and_images_larger_than_the_folder_keeps(tmp_pa
     np.testing.assert_allclose(logits, expected, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_averaging_over_the_mirror_image_goes_along(tmp_path):
     words = ["quickstart", "--seeds", "1", "--epochs", "2", "--recipes", "lenet5", "--no-check"]
     settings = ["test_time_augmentation=horizontal_flip", "ema_decay=0.9", "model.name=resnet"]

@@ -96,6 +96,6 @@ def test_thirty_kills_change_no_byte(tmp_path, uninterrupted):
     same_after_kills(tmp_path, 30, uninterrupted, seed=0)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_hundred_kills_change_no_byte(tmp_path, uninterrupted):
     same_after_kills(tmp_path, 200, uninterrupted, seed=1)

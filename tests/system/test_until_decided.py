@@ -81,6 +81,7 @@ def test_a_comparison_of_the_folder_says_that_it_leaves_out_the_looks(finished):
     assert "until decided" not in run([BAKEOFF, "compare", "study.copy"], folder)
 
 
+@pytest.mark.slow
 def test_a_study_killed_in_a_round_ends_as_one_that_was_not(finished, tmp_path):
     folder, _ = finished
     process = subprocess.Popen(
