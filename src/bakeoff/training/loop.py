@@ -16,6 +16,7 @@ from bakeoff.data.image_data import ImageData, Split
 from bakeoff.kernels import describe_cpu
 from bakeoff.models import build_model, count_parameters
 from bakeoff.study.recipe import Recipe
+from bakeoff.training.arithmetic import denormals_as_zero
 from bakeoff.training.attribution import attribute_wrong_answers
 from bakeoff.training.augmentation import Augmentation, Blend
 from bakeoff.training.averaging import build_average
@@ -49,6 +50,7 @@ class _Parts:
         return self.average.module if self.average else self.model
 
 
+@denormals_as_zero()
 def train(
     recipe: Recipe,
     seed: int,
