@@ -76,6 +76,7 @@ def finished(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_a_disk_that_fills_up_while_a_study_runs(small_disk, finished):
     disk = small_disk("16m")
     process = start(disk.path, TWO_RUNS)
@@ -99,6 +100,7 @@ def test_a_disk_that_fills_up_while_a_study_runs(small_disk, finished):
     assert before.items() <= times(disk.path).items()
 
 
+@pytest.mark.slow
 def test_the_state_of_a_run_that_finds_no_room(small_disk, finished):
     disk = small_disk("16m")
     shutil.copytree(finished / "study", disk.path / "study")

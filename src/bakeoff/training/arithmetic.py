@@ -24,4 +24,4 @@ def denormals_as_zero() -> Iterator[None]:
 
 
 def _are_zero() -> bool:
-    return not bool(torch.tensor([1e-40]).mul(1).view(torch.int32).item())
+    return not bool(torch.tensor([1e-40], dtype=torch.float32).mul(1).view(torch.int32).item())
