@@ -208,7 +208,7 @@ def test_looks_seldom_mislead(name: str) -> None:
     check(misled(name, plan_looks(3, 10), 300), 300, name)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("name", SCENARIOS)
 @pytest.mark.parametrize(("first", "most"), [(3, 10), (5, 10), (5, 20)])
 def test_looks_seldom_mislead_in_many_draws(name: str, first: int, most: int) -> None:
