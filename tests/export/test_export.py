@@ -273,6 +273,7 @@ def test_averaging_over_the_mirror_image_goes_along(tmp_path):
     np.testing.assert_allclose(mirrored, logits, atol=1e-5 * np.abs(expected).max())
 
 
+@pytest.mark.slow
 def test_a_model_that_cannot_be_exported_is_told(tmp_path):
     model = OWN_MODEL.replace("{activation}", "ReLU").replace(
         "return self.layers(images)",

@@ -245,6 +245,7 @@ def test_a_worker_that_is_killed_costs_only_the_time_since_its_last_state(tmp_pa
     assert not list(tmp_path.rglob("unfinished.state"))
 
 
+@pytest.mark.slow
 def test_a_run_of_which_three_workers_died_is_given_up_and_the_rest_goes_on(tmp_path):
     (tmp_path / "nets.py").write_text(
         "import os\n"
@@ -283,6 +284,7 @@ def test_a_second_run_in_the_same_folder_says_who_holds_it_or_waits(tmp_path):
     assert process.returncode == 0
 
 
+@pytest.mark.slow
 def test_a_lock_left_by_a_killed_driver_is_taken_over(tmp_path):
     process = start(LONG, tmp_path)
     wait_until(lambda: list(tmp_path.rglob("events.*")))
@@ -397,6 +399,7 @@ def test_help_imports_nothing_heavy():
     subprocess.run([sys.executable, "-c", script], check=True)
 
 
+@pytest.mark.slow
 def test_a_study_without_the_kernels_says_so_once(tmp_path):
     words = ["run", "quickstart", "--recipes", "lenet5", "--seeds", "2", "--epochs", "1", "--no-check"]
     done = subprocess.run(
