@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 from collections.abc import Callable
 
 from bakeoff.data.image_data import ImageData
-from bakeoff.engines.run_output import RunOutput, failure_of
+from bakeoff.engines.run_output import RunOutput, clear_log, failure_of, log_result
 from bakeoff.engines.tasks import EpochDone, Event, RunFinished, RunStarted, Task
 from bakeoff.study import Study
-from bakeoff.study.recipe import flatten_settings
 from bakeoff.training import EpochRecord, Observer, train
 from bakeoff.training.tensorboard import TensorBoardLog
 
@@ -37,14 +35,12 @@ def do_run(
 def _train_and_save(
     task: Task, study: Study, data: ImageData, output: RunOutput, tell: Callable[[Event], None]
 ) -> None:
-    directory = output.log_directory
-    shutil.rmtree(directory, ignore_errors=True)  # of a run that was interrupted
+    clear_log(output)
     recipe = study.recipes[task.recipe]
-    with TensorBoardLog(directory) as log:
+    with TensorBoardLog(output.log_directory) as log:
         observers: list[Observer] = [log, _Teller(task, tell)]
         run = train(recipe, task.seed, data, observers=observers, state_store=output.states)
-        settings = {**flatten_settings(recipe), "recipe": task.recipe, "seed": task.seed}
-        log.on_tested(settings, run.checkpoint_epoch, data.test.labels, run.test_logits, data.class_names)
+        log_result(log, task, study, run, data)
     output.save(run, data)
 
 

@@ -38,7 +38,7 @@ from bakeoff.engines.ray_task import (
     code_versions,
     ray_task,
 )
-from bakeoff.engines.run_output import FolderOutput, failure_of
+from bakeoff.engines.run_output import FolderOutput, clear_log, failure_of
 from bakeoff.engines.tasks import EpochDone, Event, Job, RunFailed, RunFinished, RunRetried, RunStarted, Task
 from bakeoff.errors import BakeoffError
 from bakeoff.kernels.library import SWITCH
@@ -188,7 +188,7 @@ class RayDriver:
                 self._places[task] = message.node_id
             case RunStarted():
                 keep_in_cache(self._job.data_directory)
-                output.clear_log()
+                clear_log(output)
             case StateSaved():
                 output.states.save(message.state, message.epoch, message.val_accuracy)
                 del self._deaths[task]  # it is not the run that loses its workers

@@ -7,7 +7,7 @@ import sys
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from bakeoff.data.image_data import ImageData
 from bakeoff.engines.tasks import RunFailed, Task
@@ -15,8 +15,12 @@ from bakeoff.errors import BakeoffError
 from bakeoff.store import Layout, UnfinishedRun, save_run
 from bakeoff.store.atomic import RESUME
 from bakeoff.study import Study
+from bakeoff.study.recipe import flatten_settings
 from bakeoff.training.history import TrainedRun, TrainingFailure
 from bakeoff.training.resuming import StateStore
+
+if TYPE_CHECKING:
+    from bakeoff.training.tensorboard import TensorBoardLog
 
 
 class RunOutput(Protocol):
@@ -50,10 +54,6 @@ class FolderOutput:
     def log_directory(self) -> Path:
         return self.layout.run_tensorboard(self.task.recipe, self.task.seed)
 
-    def clear_log(self) -> None:
-        """Remove the event file of an attempt before this one."""
-        shutil.rmtree(self.log_directory, ignore_errors=True)
-
     def append_to_log(self, name: str, content: bytes) -> None:
         """Add to the event file, which was begun elsewhere under this name.
 
@@ -73,6 +73,18 @@ class FolderOutput:
     def save(self, run: TrainedRun, data: ImageData) -> None:
         task = self.task
         save_run(self.layout, self.study, task.recipe, task.seed, task.identity, run, data)
+
+
+def clear_log(output: RunOutput) -> None:
+    """Remove the event file of an attempt that was interrupted."""
+    shutil.rmtree(output.log_directory, ignore_errors=True)
+
+
+def log_result(log: TensorBoardLog, task: Task, study: Study, run: TrainedRun, data: ImageData) -> None:
+    """Add a finished run's settings and test results to its event file."""
+    recipe = study.recipes[task.recipe]
+    settings = {**flatten_settings(recipe), "recipe": task.recipe, "seed": task.seed}
+    log.on_tested(settings, run.checkpoint_epoch, data.test.labels, run.test_logits, data.class_names)
 
 
 def failure_of(task: Task, error: Exception) -> RunFailed:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
-import traceback
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -13,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from bakeoff.data import keep_in_cache, open_image_data
 from bakeoff.data.image_data import ImageData
+from bakeoff.engines.run_output import FolderOutput, clear_log, failure_of, log_result
 from bakeoff.engines.tasks import (
     EpochDone,
     Event,
@@ -24,9 +22,8 @@ from bakeoff.engines.tasks import (
     Task,
 )
 from bakeoff.errors import BakeoffError
-from bakeoff.store import Layout, UnfinishedRun, save_run
+from bakeoff.store import Layout, UnfinishedRun
 from bakeoff.store.unfinished import unfinished_progress
-from bakeoff.study.recipe import flatten_settings
 
 if TYPE_CHECKING:
     from bakeoff.training.stacked.operations import Convolution
@@ -105,17 +102,17 @@ class StackedEngine:
         from bakeoff.training.stacked import train_stacked
         from bakeoff.training.tensorboard import TensorBoardLog
 
-        layout, name = Layout(job.root), tasks[0].recipe
-        recipe = job.study.recipes[name]
+        recipe = job.study.recipes[tasks[0].recipe]
+        outputs = {task.seed: FolderOutput(task, job.study, Layout(job.root)) for task in tasks}
         left = {task.seed: task for task in tasks}
         yield from (RunStarted(task) for task in tasks)
         try:
             with ExitStack() as open_logs:
                 logs = {}
                 for task in tasks:
-                    directory = layout.run_tensorboard(name, task.seed)
-                    shutil.rmtree(directory, ignore_errors=True)  # of a run that was interrupted
-                    logs[task.seed] = open_logs.enter_context(TensorBoardLog(directory))
+                    output = outputs[task.seed]
+                    clear_log(output)
+                    logs[task.seed] = open_logs.enter_context(TensorBoardLog(output.log_directory))
                 for seed, told in train_stacked(
                     recipe,
                     [task.seed for task in tasks],
@@ -132,29 +129,17 @@ class StackedEngine:
                         continue
                     if isinstance(told, TrainingFailure):
                         del left[seed]
-                        yield RunFailed(task, str(told), try_again=False)
+                        yield failure_of(task, told)
                         continue
-                    settings = {**flatten_settings(recipe), "recipe": name, "seed": seed}
-                    logs[seed].on_tested(
-                        settings,
-                        told.checkpoint_epoch,
-                        data.test.labels,
-                        told.test_logits,
-                        data.class_names,
-                    )
+                    log_result(logs[seed], task, job.study, told, data)
                     logs[seed].close()
                     device = self.device if vectorized else self.device.removesuffix(", stacked")
-                    run = replace(told, device=device)
-                    save_run(layout, job.study, name, seed, task.identity, run, data)
+                    outputs[seed].save(replace(told, device=device), data)
                     del left[seed]
                     yield RunFinished(task)
-        except BakeoffError as error:
-            yield from (RunFailed(task, str(error), try_again=True) for task in left.values())
         except Exception as error:
-            # A bug, a user's model that raises, or too little memory.
-            print(traceback.format_exc(), file=sys.stderr, flush=True)
-            reason = f"{type(error).__name__}: {error}"
-            yield from (RunFailed(task, reason, try_again=True) for task in left.values())
+            failure = failure_of(tasks[0], error)  # the same for all that are left; told once
+            yield from (replace(failure, task=task) for task in left.values())
 
     def _unfinished(self, task: Task, job: Job) -> UnfinishedRun:
         """Where a run's state is kept, under this device: no run goes on with another's arithmetic."""

@@ -14,14 +14,13 @@ from torch.optim.swa_utils import AveragedModel
 
 from bakeoff.data.image_data import ImageData, Split
 from bakeoff.kernels import describe_cpu
-from bakeoff.models import build_model, count_parameters
+from bakeoff.models import build_model
 from bakeoff.study.recipe import Recipe
 from bakeoff.training.arithmetic import denormals_as_zero
-from bakeoff.training.attribution import attribute_wrong_answers
 from bakeoff.training.augmentation import Augmentation, Blend
 from bakeoff.training.averaging import build_average
 from bakeoff.training.evaluation import evaluated, loss_and_accuracy, predict_logits
-from bakeoff.training.features import penultimate_features
+from bakeoff.training.finishing import finish_run
 from bakeoff.training.history import EpochRecord, Observer, TrainedRun, TrainingFailure
 from bakeoff.training.optimization import build_optimizer, learning_rate
 from bakeoff.training.preprocessing import Preprocessing
@@ -139,24 +138,7 @@ def train(
             ),
         )
 
-    parts.kept.load_state_dict(state.best_weights)
-    test = data.test
-    test_logits = predict_logits(asked, test.images, preprocessing)
-    return TrainedRun(
-        weights=state.best_weights,
-        preprocessing=preprocessing,
-        history=state.history,
-        checkpoint_epoch=state.best_epoch,
-        val_logits=state.best_val_logits,
-        test_logits=test_logits,
-        train_true_probability=state.train_true_probability,
-        val_true_probability=state.val_true_probability,
-        num_parameters=count_parameters(parts.kept),
-        test_features=penultimate_features(parts.kept, test.images, preprocessing),
-        train_features=penultimate_features(parts.kept, data.train.images, preprocessing),
-        attributions=attribute_wrong_answers(asked, test.images, test.labels, test_logits, preprocessing),
-        device=describe_cpu(),
-    )
+    return finish_run(parts.kept, recipe, preprocessing, state, data, describe_cpu())
 
 
 def _restore(

@@ -10,11 +10,9 @@ import numpy as np
 import torch
 
 from bakeoff.data.image_data import ImageData
-from bakeoff.models import count_parameters
 from bakeoff.study.recipe import Recipe
-from bakeoff.training.attribution import attribute_wrong_answers
-from bakeoff.training.evaluation import evaluated, loss_and_accuracy, predict_logits
-from bakeoff.training.features import penultimate_features
+from bakeoff.training.evaluation import loss_and_accuracy
+from bakeoff.training.finishing import finish_run
 from bakeoff.training.history import EpochRecord, Observer, TrainedRun, TrainingFailure
 from bakeoff.training.resuming import Pace, StateStore, TrainingState
 from bakeoff.training.stacked.operations import Convolution
@@ -107,7 +105,9 @@ def train_stacked(
         if state_stores is not None:
             pace.offer(lambda: _save(parts, states, alive, state_stores))
     for index in alive:
-        yield seeds[index], _finished(parts, index, states[index], data)
+        model = parts.models[index].to(parts.device)
+        run = finish_run(model, recipe, parts.preprocessing, states[index], data, str(parts.device))
+        yield seeds[index], run
 
 
 def _restored(
@@ -137,26 +137,3 @@ def _save(
         model, optimizer, average = parts.state_of(index)
         state = replace(states[index], model=model, optimizer=optimizer, average=average)
         stores[index].save(state.to_bytes(), len(state.history), state.history[-1].val_accuracy)
-
-
-def _finished(parts: StackedParts, index: int, state: TrainingState, data: ImageData) -> TrainedRun:
-    """Test one seed's kept weights, alone, as `train` does."""
-    recipe, test, preprocessing = parts.recipe, data.test, parts.preprocessing
-    model = parts.models[index].to(parts.device)
-    model.load_state_dict(state.best_weights)
-    asked = evaluated(model, recipe.test_time_augmentation)
-    test_logits = predict_logits(asked, test.images, preprocessing)
-    return TrainedRun(
-        weights=state.best_weights,
-        preprocessing=preprocessing,
-        history=state.history,
-        checkpoint_epoch=state.best_epoch,
-        val_logits=state.best_val_logits,
-        test_logits=test_logits,
-        train_true_probability=state.train_true_probability,
-        val_true_probability=state.val_true_probability,
-        num_parameters=count_parameters(model),
-        test_features=penultimate_features(model, test.images, preprocessing),
-        train_features=penultimate_features(model, data.train.images, preprocessing),
-        attributions=attribute_wrong_answers(asked, test.images, test.labels, test_logits, preprocessing),
-    )
