@@ -47,8 +47,8 @@ GUARDS = [
     Guard(
         "state kept at all",
         RESUMING,
-        "self.store.save(state().to_bytes(), record.epoch, record.val_accuracy)",
-        "pass",
+        "store.save(state().to_bytes(), record.epoch, record.val_accuracy)",
+        "None",
         GOING_ON,
     ),
     Guard(
@@ -169,8 +169,8 @@ GUARDS = [
     Guard(
         "read-only disk",
         "store/atomic.py",
-        "with suppress(OSError):  # not there",
-        "with suppress(FileNotFoundError):  #",
+        "with suppress(OSError):",
+        "with suppress(FileNotFoundError):",
         f"{DISKS}test_a_read_only_disk_is_read_and_not_written",
     ),
     Guard(

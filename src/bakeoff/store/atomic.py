@@ -44,9 +44,8 @@ def open_atomically(path: Path, remedy: str = RESUME) -> Iterator[IO[bytes]]:
     except OSError as error:
         raise BakeoffError(f"cannot write {path}: {error.strerror or error}; {remedy}") from error
     finally:
-        with suppress(
-            OSError
-        ):  # its folder may not be one; or a read-only disk, which refuses before it looks
+        # Its folder may not be one; and a read-only disk refuses before it looks.
+        with suppress(OSError):
             temporary.unlink(missing_ok=True)
 
 
