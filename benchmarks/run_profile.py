@@ -23,7 +23,7 @@ from bakeoff.data import load_data
 from bakeoff.environment import describe_environment
 from bakeoff.store import UnfinishedRun, prepare_folder, save_run
 from bakeoff.study import load_study
-from bakeoff.training import EpochRecord, loop
+from bakeoff.training import EpochRecord, finishing, loop
 from bakeoff.training.tensorboard import TensorBoardLog
 
 INSIDE = ("forward", "loss", "backward", "optimizer", "validation and test")
@@ -74,10 +74,11 @@ def wrap_training(profile: Profile) -> None:
     steps = "rest of the step"
     profile.wrap(loop, "_train_epoch", steps)
     profile.wrap(loop, "_loss", "loss")
-    profile.wrap(loop, "predict_logits", "validation and test")
+    for room in (loop, finishing):
+        profile.wrap(room, "predict_logits", "validation and test")
     profile.wrap(loop, "loss_and_accuracy", "validation and test")
-    profile.wrap(loop, "penultimate_features", "features")
-    profile.wrap(loop, "attribute_wrong_answers", "attributions")
+    profile.wrap(finishing, "penultimate_features", "features")
+    profile.wrap(finishing, "attribute_wrong_answers", "attributions")
     profile.wrap(loop.StateSaver, "offer", "state to resume from")
     profile.wrap(loop.Preprocessing, "__call__", "gather and standardise", within=steps)
     profile.wrap(loop.Augmentation, "pixels", "gather and standardise")
