@@ -194,6 +194,40 @@ def test_a_loss_that_is_not_finite_ends_the_run_with_epoch_and_step(data):
         train(recipe(optimizer=optimizer), 0, data)
 
 
+class Steps:
+    """What an observer is told."""
+
+    def __init__(self):
+        self.steps, self.epochs = [], []
+
+    def on_step(self, step, loss, accuracy):
+        self.steps.append((step, loss, accuracy))
+
+    def on_epoch(self, record):
+        self.epochs.append(record)
+
+
+def test_observers_hear_of_the_steps_before_a_run_diverged(data):
+    optimizer = recipe().optimizer.model_copy(update={"lr": 1e30})
+    told = Steps()
+    with pytest.raises(TrainingFailure) as failure:
+        train(recipe(optimizer=optimizer), 0, data, observers=[told])
+    failed_step = int(str(failure.value).split("step ")[1].split(" of")[0])
+    assert [step for step, _, _ in told.steps] == list(range(1, failed_step))
+    assert np.isfinite([loss for _, loss, _ in told.steps]).all()
+    assert not told.epochs
+
+
+def test_an_epochs_loss_and_accuracy_are_those_of_its_steps(data):
+    told = Steps()
+    run = train(recipe(), 0, data, observers=[told])
+    sizes = np.array([128, 128, 128, 128, 128, 60])
+    for record, steps in zip(run.history, (told.steps[:6], told.steps[6:]), strict=True):
+        losses, accuracies = np.array(steps)[:, 1:].T
+        assert record.train_loss == pytest.approx((losses * sizes).sum() / 700)
+        assert record.train_accuracy == pytest.approx((accuracies * sizes).sum() / 700)
+
+
 @pytest.mark.parametrize(
     ("size", "expected"), [(256, [128, 128]), (257, [128, 129]), (258, [128, 128, 2]), (1, [1])]
 )

@@ -43,8 +43,9 @@ def library_path(folder: Path, instruction_set: str) -> Path:
 
 
 def source_digest() -> str:
-    """First 16 hexadecimal digits of the source's SHA-256; a library carries its source's."""
-    return hashlib.sha256(SOURCE.read_bytes()).hexdigest()[:16]
+    """First 16 hexadecimal digits of the sources' SHA-256; a library carries its sources'."""
+    sources = sorted(path for path in SOURCE.parent.iterdir() if path.suffix in (".cpp", ".hpp"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]
 
 
 def find_compiler() -> list[str] | None:

@@ -16,6 +16,8 @@
 #include <new>
 #include <type_traits>
 
+#include "standardise.hpp"
+
 #if defined(__AVX512F__)
 constexpr int WIDTH = 16;
 #elif defined(__AVX2__)
@@ -699,6 +701,12 @@ template <class F> static int guarded(F run) {  // 0, or 1 where there is no mem
 
 extern "C" {
 const char* bakeoff_source_digest() { return SOURCE_DIGEST; }
+
+int bakeoff_standardise(int64_t rows, int64_t length, const std::uint8_t* pixels, const float* shift, const float* scale,
+                        float* out) {
+    standardise(rows, length, pixels, shift, scale, out);
+    return 0;
+}
 
 int bakeoff_forward(const Shape* shape, const float* input, const float* weight, const float* bias, float* output,
                     std::int32_t* winners) {

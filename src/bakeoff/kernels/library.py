@@ -77,6 +77,7 @@ def load(instruction_set: str, folder: Path = HERE) -> Library | str:
     if built_from != source_digest():
         return "built from another version of the source; install bakeoff again"
     address, number, flag = ctypes.c_void_p, ctypes.c_double, ctypes.c_int
+    functions.bakeoff_standardise.argtypes = (*(ctypes.c_int64,) * 2, *(address,) * 4)
     functions.bakeoff_forward.argtypes = (address,) * 6
     functions.bakeoff_backward.argtypes = (address,) * 8
     functions.bakeoff_forward_norm.argtypes = (

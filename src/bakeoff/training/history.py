@@ -84,7 +84,8 @@ class Observer(Protocol):
     """Who wants to see a run while it goes on: TensorBoard, the display. All methods return at once."""
 
     def on_step(self, step: int, loss: float, accuracy: float) -> None:
-        """After a training step, counted from 1 over the whole run; means over the batch."""
+        """Once the training images of an epoch have been gone through, for each step that there was, counted
+        from 1 over the whole run; means over the batch."""
 
     def on_epoch(self, record: EpochRecord) -> None:
         """After an epoch's validation."""

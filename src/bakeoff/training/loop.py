@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -173,9 +174,10 @@ def _train_epoch(
     augmentation.start_epoch(epoch)
     order = generator(parts.seed, Stream.ORDER, epoch).permutation(len(split))
     batches = list(split_into_batches(order, recipe.batch_size))
-    total_loss, total_right = 0.0, 0
-    for index, chosen in enumerate(batches, start=1):
-        rate = learning_rate(recipe, len(state.steps), len(batches))
+    losses: list[float] = []
+    logits_by_batch: list[Tensor] = []
+    for index, chosen in enumerate(batches):
+        rate = learning_rate(recipe, len(state.steps) + index, len(batches))
         for group in parts.optimizer.param_groups:
             group["lr"] = rate
         labels = torch.from_numpy(split.labels[chosen])
@@ -190,20 +192,29 @@ def _train_epoch(
         parts.optimizer.step()
         if parts.average:
             parts.average.update_parameters(model)
+        losses.append(loss.item())
+        logits_by_batch.append(logits.detach())
+        if not math.isfinite(losses[-1]):
+            break
 
-        batch_loss = loss.item()
-        if not np.isfinite(batch_loss):
+    # For the whole epoch at once: small operations in each step cost more than they compute.
+    ends = np.cumsum([len(chosen) for chosen in batches[: len(losses)]])
+    seen = order[: ends[-1]]
+    logits, labels = torch.cat(logits_by_batch), torch.from_numpy(split.labels[seen])
+    probability = torch.softmax(logits, 1).gather(1, labels[:, None])[:, 0]
+    state.train_true_probability[epoch - 1, seen] = probability.numpy()
+    total_loss, total_right = 0.0, 0
+    rights = np.split((logits.argmax(1) == labels).numpy(), ends[:-1])
+    for index, (batch_loss, right) in enumerate(zip(losses, rights, strict=True), start=1):
+        if not math.isfinite(batch_loss):
             raise TrainingFailure(
                 f"training loss is {batch_loss} in epoch {epoch}, step {index} of {len(batches)}; "
                 "a smaller learning rate may help"
             )
-        with torch.no_grad():
-            probability = torch.softmax(logits, 1).gather(1, labels[:, None])[:, 0]
-            right = int((logits.argmax(1) == labels).sum())
-        state.train_true_probability[epoch - 1, chosen] = probability.numpy()
-        total_loss += batch_loss * len(chosen)
-        total_right += right
-        state.steps.append((batch_loss, right / len(chosen)))
+        batch_right = int(right.sum())
+        total_loss += batch_loss * len(right)
+        total_right += batch_right
+        state.steps.append((batch_loss, batch_right / len(right)))
         for observer in observers:
             observer.on_step(len(state.steps), *state.steps[-1])
     return total_loss / len(split), total_right / len(split)
