@@ -1,12 +1,13 @@
 """Bakeoff beside what a user would use instead, on the same images and the same work.
 
-    python benchmarks/peers --data DIR [--results FILE] [--parts speed,accuracy,study,notebook]
+    python benchmarks/peers --data DIR [--results FILE] [--parts speed,accuracy,study,runs,notebook]
         [--peers NAME,...] [--recipes NAME,...] [--repetitions 5]
 
 DIR holds splits/{train,val,test}.txt and the images they name. Parts: `speed` times an epoch of each recipe
 with all peers in turn, alone on one core and as a whole study would use the cores; `accuracy` trains each
 peer for some epochs with some seeds, to see that they do the same work; `study` times `bakeoff run` whole;
-`notebook` times one run of the notebook whole (a quarter of an hour; only where it is asked for). What is
+`runs` times whole runs, 100 epochs, of the peers named (late epochs can be slower than early ones), and
+`notebook` times one run of the notebook whole (both take long, and only where they are asked for). What is
 measured is added to FILE, and the tables are printed from it, so that parts, recipes and peers may be run one
 by one; only what one command measures takes turns.
 
@@ -31,6 +32,7 @@ from work import EPOCHS, RECIPES
 from bakeoff.environment import describe_environment
 
 PARTS = ("speed", "accuracy", "study")
+"""By default. "runs" (whole runs of the peers named) and "notebook" (one whole run) take long."""
 
 
 def main() -> None:
@@ -81,6 +83,13 @@ def main() -> None:
         run = measuring.study(options.study_seeds, options.study_epochs, options.recipes)
         results.setdefault("study", []).append(run)
         save()
+    if "runs" in options.parts:
+        runs = results.setdefault("runs", {})
+        for peer in peers:
+            if "each" in peer.places and peer.seeds_at_once == 1:
+                found = measuring.whole_runs(peer, options.recipes, options.study_epochs)
+                runs.setdefault(peer.name, []).append(found)
+                save()
     if "notebook" in options.parts:
         seconds = measuring.one_run(PEERS["notebook"], "lenet5", EPOCHS)
         results.setdefault("notebook", []).append(seconds)

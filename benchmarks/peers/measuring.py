@@ -114,8 +114,7 @@ class Measuring:
             core = free.get()
             work = self._work(recipe, range(seeds), epochs)
             with PeerProcess(peer, work, [core], paced=False) as process:
-                while not isinstance(accuracies := process.wait(), list):
-                    pass
+                accuracies = process.finish()
             free.put(core)
             self.say(f"{recipe}: {peer.name}: {', '.join(f'{value:.4f}' for value in accuracies)}")
             return accuracies
@@ -135,12 +134,31 @@ class Measuring:
         self.say(f"bakeoff run, {seeds} seeds, {epochs} epochs: {found['seconds']:.1f} s")
         return found
 
+    def whole_runs(self, peer: Peer, recipes: Sequence[str], epochs: int) -> dict[str, object]:
+        """A whole run on each core at once, recipe by recipe: wall seconds without the start, accuracies."""
+        seconds: dict[str, float] = {}
+        accuracies: dict[str, list[float]] = {}
+        for recipe in recipes:
+            with ExitStack() as stack:
+                processes = [
+                    stack.enter_context(PeerProcess(peer, self._work(recipe, [seed], epochs), [core]))
+                    for seed, core in enumerate(self.cores)
+                ]
+                for process in processes:
+                    process.wait()  # all have started and done an epoch
+                started = time.perf_counter()
+                for process in processes:
+                    process.let_go(epochs)
+                accuracies[recipe] = [found for process in processes for found in process.finish()]
+                seconds[recipe] = (time.perf_counter() - started) * epochs / (epochs - 1)
+            self.say(f"{recipe}: {peer.name}, {len(processes)} whole runs at once: {seconds[recipe]:.1f} s")
+        return {"epochs": epochs, "seconds": seconds, "accuracies": accuracies}
+
     def one_run(self, peer: Peer, recipe: str, epochs: int) -> float:
         """Wall seconds of one run on all cores, from image files to the test accuracy."""
         work = self._work(recipe, [0], epochs)
         with PeerProcess(peer, work, self.cores, paced=False) as process:
-            while not isinstance(process.wait(), list):
-                pass
+            process.finish()
             seconds = time.perf_counter() - process.started
         self.say(f"{peer.name}, {recipe}, {epochs} epochs: {seconds:.1f} s")
         return seconds

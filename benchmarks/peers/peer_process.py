@@ -79,9 +79,19 @@ class PeerProcess:
         told: float | list[float] = json.loads(line)
         return told
 
+    def finish(self) -> list[float]:
+        """Wait until its end: the test accuracies."""
+        while not isinstance(told := self.wait(), list):
+            pass
+        return told
+
     def go_on(self) -> None:
+        self.let_go(1)
+
+    def let_go(self, epochs: int) -> None:
+        """Let it do so many epochs without a pause."""
         assert self._process.stdin is not None
-        self._process.stdin.write(b"\n")
+        self._process.stdin.write(b"\n" * epochs)
         self._process.stdin.flush()
 
 

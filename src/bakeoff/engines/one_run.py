@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Callable
 
@@ -22,6 +23,9 @@ def do_run(
 ) -> None:
     """Train one run and give it to `output`, or tell why it failed."""
     tell(RunStarted(task))
+    # What libraries have loaded stays: looking through it for garbage took 1 to 3 % of an epoch of LeNet-5.
+    gc.collect()
+    gc.freeze()
     try:
         _train_and_save(task, study, open_images(), output, tell)
     except (EOFError, BrokenPipeError, ConnectionResetError):
