@@ -33,6 +33,10 @@ using std::int64_t;
 typedef float Vector __attribute__((vector_size(4 * WIDTH)));
 typedef std::int32_t Integers __attribute__((vector_size(4 * WIDTH)));
 typedef float Quad __attribute__((vector_size(16)));
+typedef std::uint8_t Code;  // which of a window's pixels won; see pool_row
+typedef Code Codes __attribute__((vector_size(WIDTH)));
+typedef std::uint16_t Halves __attribute__((vector_size(2 * WIDTH)));
+typedef Code LaneCodes __attribute__((vector_size(LANES)));
 
 template <class V = Vector, class T> static inline V load(const T* from) {
     V vector;
@@ -49,6 +53,14 @@ static inline void keep_in_register(Vector& v) {
     asm("" : "+w"(v));
 #endif
 }
+// By way of 16 bits where GCC 12 would go element by element.
+static inline Integers load_codes(const Code* from) {
+    return __builtin_convertvector(__builtin_convertvector(load<Codes>(from), Halves), Integers);
+}
+static inline void store_codes(Code* to, Integers codes) {
+    if constexpr (WIDTH == 16) store(to, __builtin_convertvector(codes, Codes));
+    else store(to, __builtin_convertvector(__builtin_convertvector(codes, Halves), Codes));
+}
 // Zeros, vector by vector: `= {}` of a larger array goes through memory.
 template <class Array> static inline void clear(Array& vectors) {
     if constexpr (std::is_array_v<Array>) for (auto& inner : vectors) clear(inner);
@@ -56,7 +68,7 @@ template <class Array> static inline void clear(Array& vectors) {
 }
 static inline Vector relu(Vector v) { return v <= 0 ? Vector{} : v; }  // NaN <= 0 is false: it stays NaN
 
-extern "C" struct Shape {  // as calling.py passes it
+extern "C" struct Shape {  // as library.py passes it
     int64_t images, channels, height, width, kernel, padding, out_channels;
     int64_t input_last, weight_last, output_last, gradient_last;  // whether that tensor is channels last
 };
@@ -98,6 +110,7 @@ public:
         return memory;
     }
     float* zeros(int64_t floats) { return static_cast<float*>(std::memset(get(floats), 0, size_t(floats) * 4)); }
+    Code* codes(int64_t count) { return reinterpret_cast<Code*>(get((count + 3) / 4)); }
 };
 static thread_local Buffer images_buffer, conv_buffer, pooled_buffer, winners_buffer, weights_buffer, gradient_buffer,
     sums_buffer, list_buffer, factors_buffer;
@@ -144,6 +157,27 @@ static void transpose_group(const Sizes& s, int64_t group, float* tensor, bool c
             transpose_run<TO_LANES>(image, lanes + (y + padding) * row + (padding * channels + plane) * LANES,
                                     channels_last ? LANES : channels * LANES, length, s.lanes_used(group));
         }
+}
+
+// A group's codes from lane layout [i][16] to [image][i], 16 x 16 at a time.
+static void codes_to_images(const Sizes& s, int64_t group, const Code* lanes, Code* images) {
+    images += group * LANES * s.pooled_size;
+    int64_t i = 0;
+    for (; i + LANES <= s.pooled_size; i += LANES) {
+        LaneCodes rows[LANES], next[LANES];
+        for (int j = 0; j < LANES; ++j) rows[j] = load<LaneCodes>(lanes + (i + j) * LANES);
+        for (int round = 0; round < 4; ++round) {  // each moves one bit of the row's number into the column's
+            for (int j = 0; j < LANES / 2; ++j) {
+                LaneCodes a = rows[j], b = rows[j + LANES / 2];
+                next[2 * j] = __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+                next[2 * j + 1] = __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+            }
+            std::memcpy(rows, next, sizeof rows);
+        }
+        for (int lane = 0; lane < s.lanes_used(group); ++lane) store(images + lane * s.pooled_size + i, rows[lane]);
+    }
+    for (; i < s.pooled_size; ++i)
+        for (int lane = 0; lane < s.lanes_used(group); ++lane) images[lane * s.pooled_size + i] = lanes[i * LANES + lane];
 }
 
 static float* input_to_lanes(const Sizes& s, int64_t group, const float* input, float* lanes) {
@@ -233,7 +267,7 @@ static void convolve(const float* in, int64_t padded_width, int64_t first_full, 
 // One row of pooling windows from two rows in lane layout. As PyTorch does, the first of equals wins, and NaN wins over
 // all. A winner is 0..3 (row * 2 + column); with_relu, 4 is added where ReLU lets no gradient through.
 template <class F>
-static void pool_row(const Sizes& s, const float* rows, bool with_relu, F normalised, float* pooled, float* winners) {
+static void pool_row(const Sizes& s, const float* rows, bool with_relu, F normalised, float* pooled, Code* winners) {
     int64_t pixel = s.out_channels * LANES, row = s.conv_width * pixel;
     for (int64_t x = 0; x < s.pooled_width; ++x, rows += 2 * pixel, pooled += pixel, winners += pixel)
         for (int64_t c = 0; c < s.out_channels; ++c)
@@ -247,18 +281,19 @@ static void pool_row(const Sizes& s, const float* rows, bool with_relu, F normal
                     winner = better ? Integers{} + place : winner;
                 }
                 store(pooled + i, with_relu ? relu(best) : best);
-                store(winners + i, with_relu ? winner | ((best <= 0) & 4) : winner);
+                store_codes(winners + i, with_relu ? winner | ((best <= 0) & 4) : winner);
             }
 }
 
 // -------------------------------------------------------------------------------- without batch norm between
 
 static void forward(const Sizes& s, const float* input, const float* weight, const float* bias, float* output,
-                    std::int32_t* winners) {
+                    Code* winners) {
     float* packed = pack_weights(s, weight, false, weights_buffer.get(s.taps * s.out_channels));
     float* images = images_buffer.zeros(s.padded_size * LANES);  // the border stays zero
     float* rows = conv_buffer.get(2 * s.conv_width * s.out_channels * LANES);
-    float *pooled = pooled_buffer.get(s.pooled_size * LANES), *won = winners_buffer.get(s.pooled_size * LANES);
+    float* pooled = pooled_buffer.get(s.pooled_size * LANES);
+    Code* won = winners_buffer.codes(s.pooled_size * LANES);
     for (int64_t group = 0; group < s.groups; ++group) {
         input_to_lanes(s, group, input, images);
         for (int64_t y = 0; y < s.pooled_height; ++y) {
@@ -268,9 +303,7 @@ static void forward(const Sizes& s, const float* input, const float* weight, con
             pool_row(s, rows, true, [](Vector v, int64_t) { return v; }, pooled + at, won + at);
         }
         transpose_group<false>(s, group, output, s.output_last, s.out_channels, s.pooled_height, s.pooled_width, 0, pooled);
-        if (winners)
-            transpose_group<false>(s, group, reinterpret_cast<float*>(winners), true, s.out_channels, s.pooled_height,
-                                   s.pooled_width, 0, won);
+        if (winners) codes_to_images(s, group, won, winners);
     }
 }
 
@@ -306,19 +339,21 @@ struct Winners {  // of one image, [window][output channel]
     std::int32_t *weights, *patch;  // where the winner's placed weights begin, and where its patch of the image does
 };
 
-static void list_winners(const Sizes& s, int64_t image, const float* gradient, const std::int32_t* codes,
+static void list_winners(const Sizes& s, int64_t image, const float* gradient, const Code* codes,
                          const std::int32_t* windows, int64_t placed_size, const Winners& list) {
     int64_t count = s.pooled_height * s.pooled_width;
     gradient += image * s.pooled_size, codes += image * s.pooled_size;
-    if (s.gradient_last) std::memcpy(list.gradient, gradient, size_t(s.pooled_size) * 4);
-    else
+    const float* from = gradient;
+    if (!s.gradient_last || image + 1 == s.images) from = list.gradient;  // whole vectors are read
+    if (s.gradient_last && image + 1 == s.images) std::memcpy(list.gradient, gradient, size_t(s.pooled_size) * 4);
+    if (!s.gradient_last)
         for (int64_t c = 0; c < s.out_channels; ++c)
             for (int64_t window = 0; window < count; ++window)
                 list.gradient[window * s.out_channels + c] = gradient[c * count + window];
     for (int64_t i = 0; i < s.pooled_size; i += WIDTH) {
-        Integers code = load<Integers>(codes + i), place = code & 3;
-        store(list.gradient + i, (code & 4) != 0 ? Vector{} : load(list.gradient + i));
-        store(list.weights + i, place * int(placed_size));
+        Integers code = load_codes(codes + i), place = code & 3;
+        store(list.gradient + i, (code & 4) != 0 ? Vector{} : load(from + i));
+        if (placed_size) store(list.weights + i, place * int(placed_size));
         store(list.patch + i, load<Integers>(windows + i) + (place >> 1) * int(s.padded_width * s.channels)
                                   + (place & 1) * int(s.channels));
     }
@@ -410,7 +445,7 @@ static void unpack_weight_gradient(const Sizes& s, int64_t chunks, const float* 
 }
 
 static void backward(const Sizes& s, const float* input, const float* weight, const float* gradient,
-                     const std::int32_t* winners, float* input_gradient, float* weight_gradient, float* bias_gradient) {
+                     const Code* winners, float* input_gradient, float* weight_gradient, float* bias_gradient) {
     int64_t chunks = (s.kernel * s.channels + LANES - 1) / LANES;
     int64_t patch_chunks = ((s.kernel + 1) * s.channels + LANES - 1) / LANES, columns = patch_chunks * LANES;
     int64_t row_floats = s.padded_size + columns, list_size = s.pooled_size + LANES;  // vectors reach past the end
@@ -437,7 +472,7 @@ static void backward(const Sizes& s, const float* input, const float* weight, co
         for (int64_t i = 0; i < images; ++i) {
             Winners list = list_of(i);
             const float* rows = image_rows(s, input, first + i, copy);
-            list_winners(s, first + i, gradient, winners, windows, placed_size, list);
+            list_winners(s, first + i, gradient, winners, windows, input_gradient ? placed_size : 0, list);
             add_bias_sums(s, list.gradient, bias_sums);
             for (int64_t co = 0; co < s.out_channels; ++co)
                 for (int64_t chunk = 0; chunk < chunks; ++chunk) {
@@ -488,7 +523,7 @@ static void add_channel_sums(int64_t height, int64_t width, int64_t channels, in
 // (after ReLU) and `winners` stay in lane layout for the backward pass; null where there will be none.
 static void forward_norm(const Sizes& s, const float* input, const float* weight, const float* bias, const float* scale,
                          const float* shift, float* running_mean, float* running_variance, double momentum, double epsilon,
-                         bool training, float* statistics, float* output, float* activations, float* winners) {
+                         bool training, float* statistics, float* output, float* activations, Code* winners) {
     int64_t channels = s.out_channels, pixel = channels * LANES, size = s.conv_size * LANES;
     float* packed = pack_weights(s, weight, false, weights_buffer.get(s.taps * channels));
     float* images = images_buffer.zeros(s.padded_size * LANES);
@@ -535,10 +570,10 @@ static void forward_norm(const Sizes& s, const float* input, const float* weight
     auto normalised = [&](Vector v, int64_t c) {
         return (v - statistics[c]) * (statistics[2 * channels + c] * scale[c]) + shift[c];
     };
-    float* unkept = winners ? nullptr : winners_buffer.get(s.pooled_size * LANES);
+    Code* unkept = winners ? nullptr : winners_buffer.codes(s.pooled_size * LANES);
     for (int64_t group = 0; group < s.groups; ++group) {
         const float* a = training ? activations + group * size : activate(group);
-        float* won = winners ? winners + group * s.pooled_size * LANES : unkept;
+        Code* won = winners ? winners + group * s.pooled_size * LANES : unkept;
         int64_t row = s.pooled_width * pixel;
         for (int64_t y = 0; y < s.pooled_height; ++y)
             pool_row(s, a + 2 * y * s.conv_width * pixel, false, normalised, pooled + y * row, won + y * row);
@@ -590,14 +625,14 @@ static void add_dense_weight_gradient(const Sizes& s, const float* gradient, con
 // The gradient before ReLU of one window's rows x columns pixels, from the activations after it; `gradient` is null where
 // rows or columns are left over and nothing is pooled.
 static void spread_gradient(const float* activations, int64_t row, float* to, int64_t to_row, int rows, int columns,
-                            const float* gradient, const float* winners, int64_t channels, const float* mean,
+                            const float* gradient, const Code* winners, int64_t channels, const float* mean,
                             const float* factor, const float* offset, const float* slope) {
     int64_t pixel = channels * LANES;
     for (int64_t c = 0; c < channels; ++c) {
         float c_mean = mean[c], c_factor = factor[c], c_offset = offset[c], c_slope = slope[c];
         for (int64_t i = c * LANES; i < (c + 1) * LANES; i += WIDTH) {
             Vector of_winner = gradient ? load(gradient + i) : Vector{};
-            Integers winner = gradient ? load<Integers>(winners + i) : Integers{};
+            Integers winner = gradient ? load_codes(winners + i) : Integers{};
             for (int y = 0; y < rows; ++y)
                 for (int x = 0; x < columns; ++x) {
                     Vector value = load(activations + y * row + x * pixel + i);
@@ -612,7 +647,7 @@ static void spread_gradient(const float* activations, int64_t row, float* to, in
 // Batch norm spreads the gradient over all pixels: everything here is dense. Each group's gradient before ReLU is made
 // in lane layout, with the border that the input's gradient needs, a convolution with the turned kernel.
 static void backward_norm(const Sizes& s, const float* input, const float* weight, const float* scale, bool training,
-                          const float* statistics, const float* activations, const float* winners, const float* gradient,
+                          const float* statistics, const float* activations, const Code* winners, const float* gradient,
                           float* input_gradient, float* weight_gradient, float* bias_gradient, float* scale_gradient,
                           float* shift_gradient) {
     int64_t channels = s.out_channels, pixel = channels * LANES, border = input_gradient ? s.kernel - 1 - s.padding : 0;
@@ -629,10 +664,11 @@ static void backward_norm(const Sizes& s, const float* input, const float* weigh
             std::fill(g + i + s.lanes_used(group), g + i + LANES, 0.0f);
         auto value = [&](int64_t y, int64_t x, int64_t i, int64_t) { return load(g + (y * s.pooled_width + x) * pixel + i); };
         add_channel_sums(s.pooled_height, s.pooled_width, channels, LANES, value, of_gradient);
-        const float *a = activations + group * s.conv_size * LANES, *won = winners + group * pooled_lanes;
+        const float* a = activations + group * s.conv_size * LANES;
+        const Code* won = winners + group * pooled_lanes;
         auto product = [&](int64_t y, int64_t x, int64_t i, int64_t c) {
             const float* first = a + (2 * y * s.conv_width + 2 * x) * pixel + i;
-            Integers winner = load<Integers>(won + (y * s.pooled_width + x) * pixel + i);
+            Integers winner = load_codes(won + (y * s.pooled_width + x) * pixel + i);
             Vector winning = load(first);
             for (int place = 1; place < 4; ++place)
                 winning = winner == place ? load(first + (place / 2 * s.conv_width + place % 2) * pixel) : winning;
@@ -656,7 +692,8 @@ static void backward_norm(const Sizes& s, const float* input, const float* weigh
     float* moved = list_buffer.get(s.channels * s.height * s.width * LANES);
     float* weight_sums = winners_buffer.zeros(channels * chunks * s.kernel * LANES);
     for (int64_t group = 0; group < s.groups; ++group) {
-        const float *a = activations + group * s.conv_size * LANES, *won = winners + group * pooled_lanes;
+        const float* a = activations + group * s.conv_size * LANES;
+        const Code* won = winners + group * pooled_lanes;
         const float* g = pooled + group * pooled_lanes;
         Sizes part = s;
         part.images = s.lanes_used(group);
@@ -666,8 +703,8 @@ static void backward_norm(const Sizes& s, const float* input, const float* weigh
                 float* to = before_relu + ((y + border) * width + x + border) * pixel;
                 int64_t window = (y / 2 * s.pooled_width + x / 2) * pixel;
                 int rows = y / 2 < s.pooled_height ? 2 : 1, columns = x / 2 < s.pooled_width ? 2 : 1;
-                const float *g_here = rows * columns == 4 ? g + window : nullptr, *won_here = won + window;
-                spread_gradient(from, s.conv_width * pixel, to, width * pixel, rows, columns, g_here, won_here, channels,
+                spread_gradient(from, s.conv_width * pixel, to, width * pixel, rows, columns,
+                                rows * columns == 4 ? g + window : nullptr, won + window, channels,
                                 mean, factor, offset, slope);
             }
         auto value = [&](int64_t y, int64_t x, int64_t i, int64_t) {
@@ -709,12 +746,12 @@ int bakeoff_standardise(int64_t rows, int64_t length, const std::uint8_t* pixels
 }
 
 int bakeoff_forward(const Shape* shape, const float* input, const float* weight, const float* bias, float* output,
-                    std::int32_t* winners) {
+                    Code* winners) {
     return guarded([=] { forward(Sizes(*shape), input, weight, bias, output, winners); });
 }
 
 int bakeoff_backward(const Shape* shape, const float* input, const float* weight, const float* gradient,
-                     const std::int32_t* winners, float* input_gradient, float* weight_gradient, float* bias_gradient) {
+                     const Code* winners, float* input_gradient, float* weight_gradient, float* bias_gradient) {
     return guarded([=] {
         backward(Sizes(*shape), input, weight, gradient, winners, input_gradient, weight_gradient, bias_gradient);
     });
@@ -722,7 +759,7 @@ int bakeoff_backward(const Shape* shape, const float* input, const float* weight
 
 int bakeoff_forward_norm(const Shape* shape, const float* input, const float* weight, const float* bias, const float* scale,
                          const float* shift, float* running_mean, float* running_variance, double momentum, double epsilon,
-                         int training, float* statistics, float* output, float* activations, float* winners) {
+                         int training, float* statistics, float* output, float* activations, Code* winners) {
     return guarded([=] {
         forward_norm(Sizes(*shape), input, weight, bias, scale, shift, running_mean, running_variance, momentum, epsilon,
                      training, statistics, output, activations, winners);
@@ -730,7 +767,7 @@ int bakeoff_forward_norm(const Shape* shape, const float* input, const float* we
 }
 
 int bakeoff_backward_norm(const Shape* shape, const float* input, const float* weight, const float* scale, int training,
-                          const float* statistics, const float* activations, const float* winners, const float* gradient,
+                          const float* statistics, const float* activations, const Code* winners, const float* gradient,
                           float* input_gradient, float* weight_gradient, float* bias_gradient, float* scale_gradient,
                           float* shift_gradient) {
     return guarded([=] {

@@ -162,7 +162,7 @@ def _forward(
     library: Library, images: Tensor, weight: Tensor, bias: Tensor | None, padding: int, channels_last: bool
 ) -> tuple[Tensor, Tensor]:
     images, weight, shape, pooled = _prepare(images, weight, padding, channels_last)
-    winners = torch.empty(pooled.numel() + 16, dtype=torch.int32)  # whole vectors are read
+    winners = torch.empty(pooled.numel() + 16, dtype=torch.uint8)  # whole vectors are read
     library.call("forward", shape, images, weight, bias, pooled, winners)
     return pooled, winners
 
@@ -220,7 +220,7 @@ def _forward_norm(
     conv_size = lanes * shape.out_channels * conv_height * conv_width
     activations = torch.empty(conv_size) if keep or norm.training else None
     pooled_size = lanes * shape.out_channels * (conv_height // 2) * (conv_width // 2)
-    winners = torch.empty(pooled_size, dtype=torch.int32) if keep else None
+    winners = torch.empty(pooled_size, dtype=torch.uint8) if keep else None
     library.call(
         "forward_norm",
         shape,
