@@ -43,9 +43,11 @@ def library_path(folder: Path, instruction_set: str) -> Path:
 
 
 def source_digest() -> str:
-    """First 16 hexadecimal digits of the sources' SHA-256; a library carries its sources'."""
-    sources = sorted(path for path in SOURCE.parent.iterdir() if path.suffix in (".cpp", ".hpp"))
-    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]
+    """First 16 hexadecimal digits of a SHA-256 over the C++ files here; a library carries its sources'."""
+    digest = hashlib.sha256()
+    for path in sorted(SOURCE.parent.glob("*.[ch]pp")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def find_compiler() -> list[str] | None:
