@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -27,7 +28,8 @@ def whole_study(
         `seconds` of wall time; of these `decoding` (with the start of Python and the check of the models),
         `check` (of the images), `training` (until the last run's results) and `report`, by the times of the
         study folder's files; `processor` seconds of all processes; `epochs_seconds`, the sum over all runs
-        of the epochs' training and validation, as history.csv has it; `peak_worker` and `peak_driver`, MiB.
+        of the epochs' training and validation, as history.csv has it, and `epoch`, their median;
+        `peak_worker` and `peak_driver`, MiB.
     """
     with tempfile.TemporaryDirectory(prefix="peers-") as scratch:
         root = Path(scratch, "study")
@@ -56,11 +58,11 @@ def whole_study(
                 "report/index.html",
             )
         )
-        epochs_seconds = sum(
+        epochs_seconds = [
             float(row["seconds"])
             for path in root.glob("runs/*/*/history.csv")
             for row in csv.DictReader(path.open(encoding="utf-8"))
-        )
+        ]
     children = [after.children_user - before.children_user, after.children_system - before.children_system]
     return {
         "seeds": seeds,
@@ -72,7 +74,8 @@ def whole_study(
         "check": checked - decoded,
         "training": trained - checked,
         "report": reported - trained,
-        "epochs_seconds": epochs_seconds,
+        "epochs_seconds": sum(epochs_seconds),
+        "epoch": statistics.median(epochs_seconds),
         "peak_driver": peaks.pop(process.pid, 0.0),
         "peak_worker": max(peaks.values(), default=0.0),
     }
