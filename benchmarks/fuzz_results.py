@@ -124,16 +124,17 @@ def resume_states(folder: Path) -> Case:
 
     weights = {"w": torch.arange(30.0)}
     state = TrainingState(
-        weights,
-        {"state": {}, "param_groups": [{"lr": 0.1}]},
-        0.5,
-        1,
-        weights,
-        np.zeros((4, 2), np.float32),
-        [EpochRecord(1, 0.1, 1.0, 0.5, 1.0, 0.5, 0.1)],
-        [(1.0, 0.5)],
-        np.zeros((2, 4), np.float16),
-        np.zeros((2, 4), np.float16),
+        model=weights,
+        optimizer={"state": {}, "param_groups": [{"lr": 0.1}]},
+        average={},
+        best_score=0.5,
+        best_epoch=1,
+        best_weights=weights,
+        best_val_logits=np.zeros((4, 2), np.float32),
+        history=[EpochRecord(1, 0.1, 1.0, 0.5, 1.0, 0.5, 0.1)],
+        steps=[(1.0, 0.5)],
+        train_true_probability=np.zeros((2, 4), np.float16),
+        val_true_probability=np.zeros((2, 4), np.float16),
     ).to_bytes()
     unfinished = UnfinishedRun(folder / "unfinished.state", "identity")
     unfinished.save(state, 1, 0.5)

@@ -1,6 +1,6 @@
 """Whether the cost of a study grows as its runs and its images do: seconds a run, milliseconds an image.
 
-    python benchmarks/scale.py DIR [--parts runs,images] [--epochs 10] [--seeds 2,18,34] [--copies 1,3,10]
+    python benchmarks/scale.py DIR [--parts runs,images] [--epochs 5] [--seeds 2,18,34] [--copies 1,3,10]
 
 DIR holds splits/{train,val,test}.txt and the images they name. Each measurement is a whole `bakeoff run`
 with an empty cache, as many runs at a time as there are cores. `runs`: the three recipes of lenet5-stl10 with
@@ -63,7 +63,9 @@ def measure(sizes: list[int], one: Callable[[int], tuple[int, Found]]) -> dict[i
     for size in order:
         number, measured = one(size)
         found.setdefault(number, []).append(measured)
-        print(f"  {number:,}: {measured['seconds']:.2f} s", flush=True)
+        print(
+            f"  {number:,}: {measured['seconds']:.2f} s, processor {measured['processor']:.2f} s", flush=True
+        )
     return {
         number: {key: statistics.median(one[key] for one in several) for key in several[0]}
         for number, several in found.items()
@@ -102,7 +104,7 @@ def main() -> None:
     )
     parser.add_argument("folder", type=Path)
     parser.add_argument("--parts", default="runs,images")
-    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--seeds", default="2,18,34", help="of the part `runs`")
     parser.add_argument("--copies", default="1,3,10", help="of the part `images`")
     options = parser.parse_args()
