@@ -166,7 +166,7 @@ class Scratch:
         return f"{shlex.join(words)} --epochs 1 --seeds {seeds}"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")  # tests of other modules may come between these
 def scratch(tmp_path_factory, stl10_dir) -> Scratch:
     """What the pages assume to be there."""
     folder = tmp_path_factory.mktemp("docs")

@@ -17,6 +17,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 BAKEOFF = str(Path(sys.executable).with_name("bakeoff"))
 SMALL = ["quickstart", "--epochs", "2", "--seeds", "2", "--recipes", "lenet5,lenet5_batch_norm"]
+SMALL += ["--set", "data.image_size=16"]
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -195,18 +196,9 @@ def start(words, cwd):
 
 
 LONG = [
-    "quickstart",
-    "--epochs",
-    "30",
-    "--seeds",
-    "3",
-    "--recipes",
-    "lenet5",
-    "--jobs",
-    "2",
-    "--out",
-    "study",
-]
+    "quickstart", "--epochs", "30", "--seeds", "3", "--recipes", "lenet5", "--jobs", "2",
+    "--out", "study",
+]  # fmt: skip
 
 
 def test_ctrl_c_stops_cleanly_and_the_same_words_go_on(tmp_path):

@@ -16,6 +16,7 @@ import bakeoff
 BAKEOFF = str(Path(sys.executable).with_name("bakeoff"))
 STUDY = ["quickstart", "--epochs", "2", "--recipes", "lenet5,lenet5_l2_regularization,lenet5_batch_norm"]
 UNTIL = ["--until", "decided", "--seeds", "3", "--max-seeds", "5", "--set", "margin=0.002", "--no-check"]
+UNTIL += ["--set", "data.image_size=16"]
 UNTIL += ["--set", "recipes.lenet5_batch_norm.optimizer.lr=1e-7"]  # so that one pair is clear at once
 COMMAND = [BAKEOFF, "run", *STUDY, *UNTIL, "--jobs", "2", "--out", "study"]
 
