@@ -469,7 +469,9 @@ GUARDS = [
 def passes(copy: Path, test: str) -> tuple[bool, str]:
     """Whether a test passes in a copy, and the last line that pytest wrote."""
     environment = {**os.environ, "PYTHONPATH": str(copy / "src"), "BAKEOFF_STL10": stl10()}
-    words = [sys.executable, "-m", "pytest", "-q", "-x", "-m", "", "-p", "no:cacheprovider", f"tests/{test}"]
+    # In one process: of several, one that stops at a failure ends with 2, as for a test that is not there.
+    words = [sys.executable, "-m", "pytest", "-q", "-x", "-n", "0", "-m", "", "-p", "no:cacheprovider"]
+    words.append(f"tests/{test}")
     done = subprocess.run(words, cwd=copy, env=environment, capture_output=True, text=True, check=False)
     if done.returncode not in (0, 1):  # no such test, or the copy cannot be imported
         sys.exit(f"{test}: pytest ended with {done.returncode}:\n{done.stdout[-3000:]}")
