@@ -190,7 +190,7 @@ SETTINGS = {
         nn.Conv2d(3, 4, 3), nn.ReLU(), nn.BatchNorm2d(4, momentum=None), nn.MaxPool2d(2),
     ],
     "norm before ReLU": [nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2)],
-    "other activation": [nn.Conv2d(3, 4, 3), nn.Tanh(), nn.MaxPool2d(2)],
+    "other activation": [nn.Conv2d(3, 4, 3), nn.LeakyReLU(), nn.MaxPool2d(2)],
     "no pooling": [nn.Conv2d(3, 4, 3), nn.ReLU()],
 }  # fmt: skip
 
