@@ -195,6 +195,22 @@ SETTINGS = {
 }  # fmt: skip
 
 
+def test_another_default_type_changes_nothing(implementation, batch_norm):
+    model, batch = lenet5(batch_norm), images()
+
+    def gradients():
+        logits = model(batch)
+        return logits, *torch.autograd.grad(logits.square().sum(), list(model.parameters()))
+
+    before = gradients()
+    torch.set_default_dtype(torch.float64)
+    try:
+        after = gradients()
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert all(torch.equal(*pair) for pair in zip(before, after, strict=True))
+
+
 @pytest.mark.parametrize("name", SETTINGS)
 def test_settings_that_the_kernels_do_not_take_are_pytorchs(implementation, name):
     layers = SETTINGS[name]

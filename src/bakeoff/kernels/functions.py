@@ -31,7 +31,7 @@ def standardise(library: Library, pixels: NDArray[np.uint8], shift: Tensor, scal
     Tensor
         float32 [..., places].
     """
-    result = torch.empty(pixels.shape, dtype=torch.float32)
+    result = _floats(*pixels.shape)
     places = pixels.shape[-1]
     addresses = (pixels.ctypes.data, *(tensor.data_ptr() for tensor in (shift, scale, result)))
     library.functions.bakeoff_standardise(pixels.size // max(places, 1), places, *addresses)
@@ -125,6 +125,11 @@ def _needs_gradient(*tensors: Tensor | None) -> bool:
     return torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in tensors)
 
 
+def _floats(*shape: int) -> Tensor:
+    """Memory for a kernel to write, whatever PyTorch's default type is."""
+    return torch.empty(shape, dtype=torch.float32)
+
+
 def _dense(tensor: Tensor) -> tuple[Tensor, bool]:
     """The tensor, copied if it is neither, and whether it is channels last (or else contiguous)."""
     if tensor.is_contiguous(memory_format=torch.channels_last):
@@ -149,7 +154,7 @@ def _prepare(
     height, width = _conv_size(shape)
     size = (shape.images, shape.out_channels, height // 2, width // 2)
     memory_format = torch.channels_last if channels_last else torch.contiguous_format
-    return images, weight, shape, torch.empty(size, memory_format=memory_format)
+    return images, weight, shape, torch.empty(size, dtype=torch.float32, memory_format=memory_format)
 
 
 def _conv_size(shape: Shape) -> tuple[int, int]:
@@ -195,7 +200,7 @@ class _ConvReluPool(torch.autograd.Function):
         images, weight, shape = _describe(images, weight, ctx.padding)
         gradient, shape.gradient_last = _dense(gradient)
         of_images = torch.empty_like(images) if ctx.needs_input_grad[1] else None
-        of_weight, of_bias = torch.empty_like(weight), torch.empty(len(weight))
+        of_weight, of_bias = torch.empty_like(weight), _floats(len(weight))
         ctx.library.call("backward", shape, images, weight, gradient, winners, of_images, of_weight, of_bias)
         return None, of_images, of_weight, of_bias if bias is not None else None, None, None
 
@@ -215,10 +220,10 @@ def _forward_norm(
     """The result, float32 [3, out] of mean, variance and 1 / standard deviation, and what backward needs."""
     images, weight, shape, pooled = _prepare(images, weight, padding, channels_last)
     lanes = -(-shape.images // 16) * 16
-    statistics = torch.empty((3, shape.out_channels))
+    statistics = _floats(3, shape.out_channels)
     conv_height, conv_width = _conv_size(shape)
     conv_size = lanes * shape.out_channels * conv_height * conv_width
-    activations = torch.empty(conv_size) if keep or norm.training else None
+    activations = _floats(conv_size) if keep or norm.training else None
     pooled_size = lanes * shape.out_channels * (conv_height // 2) * (conv_width // 2)
     winners = torch.empty(pooled_size, dtype=torch.uint8) if keep else None
     library.call(
@@ -283,7 +288,7 @@ class _ConvReluNormPool(torch.autograd.Function):
         images, weight, shape = _describe(images, weight, ctx.padding)
         gradient, shape.gradient_last = _dense(gradient)
         of_images = torch.empty_like(images) if ctx.needs_input_grad[1] else None
-        of_weight, (of_bias, of_scale, of_shift) = torch.empty_like(weight), torch.empty((3, len(weight)))
+        of_weight, (of_bias, of_scale, of_shift) = torch.empty_like(weight), _floats(3, len(weight))
         ctx.library.call(
             "backward_norm",
             shape,
