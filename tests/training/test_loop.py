@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tests.training.heard import Heard
 from torch import nn
 
 from bakeoff.data.image_data import ImageData, Split
@@ -194,22 +195,9 @@ def test_a_loss_that_is_not_finite_ends_the_run_with_epoch_and_step(data):
         train(recipe(optimizer=optimizer), 0, data)
 
 
-class Steps:
-    """What an observer is told."""
-
-    def __init__(self):
-        self.steps, self.epochs = [], []
-
-    def on_step(self, step, loss, accuracy):
-        self.steps.append((step, loss, accuracy))
-
-    def on_epoch(self, record):
-        self.epochs.append(record)
-
-
 def test_observers_hear_of_the_steps_before_a_run_diverged(data):
     optimizer = recipe().optimizer.model_copy(update={"lr": 1e30})
-    told = Steps()
+    told = Heard()
     with pytest.raises(TrainingFailure) as failure:
         train(recipe(optimizer=optimizer), 0, data, observers=[told])
     failed_step = int(str(failure.value).split("step ")[1].split(" of")[0])
@@ -219,7 +207,7 @@ def test_observers_hear_of_the_steps_before_a_run_diverged(data):
 
 
 def test_an_epochs_loss_and_accuracy_are_those_of_its_steps(data):
-    told = Steps()
+    told = Heard()
     run = train(recipe(), 0, data, observers=[told])
     sizes = np.array([128, 128, 128, 128, 128, 60])
     for record, steps in zip(run.history, (told.steps[:6], told.steps[6:]), strict=True):

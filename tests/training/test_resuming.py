@@ -4,6 +4,7 @@ import io
 
 import pytest
 import torch
+from tests.training.heard import Heard
 from torch import nn
 
 from bakeoff.data import load_data
@@ -49,17 +50,6 @@ class Dropout(nn.Module):
 
     def forward(self, images):
         return self.layers(images)
-
-
-class Heard:
-    def __init__(self):
-        self.steps, self.epochs = [], []
-
-    def on_step(self, step, loss, accuracy):
-        self.steps.append((step, loss, accuracy))
-
-    def on_epoch(self, record):
-        self.epochs.append((record.epoch, record.train_loss, record.val_accuracy))
 
 
 def same(first, second):

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from tests.training.heard import Heard
 from torch import nn
 
 from bakeoff.data import load_data
@@ -194,17 +195,6 @@ class EveryEpoch:
 
     def save(self, state, epoch, val_accuracy):
         self.states.append(state)
-
-
-class Heard:
-    def __init__(self):
-        self.steps, self.epochs = [], []
-
-    def on_step(self, step, loss, accuracy):
-        self.steps.append((step, loss, accuracy))
-
-    def on_epoch(self, record):
-        self.epochs.append((record.epoch, record.train_loss, record.val_accuracy))
 
 
 @pytest.mark.parametrize(
