@@ -34,9 +34,9 @@ def make_step(
 ) -> Step:
     torch.manual_seed(0)
     images, labels = batch
-    model = LeNet5(10, images.shape[-1], batch_norm=batch_norm)
+    model: nn.Module = LeNet5(10, images.shape[-1], batch_norm=batch_norm)
     if not kernels:
-        model.features = nn.Sequential(*model.features)
+        model = nn.Sequential(*model.features, *model.classifier)
     model = model.to(memory_format=memory_format)
     images = images.contiguous(memory_format=memory_format)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=fused_adam)

@@ -9,7 +9,9 @@ import pytest
 import torch
 from tests.kernels.built import FOLDER, LIBRARIES
 
-from bakeoff.kernels.functions import BatchNorm, conv_relu_norm_pool, conv_relu_pool
+from bakeoff.kernels.chain import run_chain
+from bakeoff.kernels.convolutions import ConvNormPool, ConvPool
+from bakeoff.kernels.norm import Norm
 
 
 def step(library, seed):
@@ -18,10 +20,10 @@ def step(library, seed):
     images = torch.randn(3 + 5 * seed, 3, 12 + seed, 14, generator=generator).requires_grad_()
     weight = torch.randn(6, 3, 5, 5, generator=generator).requires_grad_()
     bias, scale, shift = torch.randn(3, 6, generator=generator).requires_grad_()
-    plain = conv_relu_pool(library, images, weight, bias)
+    plain = run_chain(library, [(ConvPool(0, True), (weight, bias))], images)
     running = torch.zeros(2, 6)
-    norm = BatchNorm(scale, shift, *running, True, 0.1, 1e-5)
-    normed = conv_relu_norm_pool(library, images, weight, bias, norm)
+    norm = Norm(*running, torch.tensor(0), True, 0.1, 1e-5)
+    normed = run_chain(library, [(ConvNormPool(0, True, norm), (weight, bias, scale, shift))], images)
     gradient = torch.randn(plain.shape, generator=generator)
     gradients = torch.autograd.grad(
         (plain, normed), (images, weight, bias, scale, shift), (gradient, gradient)
@@ -62,19 +64,20 @@ def test_threads_at_once_do_not_disturb_one_another():
 def test_an_image_gives_the_same_bytes_wherever_it_stands_in_a_batch():
     for library in LIBRARIES.values():
         images, weight = torch.randn(37, 3, 14, 14), torch.randn(6, 3, 5, 5)
-        together = conv_relu_pool(library, images, weight, None)
+        chain = [(ConvPool(0, True), (weight, None))]
+        together = run_chain(library, chain, images)
         for index in (0, 5, 16, 31, 36):
-            assert torch.equal(
-                conv_relu_pool(library, images[index : index + 1], weight, None)[0], together[index]
-            )
+            assert torch.equal(run_chain(library, chain, images[index : index + 1])[0], together[index])
 
 
 GUARDED = """
 import ctypes, mmap, sys
 from pathlib import Path
 import torch
-from bakeoff.kernels.functions import BatchNorm, conv_relu_norm_pool, conv_relu_pool
+from bakeoff.kernels.chain import run_chain
+from bakeoff.kernels.convolutions import ConvNormPool, ConvPool
 from bakeoff.kernels.library import load
+from bakeoff.kernels.norm import Norm
 
 def at_the_end_of_a_page(tensor):
     # The page after the last byte may not be touched.
@@ -97,13 +100,12 @@ for memory_format in (torch.contiguous_format, torch.channels_last):
         weight = at_the_end_of_a_page(torch.randn(out, channels, kernel, kernel)).requires_grad_()
         bias, scale, shift = (at_the_end_of_a_page(torch.randn(out)).requires_grad_() for _ in range(3))
         for norm in (False, True):
-            arguments = (library, images, weight, bias)
+            operation, parameters = ConvPool(padding, True), (weight, bias)
             if norm:
                 running = (at_the_end_of_a_page(torch.zeros(out)) for _ in range(2))
-                parts = BatchNorm(scale, shift, *running, True, 0.1, 1e-5)
-                pooled = conv_relu_norm_pool(*arguments, parts, padding)
-            else:
-                pooled = conv_relu_pool(*arguments, padding)
+                parts = Norm(*running, torch.tensor(0), True, 0.1, 1e-5)
+                operation, parameters = ConvNormPool(padding, True, parts), (weight, bias, scale, shift)
+            pooled = run_chain(library, [(operation, parameters)], images)
             gradient = torch.randn(pooled.shape).contiguous(memory_format=memory_format)
             pooled.backward(at_the_end_of_a_page(gradient))
 if sys.argv[3] == "overrun":

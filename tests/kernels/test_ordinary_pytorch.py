@@ -3,6 +3,7 @@
 import copy
 import io
 import pickle
+from collections import OrderedDict
 
 import pytest
 import torch
@@ -23,9 +24,9 @@ def lenet5(batch_norm, **options):
 
 
 def without_kernels(model):
-    model = copy.deepcopy(model)
-    model.features = nn.Sequential(*model.features)
-    return model
+    """Copies of the same layers, called one by one by PyTorch."""
+    parts = copy.deepcopy({name: nn.Sequential(*layers) for name, layers in model.named_children()})
+    return nn.Sequential(OrderedDict(parts))
 
 
 def images(count=5, seed=1):

@@ -5,6 +5,6 @@ bits changes: models stay ordinary PyTorch. docs/kernels.md says what they do an
 """
 
 from bakeoff.kernels.library import describe_cpu, describe_kernels
-from bakeoff.kernels.sequential import KernelSequential
+from bakeoff.kernels.sequential import KernelSequential, run_layers
 
-__all__ = ["KernelSequential", "describe_cpu", "describe_kernels"]
+__all__ = ["KernelSequential", "describe_cpu", "describe_kernels", "run_layers"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from bakeoff.kernels import KernelSequential
+from bakeoff.kernels import KernelSequential, run_layers
 
 MIN_IMAGE_SIZE = 16
 
@@ -55,7 +55,7 @@ class LeNet5(nn.Module):
             *normalise(nn.BatchNorm2d(16)),
             nn.MaxPool2d(2),
         )
-        self.classifier = nn.Sequential(
+        self.classifier = KernelSequential(
             nn.Flatten(),
             nn.Linear(16 * pooled_size**2, 120),
             nn.ReLU(),
@@ -70,5 +70,4 @@ class LeNet5(nn.Module):
 
     def forward(self, images_NCHW: Tensor) -> Tensor:
         """Logits [N, num_classes] of standardised images [N, 3, image_size, image_size]."""
-        logits: Tensor = self.classifier(self.features(images_NCHW))
-        return logits
+        return run_layers((self.features, self.classifier), images_NCHW)

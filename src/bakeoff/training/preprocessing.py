@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bakeoff.kernels.functions import standardise
 from bakeoff.kernels.library import Library, current
+from bakeoff.kernels.standardising import standardise
 
 
 @dataclass(frozen=True)

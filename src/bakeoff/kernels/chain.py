@@ -1,0 +1,110 @@
+"""Operations one after another as a single node of PyTorch's graph.
+
+A node costs a small net as much as some of its layers. Here a whole chain is one, and its operations go back
+one after another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from bakeoff.kernels.library import Library
+from bakeoff.kernels.operation import Kept, Operation, Parameters
+
+Chain = Sequence[tuple[Operation, Parameters]]
+
+
+def run_chain(library: Library, chain: Chain, inputs: Tensor) -> Tensor:
+    """What the last operation gives; gradients of any order are PyTorch's to ask for.
+
+    Parameters
+    ----------
+    library
+        Which kernels.
+    chain
+        Operations that fit each other, each with its parameters.
+    inputs
+        float32 on the CPU.
+    """
+    operations = [operation for operation, _ in chain]
+    parameters = [parameter for _, own in chain for parameter in own]
+    if torch.is_grad_enabled() and any(
+        tensor is not None and tensor.requires_grad for tensor in (inputs, *parameters)
+    ):
+        counts = [len(own) for _, own in chain]
+        result: Tensor = _Chain.apply(library, operations, counts, inputs, *parameters)  # type: ignore[no-untyped-call]
+        return result
+    for operation, own in chain:
+        inputs, _ = operation.forward(library, inputs, own, keep=False)
+    return inputs
+
+
+class _Chain(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        library: Library,
+        operations: Sequence[Operation],
+        counts: Sequence[int],
+        inputs: Tensor,
+        *parameters: Tensor | None,
+    ) -> Tensor:
+        saved: list[Tensor | None] = []
+        kept_counts = []
+        for operation, own in zip(operations, _split(parameters, counts), strict=True):
+            saved.append(inputs)
+            inputs, kept = operation.forward(library, inputs, own, keep=True)
+            saved.extend(kept)
+            kept_counts.append(1 + len(kept))
+        ctx.save_for_backward(*parameters, *saved)
+        ctx.library, ctx.operations, ctx.counts, ctx.kept_counts = library, operations, counts, kept_counts
+        return inputs
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        number = sum(ctx.counts)
+        parameters = list(_split(ctx.saved_tensors[:number], ctx.counts))
+        values = list(_split(ctx.saved_tensors[number:], ctx.kept_counts))
+        of_inputs, *of_parameters = ctx.needs_input_grad[3:]
+        if torch.is_grad_enabled():  # the gradient shall have a gradient itself
+            return None, None, None, *_reference_gradients(ctx, parameters, values, gradient)
+        # Nothing before the first that is asked for needs to be gone back through.
+        needed = [of_inputs, *map(any, _split(of_parameters, ctx.counts))]
+        found: list[Tensor | None] = []
+        current: Tensor | None = gradient
+        for index in reversed(range(len(ctx.operations))):
+            if current is None:
+                found[:0] = [None] * ctx.counts[index]
+                continue
+            inputs, *kept = values[index]
+            current, own = ctx.operations[index].backward(
+                ctx.library, inputs, parameters[index], kept, current, any(needed[: index + 1])
+            )
+            found[:0] = own
+        return None, None, None, current, *found
+
+
+def _split(values: Sequence[Any], counts: Sequence[int]) -> Iterator[Sequence[Any]]:
+    start = 0
+    for count in counts:
+        yield values[start : start + count]
+        start += count
+
+
+def _reference_gradients(
+    ctx: Any, parameters: Sequence[Parameters], values: Sequence[Kept], gradient: Tensor
+) -> list[Tensor | None]:
+    """Gradients that can be differentiated again, by PyTorch's own operations."""
+    output = values[0][0]
+    assert output is not None
+    inputs = [output, *(tensor for own in parameters for tensor in own)]
+    for operation, own, (_, *kept) in zip(ctx.operations, parameters, values, strict=True):
+        output = operation.reference(output, own, kept)
+    asked = ctx.needs_input_grad[3:]
+    wanted = [tensor for tensor, needed in zip(inputs, asked, strict=True) if needed and tensor is not None]
+    found = iter(torch.autograd.grad(output, wanted, gradient, create_graph=True))
+    return [next(found) if needed else None for needed in asked]

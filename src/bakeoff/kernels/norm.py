@@ -1,0 +1,52 @@
+"""Batch normalisation's settings and running statistics, as operations take them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+from torch.nn import functional
+
+
+@dataclass(frozen=True)
+class Norm:
+    """What normalises; scale and shift are parameters of the operation.
+
+    Attributes
+    ----------
+    running_mean, running_variance
+        float32 [channels], contiguous.
+    num_batches
+        int64 [], counts the batches of training.
+    training
+        Whether to normalise with the batch's mean and variance, and not with the running ones.
+    momentum
+        Of the running statistics.
+    epsilon
+        Is added to the variance.
+    """
+
+    running_mean: Tensor
+    running_variance: Tensor
+    num_batches: Tensor
+    training: bool
+    momentum: float
+    epsilon: float
+
+    def count_batch(self) -> None:
+        """To be called after the statistics were moved, if they were."""
+        if self.training:
+            self.num_batches.add_(1)
+
+    def reference(
+        self,
+        values: Tensor,
+        scale: Tensor | None,
+        shift: Tensor | None,
+        mean: Tensor | None,
+        variance: Tensor | None,
+    ) -> Tensor:
+        """By PyTorch's operations, with the batch's statistics in training and these else."""
+        if self.training:
+            mean = variance = None
+        return functional.batch_norm(values, mean, variance, scale, shift, self.training, eps=self.epsilon)
