@@ -1,8 +1,9 @@
 """One training step of LeNet-5 (forward, backward, Adam) on one thread: PyTorch's operations and the kernels.
 
-    python benchmarks/lenet5_step.py [--repetitions 30] [--batch-size 128] [--fused-adam]
+    python benchmarks/lenet5_step.py [--repetitions 30] [--batch-size 128] [--default-adam]
 
-The ways take turns, five steps each, on the same batch. Times are the thread's processor time: other
+PyTorch's ways step with its Adam in one operation, the kernels' as training has it, with that operation
+alone. The ways take turns, five steps each, on the same batch. Times are the thread's processor time: other
 processes enter it only through caches and memory that they share. The least wall time is printed beside it.
 """
 
@@ -20,6 +21,7 @@ from torch import Tensor, nn
 from bakeoff.environment import describe_environment
 from bakeoff.kernels import describe_kernels
 from bakeoff.models import LeNet5
+from bakeoff.training.stepping import Stepper
 
 Step = Callable[[], None]
 STEPS = 5
@@ -29,7 +31,7 @@ def make_step(
     batch_norm: bool,
     memory_format: torch.memory_format,
     kernels: bool,
-    fused_adam: bool,
+    default_adam: bool,
     batch: tuple[Tensor, Tensor],
 ) -> Step:
     torch.manual_seed(0)
@@ -39,13 +41,14 @@ def make_step(
         model = nn.Sequential(*model.features, *model.classifier)
     model = model.to(memory_format=memory_format)
     images = images.contiguous(memory_format=memory_format)
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=fused_adam)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=not default_adam)
+    stepper = Stepper(optimizer) if kernels and not default_adam else optimizer
 
     def step() -> None:
         loss = nn.functional.cross_entropy(model(images), labels)
-        optimizer.zero_grad()
+        stepper.zero_grad()
         loss.backward()
-        optimizer.step()
+        stepper.step()
 
     return step
 
@@ -88,7 +91,7 @@ def main() -> None:
     )
     parser.add_argument("--repetitions", type=int, default=30)
     parser.add_argument("--batch-size", type=int, default=128)
-    parser.add_argument("--fused-adam", action="store_true", help="Adam in one operation, in all ways")
+    parser.add_argument("--default-adam", action="store_true", help="in all ways PyTorch's Adam by default")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     environment = describe_environment(num_workers=1)
@@ -102,7 +105,7 @@ def main() -> None:
     for batch_norm in (False, True):
         ways = {
             f"{name}, {layout}": make_step(
-                batch_norm, memory_format, kernels, arguments.fused_adam, (images, labels)
+                batch_norm, memory_format, kernels, arguments.default_adam, (images, labels)
             )
             for name, kernels in {"eager": False, "kernels": True}.items()
             for layout, memory_format in layouts.items()

@@ -81,7 +81,7 @@ def test_the_parts_of_a_profile_add_up_to_the_run(printed, few_images):
 
 @slow
 def test_a_step_is_timed_in_each_way(printed):
-    text = printed("lenet5_step.py", "--repetitions", "3", "--batch-size", "16", "--fused-adam")
+    text = printed("lenet5_step.py", "--repetitions", "3", "--batch-size", "16")
     for table in text.split("\n\n")[1:]:
         rows = re.findall(
             r"^(eager|kernels), .*? +([\d.]+) +([\d.]+) +[\d.]+–[\d.]+ +[\d.]+ +([\d.]+)", table, re.M

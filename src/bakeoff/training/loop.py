@@ -27,6 +27,7 @@ from bakeoff.training.optimization import build_optimizer, learning_rate
 from bakeoff.training.preprocessing import Preprocessing
 from bakeoff.training.randomness import Stream, generator, torch_seed
 from bakeoff.training.resuming import StateSaver, StateStore, TrainingState
+from bakeoff.training.stepping import Stepper
 
 TRAINING_VERSION = 3
 """Raise it with any change that alters the results of a run: it is part of each run's identity."""
@@ -174,6 +175,7 @@ def _train_epoch(
     augmentation.start_epoch(epoch)
     order = generator(parts.seed, Stream.ORDER, epoch).permutation(len(split))
     batches = list(split_into_batches(order, recipe.batch_size))
+    stepper = Stepper(parts.optimizer)
     losses: list[float] = []
     logits_by_batch: list[Tensor] = []
     for index, chosen in enumerate(batches):
@@ -185,11 +187,11 @@ def _train_epoch(
         images, blend = augmentation.tensors(parts.preprocessing(pixels))
         logits = model(images)
         loss = _loss(recipe, logits, labels, blend)
-        parts.optimizer.zero_grad()
+        stepper.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         if recipe.gradient_clipping:
             nn.utils.clip_grad_norm_(model.parameters(), recipe.gradient_clipping)
-        parts.optimizer.step()
+        stepper.step()
         if parts.average:
             parts.average.update_parameters(model)
         losses.append(loss.item())
