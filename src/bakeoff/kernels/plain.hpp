@@ -29,11 +29,33 @@ static void forward(const Sizes& s, const float* input, const float* weight, con
 // winner to winner, image by image, with neighbouring columns and channels ([kx][channel]) in the lanes.
 struct Winners {  // of one image, [window][output channel]
     float* gradient;
-    std::int32_t *weights, *patch;  // where the winner's placed weights begin, and where its patch of the image does
+    std::int32_t *place, *patch;  // the winner's place in its window, and where its patch of the image begins
+};
+
+// How an image is read by the weight gradient: as it lies, or from copies of its patches, [row][column][chunk][16 columns],
+// in which each vector begins where a cache line does. A load that crosses from one line into the next takes two, and with
+// many output channels each copy is read often enough.
+struct Patches {
+    static constexpr int64_t FLOATS = 6144;  // copied at once: 24 KiB, so that the cache nearest to the core holds them
+    bool copied;
+    int64_t row, column;  // steps, in floats
+    int64_t rows_at_once;  // of pooling windows
+    Patches(const Sizes& s, int64_t chunks) {
+        copied = WIDTH == LANES && s.out_channels >= 12;
+        column = copied ? chunks * LANES : s.channels;
+        row = copied ? s.conv_width * column : s.padded_width * column;
+        rows_at_once = copied ? std::max<int64_t>(1, (FLOATS / row - s.kernel + 1) / 2) : s.pooled_height;
+    }
+    int64_t size(const Sizes& s) const { return copied ? (2 * rows_at_once + s.kernel - 1) * row : 0; }
+    void copy(const Sizes& s, const float* rows, int64_t first_row, int64_t num_rows, float* to) const {
+        for (int64_t y = first_row; y < first_row + num_rows; ++y)
+            for (int64_t x = 0; x < s.conv_width; ++x, to += column)
+                for (int64_t i = 0; i < column; i += WIDTH) store(to + i, load(rows + (y * s.padded_width + x) * s.channels + i));
+    }
 };
 
 static void list_winners(const Sizes& s, int64_t image, const float* gradient, const Code* codes,
-                         const std::int32_t* windows, int64_t placed_size, const Winners& list) {
+                         const std::int32_t* windows, const Patches& patches, const Winners& list) {
     int64_t count = s.pooled_height * s.pooled_width;
     gradient += image * s.pooled_size, codes += image * s.pooled_size;
     const float* from = gradient;
@@ -46,9 +68,9 @@ static void list_winners(const Sizes& s, int64_t image, const float* gradient, c
     for (int64_t i = 0; i < s.pooled_size; i += WIDTH) {
         Integers code = load_codes(codes + i), place = code & 3;
         store(list.gradient + i, (code & 4) != 0 ? Vector{} : load(from + i));
-        if (placed_size) store(list.weights + i, place * int(placed_size));
-        store(list.patch + i, load<Integers>(windows + i) + (place >> 1) * int(s.padded_width * s.channels)
-                                  + (place & 1) * int(s.channels));
+        store(list.place + i, place);
+        store(list.patch + i, load<Integers>(windows + i) + (place >> 1) * int(patches.row)
+                                  + (place & 1) * int(patches.column));
     }
     std::fill_n(list.gradient + s.pooled_size, LANES, 0.0f);
 }
@@ -61,77 +83,115 @@ static void add_bias_sums(const Sizes& s, const float* gradient, float* sums) {
             store(sums + j, load(sums + j) + load(gradient + i));
 }
 
-// The weight gradient of one output channel, [ky][16 columns]: the sum over windows of gradient * winner's patch.
-template <int KERNEL>
-static void sparse_weight_gradient(const Sizes& s, const Winners& list, int64_t co, const float* rows, float* sum) {
-    constexpr int CHAINS = WIDTH == 16 ? 2 : 1;  // sums that need not wait for one another
-    Vector sums[CHAINS][KERNEL][PARTS];
+// The weight gradient of one output channel, SIZE chunks of [ky][16 columns]: the sum over some windows of
+// gradient * winner's patch. `patches` begins at the list's place `origin`.
+template <int KERNEL, int SIZE>
+static void sparse_weight_gradient(const Sizes& s, const Winners& list, int64_t first, int64_t end, const float* patches,
+                                   int64_t row, int64_t origin, float* sum) {
+    constexpr int CHAINS = SIZE * PARTS == 1 ? 2 : 1;  // sums that need not wait for one another
+    Vector sums[CHAINS][SIZE][KERNEL][PARTS];
     clear(sums);
-    int64_t stride = s.padded_width * s.channels, i = co, step = s.out_channels;
+    int64_t i = first, step = s.out_channels;
     auto add = [&](int chain, int64_t winner) {
-        const float* patch = rows + list.patch[winner];
+        const float* patch = patches + (list.patch[winner] - origin);
         for (int ky = 0; ky < KERNEL; ++ky)
-            for (int part = 0; part < PARTS; ++part)
-                sums[chain][ky][part] += list.gradient[winner] * load(patch + ky * stride + part * WIDTH);
+            for (int chunk = 0; chunk < SIZE; ++chunk)
+                for (int part = 0; part < PARTS; ++part)
+                    sums[chain][chunk][ky][part] += list.gradient[winner] * load(patch + ky * row + chunk * LANES + part * WIDTH);
     };
-    for (; i + (CHAINS - 1) * step < s.pooled_size; i += CHAINS * step)
+    for (; i + (CHAINS - 1) * step < end; i += CHAINS * step)
         for (int chain = 0; chain < CHAINS; ++chain) add(chain, i + chain * step);
-    for (; i < s.pooled_size; i += step) add(0, i);
-    for (int ky = 0; ky < KERNEL; ++ky)
-        for (int part = 0; part < PARTS; ++part) {
-            Vector total = sums[0][ky][part];
-            for (int chain = 1; chain < CHAINS; ++chain) total += sums[chain][ky][part];
-            float* to = sum + ky * LANES + part * WIDTH;
-            store(to, load(to) + total);
+    for (; i < end; i += step) add(0, i);
+    for (int chunk = 0; chunk < SIZE; ++chunk)
+        for (int ky = 0; ky < KERNEL; ++ky)
+            for (int part = 0; part < PARTS; ++part) {
+                Vector total = sums[0][chunk][ky][part];
+                for (int chain = 1; chain < CHAINS; ++chain) total += sums[chain][chunk][ky][part];
+                float* to = sum + (chunk * KERNEL + ky) * LANES + part * WIDTH;
+                store(to, load(to) + total);
+            }
+}
+
+constexpr int CHUNKS = WIDTH == 16 ? 2 : 1;  // whose sums stay in registers
+
+// Adds one image to sums [out][chunk][ky][16].
+static void add_weight_gradient(const Sizes& s, const Patches& patches, const Winners& list, const float* rows, int64_t chunks,
+                                float* copies, float* sums) {
+    int64_t line = s.pooled_width * s.out_channels;
+    for (int64_t y = 0; y < s.pooled_height; y += patches.rows_at_once) {
+        int64_t end = std::min(y + patches.rows_at_once, s.pooled_height);
+        if (patches.copied) patches.copy(s, rows, 2 * y, 2 * (end - y) + s.kernel - 1, copies);
+        for (int64_t co = 0; co < s.out_channels; ++co)
+            for_blocks<CHUNKS>(chunks, [&](auto size, int64_t chunk) {
+                auto add = s.kernel == 3 ? sparse_weight_gradient<3, size> : sparse_weight_gradient<5, size>;
+                add(s, list, y * line + co, end * line, (patches.copied ? copies : rows) + chunk * LANES, patches.row,
+                    2 * y * patches.row, sums + (co * chunks + chunk) * s.kernel * LANES);
+            });
+    }
+}
+
+// Weights as the input's gradient uses them: [block of vectors][output channel][place of the winner][vectors of the block],
+// where the vectors of all blocks are a window's patch, [kernel + 1 rows][kernel + 1 columns][channel]; already shifted to
+// the place and 0 around.
+constexpr int PATCH_VECTORS = WIDTH == 16 ? 7 : 10;  // whose sums stay in registers
+
+static int64_t patch_size(const Sizes& s) { return (s.kernel + 1) * (s.kernel + 1) * s.channels; }
+static int64_t patch_vectors(const Sizes& s) { return (patch_size(s) + WIDTH - 1) / WIDTH; }
+
+static void place_weights(const Sizes& s, const float* weight, float* placed) {
+    int64_t columns = (s.kernel + 1) * s.channels;
+    for_blocks<PATCH_VECTORS>(patch_vectors(s), [&](auto size, int64_t first) {
+        int64_t begin = first * WIDTH, length = size * WIDTH;
+        float* block = placed + begin * s.out_channels * 4;
+        for (int64_t i = 0; i < 4 * length; ++i) {
+            int64_t place = i / length, at = begin + i % length;
+            int64_t ky = at / columns - place / 2, kx = at % columns / s.channels - place % 2;
+            bool inside = 0 <= ky && ky < s.kernel && 0 <= kx && kx < s.kernel;
+            const float* from = inside ? weight + s.weight_index(0, at % s.channels, ky, kx) : nullptr;
+            for (int64_t co = 0; co < s.out_channels; ++co) block[co * 4 * length + i] = from ? from[co * s.taps] : 0.0f;
         }
+    });
 }
 
-// Weights as the input's gradient uses them: [block of ROWS rows of a window's patch][output channel][place of the winner]
-// [row of the block][columns], already shifted to the place and 0 around, `columns` a multiple of 16 that holds
-// (kernel + 1) * channels.
-static void place_weights(const Sizes& s, const float* weight, int64_t rows, int64_t columns, float* placed) {
-    for (int64_t co = 0; co < s.out_channels; ++co)
-        for (int64_t ci = 0; ci < s.channels; ++ci)
-            for (int64_t ky = 0; ky < s.kernel; ++ky)
-                for (int64_t kx = 0; kx < s.kernel; ++kx)
-                    for (int64_t place = 0; place < 4; ++place) {
-                        int64_t row = ky + place / 2, block = row / rows, column = (kx + place % 2) * s.channels + ci;
-                        placed[(((block * s.out_channels + co) * 4 + place) * rows + row % rows) * columns + column]
-                            = weight[s.weight_index(co, ci, ky, kx)];
-                    }
+// SIZE vectors of all windows' patches, [window][vectors of a patch].
+template <int SIZE> static void sum_patches(const Sizes& s, const Winners& list, const float* placed, int64_t step, float* patches) {
+    int64_t i = 0;
+    for (int64_t window = 0; window < s.pooled_height * s.pooled_width; ++window, patches += step) {
+        Vector sum[SIZE];
+        clear(sum);
+        const float* weights = placed;
+        for (int64_t co = 0; co < s.out_channels; ++co, ++i, weights += 4 * SIZE * WIDTH) {
+            const float* weight = weights + (list.place[i] * SIZE) * WIDTH;
+            for (int j = 0; j < SIZE; ++j) sum[j] += list.gradient[i] * load(weight + j * WIDTH);
+        }
+        for (int j = 0; j < SIZE; ++j) store(patches + j * WIDTH, sum[j]);
+    }
 }
 
-// Adds ROWS rows, SIZE * 16 columns, of all windows' patches to the image's gradient. Windows go down the columns: a
-// load that overlaps in part with the store just before it would wait.
-template <int SIZE, int ROWS>
-static void add_patch_rows(const Sizes& s, const Winners& list, const float* placed, int64_t columns, float* rows) {
-    int64_t stride = s.padded_width * s.channels;
+// Adds the patches of all windows to the image's gradient. Windows go down the columns: a load that overlaps in part with
+// the store just before it would wait.
+static void add_patches(const Sizes& s, const float* patches, int64_t step, float* rows) {
+    int64_t stride = s.padded_width * s.channels, columns = (s.kernel + 1) * s.channels;
     for (int64_t x = 0; x < s.pooled_width; ++x)
         for (int64_t y = 0; y < s.pooled_height; ++y) {
+            const float* from = patches + (y * s.pooled_width + x) * step;
             float* to = rows + 2 * (y * s.padded_width + x) * s.channels;
-            Vector sum[ROWS][SIZE * PARTS];
-            for (int row = 0; row < ROWS; ++row)
-                for (int part = 0; part < SIZE * PARTS; ++part) sum[row][part] = load(to + row * stride + part * WIDTH);
-            int64_t i = (y * s.pooled_width + x) * s.out_channels;
-            const float* weights = placed;
-            for (int64_t co = 0; co < s.out_channels; ++co, ++i, weights += 4 * ROWS * columns) {
-                const float* weight = weights + list.weights[i];
-                for (int row = 0; row < ROWS; ++row)
-                    for (int part = 0; part < SIZE * PARTS; ++part)
-                        sum[row][part] += list.gradient[i] * load(weight + row * columns + part * WIDTH);
+            for (int64_t row = 0; row <= s.kernel; ++row, from += columns, to += stride) {
+                int64_t i = 0;
+                for (; i + WIDTH <= columns; i += WIDTH) store(to + i, load(to + i) + load(from + i));
+                for (; i + 4 <= columns; i += 4) store(to + i, load<Quad>(to + i) + load<Quad>(from + i));
+                for (; i < columns; ++i) to[i] += from[i];
             }
-            for (int row = 0; row < ROWS; ++row)
-                for (int part = 0; part < SIZE * PARTS; ++part) store(to + row * stride + part * WIDTH, sum[row][part]);
         }
 }
 
 static void backward(const Sizes& s, const float* input, const float* weight, const float* gradient,
                      const Code* winners, float* input_gradient, float* weight_gradient, float* bias_gradient) {
-    int64_t chunks = (s.kernel * s.channels + LANES - 1) / LANES;
-    int64_t patch_chunks = ((s.kernel + 1) * s.channels + LANES - 1) / LANES, columns = patch_chunks * LANES;
-    int64_t row_floats = s.padded_size + columns, list_size = s.pooled_size + LANES;  // vectors reach past the end
+    int64_t chunks = (s.kernel * s.channels + LANES - 1) / LANES, list_size = s.pooled_size + LANES;  // whole vectors
     int64_t at_once = input_gradient ? 8 : 1;  // images for which the placed weights are fetched once
-    float* copy = images_buffer.zeros(row_floats);
+    Patches patches(s, chunks);
+    float* copy = images_buffer.zeros(s.padded_size + chunks * LANES);
+    float* copies = conv_buffer.get(patches.size(s));
     float* sums = sums_buffer.zeros(s.out_channels * chunks * s.kernel * LANES);
     float* bias_sums = factors_buffer.zeros(s.out_channels * WIDTH);
     float* gradients = pooled_buffer.get(at_once * list_size);
@@ -142,36 +202,33 @@ static void backward(const Sizes& s, const float* input, const float* weight, co
     std::int32_t* windows = integers + 2 * at_once * list_size;  // where the patch of each window begins
     for (int64_t i = 0; i < s.pooled_size; ++i) {
         int64_t window = i / s.out_channels, y = window / s.pooled_width, x = window % s.pooled_width;
-        windows[i] = int(2 * (y * s.padded_width + x) * s.channels);
+        windows[i] = int(2 * (y * patches.row + x * patches.column));
     }
-    float* placed = nullptr;
-    int64_t rows_at_once = WIDTH == 16 && s.kernel == 5 ? 3 : 2, placed_size = rows_at_once * columns;
-    if (input_gradient)
-        place_weights(s, weight, rows_at_once, columns, placed = weights_buffer.zeros((s.kernel + 1) * s.out_channels * 4 * columns));
+    int64_t step = patch_vectors(s) * WIDTH, num_windows = s.pooled_height * s.pooled_width;
+    float *placed = nullptr, *window_patches = nullptr, *moved = nullptr;
+    if (input_gradient) {
+        place_weights(s, weight, placed = weights_buffer.get(s.out_channels * 4 * step));
+        window_patches = winners_buffer.get(at_once * num_windows * step);
+    }
     for (int64_t first = 0; first < s.images; first += at_once) {
         int64_t images = std::min(at_once, s.images - first);
         for (int64_t i = 0; i < images; ++i) {
             Winners list = list_of(i);
-            const float* rows = image_rows(s, input, first + i, copy);
-            list_winners(s, first + i, gradient, winners, windows, input_gradient ? placed_size : 0, list);
+            list_winners(s, first + i, gradient, winners, windows, patches, list);
             add_bias_sums(s, list.gradient, bias_sums);
-            for (int64_t co = 0; co < s.out_channels; ++co)
-                for (int64_t chunk = 0; chunk < chunks; ++chunk) {
-                    auto add = s.kernel == 3 ? sparse_weight_gradient<3> : sparse_weight_gradient<5>;
-                    add(s, list, co, rows + chunk * LANES, sums + (co * chunks + chunk) * s.kernel * LANES);
-                }
+            add_weight_gradient(s, patches, list, image_rows(s, input, first + i, copy), chunks, copies, sums);
         }
         if (!input_gradient) continue;
-        float* moved = gradient_buffer.zeros(at_once * row_floats);
-        for (int64_t row = 0; row <= s.kernel; row += rows_at_once)
-            for_blocks<3>(patch_chunks, [&](auto size, int64_t chunk) {
-                auto add = rows_at_once == 3 ? add_patch_rows<size, 3> : add_patch_rows<size, 2>;
-                for (int64_t i = 0; i < images; ++i)
-                    add(s, list_of(i), placed + row * s.out_channels * 4 * columns + chunk * LANES, columns,
-                        moved + i * row_floats + row * s.padded_width * s.channels + chunk * LANES);
-            });
-        for (int64_t i = 0; i < images; ++i)
-            copy_image<false>(s, input_gradient + (first + i) * s.channels * s.height * s.width, moved + i * row_floats);
+        for_blocks<PATCH_VECTORS>(patch_vectors(s), [&](auto size, int64_t vector) {
+            for (int64_t i = 0; i < images; ++i)
+                sum_patches<size>(s, list_of(i), placed + vector * WIDTH * s.out_channels * 4, step,
+                                  window_patches + i * num_windows * step + vector * WIDTH);
+        });
+        for (int64_t i = 0; i < images; ++i) {
+            moved = gradient_buffer.zeros(s.padded_size);
+            add_patches(s, window_patches + i * num_windows * step, step, moved);
+            copy_image<false>(s, input_gradient + (first + i) * s.channels * s.height * s.width, moved);
+        }
     }
     for (int64_t co = 0; co < s.out_channels; ++co) {
         double sum = 0;
