@@ -11,11 +11,12 @@ from tests.kernels.built import FOLDER, LIBRARIES
 
 from bakeoff.kernels.chain import run_chain
 from bakeoff.kernels.convolutions import ConvNormPool, ConvPool
+from bakeoff.kernels.linear import Flatten, Linear
 from bakeoff.kernels.norm import Norm
 
 
 def step(library, seed):
-    """All results of a forward and backward pass of both functions, as bytes."""
+    """All results of a forward and backward pass of all operations, as bytes."""
     generator = torch.Generator().manual_seed(seed)
     images = torch.randn(3 + 5 * seed, 3, 12 + seed, 14, generator=generator).requires_grad_()
     weight = torch.randn(6, 3, 5, 5, generator=generator).requires_grad_()
@@ -25,11 +26,21 @@ def step(library, seed):
     norm = Norm(*running, torch.tensor(0), True, 0.1, 1e-5)
     normed = run_chain(library, [(ConvNormPool(0, True, norm), (weight, bias, scale, shift))], images)
     gradient = torch.randn(plain.shape, generator=generator)
+    features = normed[0].numel()
+    rows_weight = torch.randn(11, features, generator=generator).requires_grad_()
+    rows_bias, rows_scale, rows_shift = torch.randn(3, 11, generator=generator).requires_grad_()
+    rows_running = torch.zeros(2, 11)
+    linear = Linear(True, Norm(*rows_running, torch.tensor(0), True, 0.1, 1e-5))
+    of_linear = (rows_weight, rows_bias, rows_scale, rows_shift)
+    rows = run_chain(library, [(Flatten(), ()), (linear, of_linear)], normed)
     gradients = torch.autograd.grad(
-        (plain, normed), (images, weight, bias, scale, shift), (gradient, gradient)
+        (plain, rows),
+        (images, weight, bias, scale, shift, *of_linear),
+        (gradient, torch.randn(rows.shape, generator=generator)),
     )
     return b"".join(
-        value.detach().contiguous().numpy().tobytes() for value in (plain, normed, running, *gradients)
+        value.detach().contiguous().numpy().tobytes()
+        for value in (plain, normed, running, rows, rows_running, *gradients)
     )
 
 
@@ -77,6 +88,7 @@ import torch
 from bakeoff.kernels.chain import run_chain
 from bakeoff.kernels.convolutions import ConvNormPool, ConvPool
 from bakeoff.kernels.library import load
+from bakeoff.kernels.linear import Linear
 from bakeoff.kernels.norm import Norm
 
 def at_the_end_of_a_page(tensor):
@@ -108,6 +120,18 @@ for memory_format in (torch.contiguous_format, torch.channels_last):
             pooled = run_chain(library, [(operation, parameters)], images)
             gradient = torch.randn(pooled.shape).contiguous(memory_format=memory_format)
             pooled.backward(at_the_end_of_a_page(gradient))
+for rows, inputs, outputs in ((1, 1, 1), (5, 17, 6), (17, 16, 33), (33, 65, 7)):
+    images = at_the_end_of_a_page(torch.randn(rows, inputs)).requires_grad_()
+    weight = at_the_end_of_a_page(torch.randn(outputs, inputs)).requires_grad_()
+    bias, scale, shift = (at_the_end_of_a_page(torch.randn(outputs)).requires_grad_() for _ in range(3))
+    for norm in (False, rows > 1):
+        operation, parameters = Linear(True, None), (weight, bias)
+        if norm:
+            running = (at_the_end_of_a_page(torch.zeros(outputs)) for _ in range(2))
+            parts = Norm(*running, torch.tensor(0), True, 0.1, 1e-5)
+            operation, parameters = Linear(True, parts), (weight, bias, scale, shift)
+        output = run_chain(library, [(operation, parameters)], images)
+        output.backward(at_the_end_of_a_page(torch.randn(output.shape)))
 if sys.argv[3] == "overrun":
     ctypes.string_at(images.data_ptr() + images.numel() * 4, 1)
 print("through")

@@ -9,6 +9,7 @@
 // Each sum has one order: same input, same bytes. NaN passes through. The only state is scratch memory, a thread's own.
 
 #include "batch_norm.hpp"
+#include "linear.hpp"
 #include "plain.hpp"
 #include "standardise.hpp"
 
@@ -58,6 +59,37 @@ int bakeoff_backward_norm(const Shape* shape, const float* input, const float* w
     return guarded([=] {
         backward_norm(Sizes(*shape), input, weight, scale, training, statistics, activations, winners, gradient, input_gradient,
                       weight_gradient, bias_gradient, scale_gradient, shift_gradient);
+    });
+}
+
+int bakeoff_linear_forward(int64_t rows, int64_t inputs, int64_t outputs, int with_relu, const float* input,
+                           const float* weight, const float* bias, float* output) {
+    return guarded([=] { linear_forward(rows, inputs, outputs, with_relu, input, weight, bias, output); });
+}
+
+int bakeoff_linear_backward(int64_t rows, int64_t inputs, int64_t outputs, const float* input, const float* weight,
+                            const float* output, const float* gradient, float* input_gradient, float* weight_gradient,
+                            float* bias_gradient) {
+    return guarded([=] {
+        linear_backward(rows, inputs, outputs, input, weight, output, gradient, input_gradient, weight_gradient, bias_gradient);
+    });
+}
+
+int bakeoff_rows_norm_forward(int64_t rows, int64_t columns, const float* input, const float* scale, const float* shift,
+                              float* running_mean, float* running_variance, double momentum, double epsilon, int training,
+                              float* statistics, float* output) {
+    return guarded([=] {
+        rows_norm_forward(rows, columns, input, scale, shift, running_mean, running_variance, momentum, epsilon, training,
+                          statistics, output);
+    });
+}
+
+int bakeoff_rows_norm_backward(int64_t rows, int64_t columns, const float* input, const float* scale, int training,
+                               const float* statistics, const float* gradient, float* input_gradient, float* scale_gradient,
+                               float* shift_gradient) {
+    return guarded([=] {
+        rows_norm_backward(rows, columns, input, scale, training, statistics, gradient, input_gradient, scale_gradient,
+                           shift_gradient);
     });
 }
 }

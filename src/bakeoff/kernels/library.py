@@ -43,6 +43,27 @@ class Shape(ctypes.Structure):
     )
 
 
+KINDS = {
+    "a": ctypes.c_void_p,  # address
+    "f": ctypes.c_int,  # flag
+    "n": ctypes.c_int64,  # number of
+    "r": ctypes.c_double,  # real number
+    "s": ctypes.POINTER(Shape),
+}
+SIGNATURES = {
+    "standardise": "nnaaaa",
+    "forward": "saaaaa",
+    "backward": "saaaaaaa",
+    "forward_norm": "saaaaaaarrfaaaa",
+    "backward_norm": "saaafaaaaaaaaa",
+    "linear_forward": "nnnfaaaa",
+    "linear_backward": "nnnaaaaaaa",
+    "rows_norm_forward": "nnaaaaarrfaa",
+    "rows_norm_backward": "nnaafaaaaa",
+}
+"""Arguments of the functions, by the letters of `KINDS`."""
+
+
 @dataclass(frozen=True)
 class Library:
     """The functions of one loaded library."""
@@ -50,8 +71,8 @@ class Library:
     instruction_set: str
     functions: ctypes.CDLL
 
-    def call(self, name: str, shape: Shape, *arguments: torch.Tensor | float | None) -> None:
-        """Call a function; a tensor is passed as its address, None as a null pointer.
+    def call(self, name: str, *arguments: Shape | torch.Tensor | float | None) -> None:
+        """Call a function; a tensor or a shape is passed as its address, None as a null pointer.
 
         Raises
         ------
@@ -59,7 +80,7 @@ class Library:
             If there is no memory for it.
         """
         plain = [value.data_ptr() if isinstance(value, torch.Tensor) else value for value in arguments]
-        if getattr(self.functions, f"bakeoff_{name}")(ctypes.byref(shape), *plain):
+        if getattr(self.functions, f"bakeoff_{name}")(*plain):
             raise MemoryError(f"no memory for the kernel {name}")
 
 
@@ -76,17 +97,8 @@ def load(instruction_set: str, folder: Path = HERE) -> Library | str:
         return f"cannot be loaded: {error}"
     if built_from != source_digest():
         return "built from another version of the source; install bakeoff again"
-    address, number, flag = ctypes.c_void_p, ctypes.c_double, ctypes.c_int
-    functions.bakeoff_standardise.argtypes = (*(ctypes.c_int64,) * 2, *(address,) * 4)
-    functions.bakeoff_forward.argtypes = (address,) * 6
-    functions.bakeoff_backward.argtypes = (address,) * 8
-    functions.bakeoff_forward_norm.argtypes = (
-        *(address,) * 8,
-        *(number,) * 2,
-        flag,
-        *(address,) * 4,
-    )
-    functions.bakeoff_backward_norm.argtypes = (*(address,) * 4, flag, *(address,) * 9)
+    for name, kinds in SIGNATURES.items():
+        getattr(functions, f"bakeoff_{name}").argtypes = [KINDS[kind] for kind in kinds]
     return Library(instruction_set, functions)
 
 

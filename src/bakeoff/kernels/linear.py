@@ -1,4 +1,4 @@
-"""Flattening and linear layers, with ReLU and batch norm: PyTorch's arithmetic, without its graph."""
+"""Flattening and linear layers, with ReLU and batch norm."""
 
 from __future__ import annotations
 
@@ -12,9 +12,6 @@ from torch.nn import functional
 from bakeoff.kernels.library import Library
 from bakeoff.kernels.norm import Norm
 from bakeoff.kernels.operation import Kept, Parameters
-
-_relu_backward = torch.ops.aten.threshold_backward.default
-_norm_backward = torch.ops.aten.native_batch_norm_backward.default
 
 
 @dataclass(frozen=True)
@@ -69,23 +66,33 @@ class Linear:
     def forward(
         self, library: Library, inputs: Tensor, parameters: Parameters, keep: bool
     ) -> tuple[Tensor, Kept]:
-        """Keeps the values after ReLU, and the norm's statistics."""
-        weight, bias, *scale_and_shift = parameters
+        """Keeps the values after ReLU, and mean, variance and 1 / standard deviation [3, out] of the norm."""
+        rows, weight, bias, *scale_and_shift = map(_contiguous, (inputs, *parameters))
+        assert rows is not None
         assert weight is not None
-        values = functional.linear(inputs, weight, bias)
-        if self.relu:
-            values.relu_()
+        values = torch.empty((len(rows), len(weight)), dtype=torch.float32)
+        sizes = len(rows), *weight.t().shape
+        library.call("linear_forward", *sizes, self.relu, rows, weight, bias, values)
         norm = self.norm
         if norm is None:
-            return values, (values,) if self.relu else ()
-        running = norm.running_mean, norm.running_variance
-        scale, shift = scale_and_shift
-        normalised, mean, inverse = torch.native_batch_norm(
-            values, scale, shift, *running, norm.training, norm.momentum, norm.epsilon
+            return values, (values,)
+        normalised = torch.empty_like(values)
+        statistics = torch.empty((3, len(weight)), dtype=torch.float32)
+        library.call(
+            "rows_norm_forward",
+            *values.shape,
+            values,
+            *scale_and_shift,
+            norm.running_mean,
+            norm.running_variance,
+            norm.momentum,
+            norm.epsilon,
+            norm.training,
+            statistics,
+            normalised,
         )
         norm.count_batch()
-        # Those of training are moved by the next batch, and not read by backward.
-        return normalised, (values, mean, inverse, *((None, None) if norm.training else running))
+        return normalised, (values, statistics)
 
     def backward(
         self,
@@ -96,28 +103,43 @@ class Linear:
         gradient: Tensor,
         needs_inputs: bool,
     ) -> tuple[Tensor | None, tuple[Tensor | None, ...]]:
-        weight, bias, *scale_and_shift = parameters
+        rows, weight, bias, *scale_and_shift = map(_contiguous, (inputs, *parameters))
+        assert rows is not None
         assert weight is not None
-        of_norm: tuple[Tensor | None, ...] = ()
+        gradient = gradient.contiguous()
+        values, *statistics = kept
+        of_norm: tuple[Tensor, ...] = ()
         if self.norm is not None:
-            values, mean, inverse, *running = kept
-            gradient, *of_norm_ = _norm_backward(
-                gradient.contiguous(),
+            of_values = torch.empty_like(gradient)
+            of_norm = torch.empty_like(weight[:, 0]), torch.empty_like(weight[:, 0])
+            library.call(
+                "rows_norm_backward",
+                *gradient.shape,
                 values,
                 scale_and_shift[0],
-                *running,
-                mean,
-                inverse,
                 self.norm.training,
-                self.norm.epsilon,
-                [True, True, True],
+                *statistics,
+                gradient,
+                of_values,
+                *of_norm,
             )
-            of_norm = tuple(of_norm_)
-        if self.relu:
-            gradient = _relu_backward(gradient, kept[0], 0)
-        of_inputs = gradient.mm(weight) if needs_inputs else None
-        of_weight = gradient.t().mm(inputs)
-        return of_inputs, (of_weight, gradient.sum(0) if bias is not None else None, *of_norm)
+            gradient = of_values
+        of_inputs = torch.empty_like(rows) if needs_inputs else None
+        of_weight = torch.empty_like(weight)
+        of_bias = None if bias is None else torch.empty_like(bias)
+        library.call(
+            "linear_backward",
+            len(rows),
+            *weight.t().shape,
+            rows,
+            weight,
+            values if self.relu else None,
+            gradient,
+            of_inputs,
+            of_weight,
+            of_bias,
+        )
+        return of_inputs, (of_weight, of_bias, *of_norm)
 
     def reference(self, inputs: Tensor, parameters: Parameters, kept: Kept) -> Tensor:
         weight, bias, *scale_and_shift = parameters
@@ -127,6 +149,11 @@ class Linear:
             values = values.relu()
         if self.norm is None:
             return values
-        mean, variance = kept[-2:]
         scale, shift = scale_and_shift
-        return self.norm.reference(values, scale, shift, mean, variance)
+        statistics = kept[1]
+        assert statistics is not None
+        return self.norm.reference(values, scale, shift, statistics[0], statistics[1])
+
+
+def _contiguous(tensor: Tensor | None) -> Tensor | None:
+    return None if tensor is None else tensor.contiguous()

@@ -1,8 +1,13 @@
-"""Which layers of a model a chain takes: the rules, and the operations that stand for them."""
+"""Which layers of a model a chain takes: the rules, and the operations that stand for them.
+
+They are looked at in each call, because hooks, modes and parameters may change at any time; hence the haste:
+nn.Module takes many times as long to find a parameter as an attribute as its dictionary does.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 import torch
 from torch import Tensor, nn
@@ -13,9 +18,11 @@ from bakeoff.kernels.norm import Norm
 from bakeoff.kernels.operation import Operation, Parameters
 
 KERNEL_SIZES = ((3, 3), (5, 5))
+LARGEST_LINEAR = 2**18
+"""Weights of a linear layer up to which the kernel is at least as fast as PyTorch."""
 
 Match = tuple[Operation | None, Parameters, int]
-"""An operation (None for layers that change nothing), its parameters, and how many layers it stands for."""
+"""An operation (None for layers that change nothing), its parameters, and the index of the layer after."""
 
 
 def find_chain(
@@ -35,11 +42,10 @@ def find_chain(
         match = _match(layers, start, shape)
         if match is None:
             break
-        operation, parameters, number = match
+        operation, parameters, start = match
         if operation:
             chain.append((operation, parameters))
             shape = operation.output_shape(shape, parameters)
-        start += number
     return chain, start
 
 
@@ -60,9 +66,9 @@ def _match(layers: Sequence[nn.Module], start: int, shape: tuple[int, ...]) -> M
     if kind is nn.Linear:
         return _match_linear(layers, start, shape)
     if kind is nn.Flatten and first.start_dim == 1 and first.end_dim == -1 and len(shape) > 1:
-        return Flatten(), (), 1
+        return _flatten(), (), start + 1
     if kind is nn.Dropout and not first.training:
-        return None, (), 1
+        return None, (), start + 1
     return None
 
 
@@ -74,68 +80,73 @@ def _match_conv(layers: Sequence[nn.Module], start: int, shape: tuple[int, ...])
     """Conv2d, ReLU, BatchNorm2d if there is one, MaxPool2d."""
     conv, end = layers[start], start + 2
     assert isinstance(conv, nn.Conv2d)
-    padding = _padding(conv)
-    if padding is None or not _takes_conv(conv, padding, shape) or not _follows(layers, start + 1, nn.ReLU):
+    settings = conv.stride, conv.padding, conv.dilation, conv.groups, conv.padding_mode
+    padding = _padding(conv.kernel_size, *settings)
+    parameters = _parameters(conv)
+    if padding is None or parameters is None or not _follows(layers, start + 1, nn.ReLU):
+        return None
+    shrunk = 2 * padding - conv.kernel_size[0] + 1
+    fits = len(shape) == 4 and shape[0] > 0 and shape[1] == conv.in_channels and min(shape[2:]) + shrunk >= 2
+    if not fits:
         return None
     norm = None
-    parameters: Parameters = (conv.weight, conv.bias)
     if _follows(layers, end, nn.BatchNorm2d):
-        layer = layers[end]
-        norm = _norm(layer)
+        norm, scale_and_shift = _norm(layers[end])
         if norm is None:
             return None
-        parameters, end = (*parameters, layer.weight, layer.bias), end + 1  # type: ignore[arg-type]
+        parameters, end = parameters + scale_and_shift, end + 1
     if not _follows(layers, end, nn.MaxPool2d) or not _takes_pool(layers[end]):
         return None
     end += 1
     # A convolution likes its input channels last; flattening wants it contiguous.
     channels_last = end < len(layers) and type(layers[end]) is not nn.Flatten
-    operation = ConvNormPool(padding, channels_last, norm) if norm else ConvPool(padding, channels_last)
-    return operation, parameters, end - start
+    operation = ConvNormPool(padding, channels_last, norm) if norm else _conv_pool(padding, channels_last)
+    return operation, parameters, end
 
 
 def _match_linear(layers: Sequence[nn.Module], start: int, shape: tuple[int, ...]) -> Match | None:
     """Linear, ReLU if there is one, and then BatchNorm1d if there is one."""
     linear, end = layers[start], start + 1
     assert isinstance(linear, nn.Linear)
-    takes = shape[1:] == (linear.in_features,) and _are_plain(linear.weight, linear.bias)
-    if not takes:
+    parameters = _parameters(linear)
+    size = linear.in_features * linear.out_features
+    if parameters is None or shape[1:] != (linear.in_features,) or not 0 < size <= LARGEST_LINEAR:
         return None
-    parameters: Parameters = (linear.weight, linear.bias)
-    norm = None
     relu = _follows(layers, end, nn.ReLU)
-    if relu:
-        end += 1
-        if _follows(layers, end, nn.BatchNorm1d):
-            layer = layers[end]
-            norm = _norm(layer)
-            if norm and (shape[0] > 1 or not norm.training):  # else PyTorch says what is wrong
-                parameters, end = (*parameters, layer.weight, layer.bias), end + 1  # type: ignore[arg-type]
-            else:
-                norm = None
-    return Linear(relu, norm), parameters, end - start
+    end += relu
+    if relu and _follows(layers, end, nn.BatchNorm1d):
+        norm, scale_and_shift = _norm(layers[end])
+        if norm and (shape[0] > 1 or not norm.training):  # else PyTorch says what is wrong
+            return Linear(relu, norm), parameters + scale_and_shift, end + 1
+    return _linear(relu), parameters, end
 
 
-def _takes_conv(conv: nn.Conv2d, padding: int, shape: tuple[int, ...]) -> bool:
-    return (
-        conv.kernel_size in KERNEL_SIZES
-        and conv.stride == conv.dilation == (1, 1)
-        and conv.groups == 1
-        and conv.padding_mode == "zeros"
-        and _are_plain(conv.weight, conv.bias)
-        and len(shape) == 4
-        and shape[0] > 0
-        and shape[1] == conv.in_channels
-        and min(shape[2:]) + 2 * padding - conv.kernel_size[0] + 1 >= 2
-    )
+_conv_pool, _flatten = cache(ConvPool), cache(Flatten)
 
 
-def _padding(conv: nn.Conv2d) -> int | None:
-    """Zeros on each side; None if they are not the same everywhere or as many as the kernel is wide."""
-    if isinstance(conv.padding, str):
-        return (conv.kernel_size[0] - 1) // 2 if conv.padding == "same" else 0
-    height, width = conv.padding
-    return int(height) if height == width and int(height) < conv.kernel_size[0] else None
+@cache
+def _linear(relu: bool) -> Linear:
+    return Linear(relu, None)
+
+
+@cache
+def _padding(
+    kernel_size: tuple[int, ...],
+    stride: tuple[int, ...],
+    padding: str | tuple[int, ...],
+    dilation: tuple[int, ...],
+    groups: int,
+    padding_mode: str,
+) -> int | None:
+    """Zeros on each side; None for a convolution that the kernels do not take."""
+    if kernel_size not in KERNEL_SIZES or not stride == dilation == (1, 1):
+        return None
+    if groups != 1 or padding_mode != "zeros":
+        return None
+    if isinstance(padding, str):
+        return (kernel_size[0] - 1) // 2 if padding == "same" else 0
+    height, width = padding
+    return height if height == width and height < kernel_size[0] else None
 
 
 def _takes_pool(pool: nn.Module) -> bool:
@@ -150,43 +161,30 @@ def _takes_pool(pool: nn.Module) -> bool:
     )
 
 
-def _norm(layer: nn.Module) -> Norm | None:
-    """The settings of a batch norm whose statistics may be written; None for any other."""
+def _norm(layer: nn.Module) -> tuple[Norm | None, tuple[Tensor | None, ...]]:
+    """The settings of a batch norm that a kernel may write, and scale and shift; None for any other."""
     assert isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d)
-    mean, variance, number = layer.running_mean, layer.running_var, layer.num_batches_tracked
-    if (
-        not layer.affine
-        or not layer.track_running_stats
-        or layer.momentum is None
-        or mean is None
-        or variance is None
-        or number is None
-        or not _are_plain(layer.weight, layer.bias)
-        or not _is_plain_buffer(mean)
-        or not _is_plain_buffer(variance)
-    ):
+    found = layer._buffers
+    mean, variance, number = found["running_mean"], found["running_var"], found["num_batches_tracked"]
+    parameters = _parameters(layer) if layer.affine else None
+    if not layer.track_running_stats or layer.momentum is None or parameters is None:
+        return None, ()
+    if mean is None or variance is None or number is None:
+        return None, ()
+    if not all(_takes(buffer, Tensor) and buffer.is_contiguous() for buffer in (mean, variance)):
+        return None, ()
+    return Norm(mean, variance, number, layer.training, layer.momentum, layer.eps), parameters
+
+
+def _parameters(layer: nn.Module) -> tuple[Tensor | None, ...] | None:
+    """Weight and bias, if they are ordinary parameters, float32 on the CPU."""
+    parameters = layer._parameters
+    weight, bias = parameters.get("weight"), parameters.get("bias")
+    if weight is None or not _takes(weight, nn.Parameter):
         return None
-    return Norm(mean, variance, number, layer.training, layer.momentum, layer.eps)
+    return (weight, bias) if bias is None or _takes(bias, nn.Parameter) else None
 
 
-def _are_plain(weight: Tensor, bias: Tensor | None) -> bool:
-    """Whether these are ordinary parameters, float32 on the CPU."""
-    return all(
-        parameter is None
-        or (
-            type(parameter) is nn.Parameter
-            and parameter.dtype is torch.float32
-            and parameter.device.type == "cpu"
-        )
-        for parameter in (weight, bias)
-    )
-
-
-def _is_plain_buffer(buffer: Tensor) -> bool:
-    """Whether a kernel may write it."""
-    return (
-        type(buffer) is Tensor
-        and buffer.dtype is torch.float32
-        and buffer.device.type == "cpu"
-        and buffer.is_contiguous()
-    )
+def _takes(tensor: Tensor, kind: type) -> bool:
+    """Whether a kernel may read its memory."""
+    return type(tensor) is kind and tensor.dtype is torch.float32 and tensor.is_cpu

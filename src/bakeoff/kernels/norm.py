@@ -43,10 +43,10 @@ class Norm:
         values: Tensor,
         scale: Tensor | None,
         shift: Tensor | None,
-        mean: Tensor | None,
-        variance: Tensor | None,
+        mean: Tensor,
+        variance: Tensor,
     ) -> Tensor:
         """By PyTorch's operations, with the batch's statistics in training and these else."""
         if self.training:
-            mean = variance = None
-        return functional.batch_norm(values, mean, variance, scale, shift, self.training, eps=self.epsilon)
+            return functional.batch_norm(values, None, None, scale, shift, True, eps=self.epsilon)
+        return functional.batch_norm(values, mean, variance, scale, shift, eps=self.epsilon)
