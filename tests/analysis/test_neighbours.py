@@ -3,6 +3,7 @@ import pytest
 from sklearn.datasets import load_digits
 from sklearn.neighbors import NearestNeighbors
 
+from bakeoff.analysis import neighbours
 from bakeoff.analysis.neighbours import nearest_training_images
 from bakeoff.errors import BakeoffError
 
@@ -60,6 +61,18 @@ def test_images_tied_for_the_last_place_are_taken_in_order():
     expected = np.argsort(-cosine, axis=1, kind="stable")[:, :100]
     np.testing.assert_array_equal(found.indices, expected)
     np.testing.assert_allclose(found.similarity, np.take_along_axis(cosine, expected, axis=1), atol=1e-6)
+
+
+@pytest.mark.parametrize("cells", [1, 1 << 24])
+def test_of_many_copies_the_first_come_first(monkeypatch, cells):
+    monkeypatch.setattr(neighbours, "_MAX_CELLS", cells)
+    rng = np.random.default_rng(1)
+    train = np.tile(rng.normal(size=(7, 4)), (200, 1)).astype(np.float32)[rng.permutation(1400)]
+    test = rng.normal(size=(5, 4)).astype(np.float32)
+    found = nearest_training_images(test[None], train[None], np.arange(1400), k=20)
+    unit = [rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (test, train)]
+    cosine = (unit[0].astype(float) @ unit[1].T.astype(float)).round(5)
+    np.testing.assert_array_equal(found.indices, np.argsort(-cosine, axis=1, kind="stable")[:, :20])
 
 
 def test_silent_features_are_near_nothing():
