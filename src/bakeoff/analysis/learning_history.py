@@ -7,6 +7,7 @@ ICLR (forgetting events); Swayamdipta et al. (2020), Dataset cartography, EMNLP 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +41,16 @@ class LearningHistory:
     num_forgotten: NDArray[np.float64]
     confidence: NDArray[np.float64]
     variability: NDArray[np.float64]
+
+    @cached_property
+    def usual_epoch_learned(self) -> float:
+        """Median over all images."""
+        return float(np.median(self.epoch_learned))
+
+    @cached_property
+    def usual_num_forgotten(self) -> float:
+        """Mean over all images."""
+        return float(self.num_forgotten.mean())
 
 
 @dataclass(frozen=True)
@@ -107,7 +118,7 @@ def summarise_history(history: LearningHistory, images: NDArray[np.int64]) -> Hi
         num_images=len(images),
         num_all=len(history.epoch_learned),
         epoch_learned=float(np.median(history.epoch_learned[images])),
-        epoch_learned_all=float(np.median(history.epoch_learned)),
+        epoch_learned_all=history.usual_epoch_learned,
         num_forgotten=float(history.num_forgotten[images].mean()),
-        num_forgotten_all=float(history.num_forgotten.mean()),
+        num_forgotten_all=history.usual_num_forgotten,
     )
