@@ -20,6 +20,7 @@ from bakeoff.study.recipe import Recipe
 from bakeoff.training.arithmetic import denormals_as_zero
 from bakeoff.training.augmentation import Augmentation, Blend
 from bakeoff.training.averaging import build_average
+from bakeoff.training.counting import EpochCount
 from bakeoff.training.evaluation import evaluated, loss_and_accuracy, predict_logits
 from bakeoff.training.finishing import finish_run
 from bakeoff.training.history import EpochRecord, Observer, TrainedRun, TrainingFailure
@@ -176,8 +177,7 @@ def _train_epoch(
     order = generator(parts.seed, Stream.ORDER, epoch).permutation(len(split))
     batches = list(split_into_batches(order, recipe.batch_size))
     stepper = Stepper(parts.optimizer)
-    losses: list[float] = []
-    logits_by_batch: list[Tensor] = []
+    count = EpochCount(split.labels, state.train_true_probability[epoch - 1])
     for index, chosen in enumerate(batches):
         rate = learning_rate(recipe, len(state.steps) + index, len(batches))
         for group in parts.optimizer.param_groups:
@@ -194,32 +194,22 @@ def _train_epoch(
         stepper.step()
         if parts.average:
             parts.average.update_parameters(model)
-        losses.append(loss.item())
-        logits_by_batch.append(logits.detach())
-        if not math.isfinite(losses[-1]):
-            break
-
-    # For the whole epoch at once: small operations in each step cost more than they compute.
-    ends = np.cumsum([len(chosen) for chosen in batches[: len(losses)]])
-    seen = order[: ends[-1]]
-    logits, labels = torch.cat(logits_by_batch), torch.from_numpy(split.labels[seen])
-    probability = torch.softmax(logits, 1).gather(1, labels[:, None])[:, 0]
-    state.train_true_probability[epoch - 1, seen] = probability.numpy()
-    total_loss, total_right = 0.0, 0
-    rights = np.split((logits.argmax(1) == labels).numpy(), ends[:-1])
-    for index, (batch_loss, right) in enumerate(zip(losses, rights, strict=True), start=1):
+        batch_loss = loss.item()
         if not math.isfinite(batch_loss):
-            raise TrainingFailure(
-                f"training loss is {batch_loss} in epoch {epoch}, step {index} of {len(batches)}; "
-                "a smaller learning rate may help"
-            )
-        batch_right = int(right.sum())
-        total_loss += batch_loss * len(right)
-        total_right += batch_right
-        state.steps.append((batch_loss, batch_right / len(right)))
+            break
+        count.add(chosen, logits.detach(), batch_loss)
+
+    count.finish()
+    for step in count.steps:
+        state.steps.append(step)
         for observer in observers:
-            observer.on_step(len(state.steps), *state.steps[-1])
-    return total_loss / len(split), total_right / len(split)
+            observer.on_step(len(state.steps), *step)
+    if not math.isfinite(batch_loss):
+        raise TrainingFailure(
+            f"training loss is {batch_loss} in epoch {epoch}, step {len(count.steps) + 1} of {len(batches)}; "
+            "a smaller learning rate may help"
+        )
+    return count.total_loss / len(split), count.num_right / len(split)
 
 
 def _loss(recipe: Recipe, logits_NK: Tensor, labels_N: Tensor, blend: Blend | None) -> Tensor:
