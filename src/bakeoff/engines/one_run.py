@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import threading
 from collections.abc import Callable
 
 from bakeoff.data.image_data import ImageData
@@ -46,12 +45,6 @@ def _train_and_save(
         run = train(recipe, task.seed, data, observers=observers, state_store=output.states)
         log_result(log, task, study, run, data)
     output.save(run, data)
-
-
-def tell_unless_told(hook: threading.ExceptHookArgs) -> None:
-    """A `threading.excepthook`: TensorBoard's thread passes a full disk on to the run, which tells it."""
-    if not issubclass(hook.exc_type, OSError):
-        threading.__excepthook__(hook)
 
 
 class _Teller:

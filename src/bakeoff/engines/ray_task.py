@@ -169,9 +169,8 @@ def _do(shared: Shared, task: Task, state: bytes | None, outbox: _Outbox) -> Non
         # Imported here: the driver needs neither TensorBoard nor what it brings.
         import torch
 
-        from bakeoff.engines.one_run import do_run, tell_unless_told
+        from bakeoff.engines.one_run import do_run
 
-        threading.excepthook = tell_unless_told
         torch.set_num_threads(1)
         stdout, stderr = _Printer("stdout", outbox.put), _Printer("stderr", outbox.put)
         with (

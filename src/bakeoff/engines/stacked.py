@@ -132,7 +132,6 @@ class StackedEngine:
                         yield failure_of(task, told)
                         continue
                     log_result(logs[seed], task, job.study, told, data)
-                    logs[seed].close()
                     device = self.device if vectorized else self.device.removesuffix(", stacked")
                     outputs[seed].save(replace(told, device=device), data)
                     del left[seed]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 from functools import cache, partial
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -13,7 +12,7 @@ import torch
 
 from bakeoff.data import keep_in_cache, open_image_data
 from bakeoff.data.image_data import ImageData
-from bakeoff.engines.one_run import do_run, tell_unless_told
+from bakeoff.engines.one_run import do_run
 from bakeoff.engines.run_output import FolderOutput
 from bakeoff.engines.tasks import Job, Task
 from bakeoff.store import Layout
@@ -22,7 +21,6 @@ from bakeoff.store import Layout
 def work(connection: Connection, job: Job) -> None:
     """Do the runs that come through the connection until it closes; tell of each step through it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the driver decides
-    threading.excepthook = tell_unless_told
     torch.set_num_threads(1)
     images = partial(_open_images, job.data_directory)
     try:

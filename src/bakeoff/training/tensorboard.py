@@ -9,18 +9,19 @@ from types import TracebackType
 from typing import Any
 
 import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from tensorboard.compat.proto.summary_pb2 import Summary
-from torch.utils.tensorboard import SummaryWriter
-from torch.utils.tensorboard.summary import hparams
+from torch.utils.tensorboard.summary import hparams, image
 
 from bakeoff.errors import BakeoffError
+from bakeoff.training.event_file import EventFile
 from bakeoff.training.history import EpochRecord
 
 
 class TensorBoardLog:
-    """An observer that writes one run's event file. A context manager; closing flushes.
+    """An observer that writes one run's event file, epoch by epoch. A context manager, whose end flushes.
 
     Tags are grouped by what is measured, so that TensorBoard lays the runs of all recipes and seeds over one
     another: loss/train, loss/val, accuracy/train, accuracy/val, learning_rate, step/loss, step/accuracy.
@@ -39,7 +40,7 @@ class TensorBoardLog:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         with self._telling():
-            self._writer = SummaryWriter(str(directory))
+            self._file = EventFile(directory)
 
     def __enter__(self) -> TensorBoardLog:
         return self
@@ -48,19 +49,18 @@ class TensorBoardLog:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if error is None:
-            self.close()
+            self._flush()
         else:
             with suppress(OSError):  # the first error is the one to tell
-                self._writer.close()
+                self._file.flush()
 
-    def close(self) -> None:
-        """Write what is left; nothing can be logged after."""
+    def _flush(self) -> None:
         with self._telling():
-            self._writer.close()
+            self._file.flush()
 
     @contextmanager
     def _telling(self) -> Iterator[None]:
-        """Tell in words that the event file cannot be written; its own thread finds out, some steps later."""
+        """Tell in words that the event file cannot be written."""
         try:
             yield
         except OSError as error:
@@ -81,6 +81,7 @@ class TensorBoardLog:
             "learning_rate": record.learning_rate,
         }
         self._scalars(scalars, record.epoch)
+        self._flush()
 
     def on_tested(
         self,
@@ -108,27 +109,29 @@ class TensorBoardLog:
         cells = np.bincount(labels_N * num_classes + predicted, minlength=num_classes**2)
         matrix = cells.reshape(num_classes, num_classes)
         figure = _draw_confusion_matrix(matrix, class_names)
-        with self._telling():
-            self._writer.add_figure("confusion_matrix/test", figure, epoch, close=False)
+        self._file.add(_picture("confusion_matrix/test", figure), epoch)
         accuracy = float((predicted == labels_N).mean())
-        # SummaryWriter.add_hparams opens a second event file in a folder of its own; this keeps to one.
         found = {"accuracy/test": accuracy}
         plain = {
             key: value if isinstance(value, str | int | float | bool) else str(value)
             for key, value in settings.items()
         }
-        with self._telling():
-            for summary in hparams(plain, found):  # type: ignore[no-untyped-call]
-                self._writer.file_writer.add_summary(summary)  # type: ignore[attr-defined]
-        self._scalars({"accuracy/test": accuracy}, epoch)
+        for summary in hparams(plain, found):  # type: ignore[no-untyped-call]
+            self._file.add(summary)
+        self._scalars(found, epoch)
+        self._flush()
 
     def _scalars(self, scalars: Mapping[str, float], step: int) -> None:
-        # In one event: SummaryWriter.add_scalar writes one each.
+        """All in one event."""
         values = [Summary.Value(tag=tag, simple_value=value) for tag, value in scalars.items()]
-        with self._telling():
-            self._writer.file_writer.add_summary(  # type: ignore[attr-defined]
-                Summary(value=values), step
-            )
+        self._file.add(Summary(value=values), step)
+
+
+def _picture(tag: str, figure: Figure) -> Summary:
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()  # type: ignore[no-untyped-call]
+    pixels = np.asarray(canvas.buffer_rgba())[..., :3]  # type: ignore[no-untyped-call]
+    return image(tag, pixels, dataformats="HWC")  # type: ignore[no-untyped-call]
 
 
 def _draw_confusion_matrix(matrix_KK: NDArray[np.int64], class_names: Sequence[str]) -> Figure:
