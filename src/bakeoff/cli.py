@@ -109,25 +109,26 @@ def run(
     root = out or Path("results") / loaded.name
     console = Console()
 
-    from bakeoff.display import StudyDisplay
     from bakeoff.engines import open_engine
-    from bakeoff.running import run_study
 
     # A user's own model may lie in the current folder.
     sys.path.insert(0, str(Path.cwd()))
     try:
-        with (
-            open_engine(engine, device=device, jobs=jobs, address=address) as opened,
-            StudyDisplay(console) as display,
-        ):
-            outcome = run_study(
-                loaded,
-                root,
-                engine=opened,
-                display=display,
-                check=check,
-                on_wait=(lambda text: typer.echo(f"{text}; waiting")) if wait else None,
-            )
+        num_runs = len(loaded.recipes) * loaded.seeds
+        with open_engine(engine, device=device, jobs=jobs, address=address, num_runs=num_runs) as opened:
+            # Late: the workers have started, and load PyTorch at the same time.
+            from bakeoff.display import StudyDisplay
+            from bakeoff.running import run_study
+
+            with StudyDisplay(console) as display:
+                outcome = run_study(
+                    loaded,
+                    root,
+                    engine=opened,
+                    display=display,
+                    check=check,
+                    on_wait=(lambda text: typer.echo(f"{text}; waiting")) if wait else None,
+                )
     except KeyboardInterrupt:
         typer.echo(
             f"stopped; what is done is kept in {root}, and the same command goes on from there",

@@ -82,7 +82,6 @@ def run(
     """
     from bakeoff.data.arrays import ImageArrays
     from bakeoff.engines import open_engine
-    from bakeoff.running import run_study
 
     _refuse_inside_an_import()
     if data is not None and not isinstance(data, str | ImageArrays):
@@ -102,8 +101,13 @@ def run(
     with ExitStack() as open_things:
         options: dict[str, Any] = {"check": check, "arrays": arrays}
         options["engine"] = open_things.enter_context(
-            open_engine(engine, device=device, jobs=jobs, address=address)
+            open_engine(
+                engine, device=device, jobs=jobs, address=address, num_runs=len(study.recipes) * study.seeds
+            )
         )
+        # Late: the workers have started, and load PyTorch at the same time.
+        from bakeoff.running import run_study
+
         if progress:
             from rich.console import Console
 

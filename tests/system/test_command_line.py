@@ -173,6 +173,19 @@ def children_of(process_id: int) -> list[int]:
     return found
 
 
+def processes_of(session: int) -> list[int]:
+    stats = {path.parent.name: path for path in Path("/proc").glob("[0-9]*/stat")}
+    found = []
+    for name, path in stats.items():
+        try:
+            fields = path.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[3]) == session:
+            found.append(int(name))
+    return found
+
+
 def is_running(process_id: int) -> bool:
     """Whether a process is there and no zombie, which waits only for its parent to take note."""
     try:
@@ -218,6 +231,23 @@ def test_ctrl_c_stops_cleanly_and_the_same_words_go_on(tmp_path):
     assert "runs are done already" in done.stdout
     assert len(list(tmp_path.rglob("predictions.npz"))) == 3
     assert all(path.stat().st_mtime_ns == before for path, before in finished.items())
+
+
+@pytest.mark.parametrize("moment", ["a worker is there", "images are decoded"])
+def test_ctrl_c_before_the_first_run_is_as_clean(tmp_path, moment):
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    process = start(LONG, tmp_path)
+    if moment == "a worker is there":
+        wait_until(lambda: len(children_of(process.pid)) >= 2)
+        time.sleep(0.5)  # Python itself starts
+    else:
+        wait_until(lambda: list(tmp_path.rglob("data.json")))
+    os.killpg(process.pid, signal.SIGINT)
+    output, errors = process.communicate(timeout=30)
+    assert process.returncode == 130, output + errors
+    assert "the same command goes on" in errors
+    assert "Traceback" not in errors
+    wait_until(lambda: not any(map(is_running, processes_of(process.pid))))
 
 
 def test_a_worker_that_is_killed_costs_only_the_time_since_its_last_state(tmp_path):
@@ -266,14 +296,16 @@ def test_a_run_of_which_three_workers_died_is_given_up_and_the_rest_goes_on(tmp_
 def test_a_second_run_in_the_same_folder_says_who_holds_it_or_waits(tmp_path):
     process = start(LONG, tmp_path)
     wait_until(lambda: list(tmp_path.rglob(".lock-holder.json")))
+    waiting = start([*LONG, "--wait"], tmp_path)
     refused = bakeoff("run", *LONG, cwd=tmp_path, check=False)
     assert refused.returncode == 2
     assert f"in use by process {process.pid} on" in refused.stderr
-    waited = bakeoff("run", *LONG, "--wait", cwd=tmp_path)
-    assert "waiting" in waited.stdout
-    assert "3 of 3 runs are done already" in waited.stdout
     process.communicate()
     assert process.returncode == 0
+    output, errors = waiting.communicate()
+    assert waiting.returncode == 0, output + errors
+    assert "waiting" in output
+    assert "3 of 3 runs are done already" in output
 
 
 @pytest.mark.slow

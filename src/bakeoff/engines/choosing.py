@@ -15,7 +15,12 @@ DEVICES = ("auto", "cpu", "cuda")
 
 @contextmanager
 def open_engine(
-    name: str = "processes", *, device: str = "cpu", jobs: int | None = None, address: str | None = None
+    name: str = "processes",
+    *,
+    device: str = "cpu",
+    jobs: int | None = None,
+    address: str | None = None,
+    num_runs: int = 0,
 ) -> Iterator[Engine]:
     """An engine, until the end of the block.
 
@@ -30,6 +35,9 @@ def open_engine(
     address
         Of a Ray cluster, `HOST:PORT`, or "auto" for the one on this machine; by default a Ray of this machine
         alone is started.
+    num_runs
+        That it may be given at once: worker processes for so many start now, and load what they need while
+        the caller reads images; others start when `do` needs them.
 
     Raises
     ------
@@ -50,7 +58,13 @@ def open_engine(
     elif address is not None:
         raise BakeoffError("--address is of a Ray cluster; give --engine ray with it")
     else:
-        yield _on_this_machine(device, jobs)
+        chosen = _on_this_machine(device, jobs)
+        if not isinstance(chosen, ProcessEngine):
+            yield chosen
+            return
+        with chosen:
+            chosen.start(num_runs)
+            yield chosen
 
 
 def _on_this_machine(device: str, jobs: int | None) -> Engine:

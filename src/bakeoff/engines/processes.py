@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 from collections import Counter, deque
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
+from types import TracebackType
 
 from bakeoff.engines.tasks import Event, Job, RunFailed, RunFinished, RunRetried, Task
 from bakeoff.environment import available_cores
@@ -22,7 +25,7 @@ ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_
 
 
 class ProcessEngine:
-    """Runs on this machine.
+    """Runs on this machine. As a context manager it keeps its workers from one `do` to the next.
 
     Parameters
     ----------
@@ -34,6 +37,22 @@ class ProcessEngine:
 
     def __init__(self, num_workers: int | None = None) -> None:
         self.num_workers = num_workers or available_cores()
+        self._idle: list[_Worker] = []
+        self._keeps_workers = False
+
+    def __enter__(self) -> ProcessEngine:
+        self._keeps_workers = True
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._keeps_workers = False
+        _stop(self._idle)
+
+    def start(self, num_runs: int) -> None:
+        """Start as many workers as so many runs need: they load PyTorch while the caller reads images."""
+        self._idle += _start(min(self.num_workers, num_runs) - len(self._idle))
 
     def do(self, tasks: Sequence[Task], job: Job) -> Generator[Event, None, None]:
         """Do all tasks; give each event as it comes.
@@ -43,11 +62,11 @@ class ProcessEngine:
         """
         waiting = deque(tasks)
         deaths: Counter[Task] = Counter()
-        with _one_thread_a_process():
-            workers = [_Worker.start(job) for _ in range(min(self.num_workers, len(tasks)))]
+        self.start(len(tasks))
+        workers, self._idle = self._idle, []
         try:
-            for worker in workers:
-                worker.give(waiting.popleft())
+            for worker in workers[: len(tasks)]:
+                worker.give(waiting.popleft(), job)
             while busy := [worker for worker in workers if worker.task is not None]:
                 ready = set(wait([worker.connection for worker in busy]))
                 for worker in busy:
@@ -64,20 +83,30 @@ class ProcessEngine:
                         else:
                             yield RunFailed(event.task, event.reason, try_again=True)
                         if waiting:
-                            with _one_thread_a_process():
-                                workers.append(_Worker.start(job))
-                            workers[-1].give(waiting.popleft())
+                            workers += _start(1)
+                            workers[-1].give(waiting.popleft(), job)
                         continue
                     if isinstance(event, RunFinished | RunFailed):
                         worker.task = None
                         if waiting:
-                            worker.give(waiting.popleft())
+                            worker.give(waiting.popleft(), job)
                     yield event
         finally:
-            for worker in workers:
-                worker.process.terminate()
-            for worker in workers:
-                worker.stop()
+            if self._keeps_workers:
+                self._idle = [worker for worker in workers if worker.task is None]
+            _stop([worker for worker in workers if worker not in self._idle])
+
+
+def _start(num_workers: int) -> list[_Worker]:
+    with _one_thread_a_process(), _deaf_to_ctrl_c():
+        return [_Worker.start() for _ in range(num_workers)]
+
+
+def _stop(workers: list[_Worker]) -> None:
+    for worker in workers:
+        worker.process.terminate()
+    for worker in workers:
+        worker.stop()
 
 
 @contextmanager
@@ -95,6 +124,20 @@ def _one_thread_a_process() -> Iterator[None]:
                 os.environ[name] = value
 
 
+@contextmanager
+def _deaf_to_ctrl_c() -> Iterator[None]:
+    """Processes started inside do not hear Ctrl-C, which reaches the whole group: the driver decides."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows, where a worker ignores it as soon as it can
+        yield
+        return
+    resource_tracker.ensure_running()  # its own start would undo what follows
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 @dataclass(frozen=True)
 class _WorkerDied:
     task: Task
@@ -108,18 +151,18 @@ class _Worker:
     task: Task | None = None
 
     @classmethod
-    def start(cls, job: Job) -> _Worker:
+    def start(cls) -> _Worker:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
-        process = context.Process(target=_work, args=(theirs, job), daemon=True)
+        process = context.Process(target=_work, args=(theirs,), daemon=True)
         process.start()
         theirs.close()  # so that the worker's end of the pipe closes when the worker dies
         return cls(process, ours)
 
-    def give(self, task: Task) -> None:
+    def give(self, task: Task, job: Job) -> None:
         self.task = task
         with suppress(BrokenPipeError, ConnectionResetError):  # if it is dead, receive() tells
-            self.connection.send(task)
+            self.connection.send((task, job))
 
     def receive(self) -> Event | _WorkerDied:
         assert self.task is not None
@@ -138,11 +181,12 @@ class _Worker:
             self.process.join()
 
 
-def _work(connection: Connection, job: Job) -> None:
+def _work(connection: Connection) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Imported in the worker: the driver needs neither TensorBoard nor what it brings.
     from bakeoff.engines.worker import work
 
-    work(connection, job)
+    work(connection)
 
 
 def _exit_text(exit_code: int | None) -> str:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from bakeoff.study import Study
-from bakeoff.training.history import EpochRecord
+
+if TYPE_CHECKING:
+    # The driver starts workers before it imports PyTorch itself.
+    from bakeoff.training.history import EpochRecord
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 from functools import cache, partial
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -18,21 +17,28 @@ from bakeoff.engines.tasks import Job, Task
 from bakeoff.store import Layout
 
 
-def work(connection: Connection, job: Job) -> None:
+def work(connection: Connection) -> None:
     """Do the runs that come through the connection until it closes; tell of each step through it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the driver decides
     torch.set_num_threads(1)
-    images = partial(_open_images, job.data_directory)
+    _load_compiler()
     try:
         while True:
-            task: Task = connection.recv()
+            task: Task
+            job: Job
+            task, job = connection.recv()
             keep_in_cache(job.data_directory)
+            images = partial(_open_images, job.data_directory)
             output = FolderOutput(task, job.study, Layout(job.root))
             do_run(task, job.study, images, output, connection.send)
     except (EOFError, BrokenPipeError, ConnectionResetError):
         # The driver is gone: nobody waits for this run. Skip the interpreter's own farewell, which
         # would try to flush pipes that are gone too.
         os._exit(1)
+
+
+def _load_compiler() -> None:
+    """PyTorch's first optimizer loads its compiler, 1.3 s: here, while the driver still reads images."""
+    torch.optim.SGD([torch.zeros(1, requires_grad=True)])
 
 
 @cache

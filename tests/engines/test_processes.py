@@ -1,0 +1,54 @@
+"""Worker processes: when they start, how long they stay, and that they leave with their engine."""
+
+import multiprocessing
+
+from bakeoff.engines import ProcessEngine, open_engine
+from bakeoff.running import run_study
+from bakeoff.study import load_study
+
+STUDY = load_study("quickstart", epochs=1, seeds=1, recipes=["lenet5", "lenet5_batch_norm"])
+
+
+def workers() -> set[int]:
+    return {child.pid for child in multiprocessing.active_children()}
+
+
+def test_an_engine_starts_no_more_workers_than_runs_and_keeps_them_from_study_to_study(tmp_path):
+    before = workers()
+    with open_engine(jobs=3, num_runs=2) as engine:
+        started = workers() - before
+        assert len(started) == 2
+        for name in ("first", "second"):
+            assert len(run_study(STUDY, tmp_path / name, engine=engine, check=False).finished) == 2
+            assert workers() - before == started
+        with_more = STUDY.changed(seeds=2)
+        assert len(run_study(with_more, tmp_path / "more", engine=engine, check=False).finished) == 4
+        assert len(workers() - before) == 3
+    assert workers() == before
+
+
+def test_without_a_block_no_worker_outlives_its_study(tmp_path):
+    before = workers()
+    assert len(run_study(STUDY, tmp_path, engine=ProcessEngine(2), check=False).finished) == 2
+    assert workers() == before
+
+
+def test_a_study_that_is_stopped_leaves_no_worker_with_a_run(tmp_path):
+    before = workers()
+    with ProcessEngine(2) as engine:
+
+        class Stop:
+            """Stops the study at its first event."""
+
+            def begin(self, *_):
+                pass
+
+            decoding = audited = looked = begin
+
+            def handle(self, event):
+                raise KeyboardInterrupt
+
+        try:
+            run_study(STUDY, tmp_path, engine=engine, display=Stop(), check=False)
+        except KeyboardInterrupt:
+            assert workers() == before
