@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from captum.attr import IntegratedGradients
 from torch import nn
 
 from bakeoff.models.lenet5 import LeNet5
-from bakeoff.training.attribution import attribute_wrong_answers, cells_a_side
+from bakeoff.training.attribution import NUM_STEPS, attribute_wrong_answers, cells_a_side
 from bakeoff.training.evaluation import predict_logits
 from bakeoff.training.preprocessing import Preprocessing
 
@@ -61,6 +62,25 @@ def test_cells_of_lenet_sum_to_the_change_of_the_lead():
         missed = abs((cells * scale).sum() - change)
         assert missed <= error * np.abs(cells * scale).sum() * 1.1 + rounding
     assert 0 < np.median(found.error) < 0.05
+
+
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_captum_gives_the_same_maps(batch_norm):
+    torch.manual_seed(2)
+    model = LeNet5(10, 32, batch_norm=batch_norm)
+    images, labels = images_of(32, 70), np.arange(70) % 10
+    found, logits = attribute(model, images, labels)
+    wrong = found.image_indices
+    attributed = IntegratedGradients(model).attribute(
+        PREPROCESSING(images[wrong]).repeat(2, 1, 1, 1),
+        target=torch.from_numpy(np.concatenate([logits[wrong].argmax(axis=1), labels[wrong]])),
+        n_steps=NUM_STEPS,
+        method="gausslegendre",
+    )
+    answer, label = attributed.detach().double().sum(dim=1).numpy().reshape(2, -1, 16, 2, 16, 2)
+    expected = (answer - label).sum(axis=(2, 4))
+    scale = found.scale[:, None, None]
+    assert np.abs(found.maps - expected / scale).max() < 0.51
 
 
 def test_the_same_run_gives_the_same_bytes_whatever_images_are_right():
