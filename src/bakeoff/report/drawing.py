@@ -113,14 +113,19 @@ def finish(figure: Figure, name: str, *, alt: str, caption: str) -> ReportFigure
         See `ReportFigure`.
     """
     import matplotlib
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
 
+    # By the canvases' own methods: `savefig` draws each figure twice.
     svg, png = io.StringIO(), io.BytesIO()
     nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    figure.set_facecolor("none")
     with matplotlib.rc_context({"svg.hashsalt": name}):
-        figure.savefig(svg, format="svg", transparent=True, metadata=nothing)
+        FigureCanvasSVG(figure).print_svg(svg, metadata=nothing)  # type: ignore[no-untyped-call]
     # Constrained layout has done its work; PNG takes the same places.
     figure.set_layout_engine("none")
-    figure.savefig(png, format="png", dpi=PNG_DOTS_PER_INCH, facecolor="white", metadata={"Software": None})
+    figure.set(facecolor="white", dpi=PNG_DOTS_PER_INCH)
+    FigureCanvasAgg(figure).print_png(png, metadata={"Software": None})  # type: ignore[no-untyped-call]
     return ReportFigure(_fit_for_page(svg.getvalue(), name, alt), png.getvalue(), alt, caption)
 
 
