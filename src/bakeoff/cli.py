@@ -82,7 +82,7 @@ def run(
     set_: SetOption = None,
     open_: Annotated[bool, typer.Option("--open", help="Open the report in a browser.")] = False,
     check: Annotated[
-        bool, typer.Option("--check/--no-check", help="Look for trouble among the images first.")
+        bool, typer.Option("--check/--no-check", help="Look for trouble among the images too.")
     ] = True,
     wait: Annotated[bool, typer.Option("--wait", help="Wait if the study folder is in use.")] = False,
     engine: Annotated[str, typer.Option(metavar="processes|ray", help="Who does the runs.")] = "processes",

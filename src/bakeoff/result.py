@@ -72,7 +72,7 @@ def run(
     progress
         Show it.
     check
-        Look for duplicates, leaks and other trouble among the images first.
+        Look for duplicates, leaks and other trouble among the images too, while the first runs train.
 
     Raises
     ------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Protocol
 
@@ -43,7 +44,7 @@ class Display(Protocol):
         """While images are read."""
 
     def audited(self, audit: Audit) -> None:
-        """After the images were checked."""
+        """After the images were checked, in the midst of the first runs."""
 
     def begin(
         self, study: Study, data: ImageData, seeds: Mapping[str, int], todo: list[Task], num_workers: int
@@ -105,8 +106,8 @@ def run_study(
         If another process works in the folder, this is told so and the study waits; without it, the folder is
         refused.
     check
-        Look for duplicates, leaks and other trouble among the images first; what is found is shown, stored
-        and reported, and stops nothing.
+        Look for duplicates, leaks and other trouble among the images while the first runs train; what is
+        found is shown, stored and reported, and stops nothing.
     arrays
         The images themselves, where the study's source is `arrays`.
 
@@ -127,14 +128,17 @@ def run_study(
     check_folder(root)
     with lock_folder(root, on_wait=on_wait):
         layout = prepare_folder(root, study, data, describe_environment(engine.num_workers, engine.device))
-        if check and stored_audit(layout, data.fingerprint) is None:
-            audit = audit_source(study.data, data)
-            save_audit(layout, audit.to_dict())
-            if display:
-                display.audited(audit)
+
+        @cache
+        def check_images() -> None:
+            if check and stored_audit(layout, data.fingerprint) is None:
+                audit = audit_source(study.data, data)
+                save_audit(layout, audit.to_dict())
+                if display:
+                    display.audited(audit)
 
         def do_round(seeds: Mapping[str, int]) -> Outcome:
-            return _run_all(study, seeds, layout, data, engine, display)
+            return _run_all(study, seeds, layout, data, engine, display, check_images)
 
         if study.until == "all_seeds":
             return do_round(dict.fromkeys(study.recipes, study.seeds))
@@ -157,6 +161,7 @@ def _run_all(
     data: ImageData,
     engine: Engine,
     display: Display | None,
+    check_images: Callable[[], None],
 ) -> Outcome:
     todo, taken_up, failed = _sort_tasks(study, seeds, data, layout)
     if display:
@@ -180,9 +185,12 @@ def _run_all(
         try:
             for event in events:
                 take(event)
+                # While the first runs train: no core waits, and what the runs tell waits in their pipes.
+                check_images()
         finally:
             events.close()
         check_still_there(layout)
+    check_images()
     for runs in (taken_up, finished):
         for task in runs.copy():
             if run_state(layout, task.recipe, task.seed, task.identity) != "finished":

@@ -2,6 +2,8 @@
 
 import multiprocessing
 
+import pytest
+
 from bakeoff.engines import ProcessEngine, open_engine
 from bakeoff.running import run_study
 from bakeoff.study import load_study
@@ -27,28 +29,52 @@ def test_an_engine_starts_no_more_workers_than_runs_and_keeps_them_from_study_to
     assert workers() == before
 
 
+class Told:
+    """Keeps the names of what a display is told, and may stop the study."""
+
+    def __init__(self, stop_at=None):
+        self.names, self.stop_at = [], stop_at
+
+    def tell(self, name):
+        self.names.append(name)
+        if name == self.stop_at:
+            raise KeyboardInterrupt
+
+    def begin(self, *_):
+        self.tell("begin")
+
+    def audited(self, audit):
+        self.tell("audited")
+
+    def handle(self, event):
+        self.tell(type(event).__name__)
+
+    def decoding(self, *_):
+        pass
+
+
+def test_images_are_checked_once_while_the_first_runs_train(tmp_path):
+    told = Told()
+    run_study(STUDY.changed(seeds=2), tmp_path, display=told)
+    assert told.names[:3] == ["begin", "RunStarted", "audited"]
+    assert told.names.count("audited") == 1
+    (audit,) = tmp_path.glob("audit.json")
+    audit.unlink()
+    told = Told()
+    run_study(STUDY.changed(seeds=2), tmp_path, display=told)  # nothing is left to train
+    assert told.names == ["begin", "audited"]
+
+
 def test_without_a_block_no_worker_outlives_its_study(tmp_path):
     before = workers()
     assert len(run_study(STUDY, tmp_path, engine=ProcessEngine(2), check=False).finished) == 2
     assert workers() == before
 
 
-def test_a_study_that_is_stopped_leaves_no_worker_with_a_run(tmp_path):
+@pytest.mark.parametrize("moment", ["RunStarted", "audited", "EpochDone"])
+def test_a_study_that_is_stopped_leaves_no_worker_with_a_run(tmp_path, moment):
     before = workers()
     with ProcessEngine(2) as engine:
-
-        class Stop:
-            """Stops the study at its first event."""
-
-            def begin(self, *_):
-                pass
-
-            decoding = audited = looked = begin
-
-            def handle(self, event):
-                raise KeyboardInterrupt
-
-        try:
-            run_study(STUDY, tmp_path, engine=engine, display=Stop(), check=False)
-        except KeyboardInterrupt:
-            assert workers() == before
+        with pytest.raises(KeyboardInterrupt):
+            run_study(STUDY, tmp_path, engine=engine, display=Told(stop_at=moment))
+        assert workers() == before
