@@ -118,6 +118,7 @@ def run(
         with open_engine(engine, device=device, jobs=jobs, address=address, num_runs=num_runs) as opened:
             # Late: the workers have started, and load PyTorch at the same time.
             from bakeoff.display import StudyDisplay
+            from bakeoff.report import load as load_report
             from bakeoff.running import run_study
 
             with StudyDisplay(console) as display:
@@ -128,6 +129,7 @@ def run(
                     display=display,
                     check=check,
                     on_wait=(lambda text: typer.echo(f"{text}; waiting")) if wait else None,
+                    when_idle=load_report,
                 )
     except KeyboardInterrupt:
         typer.echo(

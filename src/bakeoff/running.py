@@ -87,6 +87,7 @@ def run_study(
     on_wait: Callable[[str], None] | None = None,
     check: bool = True,
     arrays: ImageArrays | None = None,
+    when_idle: Callable[[], None] = lambda: None,
 ) -> Outcome:
     """Train every recipe with every seed that the study folder does not hold yet.
 
@@ -110,6 +111,8 @@ def run_study(
         found is shown, stored and reported, and stops nothing.
     arrays
         The images themselves, where the study's source is `arrays`.
+    when_idle
+        Called when fewer runs are left than go on at once: this process may use a core that nothing needs.
 
     Raises
     ------
@@ -138,7 +141,7 @@ def run_study(
                     display.audited(audit)
 
         def do_round(seeds: Mapping[str, int]) -> Outcome:
-            return _run_all(study, seeds, layout, data, engine, display, check_images)
+            return _run_all(study, seeds, layout, data, engine, display, check_images, when_idle)
 
         if study.until == "all_seeds":
             return do_round(dict.fromkeys(study.recipes, study.seeds))
@@ -162,6 +165,7 @@ def _run_all(
     engine: Engine,
     display: Display | None,
     check_images: Callable[[], None],
+    when_idle: Callable[[], None],
 ) -> Outcome:
     todo, taken_up, failed = _sort_tasks(study, seeds, data, layout)
     if display:
@@ -187,6 +191,8 @@ def _run_all(
                 take(event)
                 # While the first runs train: no core waits, and what the runs tell waits in their pipes.
                 check_images()
+                if isinstance(event, RunFinished) and len(todo) - len(finished) < engine.num_workers:
+                    when_idle()
         finally:
             events.close()
         check_still_there(layout)
