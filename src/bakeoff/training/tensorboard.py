@@ -149,5 +149,7 @@ def _draw_confusion_matrix(matrix_KK: NDArray[np.int64], class_names: Sequence[s
     if num_classes <= 20:
         for row, column in np.ndindex(num_classes, num_classes):
             colour = "white" if shares[row, column] > 0.5 else "black"
-            axes.text(column, row, str(matrix_KK[row, column]), ha="center", va="center", color=colour)
+            text = str(matrix_KK[row, column])
+            number = axes.text(column, row, text, ha="center", va="center", color=colour)
+            number.set_in_layout(False)  # it lies inside of the axes, and to measure it takes long
     return figure
