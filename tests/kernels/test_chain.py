@@ -134,6 +134,16 @@ def test_frozen_layers_get_no_gradient_and_the_others_theirs(implementation, fro
     assert_alike(gradients(KernelSequential), gradients(nn.Sequential))
 
 
+@pytest.mark.parametrize("norm", [False, True], ids=["plain", "norm"])
+def test_the_gradient_of_the_inputs_alone_is_that_beside_others(implementation, norm):
+    model, inputs = KernelSequential(*net(norm)), batch().requires_grad_()
+    found = []
+    for trained in (True, False):
+        model.requires_grad_(trained)
+        found += torch.autograd.grad(model(inputs).square().sum(), inputs)
+    assert torch.equal(*found)
+
+
 def test_hooks_on_layers_and_containers_are_called_in_the_midst_of_a_chain(implementation):
     layers = net()
     model = KernelSequential(nn.Sequential(*layers[:6]), KernelSequential(*layers[6:]))

@@ -94,6 +94,14 @@ def test_the_same_run_gives_the_same_bytes_whatever_images_are_right():
     assert not model.training
 
 
+def test_what_was_trained_can_still_be():
+    model = LeNet5(10, 32)
+    model.features[0].weight.requires_grad_(False)
+    before = [parameter.requires_grad for parameter in model.parameters()]
+    attribute(model, images_of(32), np.zeros(40, np.int64))
+    assert [parameter.requires_grad for parameter in model.parameters()] == before
+
+
 def test_a_run_without_a_wrong_answer_has_no_map():
     model, images = LeNet5(10, 32), images_of(32, 5)
     labels = predict_logits(model, images, PREPROCESSING).argmax(axis=1)

@@ -147,6 +147,8 @@ static void spread_gradient(const float* activations, int64_t row, float* to, in
     }
 }
 
+// Gradients of the input, or of weights and bias, may be null as in plain.hpp.
+//
 // Batch norm spreads the gradient over all pixels: everything here is dense. Each group's gradient before ReLU is made
 // in lane layout, with the border that the input's gradient needs, a convolution with the turned kernel.
 static void backward_norm(const Sizes& s, const float* input, const float* weight, const float* scale, bool training,
@@ -213,17 +215,20 @@ static void backward_norm(const Sizes& s, const float* input, const float* weigh
         auto value = [&](int64_t y, int64_t x, int64_t i, int64_t) {
             return load(before_relu + ((y + border) * width + x + border) * pixel + i);
         };
-        add_channel_sums(s.conv_height, s.conv_width, channels, part.images, value, of_bias);
-        transpose_group<false>(part, 0, by_image, true, channels, s.conv_height, s.conv_width, border, before_relu);
-        for (int64_t lane = 0; lane < part.images; ++lane) {
-            int64_t image = group * LANES + lane;
-            add_dense_weight_gradient(s, by_image + lane * s.conv_size, image_rows(s, input, image, copy), chunks, weight_sums);
+        if (weight_gradient) {
+            add_channel_sums(s.conv_height, s.conv_width, channels, part.images, value, of_bias);
+            transpose_group<false>(part, 0, by_image, true, channels, s.conv_height, s.conv_width, border, before_relu);
+            for (int64_t lane = 0; lane < part.images; ++lane) {
+                int64_t image = group * LANES + lane;
+                add_dense_weight_gradient(s, by_image + lane * s.conv_size, image_rows(s, input, image, copy), chunks, weight_sums);
+            }
         }
         if (!input_gradient) continue;
         convolve(before_relu, width, border, border + s.conv_height, channels, s.kernel, packed, nullptr, s.channels, 0,
                  s.height, false, moved);
         transpose_group<false>(s, group, input_gradient, s.input_last, s.channels, s.height, s.width, 0, moved);
     }
+    if (!weight_gradient) return;
     for (int64_t c = 0; c < channels; ++c) bias_gradient[c] = float(of_bias[c]);
     unpack_weight_gradient(s, chunks, weight_sums, weight_gradient);
 }

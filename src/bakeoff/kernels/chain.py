@@ -73,7 +73,8 @@ class _Chain(torch.autograd.Function):
         if torch.is_grad_enabled():  # the gradient shall have a gradient itself
             return None, None, None, *_reference_gradients(ctx, parameters, values, gradient)
         # Nothing before the first that is asked for needs to be gone back through.
-        needed = [of_inputs, *map(any, _split(of_parameters, ctx.counts))]
+        needs_parameters = [any(own) for own in _split(of_parameters, ctx.counts)]
+        needed = [of_inputs, *needs_parameters]
         found: list[Tensor | None] = []
         current: Tensor | None = gradient
         for index in reversed(range(len(ctx.operations))):
@@ -82,7 +83,13 @@ class _Chain(torch.autograd.Function):
                 continue
             inputs, *kept = values[index]
             current, own = ctx.operations[index].backward(
-                ctx.library, inputs, parameters[index], kept, current, any(needed[: index + 1])
+                ctx.library,
+                inputs,
+                parameters[index],
+                kept,
+                current,
+                any(needed[: index + 1]),
+                needs_parameters[index],
             )
             found[:0] = own
         return None, None, None, current, *found

@@ -50,12 +50,14 @@ class ConvPool:
         kept: Kept,
         gradient: Tensor,
         needs_inputs: bool,
+        needs_parameters: bool,
     ) -> tuple[Tensor | None, tuple[Tensor | None, ...]]:
         weight, bias = parameters
         images, weight, shape = _describe(inputs, weight, self.padding)
         gradient, shape.gradient_last = _dense(gradient)
         of_images = torch.empty_like(images) if needs_inputs else None
-        of_weight, of_bias = torch.empty_like(weight), _floats(len(weight))
+        of_weight = torch.empty_like(weight) if needs_parameters else None
+        of_bias = _floats(shape.out_channels) if needs_parameters else None
         library.call("backward", shape, images, weight, gradient, *kept, of_images, of_weight, of_bias)
         return of_images, (of_weight, of_bias if bias is not None else None)
 
@@ -125,12 +127,14 @@ class ConvNormPool:
         kept: Kept,
         gradient: Tensor,
         needs_inputs: bool,
+        needs_parameters: bool,
     ) -> tuple[Tensor | None, tuple[Tensor | None, ...]]:
         weight, bias, scale, _ = parameters
         images, weight, shape = _describe(inputs, weight, self.padding)
         gradient, shape.gradient_last = _dense(gradient)
         of_images = torch.empty_like(images) if needs_inputs else None
-        of_weight, (of_bias, of_scale, of_shift) = torch.empty_like(weight), _floats(3, len(weight))
+        of_weight = torch.empty_like(weight) if needs_parameters else None
+        of_bias, of_scale, of_shift = _floats(3, shape.out_channels)
         library.call(
             "backward_norm",
             shape,
@@ -146,7 +150,8 @@ class ConvNormPool:
             of_scale,
             of_shift,
         )
-        return of_images, (of_weight, of_bias if bias is not None else None, of_scale, of_shift)
+        of_bias = of_bias if needs_parameters and bias is not None else None
+        return of_images, (of_weight, of_bias, of_scale, of_shift)
 
     def reference(self, inputs: Tensor, parameters: Parameters, kept: Kept) -> Tensor:
         *convolution, scale, shift = parameters

@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from bakeoff.errors import BakeoffError, shorten
 from bakeoff.kernels.building import instruction_sets, library_path, source_digest
@@ -71,7 +72,7 @@ class Library:
     instruction_set: str
     functions: ctypes.CDLL
 
-    def call(self, name: str, *arguments: Shape | torch.Tensor | float | None) -> None:
+    def call(self, name: str, *arguments: Shape | Tensor | float | None) -> None:
         """Call a function; a tensor or a shape is passed as its address, None as a null pointer.
 
         Raises
@@ -79,7 +80,7 @@ class Library:
         MemoryError
             If there is no memory for it.
         """
-        plain = [value.data_ptr() if isinstance(value, torch.Tensor) else value for value in arguments]
+        plain = [value.data_ptr() if isinstance(value, Tensor) else value for value in arguments]
         if getattr(self.functions, f"bakeoff_{name}")(*plain):
             raise MemoryError(f"no memory for the kernel {name}")
 

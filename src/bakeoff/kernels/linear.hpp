@@ -90,7 +90,7 @@ static void linear_forward(int64_t rows, int64_t inputs, int64_t outputs, bool w
     multiply(rows, outputs, inputs, {input, inputs, 1}, transposed, columns, bias, with_relu, output);
 }
 
-// `output` is that of a layer with ReLU, else null.
+// `output` is that of a layer with ReLU, else null; gradients that are null are not wanted.
 static void linear_backward(int64_t rows, int64_t inputs, int64_t outputs, const float* input, const float* weight,
                             const float* output, const float* gradient, float* input_gradient, float* weight_gradient,
                             float* bias_gradient) {
@@ -104,8 +104,9 @@ static void linear_backward(int64_t rows, int64_t inputs, int64_t outputs, const
         add_column_sums(rows, outputs, [=](int64_t i, int64_t) { return gradient[i]; }, sums);
         for (int64_t out = 0; out < outputs; ++out) bias_gradient[out] = float(sums[out]);
     }
-    multiply(outputs, inputs, rows, {gradient, 1, outputs}, with_whole_vectors(input, rows, inputs, images_buffer),
-             padded(inputs), nullptr, false, weight_gradient);
+    if (weight_gradient)
+        multiply(outputs, inputs, rows, {gradient, 1, outputs}, with_whole_vectors(input, rows, inputs, images_buffer),
+                 padded(inputs), nullptr, false, weight_gradient);
     if (input_gradient)
         multiply(rows, inputs, outputs, {gradient, outputs, 1}, with_whole_vectors(weight, outputs, inputs, weights_buffer),
                  padded(inputs), nullptr, false, input_gradient);

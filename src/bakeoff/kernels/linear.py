@@ -34,6 +34,7 @@ class Flatten:
         kept: Kept,
         gradient: Tensor,
         needs_inputs: bool,
+        needs_parameters: bool,
     ) -> tuple[Tensor | None, tuple[Tensor | None, ...]]:
         return gradient.reshape(inputs.shape), ()
 
@@ -61,7 +62,7 @@ class Linear:
     def output_shape(self, shape: tuple[int, ...], parameters: Parameters) -> tuple[int, ...]:
         weight = parameters[0]
         assert weight is not None
-        return shape[0], len(weight)
+        return shape[0], weight.shape[0]
 
     def forward(
         self, library: Library, inputs: Tensor, parameters: Parameters, keep: bool
@@ -70,17 +71,20 @@ class Linear:
         rows, weight, bias, *scale_and_shift = map(_contiguous, (inputs, *parameters))
         assert rows is not None
         assert weight is not None
-        values = torch.empty((len(rows), len(weight)), dtype=torch.float32)
-        sizes = len(rows), *weight.t().shape
-        library.call("linear_forward", *sizes, self.relu, rows, weight, bias, values)
+        (num_rows, num_inputs), num_outputs = rows.shape, weight.shape[0]
+        values = torch.empty((num_rows, num_outputs), dtype=torch.float32)
+        library.call(
+            "linear_forward", num_rows, num_inputs, num_outputs, self.relu, rows, weight, bias, values
+        )
         norm = self.norm
         if norm is None:
             return values, (values,)
         normalised = torch.empty_like(values)
-        statistics = torch.empty((3, len(weight)), dtype=torch.float32)
+        statistics = torch.empty((3, num_outputs), dtype=torch.float32)
         library.call(
             "rows_norm_forward",
-            *values.shape,
+            num_rows,
+            num_outputs,
             values,
             *scale_and_shift,
             norm.running_mean,
@@ -102,6 +106,7 @@ class Linear:
         kept: Kept,
         gradient: Tensor,
         needs_inputs: bool,
+        needs_parameters: bool,
     ) -> tuple[Tensor | None, tuple[Tensor | None, ...]]:
         rows, weight, bias, *scale_and_shift = map(_contiguous, (inputs, *parameters))
         assert rows is not None
@@ -125,12 +130,12 @@ class Linear:
             )
             gradient = of_values
         of_inputs = torch.empty_like(rows) if needs_inputs else None
-        of_weight = torch.empty_like(weight)
-        of_bias = None if bias is None else torch.empty_like(bias)
+        of_weight = torch.empty_like(weight) if needs_parameters else None
+        of_bias = torch.empty_like(bias) if needs_parameters and bias is not None else None
         library.call(
             "linear_backward",
-            len(rows),
-            *weight.t().shape,
+            *rows.shape,
+            weight.shape[0],
             rows,
             weight,
             values if self.relu else None,

@@ -38,8 +38,9 @@ class Operation(Protocol):
         kept: Kept,
         gradient: Tensor,
         needs_inputs: bool,
+        needs_parameters: bool,
     ) -> tuple[Tensor | None, tuple[Tensor | None, ...]]:
-        """Gradients of the inputs (None unless needed) and of each parameter."""
+        """Gradients of the inputs and of each parameter; those that are not needed may be None."""
 
     def reference(self, inputs: Tensor, parameters: Parameters, kept: Kept) -> Any:
         """The output by PyTorch's operations, which can be differentiated again; moves no statistics."""

@@ -185,6 +185,7 @@ static void add_patches(const Sizes& s, const float* patches, int64_t step, floa
         }
 }
 
+// The gradient of the input, or those of the weights and the bias, may be null: not wanted.
 static void backward(const Sizes& s, const float* input, const float* weight, const float* gradient,
                      const Code* winners, float* input_gradient, float* weight_gradient, float* bias_gradient) {
     int64_t chunks = (s.kernel * s.channels + LANES - 1) / LANES, list_size = s.pooled_size + LANES;  // whole vectors
@@ -215,6 +216,7 @@ static void backward(const Sizes& s, const float* input, const float* weight, co
         for (int64_t i = 0; i < images; ++i) {
             Winners list = list_of(i);
             list_winners(s, first + i, gradient, winners, windows, patches, list);
+            if (!weight_gradient) continue;
             add_bias_sums(s, list.gradient, bias_sums);
             add_weight_gradient(s, patches, list, image_rows(s, input, first + i, copy), chunks, copies, sums);
         }
@@ -230,6 +232,7 @@ static void backward(const Sizes& s, const float* input, const float* weight, co
             copy_image<false>(s, input_gradient + (first + i) * s.channels * s.height * s.width, moved);
         }
     }
+    if (!weight_gradient) return;
     for (int64_t co = 0; co < s.out_channels; ++co) {
         double sum = 0;
         for (int64_t i = co; i < s.out_channels * WIDTH; i += s.out_channels) sum += bias_sums[i];

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
@@ -41,7 +41,8 @@ def run_layers(layers: Iterable[nn.Module], inputs: Tensor) -> Tensor:
         for layer in layers:
             inputs = layer(inputs)
         return inputs
-    flat = list(_without_containers(layers))
+    flat: list[nn.Module] = []
+    _add_without_containers(layers, flat)
     index = 0
     while index < len(flat):
         chain, end = find_chain(flat, index, inputs.shape) if _is_plain(inputs) else ([], index)
@@ -54,13 +55,13 @@ def run_layers(layers: Iterable[nn.Module], inputs: Tensor) -> Tensor:
     return inputs
 
 
-def _without_containers(layers: Iterable[nn.Module]) -> Iterator[nn.Module]:
-    """The layers, and those inside of sequences whose call nothing waits for."""
+def _add_without_containers(layers: Iterable[nn.Module], flat: list[nn.Module]) -> None:
+    """Add the layers, and those inside of sequences whose call nothing waits for."""
     for layer in layers:
-        if isinstance(layer, nn.Sequential) and type(layer) in CONTAINERS and not is_watched(layer):
-            yield from _without_containers(layer._modules.values())
+        if type(layer) in CONTAINERS and not is_watched(layer):
+            _add_without_containers(layer._modules.values(), flat)  # type: ignore[arg-type]
         else:
-            yield layer
+            flat.append(layer)
 
 
 def _are_operations_changed() -> bool:

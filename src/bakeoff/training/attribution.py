@@ -5,6 +5,8 @@ M. Sundararajan, A. Taly, Q. Yan: Axiomatic attribution for deep networks, ICML 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -127,7 +129,8 @@ def _attribute(
     answers, labels = (
         torch.from_numpy(classes).to(device).repeat(NUM_STEPS)[:, None] for classes in (answers_N, labels_N)
     )
-    logits: Tensor = model(faded)
+    with _frozen(model):
+        logits: Tensor = model(faded)
     lead = logits.gather(1, answers) - logits.gather(1, labels)
     (gradient,) = torch.autograd.grad(lead.sum(), faded)
     # Channels last, as the kernels leave it: no copy.
@@ -138,6 +141,19 @@ def _attribute(
     overlap = _overlap(pixels_NHW.shape[1])
     maps: NDArray[np.float64] = overlap @ pixels_NHW @ overlap.T
     return maps
+
+
+@contextmanager
+def _frozen(model: nn.Module) -> Iterator[None]:
+    """What the model computes inside has no gradients of its weights, which would only cost time."""
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    for parameter in trained:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in trained:
+            parameter.requires_grad_()
 
 
 def _baseline_logits(model: nn.Module, image_size: int) -> NDArray[np.float32]:
