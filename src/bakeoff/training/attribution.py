@@ -122,8 +122,9 @@ def _attribute(
     """Maps [N, num_cells, num_cells]."""
     device = images_NCHW.device
     points, weights = np.polynomial.legendre.leggauss(NUM_STEPS)  # on -1..1
-    shares_S = torch.from_numpy((points + 1) / 2).float().to(device)
-    weights_S = torch.from_numpy(weights / 2).float().to(device)
+    shares_S, weights_S = (
+        torch.from_numpy(values).to(device, images_NCHW.dtype) for values in ((points + 1) / 2, weights / 2)
+    )
     # From the baseline, which is 0, to the image: [S * N, C, H, W].
     faded = (shares_S[:, None, None, None, None] * images_NCHW).flatten(0, 1).requires_grad_()
     answers, labels = (
