@@ -61,10 +61,15 @@ static void list_winners(const Sizes& s, int64_t image, const float* gradient, c
     const float* from = gradient;
     if (!s.gradient_last || image + 1 == s.images) from = list.gradient;  // whole vectors are read
     if (s.gradient_last && image + 1 == s.images) std::memcpy(list.gradient, gradient, size_t(s.pooled_size) * 4);
-    if (!s.gradient_last)
-        for (int64_t c = 0; c < s.out_channels; ++c)
-            for (int64_t window = 0; window < count; ++window)
-                list.gradient[window * s.out_channels + c] = gradient[c * count + window];
+    int64_t c = 0;
+    for (; !s.gradient_last && c + LANES <= s.out_channels; c += LANES) {
+        float* planes[LANES];
+        for (int plane = 0; plane < LANES; ++plane) planes[plane] = const_cast<float*>(gradient) + (c + plane) * count;
+        transpose_run<true>(planes, list.gradient + c, s.out_channels, count, LANES);
+    }
+    for (; !s.gradient_last && c < s.out_channels; ++c)
+        for (int64_t window = 0; window < count; ++window)
+            list.gradient[window * s.out_channels + c] = gradient[c * count + window];
     for (int64_t i = 0; i < s.pooled_size; i += WIDTH) {
         Integers code = load_codes(codes + i), place = code & 3;
         store(list.gradient + i, (code & 4) != 0 ? Vector{} : load(from + i));

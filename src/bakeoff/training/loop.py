@@ -30,7 +30,7 @@ from bakeoff.training.randomness import Stream, generator, torch_seed
 from bakeoff.training.resuming import StateSaver, StateStore, TrainingState
 from bakeoff.training.stepping import Stepper
 
-TRAINING_VERSION = 3
+TRAINING_VERSION = 4
 """Raise it with any change that alters the results of a run: it is part of each run's identity."""
 
 
