@@ -84,23 +84,19 @@ def wrap_training(profile: Profile) -> None:
     profile.wrap(loop.Augmentation, "pixels", "gather and standardise")
     profile.wrap(loop.Augmentation, "tensors", "gather and standardise")
     profile.wrap(torch.Tensor, "backward", "backward")
+    profile.wrap(loop.Stepper, "step", "optimizer")
+    profile.wrap(loop.Stepper, "zero_grad", "optimizer")
     profile.wrap(TensorBoardLog, "on_step", "TensorBoard")
     profile.wrap(TensorBoardLog, "on_epoch", "TensorBoard")
     profile.wrap(TensorBoardLog, "on_tested", "TensorBoard")
-    build_model, build_optimizer = loop.build_model, loop.build_optimizer
+    build_model = loop.build_model
 
     def build_timed_model(*arguments: Any, **options: Any) -> torch.nn.Module:
         model = build_model(*arguments, **options)
         profile.wrap(model, "forward", "forward", within=steps)
         return model
 
-    def build_timed_optimizer(*arguments: Any) -> torch.optim.Optimizer:
-        optimizer = build_optimizer(*arguments)
-        profile.wrap(optimizer, "step", "optimizer")
-        profile.wrap(optimizer, "zero_grad", "optimizer")
-        return optimizer
-
-    loop.build_model, loop.build_optimizer = build_timed_model, build_timed_optimizer
+    loop.build_model = build_timed_model
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ seeds, and all images once, 3 and 10 times (links to the same files, all three s
 the images, which looks for just such copies. The smallest is measured before and after each of the others,
 and its median taken.
 
-What a study costs once (start, decoding, check) is given apart and is part of the whole. "Each further" is
+What a study costs once (start, decoding) is given apart and is part of the whole. "Each further" is
 what the step from the size before cost, divided by the runs or images it added: nothing that is paid once is
 in it, so it is what has to be flat.
 """
@@ -82,7 +82,7 @@ def say(of: str, unit: str, scale: float, found: dict[int, Found]) -> None:
     further: dict[str, list[float]] = {"seconds": [], "processor": []}
     before: tuple[int, Found] | None = None
     for number, one in found.items():
-        parts = [one["decoding"] + one["check"], one["training"], one["report"]]
+        parts = [one["decoding"], one["training"], one["report"]]
         cells = [one["seconds"], *parts, one["seconds"] - sum(parts), one["processor"]]
         cells += [scale * one[key] / number for key in (*further, "epochs_seconds")]
         words = [f"{cell:.2f}" for cell in cells[:6]] + [f"{cell:.3f}" for cell in cells[6:]]

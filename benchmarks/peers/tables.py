@@ -148,11 +148,11 @@ def stages_table(runs: Sequence[Mapping[str, float]]) -> str:
     lines = [
         "`bakeoff run`, wall seconds; memory in MiB",
         "",
-        "| study | all | decoding | check | training | report | processor | all epochs | worker | driver |",
-        "| --- " * 10 + "|",
+        "| study | all | decoding | training | report | processor | all epochs | worker | driver |",
+        "| --- " * 9 + "|",
     ]
     for run in runs:
-        parts = ("seconds", "decoding", "check", "training", "report", "processor", "epochs_seconds")
+        parts = ("seconds", "decoding", "training", "report", "processor", "epochs_seconds")
         cells = [f"{run['recipes']} x {run['seeds']} x {run['epochs']} epochs"]
         cells += [f"{run[part]:.1f}" for part in parts]
         cells += [f"{run[part]:.0f}" for part in ("peak_worker", "peak_driver")]

@@ -26,9 +26,9 @@ def whole_study(
     -------
     dict
         `seconds` of wall time; of these `decoding` (with the start of Python and the check of the models),
-        `check` (of the images), `training` (until the last run's results) and `report`, by the times of the
-        study folder's files; `processor` seconds of all processes; `epochs_seconds`, the sum over all runs
-        of the epochs' training and validation, as history.csv has it, and `epoch`, their median;
+        `training` (until the last run's results; the images are checked meanwhile) and `report`, by the times
+        of the study folder's files; `processor` seconds of all processes; `epochs_seconds`, the sum over all
+        runs of the epochs' training and validation, as history.csv has it, and `epoch`, their median;
         `peak_worker` and `peak_driver`, MiB.
     """
     with tempfile.TemporaryDirectory(prefix="peers-") as scratch:
@@ -49,14 +49,9 @@ def whole_study(
             raise RuntimeError("bakeoff run failed; its message is above")
         seconds, after = time.perf_counter() - start, os.times()
         watching.join()
-        decoded, checked, trained, reported = (
+        decoded, trained, reported = (
             max(path.stat().st_mtime for path in root.glob(pattern)) - start_of_files
-            for pattern in (
-                "data.json",
-                "audit.json" if check else "data.json",
-                "runs/*/*/predictions.npz",
-                "report/index.html",
-            )
+            for pattern in ("data.json", "runs/*/*/predictions.npz", "report/index.html")
         )
         epochs_seconds = [
             float(row["seconds"])
@@ -71,8 +66,7 @@ def whole_study(
         "seconds": seconds,
         "processor": sum(children),
         "decoding": decoded,
-        "check": checked - decoded,
-        "training": trained - checked,
+        "training": trained - decoded,
         "report": reported - trained,
         "epochs_seconds": sum(epochs_seconds),
         "epoch": statistics.median(epochs_seconds),
