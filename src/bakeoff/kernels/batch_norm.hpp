@@ -29,7 +29,7 @@ static void forward_norm(const Sizes& s, const float* input, const float* weight
                          bool training, float* statistics, float* output, float* activations, Code* winners) {
     int64_t channels = s.out_channels, pixel = channels * LANES, size = s.conv_size * LANES;
     float* packed = pack_weights(s, weight, false, weights_buffer.get(s.taps * channels));
-    float* images = images_buffer.zeros(s.padded_size * LANES);
+    float* images = lanes_for_images(s);
     float* one_group = activations ? nullptr : conv_buffer.get(size);
     float* pooled = pooled_buffer.get(s.pooled_size * LANES);
     auto* sums = reinterpret_cast<double*>(sums_buffer.zeros(2 * 4 * channels));  // mean and squares, of group and batch

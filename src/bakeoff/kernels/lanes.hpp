@@ -172,6 +172,10 @@ static void codes_to_images(const Sizes& s, int64_t group, const Code* lanes, Co
         for (int lane = 0; lane < s.lanes_used(group); ++lane) images[lane * s.pooled_size + i] = lanes[i * LANES + lane];
 }
 
+// Memory for a group of images; a border around them stays zero.
+static float* lanes_for_images(const Sizes& s) {
+    return s.padding ? images_buffer.zeros(s.padded_size * LANES) : images_buffer.get(s.padded_size * LANES);
+}
 static float* input_to_lanes(const Sizes& s, int64_t group, const float* input, float* lanes) {
     transpose_group<true>(s, group, const_cast<float*>(input), s.input_last, s.channels, s.height, s.width, s.padding, lanes);
     return lanes;

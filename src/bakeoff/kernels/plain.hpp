@@ -8,7 +8,7 @@
 static void forward(const Sizes& s, const float* input, const float* weight, const float* bias, float* output,
                     Code* winners) {
     float* packed = pack_weights(s, weight, false, weights_buffer.get(s.taps * s.out_channels));
-    float* images = images_buffer.zeros(s.padded_size * LANES);  // the border stays zero
+    float* images = lanes_for_images(s);
     float* rows = conv_buffer.get(2 * s.conv_width * s.out_channels * LANES);
     float* pooled = pooled_buffer.get(s.pooled_size * LANES);
     Code* won = winners_buffer.codes(s.pooled_size * LANES);
