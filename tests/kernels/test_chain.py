@@ -175,6 +175,29 @@ def test_what_a_chain_does_not_take_in_the_middle_is_called(implementation):
     )
 
 
+@pytest.mark.parametrize(
+    "layers",
+    [
+        [nn.Conv2d(3, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.LeakyReLU(inplace=True)],
+        [nn.Flatten(), nn.LeakyReLU(inplace=True)],
+        [nn.Flatten(), nn.Linear(3 * 16 * 16, 4), nn.Flatten(), nn.Dropout(), nn.LeakyReLU(inplace=True)],
+        [nn.Flatten(), nn.Linear(3 * 16 * 16, 4), nn.ReLU(inplace=True), nn.Linear(4, 2)],
+    ],
+)
+def test_outputs_can_be_changed_in_place(implementation, layers):
+    """What PyTorch does not need for the backward pass, a chain does not either."""
+    found = []
+    for container in (KernelSequential, nn.Sequential):
+        model = container(*copy.deepcopy(layers)).eval()
+        inputs = batch().requires_grad_()
+        output = model(inputs * 1)
+        if type(layers[-1]) is nn.Linear:  # the gradient of the others needs what they gave
+            output.mul_(2)
+        output.square().sum().backward()
+        found.append({"output": output.detach(), "inputs": inputs.grad})
+    assert_alike(*found)
+
+
 @pytest.mark.parametrize("shape", [(4, 7), (4, 2, 6), (6,)])
 def test_inputs_of_linear_layers_that_a_chain_does_not_take_are_pytorchs(implementation, shape):
     layers = [nn.Linear(6, 3), nn.ReLU()]

@@ -78,7 +78,7 @@ class Linear:
         )
         norm = self.norm
         if norm is None:
-            return values, (values,)
+            return values, (values,) if self.relu else ()
         normalised = torch.empty_like(values)
         statistics = torch.empty((3, num_outputs), dtype=torch.float32)
         library.call(
@@ -112,7 +112,7 @@ class Linear:
         assert rows is not None
         assert weight is not None
         gradient = gradient.contiguous()
-        values, *statistics = kept
+        values, *statistics = kept or (None,)
         of_norm: tuple[Tensor, ...] = ()
         if self.norm is not None:
             of_values = torch.empty_like(gradient)

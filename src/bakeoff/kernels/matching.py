@@ -19,7 +19,7 @@ from bakeoff.kernels.operation import Operation, Parameters
 
 KERNEL_SIZES = ((3, 3), (5, 5))
 LARGEST_LINEAR = 2**18
-"""Weights of a linear layer up to which the kernel is at least as fast as PyTorch."""
+"""Weights of a linear layer up to which the kernel is about as fast as PyTorch's product, or faster."""
 
 Match = tuple[Operation | None, Parameters, int]
 """An operation (None for layers that change nothing), its parameters, and the index of the layer after."""
@@ -30,6 +30,8 @@ def find_chain(
 ) -> tuple[list[tuple[Operation, Parameters]], int]:
     """The operations that stand for the layers from `start` on, and the first layer that they do not take.
 
+    A chain does not end with a Flatten: its output would be a view, which nothing could change in place.
+
     Parameters
     ----------
     layers
@@ -38,6 +40,7 @@ def find_chain(
         Of the inputs, float32 on the CPU.
     """
     chain: list[tuple[Operation, Parameters]] = []
+    length, end = 0, start
     while start < len(layers):
         match = _match(layers, start, shape)
         if match is None:
@@ -46,7 +49,9 @@ def find_chain(
         if operation:
             chain.append((operation, parameters))
             shape = operation.output_shape(shape, parameters)
-    return chain, start
+            if type(operation) is not Flatten:
+                length, end = len(chain), start
+    return chain[:length], end
 
 
 def is_watched(layer: nn.Module) -> bool:
