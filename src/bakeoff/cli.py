@@ -109,12 +109,15 @@ def run(
     root = out or Path("results") / loaded.name
     console = Console()
 
+    from bakeoff.data import check_source
     from bakeoff.engines import open_engine
+    from bakeoff.store import count_unfinished
 
+    check_source(loaded.data)
+    num_runs = count_unfinished(root, loaded.recipes, loaded.seeds)
     # A user's own model may lie in the current folder.
     sys.path.insert(0, str(Path.cwd()))
     try:
-        num_runs = len(loaded.recipes) * loaded.seeds
         with open_engine(engine, device=device, jobs=jobs, address=address, num_runs=num_runs) as opened:
             # Late: the workers have started, and load PyTorch at the same time.
             from bakeoff.display import StudyDisplay

@@ -201,6 +201,17 @@ def wait_until(condition, seconds=60):
         time.sleep(0.05)
 
 
+def workers_of(words, cwd) -> int:
+    """The most worker processes that a command has at once until it ends."""
+    process, most = start(words, cwd), 0
+    while process.poll() is None:
+        commands = [Path(f"/proc/{child}/cmdline") for child in children_of(process.pid)]
+        most = max(most, sum(path.exists() and b"spawn_main" in path.read_bytes() for path in commands))
+        time.sleep(0.02)
+    process.communicate()
+    return most
+
+
 def start(words, cwd):
     return subprocess.Popen(
         [BAKEOFF, "run", *words], cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -421,6 +432,15 @@ def test_help_imports_nothing_heavy():
         "assert not heavy, heavy\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_workers_start_only_where_there_is_something_to_train(finished, tmp_path):
+    folder, _ = finished
+    assert workers_of([*SMALL, "--out", "study"], folder) == 0
+    assert workers_of([*SMALL, "--data", "folder:nowhere"], tmp_path) == 0
+    shutil.copytree(folder / "study", tmp_path / "study")
+    shutil.rmtree(tmp_path / "study/runs/lenet5/seed-1")
+    assert workers_of([*SMALL, "--out", "study", "--jobs", "2"], tmp_path) == 1
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ from bakeoff.data.decoding import decode_image
 from bakeoff.data.description import DataDescription, describe
 from bakeoff.data.fetching import fetch
 from bakeoff.data.image_data import ImageData, Split, SplitName
-from bakeoff.data.loading import load_data
+from bakeoff.data.loading import check_source, load_data
 
 __all__ = [
     "DataDescription",
@@ -14,6 +14,7 @@ __all__ = [
     "ImageData",
     "Split",
     "SplitName",
+    "check_source",
     "decode_image",
     "describe",
     "fetch",

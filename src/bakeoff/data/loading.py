@@ -7,8 +7,9 @@ import difflib
 import hashlib
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -89,7 +90,14 @@ def load_data(
     return dataclasses.replace(data, source=settings.source)  # cached perhaps from another place
 
 
-def _list_source(settings: DataSettings) -> Listing:
+def check_source(settings: DataSettings) -> None:
+    """See that the source is one, and that its folder is there; no image is looked at.
+
+    Raises
+    ------
+    BakeoffError
+        If it is not.
+    """
     kind, colon, folder = settings.source.partition(":")
     if settings.source == ARRAYS:
         raise BakeoffError(
@@ -110,13 +118,27 @@ def _list_source(settings: DataSettings) -> Listing:
     if kind == "digits":
         if colon:
             raise BakeoffError(f"data source {settings.source!r}: digits takes no folder; write digits alone")
-        return list_digits()
+        return
     if not folder:
         raise BakeoffError(f"data source {settings.source!r} lacks its folder; write {kind}:DIR")
+    with _told(settings):
+        _require_directory(Path(folder).expanduser(), kind)
+
+
+def _list_source(settings: DataSettings) -> Listing:
+    check_source(settings)
+    kind, _, folder = settings.source.partition(":")
+    if kind == "digits":
+        return list_digits()
+    with _told(settings):
+        return FOLDER_SOURCES[kind](Path(folder).expanduser(), settings)
+
+
+@contextmanager
+def _told(settings: DataSettings) -> Iterator[None]:
+    """Tell in words that a source cannot be read."""
     try:
-        directory = Path(folder).expanduser()
-        _require_directory(directory, kind)
-        return FOLDER_SOURCES[kind](directory, settings)
+        yield
     except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: ~NAME of no user; ValueError: NUL
         reason = getattr(error, "strerror", None) or error
         raise BakeoffError(f"cannot read data source {shorten(settings.source)}: {reason}") from error

@@ -14,7 +14,7 @@ from bakeoff.store.reading import (
     stored_audit,
 )
 from bakeoff.store.stale import remove_stale
-from bakeoff.store.status import RunStatus, study_status
+from bakeoff.store.status import RunStatus, count_unfinished, study_status
 from bakeoff.store.unfinished import UnfinishedRun
 from bakeoff.store.weights import StoredWeights, read_weights
 from bakeoff.store.writing import (
@@ -37,6 +37,7 @@ __all__ = [
     "UnfinishedRun",
     "check_folder",
     "check_still_there",
+    "count_unfinished",
     "failure_reason",
     "load_study_folder",
     "lock_folder",

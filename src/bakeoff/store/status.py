@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -75,3 +77,13 @@ def _run_status(layout: Layout, recipe: str, seed: int, num_epochs: int) -> RunS
         return RunStatus(recipe, seed, "failed", epochs, num_epochs, accuracy_so_far, reason)
     state: Literal["unfinished", "waiting"] = "unfinished" if progress else "waiting"
     return RunStatus(recipe, seed, state, epochs, num_epochs, accuracy_so_far)
+
+
+def count_unfinished(root: Path, recipes: Iterable[str], num_seeds: int) -> int:
+    """How many of these runs have no predictions in the folder, of whatever settings they are."""
+    layout = Layout(root)
+    return sum(
+        not os.path.isfile(layout.predictions(recipe, seed))  # noqa: PTH113 - Path raises where it may not look
+        for recipe in recipes
+        for seed in range(num_seeds)
+    )
