@@ -20,7 +20,7 @@ from bakeoff.analysis.study_comparison import compare_study, study_plan
 from bakeoff.analysis.summary import summarize
 from bakeoff.analysis.wording import interval_points, points
 from bakeoff.errors import BakeoffError, list_some
-from bakeoff.store import StoredStudy, load_study_folder
+from bakeoff.store import StoredStudy, count_unfinished, load_study_folder
 from bakeoff.study import Study, load_study
 
 if TYPE_CHECKING:
@@ -80,6 +80,7 @@ def run(
         If the study, its data or a model cannot be used, or a run failed; what is finished is kept, and the
         message says where.
     """
+    from bakeoff.data import check_source
     from bakeoff.data.arrays import ImageArrays
     from bakeoff.engines import open_engine
 
@@ -98,12 +99,13 @@ def run(
     changes = {"until": until, "max_seeds": max_seeds}
     study = study.changed(**{key: value for key, value in changes.items() if value is not None})
     root = Path(path) if path is not None else Path("results") / study.name
+    if arrays is None:
+        check_source(study.data)
+    num_runs = count_unfinished(root, study.recipes, study.seeds)
     with ExitStack() as open_things:
         options: dict[str, Any] = {"check": check, "arrays": arrays}
         options["engine"] = open_things.enter_context(
-            open_engine(
-                engine, device=device, jobs=jobs, address=address, num_runs=len(study.recipes) * study.seeds
-            )
+            open_engine(engine, device=device, jobs=jobs, address=address, num_runs=num_runs)
         )
         # Late: the workers have started, and load PyTorch at the same time.
         from bakeoff.running import run_study
