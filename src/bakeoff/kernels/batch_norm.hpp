@@ -3,6 +3,7 @@
 #pragma once
 
 #include "convolution.hpp"
+#include "norm_gradient.hpp"
 #include "weight_gradient.hpp"
 
 // sums[channel] += value(y, x, offset in the pixel, channel) over one group: in float over a row, then over the rows, so
@@ -182,14 +183,8 @@ static void backward_norm(const Sizes& s, const float* input, const float* weigh
         add_channel_sums(s.pooled_height, s.pooled_width, channels, s.lanes_used(group), product, of_product);
     }
     double count = double(s.images) * s.conv_height * s.conv_width;
-    float *factor = factors_buffer.get(3 * channels), *offset = factor + channels, *slope = offset + channels;
-    for (int64_t c = 0; c < channels; ++c) {
-        shift_gradient[c] = float(of_gradient[c]);
-        scale_gradient[c] = float(of_product[c] * inverse[c]);
-        factor[c] = scale[c] * inverse[c];
-        offset[c] = training ? float(of_gradient[c] / count) : 0;
-        slope[c] = training ? float(of_product[c] / count * inverse[c] * inverse[c]) : 0;
-    }
+    NormGradient passed(channels, count, scale, inverse, training, of_gradient, of_product, scale_gradient, shift_gradient);
+    const float *factor = passed.factor, *offset = passed.offset, *slope = passed.slope;
     float* packed = input_gradient ? pack_weights(s, weight, true, weights_buffer.get(s.taps * channels)) : nullptr;
     float* before_relu = gradient_buffer.zeros(width * height * pixel);
     float* by_image = conv_buffer.get(s.conv_size * LANES);

@@ -2,7 +2,7 @@
 
 #pragma once
 
-#include "lanes.hpp"
+#include "norm_gradient.hpp"
 
 // sums[column] += value(row * columns + column, column) over the rows: in float over 8 of them, so that few roundings
 // follow one another and columns lie in the lanes, then in double.
@@ -49,14 +49,8 @@ static void rows_norm_backward(int64_t rows, int64_t columns, const float* input
     double *of_gradient = sums, *of_product = sums + columns;
     add_column_sums(rows, columns, [=](int64_t i, int64_t) { return gradient[i]; }, of_gradient);
     add_column_sums(rows, columns, [=](int64_t i, int64_t c) { return gradient[i] * (input[i] - mean[c]); }, of_product);
-    float *factor = factors_buffer.get(3 * columns), *offset = factor + columns, *slope = offset + columns;
-    for (int64_t c = 0; c < columns; ++c) {
-        shift_gradient[c] = float(of_gradient[c]);
-        scale_gradient[c] = float(of_product[c] * inverse[c]);
-        factor[c] = scale[c] * inverse[c];
-        offset[c] = training ? float(of_gradient[c] / rows) : 0;
-        slope[c] = training ? float(of_product[c] / rows * inverse[c] * inverse[c]) : 0;
-    }
+    NormGradient passed(columns, double(rows), scale, inverse, training, of_gradient, of_product, scale_gradient, shift_gradient);
+    const float *factor = passed.factor, *offset = passed.offset, *slope = passed.slope;
     for (int64_t row = 0; row < rows; ++row, input += columns, gradient += columns, input_gradient += columns)
         for (int64_t c = 0; c < columns; ++c)
             input_gradient[c] = factor[c] * (gradient[c] - offset[c] - (input[c] - mean[c]) * slope[c]);
