@@ -59,7 +59,12 @@ def show(browser: webdriver.Chrome, page: Path, width: int, scheme: str = "light
     browser.execute_cdp_cmd(
         "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
     )
+    # Asked for the address it shows, the driver of a busy machine may answer before the new page is whole.
+    browser.execute_script("window.earlier = true")
     browser.get(page.resolve().as_uri())
+    WebDriverWait(browser, 60).until(
+        lambda driver: driver.execute_script("return !window.earlier && document.readyState == 'complete'")
+    )
 
 
 def test_no_network_no_console_error_no_script_run(browser: webdriver.Chrome, page: Path) -> None:
