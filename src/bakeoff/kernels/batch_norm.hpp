@@ -29,7 +29,7 @@ static void forward_norm(const Sizes& s, const float* input, const float* weight
                          const float* shift, float* running_mean, float* running_variance, double momentum, double epsilon,
                          bool training, float* statistics, float* output, float* activations, Code* winners) {
     int64_t channels = s.out_channels, pixel = channels * LANES, size = s.conv_size * LANES;
-    float* packed = pack_weights(s, weight, false, weights_buffer.get(s.taps * channels));
+    Convolution convolution(s, weight, false, s.padded_width, s.padding, s.padding + s.height);
     float* images = lanes_for_images(s);
     float* one_group = activations ? nullptr : conv_buffer.get(size);
     float* pooled = pooled_buffer.get(s.pooled_size * LANES);
@@ -37,8 +37,7 @@ static void forward_norm(const Sizes& s, const float* input, const float* weight
     double *group_mean = sums, *group_squares = sums + channels, *mean = sums + 2 * channels, *squares = sums + 3 * channels;
     auto activate = [&](int64_t group) {
         float* to = activations ? activations + group * size : one_group;
-        convolve(input_to_lanes(s, group, input, images), s.padded_width, s.padding, s.padding + s.height, s.channels,
-                 s.kernel, packed, bias, channels, 0, s.conv_height, true, to);
+        convolve(convolution, input_to_lanes(s, group, input, images), bias, 0, s.conv_height, (s.conv_width + 1) / 2, true, to);
         return to;
     };
     double count = 0;
@@ -85,47 +84,6 @@ static void forward_norm(const Sizes& s, const float* input, const float* weight
     }
 }
 
-// The weight gradient of SIZE output channels and 16 columns, ROWS rows of the kernel: [output][chunk][ky][16] += the
-// sum over an image's pixels of gradient * patch.
-template <int SIZE, int ROWS>
-static void dense_weight_gradient(const Sizes& s, const float* gradient, const float* rows, int64_t output_step, float* sum) {
-    Vector sums[SIZE][ROWS][PARTS];
-    clear(sums);
-    int64_t stride = s.padded_width * s.channels;
-    for (int64_t y = 0; y < s.conv_height; ++y)
-        for (int64_t x = 0; x < s.conv_width; ++x, gradient += s.out_channels) {
-            Vector pixels[ROWS][PARTS];
-            for (int row = 0; row < ROWS; ++row)
-                for (int part = 0; part < PARTS; ++part) {
-                    pixels[row][part] = load(rows + (y + row) * stride + x * s.channels + part * WIDTH);
-                    keep_in_register(pixels[row][part]);
-                }
-            for (int j = 0; j < SIZE; ++j)
-                for (int row = 0; row < ROWS; ++row)
-                    for (int part = 0; part < PARTS; ++part) sums[j][row][part] += gradient[j] * pixels[row][part];
-        }
-    for (int j = 0; j < SIZE; ++j)
-        for (int row = 0; row < ROWS; ++row)
-            for (int part = 0; part < PARTS; ++part) {
-                float* to = sum + j * output_step + row * LANES + part * WIDTH;
-                store(to, load(to) + sums[j][row][part]);
-            }
-}
-
-static void add_dense_weight_gradient(const Sizes& s, const float* gradient, const float* rows, int64_t chunks, float* sums) {
-    constexpr bool WHOLE = WIDTH == 16;  // enough registers for all rows of the kernel at once
-    int64_t output_step = chunks * s.kernel * LANES, stride = s.padded_width * s.channels;
-    for_blocks<WHOLE ? 5 : 6>(s.out_channels, [&](auto size, int64_t first) {
-        for (int64_t chunk = 0; chunk < chunks; ++chunk)
-            for (int64_t ky = 0; ky < s.kernel; ky += WHOLE ? s.kernel : 1) {
-                auto add = !WHOLE ? dense_weight_gradient<size, 1> : s.kernel == 3 ? dense_weight_gradient<size, WHOLE ? 3 : 1>
-                                                                                   : dense_weight_gradient<size, WHOLE ? 5 : 1>;
-                add(s, gradient + first, rows + ky * stride + chunk * LANES, output_step,
-                    sums + first * output_step + (chunk * s.kernel + ky) * LANES);
-            }
-    });
-}
-
 // The gradient before ReLU of one window's rows x columns pixels, from the activations after it; `gradient` is null where
 // rows or columns are left over and nothing is pooled.
 static void spread_gradient(const float* activations, int64_t row, float* to, int64_t to_row, int rows, int columns,
@@ -158,7 +116,7 @@ static void backward_norm(const Sizes& s, const float* input, const float* weigh
                           float* shift_gradient) {
     int64_t channels = s.out_channels, pixel = channels * LANES, border = input_gradient ? s.kernel - 1 - s.padding : 0;
     int64_t width = s.conv_width + 2 * border, height = s.conv_height + 2 * border;
-    int64_t chunks = (s.kernel * s.channels + LANES - 1) / LANES, pooled_lanes = s.pooled_size * LANES;
+    int64_t pooled_lanes = s.pooled_size * LANES;
     const float *mean = statistics, *inverse = statistics + 2 * channels;
     auto* sums = reinterpret_cast<double*>(sums_buffer.zeros(2 * 3 * channels));
     double *of_gradient = sums, *of_product = sums + channels, *of_bias = sums + 2 * channels;
@@ -185,45 +143,40 @@ static void backward_norm(const Sizes& s, const float* input, const float* weigh
     double count = double(s.images) * s.conv_height * s.conv_width;
     NormGradient passed(channels, count, scale, inverse, training, of_gradient, of_product, scale_gradient, shift_gradient);
     const float *factor = passed.factor, *offset = passed.offset, *slope = passed.slope;
-    float* packed = input_gradient ? pack_weights(s, weight, true, weights_buffer.get(s.taps * channels)) : nullptr;
-    float* before_relu = gradient_buffer.zeros(width * height * pixel);
-    float* by_image = conv_buffer.get(s.conv_size * LANES);
-    float* copy = images_buffer.zeros(s.padded_size + chunks * LANES);
+    if (!input_gradient && !weight_gradient) return;
+    Convolution turned(s, weight, true, width, border, border + s.conv_height);
+    float* before_relu = gradient_buffer.zeros((width * height + 1) * pixel);
+    float* inside = before_relu + border * (width + 1) * pixel;
+    float* images = weight_gradient ? lanes_for_images(s) : nullptr;
     float* moved = list_buffer.get(s.channels * s.height * s.width * LANES);
-    float* weight_sums = winners_buffer.zeros(channels * chunks * s.kernel * LANES);
+    WeightGradient of_weight(s, conv_buffer, winners_buffer);
     for (int64_t group = 0; group < s.groups; ++group) {
         const float* a = activations + group * s.conv_size * LANES;
         const Code* won = winners + group * pooled_lanes;
         const float* g = pooled + group * pooled_lanes;
-        Sizes part = s;
-        part.images = s.lanes_used(group);
+        int lanes_used = s.lanes_used(group);
         for (int64_t y = 0; y < s.conv_height; y += 2)
             for (int64_t x = 0; x < s.conv_width; x += 2) {
                 const float* from = a + (y * s.conv_width + x) * pixel;
-                float* to = before_relu + ((y + border) * width + x + border) * pixel;
+                float* to = inside + (y * width + x) * pixel;
                 int64_t window = (y / 2 * s.pooled_width + x / 2) * pixel;
                 int rows = y / 2 < s.pooled_height ? 2 : 1, columns = x / 2 < s.pooled_width ? 2 : 1;
                 spread_gradient(from, s.conv_width * pixel, to, width * pixel, rows, columns,
                                 rows * columns == 4 ? g + window : nullptr, won + window, channels,
                                 mean, factor, offset, slope);
             }
-        auto value = [&](int64_t y, int64_t x, int64_t i, int64_t) {
-            return load(before_relu + ((y + border) * width + x + border) * pixel + i);
-        };
         if (weight_gradient) {
-            add_channel_sums(s.conv_height, s.conv_width, channels, part.images, value, of_bias);
-            transpose_group<false>(part, 0, by_image, true, channels, s.conv_height, s.conv_width, border, before_relu);
-            for (int64_t lane = 0; lane < part.images; ++lane) {
-                int64_t image = group * LANES + lane;
-                add_dense_weight_gradient(s, by_image + lane * s.conv_size, image_rows(s, input, image, copy), chunks, weight_sums);
-            }
+            auto value = [&](int64_t y, int64_t x, int64_t i, int64_t) { return load(inside + (y * width + x) * pixel + i); };
+            add_channel_sums(s.conv_height, s.conv_width, channels, lanes_used, value, of_bias);
+            for (int64_t i = 0; lanes_used < LANES && i < s.conv_height * width * pixel; i += LANES)
+                std::fill(inside + i + lanes_used, inside + i + LANES, 0.0f);
+            of_weight.add(input_to_lanes(s, group, input, images), inside, width * pixel, s.conv_height);
         }
         if (!input_gradient) continue;
-        convolve(before_relu, width, border, border + s.conv_height, channels, s.kernel, packed, nullptr, s.channels, 0,
-                 s.height, false, moved);
+        convolve(turned, before_relu, nullptr, 0, s.height, (s.width + 1) / 2, false, moved);
         transpose_group<false>(s, group, input_gradient, s.input_last, s.channels, s.height, s.width, 0, moved);
     }
     if (!weight_gradient) return;
     for (int64_t c = 0; c < channels; ++c) bias_gradient[c] = float(of_bias[c]);
-    unpack_weight_gradient(s, chunks, weight_sums, weight_gradient);
+    of_weight.finish(s, weight_gradient);
 }

@@ -2,7 +2,7 @@
 
 #pragma once
 
-#include "lanes.hpp"
+#include "filtering.hpp"
 
 // Calls f(integral_constant of size, first) for blocks of nearly equal size, at most MAX, that cover `total`.
 template <int MAX, class F> static inline void with_constant(int64_t size, F f) {
@@ -19,65 +19,100 @@ template <int MAX, class F> static inline void for_blocks(int64_t total, F f) {
     }
 }
 
-// Weights in the order of use: [block of outputs][ky][kx][in][output of the block]. `transposed` gives
-// those of the input's gradient: input and output channels change places, and the kernel is turned by 180 degrees.
-static float* pack_weights(const Sizes& s, const float* weight, bool transposed, float* packed) {
-    int64_t k = s.kernel, outputs = transposed ? s.channels : s.out_channels, inputs = transposed ? s.out_channels : s.channels;
-    for_blocks<MAX_BLOCK>(outputs, [&](auto size, int64_t first) {
-        float* to = packed + first * inputs * k * k;
-        for (int64_t ky = 0; ky < k; ++ky)
-            for (int64_t kx = 0; kx < k; ++kx)
-                for (int64_t in = 0; in < inputs; ++in)
-                    for (int64_t out = first; out < first + size; ++out)
-                        *to++ = weight[transposed ? s.weight_index(in, out, k - 1 - ky, k - 1 - kx)
-                                                  : s.weight_index(out, in, ky, kx)];
+// What all convolutions of a call share. Of the input, rows outside of first_full..end_full are zero and are left out.
+struct Convolution {
+    Terms terms;
+    int64_t outputs, first_full, end_full;
+    const float* factors;  // [block of outputs][part][ky][in][product of the part][output of the block]
+
+    // `transposed` gives that of the input's gradient: input and output channels change places, and the kernel is turned by
+    // 180 degrees.
+    Convolution(const Sizes& s, const float* weight, bool transposed, int64_t padded_width, int64_t first_full, int64_t end_full)
+        : terms(s.kernel, transposed ? s.out_channels : s.channels, padded_width, terms_buffer),
+          outputs(transposed ? s.channels : s.out_channels), first_full(first_full), end_full(end_full) {
+        float* to = weights_buffer.get(terms.size() * outputs);
+        factors = to;
+        for_blocks<MAX_BLOCK>(outputs, [&](auto size, int64_t first) {
+            for (Part part : PARTS_OF_PAIR)
+                for (int64_t ky = 0; ky < s.kernel; ++ky)
+                    for (int64_t in = 0; in < terms.inputs; ++in)
+                        for (int64_t product = 0; product < terms.products(part); ++product)
+                            for (int64_t out = first; out < first + size; ++out)
+                                *to++ = factor(part, product, [&](int64_t kx) {
+                                    return weight[transposed ? s.weight_index(in, out, s.kernel - 1 - ky, s.kernel - 1 - kx)
+                                                             : s.weight_index(out, in, ky, kx)];
+                                });
+        });
+    }
+};
+
+// One part of COUNT vectors of pairs and SIZE output channels: sums stay in registers over rows first_ky..end_ky of the
+// kernel, each factor is broadcast, and `finish` gets the sums.
+template <int SIZE, int COUNT, Part PART, class F>
+static __attribute__((noinline)) void add_products(const Terms& terms, const float* factors, const float* const in[COUNT],
+                                                   int64_t first_ky, int64_t end_ky, F finish) {
+    int64_t of_row = terms.products(PART) * terms.inputs, begin = terms.begin(PART);
+    const Term *term = terms.list + begin + first_ky * of_row, *end = terms.list + begin + end_ky * of_row;
+    Vector sum[COUNT][SIZE];
+    for_sums<COUNT, SIZE>([&](int i, int j) { sum[i][j] = Vector{}; });
+    for (factors += (begin + first_ky * of_row) * SIZE; term < end; ++term, factors += SIZE) {
+        Vector x[COUNT];
+        for (int i = 0; i < COUNT; ++i) {
+            Vector a = load(in[i] + term->a), b = load(in[i] + term->b);
+            x[i] = PART == S ? a + b : a - b;
+        }
+        for (int j = 0; j < SIZE; ++j)  // one factor at a time takes the fewest registers
+            for (int i = 0; i < COUNT; ++i) sum[i][j] += x[i] * factors[j];
+    }
+    for_sums<COUNT, SIZE>([&](int i, int j) { finish(i, j, sum[i][j]); });
+}
+
+template <int SIZE, int COUNT>
+static inline void convolve_tile(const Terms& terms, const float* factors, const float* bias, const float* const in[COUNT],
+                                 float* const left[COUNT], float* const right[COUNT], int64_t first_ky, int64_t end_ky,
+                                 bool with_relu) {
+    alignas(64) float sums[COUNT][SIZE][WIDTH], differences[COUNT][SIZE][WIDTH];
+    add_products<SIZE, COUNT, S>(terms, factors, in, first_ky, end_ky, [&](int i, int j, Vector sum) {
+        store(sums[i][j], sum + (bias ? bias[j] : 0.0f));
     });
-    return packed;
+    add_products<SIZE, COUNT, D>(terms, factors, in, first_ky, end_ky, [&](int i, int j, Vector sum) {
+        store(differences[i][j], sum);
+    });
+    add_products<SIZE, COUNT, L>(terms, factors, in, first_ky, end_ky, [&](int i, int j, Vector sum) {
+        sum += load(sums[i][j]) + load(differences[i][j]);
+        store(left[i] + j * LANES, with_relu ? relu(sum) : sum);
+    });
+    add_products<SIZE, COUNT, R>(terms, factors, in, first_ky, end_ky, [&](int i, int j, Vector sum) {
+        sum += load(sums[i][j]) - load(differences[i][j]);
+        store(right[i] + j * LANES, with_relu ? relu(sum) : sum);
+    });
 }
 
-// Sums for SIZE channels and COLUMNS vectors stay in registers over all taps; each weight is broadcast.
-constexpr int POSITIONS = WIDTH == 16 ? 4 : 1, COLUMNS = POSITIONS * PARTS;
-
-template <int SIZE>
-static inline void convolve_tile(const float* const in[COLUMNS], float* const out[COLUMNS], int64_t first_ky, int64_t end_ky,
-                                 int64_t row, int64_t row_taps, const float* weight, const float* bias, bool with_relu) {
-    Vector sum[COLUMNS][SIZE];
-    for (int j = 0; j < SIZE; ++j)
-        for (int column = 0; column < COLUMNS; ++column) sum[column][j] = Vector{} + (bias ? bias[j] : 0.0f);
-    weight += first_ky * row_taps * SIZE;
-    for (int64_t ky = first_ky; ky < end_ky; ++ky)
-        for (int64_t tap = 0; tap < row_taps; ++tap, weight += SIZE) {
-            Vector x[COLUMNS];
-            for (int column = 0; column < COLUMNS; ++column) x[column] = load(in[column] + ky * row + tap * LANES);
-            for (int j = 0; j < SIZE; ++j)  // one weight at a time takes the fewest registers
-                for (int column = 0; column < COLUMNS; ++column) sum[column][j] += x[column] * weight[j];
-        }
-    for (int column = 0; column < COLUMNS; ++column)
-        for (int j = 0; j < SIZE; ++j) store(out[column] + j * LANES, with_relu ? relu(sum[column][j]) : sum[column][j]);
-}
-
-// Output rows first_row.. of [padded_height][padded_width][inputs][16] -> [rows][width][outputs][16]. Of the input, rows
-// outside of first_full..end_full are zero and are left out.
-static void convolve(const float* in, int64_t padded_width, int64_t first_full, int64_t end_full, int64_t inputs,
-                     int64_t kernel, const float* packed, const float* bias, int64_t outputs, int64_t first_row,
-                     int64_t rows, bool with_relu, float* out) {
-    int64_t width = padded_width - kernel + 1, row = padded_width * inputs * LANES, positions = rows * width;
-    in += first_row * row;
-    for_blocks<MAX_BLOCK>(outputs, [&](auto size, int64_t first) {
-        for (int64_t position = 0; position < positions; position += POSITIONS) {
-            const float* from[COLUMNS];
-            float* to[COLUMNS];
-            for (int column = 0; column < COLUMNS; ++column) {  // past the end: the last position once more
-                int64_t p = std::min(position + column / PARTS, positions - 1), part = column % PARTS * WIDTH;
-                from[column] = in + p / width * row + p % width * inputs * LANES + part;
-                to[column] = out + (p * outputs + first) * LANES + part;
+// `pairs` of columns in output rows first_row.. of [padded_height][padded_width][inputs][16] -> [rows][width][outputs][16]. Where
+// the last pair is half, the input is read up to a column past its end.
+static void convolve(const Convolution& c, const float* in, const float* bias, int64_t first_row, int64_t rows, int64_t pairs,
+                     bool with_relu, float* out) {
+    constexpr int POSITIONS = WIDTH == 16 ? 4 : 1;
+    int64_t kernel = c.terms.kernel, padded_width = c.terms.padded_width, column = c.terms.inputs * LANES;
+    int64_t width = padded_width - kernel + 1;
+    in += first_row * padded_width * column;
+    for_blocks<MAX_BLOCK>(c.outputs, [&](auto size, int64_t first) {
+        const float* factors = c.factors + first * c.terms.size();
+        for_blocks<POSITIONS>(rows * pairs, [&](auto count, int64_t position) {
+            constexpr int COUNT = count * PARTS;
+            alignas(64) float unused[PARTS * size * LANES];
+            const float* from[COUNT];
+            float *left[COUNT], *right[COUNT];
+            for (int i = 0; i < COUNT; ++i) {
+                int64_t y = (position + i / PARTS) / pairs, x = (position + i / PARTS) % pairs * 2, part = i % PARTS * WIDTH;
+                from[i] = in + (y * padded_width + x) * column + part;
+                left[i] = out + ((y * width + x) * c.outputs + first) * LANES + part;
+                right[i] = x + 1 < width ? left[i] + c.outputs * LANES : unused;
             }
-            int64_t top = first_row + position / width;
-            int64_t bottom = first_row + (std::min(position + POSITIONS, positions) - 1) / width;
-            convolve_tile<size>(from, to, std::max<int64_t>(0, first_full - bottom), std::min(kernel, end_full - top), row,
-                                kernel * inputs, packed + first * inputs * kernel * kernel, bias ? bias + first : nullptr,
-                                with_relu);
-        }
+            int64_t top = first_row + position / pairs, bottom = first_row + (position + count - 1) / pairs;
+            convolve_tile<size, COUNT>(c.terms, factors, bias ? bias + first : nullptr, from, left, right,
+                                       std::max<int64_t>(0, c.first_full - bottom), std::min(kernel, c.end_full - top), with_relu);
+        });
     });
 }
 

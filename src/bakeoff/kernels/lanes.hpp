@@ -105,7 +105,7 @@ public:
     Code* codes(int64_t count) { return reinterpret_cast<Code*>(get((count + 3) / 4)); }
 };
 static thread_local Buffer images_buffer, conv_buffer, pooled_buffer, winners_buffer, weights_buffer, gradient_buffer,
-    sums_buffer, list_buffer, factors_buffer;
+    sums_buffer, list_buffer, factors_buffer, terms_buffer;
 
 // ------------------------------------------------------------------------------- between images and lane layout
 
@@ -174,7 +174,8 @@ static void codes_to_images(const Sizes& s, int64_t group, const Code* lanes, Co
 
 // Memory for a group of images; a border around them stays zero.
 static float* lanes_for_images(const Sizes& s) {
-    return s.padding ? images_buffer.zeros(s.padded_size * LANES) : images_buffer.get(s.padded_size * LANES);
+    int64_t size = (s.padded_size + s.channels) * LANES;  // and a column past the end, see convolve
+    return s.padding ? images_buffer.zeros(size) : images_buffer.get(size);
 }
 static float* input_to_lanes(const Sizes& s, int64_t group, const float* input, float* lanes) {
     transpose_group<true>(s, group, const_cast<float*>(input), s.input_last, s.channels, s.height, s.width, s.padding, lanes);

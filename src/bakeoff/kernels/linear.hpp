@@ -20,8 +20,7 @@ struct Factor {  // the left one: element (row, k) is at data[row * row_step + k
 template <int SIZE, int COUNT>
 static inline void multiply_tile(Factor a, int64_t depth, const float* b, int64_t b_row, float* tile) {
     Vector sum[SIZE][COUNT];
-    for (int j = 0; j < COUNT; ++j)
-        for (int row = 0; row < SIZE; ++row) sum[row][j] = Vector{};
+    for_sums<SIZE, COUNT>([&](int row, int j) { sum[row][j] = Vector{}; });
     for (int64_t k = 0; k < depth; ++k, a.data += a.step, b += b_row) {
         Vector right[COUNT];
         for (int j = 0; j < COUNT; ++j) {
@@ -31,8 +30,7 @@ static inline void multiply_tile(Factor a, int64_t depth, const float* b, int64_
         for (int row = 0; row < SIZE; ++row)
             for (int j = 0; j < COUNT; ++j) sum[row][j] += a.data[row * a.row_step] * right[j];
     }
-    for (int row = 0; row < SIZE; ++row)
-        for (int j = 0; j < COUNT; ++j) store(tile + (row * COUNT + j) * WIDTH, sum[row][j]);
+    for_sums<SIZE, COUNT>([&](int row, int j) { store(tile + (row * COUNT + j) * WIDTH, sum[row][j]); });
 }
 
 // to = from, or to + from; and + bias
