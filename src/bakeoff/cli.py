@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -375,6 +377,9 @@ def data_fetch(
 
 def main() -> None:
     """Run the command line; a user's mistake is printed in one piece and exits with 2."""
+    # What libraries load stays: to look through it for garbage, and again at the end, took up to a second.
+    gc.set_threshold(100_000, 50, 100)
+    atexit.register(gc.freeze)
     try:
         app()
     except BakeoffError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -183,6 +184,7 @@ class _Worker:
 
 def _work(connection: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gc.disable()  # until all is loaded, which stays: to look through it for garbage took a fifth of the time
     # Imported in the worker: the driver needs neither TensorBoard nor what it brings.
     from bakeoff.engines.worker import work
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from functools import cache, partial
 from multiprocessing.connection import Connection
@@ -21,6 +22,8 @@ def work(connection: Connection) -> None:
     """Do the runs that come through the connection until it closes; tell of each step through it."""
     torch.set_num_threads(1)
     _load_compiler()
+    gc.freeze()
+    gc.enable()
     try:
         while True:
             task: Task
