@@ -105,7 +105,8 @@ def at_the_end_of_a_page(tensor):
 library = load(sys.argv[1], Path(sys.argv[2]))
 for memory_format in (torch.contiguous_format, torch.channels_last):
     for count, channels, out, size, kernel, padding in (
-        (1, 1, 1, 6, 5, 0), (5, 3, 6, 12, 5, 0), (17, 6, 16, 9, 3, 1), (3, 2, 7, 11, 5, 2)
+        (1, 1, 1, 6, 5, 0), (5, 3, 6, 12, 5, 0), (17, 6, 16, 9, 3, 1), (3, 2, 7, 11, 5, 2),
+        (6, 2, 3, 5, 3, 0), (18, 2, 5, 8, 3, 1),
     ):
         images = torch.randn(count, channels, size, size).contiguous(memory_format=memory_format)
         images = at_the_end_of_a_page(images).requires_grad_()

@@ -36,6 +36,7 @@ template <class V = Vector, class T> static inline V load(const T* from) {
     return vector;
 }
 template <class V, class T> static inline void store(T* to, V vector) { std::memcpy(to, &vector, sizeof vector); }
+static inline int64_t padded(int64_t floats) { return (floats + WIDTH - 1) / WIDTH * WIDTH; }  // to whole vectors
 // Has a vector that is used several times loaded once: compilers would read it from memory in each use, and a load that
 // crosses a cache line takes two.
 static inline void keep_in_register(Vector& v) {

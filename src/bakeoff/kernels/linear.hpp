@@ -9,8 +9,6 @@
 constexpr int ROWS = 6, VECTORS = WIDTH == 16 ? 4 : 2;  // of a tile, whose sums stay in registers over so much depth:
 constexpr int64_t DEPTH = 128;  // fewer roundings follow one another, and the right factor's part stays in the cache
 
-static inline int64_t padded(int64_t columns) { return (columns + WIDTH - 1) / WIDTH * WIDTH; }
-
 struct Factor {  // the left one: element (row, k) is at data[row * row_step + k * step]
     const float* data;
     int64_t row_step, step;

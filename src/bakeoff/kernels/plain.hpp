@@ -93,9 +93,10 @@ static void list_winners(const Sizes& s, int64_t image, const float* gradient, c
                          const std::int32_t* windows, const Patches& patches, const Winners& list) {
     int64_t count = s.pooled_height * s.pooled_width;
     gradient += image * s.pooled_size, codes += image * s.pooled_size;
-    const float* from = gradient;
-    if (!s.gradient_last || image + 1 == s.images) from = list.gradient;  // whole vectors are read
-    if (s.gradient_last && image + 1 == s.images) std::memcpy(list.gradient, gradient, size_t(s.pooled_size) * 4);
+    // Whole vectors are read: of the last images from a copy.
+    bool copied = s.gradient_last && (s.images - image) * s.pooled_size < padded(s.pooled_size);
+    const float* from = copied || !s.gradient_last ? list.gradient : gradient;
+    if (copied) std::memcpy(list.gradient, gradient, size_t(s.pooled_size) * 4);
     int64_t c = 0;
     for (; !s.gradient_last && c + LANES <= s.out_channels; c += LANES) {
         float* planes[LANES];
