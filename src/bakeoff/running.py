@@ -25,6 +25,7 @@ from bakeoff.store import (
     failure_reason,
     lock_folder,
     prepare_folder,
+    remove_leftovers,
     run_identity,
     run_state,
     save_audit,
@@ -195,6 +196,7 @@ def _run_all(
                     when_idle()
         finally:
             events.close()
+            remove_leftovers(layout)
         check_still_there(layout)
     check_images()
     for runs in (taken_up, finished):

@@ -89,3 +89,18 @@ def test_a_study_that_is_stopped_leaves_no_worker_with_a_run(tmp_path, moment):
         with pytest.raises(KeyboardInterrupt):
             run_study(STUDY, tmp_path, engine=engine, display=Told(stop_at=moment))
         assert workers() == before
+
+
+def test_what_a_stopped_worker_had_begun_to_write_is_removed(tmp_path):
+    half = tmp_path / "runs" / "lenet5" / "seed-0" / ".predictions.npz.1.tmp"
+
+    class StopsWhileAWorkerWrites(Told):
+        def handle(self, event):
+            half.parent.mkdir(parents=True, exist_ok=True)
+            half.write_bytes(b"half of it")
+            super().handle(event)
+
+    with pytest.raises(KeyboardInterrupt):
+        run_study(STUDY, tmp_path, display=StopsWhileAWorkerWrites("EpochDone"), check=False)
+    assert half.parent.is_dir()
+    assert not list(tmp_path.rglob("*.tmp"))

@@ -42,14 +42,19 @@ def prepare_folder(root: Path, study: Study, data: ImageData, environment: Mappi
     # One of the two and no run: a folder whose first writer was stopped between them.
     if (layout.study.exists() and layout.data.exists()) or layout.runs.exists():
         _refuse_other_results(layout, study, data)
-    for leftover in layout.runs.glob("*/*/.*.tmp"):  # of a worker that was killed while it wrote
-        leftover.unlink(missing_ok=True)
+    remove_leftovers(layout)
     write_text(layout.study, study_to_toml(study))
     write_text(layout.data, _to_json(_describe_data(data)))
     write_text(layout.environment, _to_json(environment))
     _save_images(layout.test_images, data.test)
     _save_images(layout.train_images, data.train)
     return layout
+
+
+def remove_leftovers(layout: Layout) -> None:
+    """Remove what workers that were stopped had begun to write; none may be at work."""
+    for leftover in layout.runs.glob("*/*/.*.tmp"):
+        leftover.unlink(missing_ok=True)
 
 
 def check_folder(root: Path) -> None:
