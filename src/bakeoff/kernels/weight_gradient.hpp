@@ -13,7 +13,7 @@
 //
 // each summed up over pairs of outputs and images: again 7 products instead of 10, or 4 instead of 6.
 class WeightGradient {
-    static constexpr int TERMS = WIDTH == 16 ? 4 : 2, OUTPUTS = WIDTH == 16 ? 6 : 6;  // of a tile
+    static constexpr int TERMS = WIDTH == 16 ? 4 : 2, OUTPUTS = MAX_BLOCK;  // of a tile
     static constexpr int64_t PAIRS = 56;  // at once, so that they stay in the cache
     Terms terms;
     int64_t outputs, width, pairs, rows_at_once;
