@@ -1,6 +1,8 @@
 """Learning rates and weight averages against PyTorch's own schedulers and hand calculation."""
 
 import copy
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -143,3 +145,46 @@ def test_the_average_is_the_sum_worked_out_by_hand():
     assert average.module[1].running_mean.item() == pytest.approx(-expected, rel=1e-5)
     assert average.module[1].num_batches_tracked.item() == 149
     assert build_average(model, 0.0) is None
+
+
+@pytest.mark.parametrize("settings", OPTIMIZERS)
+def test_they_are_pytorchs_own(settings):
+    """The classes are PyTorch's without wrappers: same names, same bits after same steps, state for state."""
+    ended = []
+    for bare in (True, False):
+        torch.manual_seed(0)
+        model = nn.Linear(7, 5)
+        optimizer = build_optimizer(recipe(settings).optimizer, model)
+        if not bare:
+            (kind,) = type(optimizer).__bases__
+            assert kind.__name__ == type(optimizer).__name__
+            assert kind.__module__.startswith("torch.optim")
+            (group,) = optimizer.param_groups
+            lr, fused = group["lr"], group["fused"]
+            optimizer = kind(model.parameters(), lr, fused=fused)
+            optimizer.param_groups[0].update({**group, "params": optimizer.param_groups[0]["params"]})
+        for step in range(5):
+            optimizer.zero_grad()
+            model(torch.full((3, 7), float(step))).square().mean().backward()
+            optimizer.step()
+            optimizer.load_state_dict(copy.deepcopy(optimizer.state_dict()))
+        assert not any(value.requires_grad for one in optimizer.state.values() for value in one.values())
+        ended.append((model.weight.detach(), optimizer.state_dict()))
+    assert torch.equal(ended[0][0], ended[1][0])
+    torch.testing.assert_close(ended[0][1], ended[1][1], rtol=0, atol=0)
+
+
+def test_a_run_does_not_load_pytorchs_compiler():
+    code = (
+        "import sys\n"
+        "from bakeoff.data import load_data\n"
+        "from bakeoff.study import load_study\n"
+        "from bakeoff.training import train\n"
+        "study = load_study('quickstart', epochs=1)\n"
+        "data = load_data(study.data)\n"
+        "for recipe in study.recipes.values():\n"
+        "    train(recipe, 0, data)\n"
+        "print('torch._dynamo' in sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.returncode) == ("False\n", 0), done.stderr

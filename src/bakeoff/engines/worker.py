@@ -21,7 +21,6 @@ from bakeoff.store import Layout
 def work(connection: Connection) -> None:
     """Do the runs that come through the connection until it closes; tell of each step through it."""
     torch.set_num_threads(1)
-    _load_compiler()
     gc.freeze()
     gc.enable()
     try:
@@ -37,11 +36,6 @@ def work(connection: Connection) -> None:
         # The driver is gone: nobody waits for this run. Skip the interpreter's own farewell, which
         # would try to flush pipes that are gone too.
         os._exit(1)
-
-
-def _load_compiler() -> None:
-    """PyTorch's first optimizer loads its compiler, 1.3 s: here, while the driver still reads images."""
-    torch.optim.SGD([torch.zeros(1, requires_grad=True)])
 
 
 @cache

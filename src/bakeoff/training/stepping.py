@@ -53,21 +53,21 @@ def _fused_step(optimizer: torch.optim.Optimizer, parameters: Tensors) -> Callab
     on_cpu = all(one.dtype is torch.float32 and one.device.type == "cpu" for one in parameters)
     if others or not group.get("fused") or group.get("amsgrad") or not on_cpu:
         return None
-    kind = type(optimizer)
-    names = ["momentum_buffer"] if kind is torch.optim.SGD else ["exp_avg", "exp_avg_sq", "step"]
-    if kind is torch.optim.SGD and not group["momentum"]:
-        names = []
+    names: list[str]
+    if isinstance(optimizer, torch.optim.SGD):
+        names = ["momentum_buffer"] if group["momentum"] else []
+    elif isinstance(optimizer, torch.optim.Adam):  # AdamW is one
+        names = ["exp_avg", "exp_avg_sq", "step"]
+    else:
+        return None
     states = [optimizer.state.get(parameter, {}) for parameter in parameters]
     if any(state.get(name) is None for state in states for name in names):
         return None  # before the first step, or a parameter has not had a gradient yet
     kept = [[state[name] for state in states] for name in names]
-    if kind is torch.optim.SGD:
+    if isinstance(optimizer, torch.optim.SGD):
         return lambda gradients: _step_sgd(group, parameters, gradients, *kept)
-    if kind is torch.optim.Adam:
-        return lambda gradients: _step_adam(torch._fused_adam_, group, parameters, gradients, *kept)
-    if kind is torch.optim.AdamW:
-        return lambda gradients: _step_adam(torch._fused_adamw_, group, parameters, gradients, *kept)
-    return None
+    operation = torch._fused_adamw_ if group["decoupled_weight_decay"] else torch._fused_adam_
+    return lambda gradients: _step_adam(operation, group, parameters, gradients, *kept)
 
 
 def _step_sgd(group: dict[str, Any], parameters: Tensors, gradients: Tensors, *momenta: Tensors) -> None:
