@@ -14,6 +14,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 SOURCE = Path(__file__).with_name("conv_pool.cpp")
@@ -75,34 +77,36 @@ def build(folder: Path, names: tuple[str, ...] | None = None) -> tuple[list[Path
     compiler = find_compiler()
     if compiler is None:
         return [], ["no C++ compiler found (CXX, c++, g++, clang++)"]
-    libraries, problems = [], []
-    for name in names:
-        path = library_path(folder, name)
-        path.unlink(missing_ok=True)
-        # The compiler writes a name of its own, so that no process loads half a library.
-        with tempfile.TemporaryDirectory(dir=folder) as workplace:
-            unfinished = Path(workplace) / path.name
-            digest = f'-DSOURCE_DIGEST="{source_digest()}"'
-            command = [*compiler, *FLAGS, *INSTRUCTION_SETS[name], digest, str(SOURCE), "-o", str(unfinished)]
-            try:
-                done = subprocess.run(
-                    command,
-                    check=False,
-                    capture_output=True,
-                    text=True,
-                    errors="replace",
-                    timeout=TIME_LIMIT_SECONDS,
-                )
-                problem = "" if done.returncode == 0 else _first_error(done.stderr)
-                if not problem:
-                    unfinished.replace(path)
-            except (OSError, subprocess.TimeoutExpired) as error:
-                problem = str(error)
-        if problem:
-            problems.append(f"{name}: {problem}")
-        else:
-            libraries.append(path)
-    return libraries, problems
+    with ThreadPoolExecutor(len(names)) as pool:  # a compiler takes some seconds, and one core
+        results = list(pool.map(partial(_build_one, folder, compiler), names))
+    libraries = [result for result in results if isinstance(result, Path)]
+    return libraries, [result for result in results if isinstance(result, str)]
+
+
+def _build_one(folder: Path, compiler: list[str], name: str) -> Path | str:
+    """The library for an instruction set, or a line that says why there is none."""
+    path = library_path(folder, name)
+    path.unlink(missing_ok=True)
+    digest = f'-DSOURCE_DIGEST="{source_digest()}"'
+    # The compiler writes a name of its own, so that no process loads half a library.
+    with tempfile.TemporaryDirectory(dir=folder) as workplace:
+        unfinished = Path(workplace) / path.name
+        command = [*compiler, *FLAGS, *INSTRUCTION_SETS[name], digest, str(SOURCE), "-o", str(unfinished)]
+        try:
+            done = subprocess.run(
+                command,
+                check=False,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=TIME_LIMIT_SECONDS,
+            )
+            if done.returncode:
+                return f"{name}: {_first_error(done.stderr)}"
+            unfinished.replace(path)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            return f"{name}: {error}"
+    return path
 
 
 def _first_error(text: str) -> str:
