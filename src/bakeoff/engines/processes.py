@@ -6,7 +6,7 @@ import gc
 import multiprocessing
 import os
 import signal
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -15,7 +15,8 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from types import TracebackType
 
-from bakeoff.engines.tasks import Event, Job, RunFailed, RunFinished, RunRetried, Task
+from bakeoff.engines.tasks import EpochDone, Event, Job, RunFailed, RunFinished, RunRetried, Task
+from bakeoff.engines.waiting import WaitingRuns
 from bakeoff.environment import available_cores
 
 SECONDS_TO_STOP = 5.0
@@ -61,13 +62,13 @@ class ProcessEngine:
         When a worker dies, a new one takes its run up from its last state; a run of which three workers died
         is reported as failed.
         """
-        waiting = deque(tasks)
+        waiting = WaitingRuns(tasks, job.study)
         deaths: Counter[Task] = Counter()
         self.start(len(tasks))
         workers, self._idle = self._idle, []
         try:
             for worker in workers[: len(tasks)]:
-                worker.give(waiting.popleft(), job)
+                worker.give(waiting.take(self.num_workers), job)
             while busy := [worker for worker in workers if worker.task is not None]:
                 ready = set(wait([worker.connection for worker in busy]))
                 for worker in busy:
@@ -79,18 +80,20 @@ class ProcessEngine:
                         worker.stop()
                         deaths[event.task] += 1
                         if deaths[event.task] < MAX_DEATHS:
-                            waiting.appendleft(event.task)
+                            waiting.put_back(event.task)
                             yield RunRetried(event.task, event.reason)
                         else:
                             yield RunFailed(event.task, event.reason, try_again=True)
                         if waiting:
                             workers += _start(1)
-                            workers[-1].give(waiting.popleft(), job)
+                            workers[-1].give(waiting.take(self.num_workers), job)
                         continue
+                    if isinstance(event, EpochDone):
+                        waiting.learn(event)
                     if isinstance(event, RunFinished | RunFailed):
                         worker.task = None
                         if waiting:
-                            worker.give(waiting.popleft(), job)
+                            worker.give(waiting.take(self.num_workers), job)
                     yield event
         finally:
             if self._keeps_workers:

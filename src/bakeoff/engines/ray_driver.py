@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -40,6 +40,7 @@ from bakeoff.engines.ray_task import (
 )
 from bakeoff.engines.run_output import FolderOutput, clear_log, failure_of
 from bakeoff.engines.tasks import EpochDone, Event, Job, RunFailed, RunFinished, RunRetried, RunStarted, Task
+from bakeoff.engines.waiting import WaitingRuns
 from bakeoff.errors import BakeoffError
 from bakeoff.kernels.library import SWITCH
 from bakeoff.store import Layout
@@ -72,7 +73,7 @@ class RayDriver:
 
     def __init__(self, tasks: Sequence[Task], job: Job, num_workers: int, limit: int | None) -> None:
         self._job, self._limit, self._layout = job, limit, Layout(job.root)
-        self._waiting = deque(tasks)
+        self._waiting = WaitingRuns(tasks, job.study)
         self._running: dict[ray.ObjectRefGenerator, Task] = {}
         self._places: dict[Task, str] = {}
         self._deaths: Counter[Task] = Counter()
@@ -100,7 +101,7 @@ class RayDriver:
             while self._waiting or self._running:
                 yield from self._look_at_nodes()
                 while self._waiting and len(self._running) < self._most_at_once:
-                    self._hand_out(self._waiting.popleft())
+                    self._hand_out(self._waiting.take(self._most_at_once))
                 for stream in self._ready():
                     yield from self._take_from(stream)
         finally:
@@ -157,7 +158,7 @@ class RayDriver:
         task = self._running[stream]
         self._deaths[task] += 1
         if self._deaths[task] < MAX_DEATHS:
-            self._waiting.appendleft(task)
+            self._waiting.put_back(task)
             return self._end(stream, RunRetried(task, reason))
         return self._end(stream, RunFailed(task, reason, try_again=True))
 
@@ -172,6 +173,8 @@ class RayDriver:
             if isinstance(message, RunFinished | RunFailed):
                 yield self._end(stream, message)
                 return
+            if isinstance(message, EpochDone):
+                self._waiting.learn(message)
             if isinstance(message, RunStarted | EpochDone):
                 yield message
 

@@ -116,7 +116,7 @@ class Engine(Protocol):
         """What computes, as environment.json names it: "cpu" for worker processes."""
 
     def do(self, tasks: Sequence[Task], job: Job) -> Generator[Event, None, None]:
-        """Do all tasks, those first in order first; give each event as it comes.
+        """Do all tasks, the first in order first and the last ones as suits; give each event as it comes.
 
         Results do not depend on how many runs go on at once. Closing the generator stops the work at once.
         """
