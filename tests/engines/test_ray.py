@@ -237,6 +237,7 @@ def test_a_node_that_shares_no_file_gives_the_bytes_of_local_processes(
     ]
 
 
+@pytest.mark.slow
 def test_a_lost_node_and_ctrl_c_cost_only_the_time_since_the_last_state(cluster, folder, expected):
     # A shell starts jobs in the background with SIGINT ignored, and children inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)

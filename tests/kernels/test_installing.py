@@ -68,6 +68,7 @@ def kernels_used(folder, cwd):
     return run([sys.executable, "-c", STEP], environment, cwd).stdout.strip()
 
 
+@pytest.mark.slow
 def test_a_wheel_with_a_compiler_has_the_kernels_and_the_platforms_tag(checkout, tmp_path):
     name, content, _ = build_wheel(checkout, dict(os.environ))
     if find_compiler() and runnable():
@@ -88,6 +89,7 @@ def test_without_a_compiler_the_package_installs_says_so_and_works(checkout, no_
     assert "not built when bakeoff was installed" in kernels_used(content, tmp_path)
 
 
+@pytest.mark.slow
 def test_an_editable_install_has_the_kernels_next_to_the_source(checkout, tmp_path):
     backend = "from hatchling import build; build.build_editable('.')"
     run([sys.executable, "-c", backend], dict(os.environ), checkout)
