@@ -56,7 +56,7 @@ def _fused_step(optimizer: torch.optim.Optimizer, parameters: Tensors) -> Callab
     names: list[str]
     if isinstance(optimizer, torch.optim.SGD):
         names = ["momentum_buffer"] if group["momentum"] else []
-    elif isinstance(optimizer, torch.optim.Adam):  # AdamW is one
+    elif isinstance(optimizer, torch.optim.Adam | torch.optim.AdamW):
         names = ["exp_avg", "exp_avg_sq", "step"]
     else:
         return None
@@ -66,7 +66,8 @@ def _fused_step(optimizer: torch.optim.Optimizer, parameters: Tensors) -> Callab
     kept = [[state[name] for state in states] for name in names]
     if isinstance(optimizer, torch.optim.SGD):
         return lambda gradients: _step_sgd(group, parameters, gradients, *kept)
-    operation = torch._fused_adamw_ if group["decoupled_weight_decay"] else torch._fused_adam_
+    decoupled = isinstance(optimizer, torch.optim.AdamW) or group.get("decoupled_weight_decay")
+    operation = torch._fused_adamw_ if decoupled else torch._fused_adam_
     return lambda gradients: _step_adam(operation, group, parameters, gradients, *kept)
 
 
