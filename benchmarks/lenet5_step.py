@@ -2,9 +2,10 @@
 
     python benchmarks/lenet5_step.py [--repetitions 30] [--batch-size 128] [--default-adam]
 
-PyTorch's ways step with its Adam in one operation, the kernels' as training has it, with that operation
-alone. The ways take turns, five steps each, on the same batch. Times are the thread's processor time: other
-processes enter it only through caches and memory that they share. The least wall time is printed beside it.
+PyTorch's ways step with its Adam in one operation, the kernels' as training does: by a plan, and with that
+operation alone. The ways take turns, five steps each, on the same batch. Times are the thread's processor
+time: other processes enter it only through caches and memory that they share. The least wall time is printed
+beside it.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from torch import Tensor, nn
 from bakeoff.environment import describe_environment
 from bakeoff.kernels import describe_kernels
 from bakeoff.models import LeNet5
+from bakeoff.training.loss import Loss
+from bakeoff.training.passes import Passes
 from bakeoff.training.stepping import Stepper
 
 Step = Callable[[], None]
@@ -43,14 +46,19 @@ def make_step(
     images = images.contiguous(memory_format=memory_format)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=not default_adam)
     stepper = Stepper(optimizer) if kernels and not default_adam else optimizer
+    passes = Passes(model)
+
+    def eager_step() -> None:
+        loss = nn.functional.cross_entropy(model(images), labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
 
     def step() -> None:
-        loss = nn.functional.cross_entropy(model(images), labels)
-        stepper.zero_grad()
-        loss.backward()
+        passes(images, Loss(labels))
         stepper.step()
 
-    return step
+    return step if kernels else eager_step
 
 
 def measure(ways: dict[str, Step], repetitions: int) -> dict[str, tuple[list[float], float]]:

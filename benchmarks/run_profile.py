@@ -21,12 +21,16 @@ import torch
 
 from bakeoff.data import load_data
 from bakeoff.environment import describe_environment
+from bakeoff.kernels.plan import Plan
 from bakeoff.store import UnfinishedRun, prepare_folder, save_run
 from bakeoff.study import load_study
 from bakeoff.training import EpochRecord, finishing, loop
+from bakeoff.training.loss import Loss
+from bakeoff.training.passes import Passes
 from bakeoff.training.tensorboard import TensorBoardLog
 
-INSIDE = ("forward", "loss", "backward", "optimizer", "validation and test")
+RECORDED = "passes that PyTorch records"
+INSIDE = ("forward", "loss", "backward", RECORDED, "optimizer", "validation and test")
 """The training steps and the evaluation."""
 
 
@@ -73,7 +77,10 @@ def wrap_training(profile: Profile) -> None:
     """Of bakeoff.training.loop: what it calls by these names."""
     steps = "rest of the step"
     profile.wrap(loop, "_train_epoch", steps)
-    profile.wrap(loop, "_loss", "loss")
+    profile.wrap(Plan, "forward", "forward")
+    profile.wrap(Plan, "backward", "backward")
+    profile.wrap(Loss, "with_gradient", "loss")
+    profile.wrap(Passes, "_recorded", RECORDED)
     for room in (loop, finishing):
         profile.wrap(room, "predict_logits", "validation and test")
     profile.wrap(loop, "loss_and_accuracy", "validation and test")
@@ -81,22 +88,13 @@ def wrap_training(profile: Profile) -> None:
     profile.wrap(finishing, "attribute_wrong_answers", "attributions")
     profile.wrap(loop.StateSaver, "offer", "state to resume from")
     profile.wrap(loop.Preprocessing, "__call__", "gather and standardise", within=steps)
+    profile.wrap(loop.BatchMemory, "gather", "gather and standardise")
     profile.wrap(loop.Augmentation, "pixels", "gather and standardise")
     profile.wrap(loop.Augmentation, "tensors", "gather and standardise")
-    profile.wrap(torch.Tensor, "backward", "backward")
     profile.wrap(loop.Stepper, "step", "optimizer")
-    profile.wrap(loop.Stepper, "zero_grad", "optimizer")
     profile.wrap(TensorBoardLog, "on_step", "TensorBoard")
     profile.wrap(TensorBoardLog, "on_epoch", "TensorBoard")
     profile.wrap(TensorBoardLog, "on_tested", "TensorBoard")
-    build_model = loop.build_model
-
-    def build_timed_model(*arguments: Any, **options: Any) -> torch.nn.Module:
-        model = build_model(*arguments, **options)
-        profile.wrap(model, "forward", "forward", within=steps)
-        return model
-
-    loop.build_model = build_timed_model
 
 
 def main() -> None:
@@ -132,8 +130,9 @@ def main() -> None:
     for name, seconds in profile.seconds.most_common():
         calls = profile.calls[name]
         print(f"{name:24}{seconds:8.2f} s{seconds / total:7.1%}{1e3 * seconds / calls:10.3f} ms x {calls}")
-    inside = sum(profile.seconds[name] for name in INSIDE)
-    print(f"training steps and evaluation ({', '.join(INSIDE)}): {inside / total:.1%}")
+    inside = [name for name in INSIDE if profile.calls[name]]
+    share = sum(profile.seconds[name] for name in inside) / total
+    print(f"training steps and evaluation ({', '.join(inside)}): {share:.1%}")
 
 
 class _Silent:

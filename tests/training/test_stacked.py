@@ -36,8 +36,8 @@ def first(split: Split, number: int) -> Split:
 
 
 class InDouble(Preprocessing):
-    def __call__(self, images_NHWC):
-        return super().__call__(images_NHWC).double()
+    def __call__(self, images_NHWC, out=None):
+        return super().__call__(images_NHWC, out).double()
 
 
 @pytest.fixture

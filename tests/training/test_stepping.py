@@ -31,7 +31,7 @@ def train(model, optimizer, stepper, steps, first=0):
             group["lr"] = 0.01 / (1 + step)
         inputs = torch.randn(8, 5, generator=torch.Generator().manual_seed(step))
         loss = model(inputs).square().mean()
-        stepper.zero_grad()
+        optimizer.zero_grad()
         loss.backward()
         stepper.step()
 
@@ -100,7 +100,7 @@ def test_a_parameter_is_left_alone_while_it_has_no_gradient(name):
         optimizer = OPTIMIZERS[name](list(model.parameters()))
         stepper = kind(optimizer)
         for used in (model[:2], model[:2], model, model, model[:2], model):
-            stepper.zero_grad()
+            optimizer.zero_grad()
             used(torch.ones(2, 5)).square().sum().backward()
             stepper.step()
         ended.append(everything(model, optimizer))
@@ -112,7 +112,7 @@ def test_other_types_take_the_long_way():
     optimizer = OPTIMIZERS["adam"](list(model.parameters()))
     stepper = Stepper(optimizer)
     for _ in range(3):
-        stepper.zero_grad()
+        optimizer.zero_grad()
         model(torch.ones(2, 5, dtype=torch.float64)).sum().backward()
         stepper.step()
     assert optimizer.state[model[0].weight]["step"] == 3

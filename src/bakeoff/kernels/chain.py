@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from bakeoff.kernels.library import Library
-from bakeoff.kernels.operation import Kept, Operation, Parameters
+from bakeoff.kernels.operation import Calls, Kept, Operation, Parameters
 
 Chain = Sequence[tuple[Operation, Parameters]]
 
@@ -39,8 +39,15 @@ def run_chain(library: Library, chain: Chain, inputs: Tensor) -> Tensor:
         result: Tensor = _Chain.apply(library, operations, counts, inputs, *parameters)  # type: ignore[no-untyped-call]
         return result
     for operation, own in chain:
-        inputs, _ = operation.forward(library, inputs, own, keep=False)
+        inputs, _, calls = operation.forward(library, inputs, own, keep=False)
+        run(calls)
     return inputs
+
+
+def run(calls: Calls) -> None:
+    """Make them, one after another."""
+    for call in calls:
+        call()
 
 
 class _Chain(torch.autograd.Function):
@@ -57,7 +64,8 @@ class _Chain(torch.autograd.Function):
         kept_counts = []
         for operation, own in zip(operations, _split(parameters, counts), strict=True):
             saved.append(inputs)
-            inputs, kept = operation.forward(library, inputs, own, keep=True)
+            inputs, kept, calls = operation.forward(library, inputs, own, keep=True)
+            run(calls)
             saved.extend(kept)
             kept_counts.append(1 + len(kept))
         ctx.save_for_backward(*parameters, *saved)
@@ -82,7 +90,7 @@ class _Chain(torch.autograd.Function):
                 found[:0] = [None] * ctx.counts[index]
                 continue
             inputs, *kept = values[index]
-            current, own = ctx.operations[index].backward(
+            current, own, calls = ctx.operations[index].backward(
                 ctx.library,
                 inputs,
                 parameters[index],
@@ -91,6 +99,7 @@ class _Chain(torch.autograd.Function):
                 any(needed[: index + 1]),
                 needs_parameters[index],
             )
+            run(calls)
             found[:0] = own
         return None, None, None, current, *found
 

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from bakeoff.kernels.library import Library, Shape
 from bakeoff.kernels.norm import Norm
-from bakeoff.kernels.operation import Kept, Parameters
+from bakeoff.kernels.operation import Calls, Kept, Parameters
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,12 @@ class ConvPool:
 
     def forward(
         self, library: Library, inputs: Tensor, parameters: Parameters, keep: bool
-    ) -> tuple[Tensor, Kept]:
+    ) -> tuple[Tensor, Kept, Calls]:
         weight, bias = parameters
         images, weight, shape, pooled = _prepare(inputs, weight, self.padding, self.channels_last)
         winners = torch.empty(pooled.numel() + 16, dtype=torch.uint8)  # whole vectors are read
-        library.call("forward", shape, images, weight, bias, pooled, winners)
-        return pooled, (winners,)
+        call = library.bind("forward", shape, images, weight, bias, pooled, winners)
+        return pooled, (winners,), (call,)
 
     def backward(
         self,
@@ -51,15 +51,15 @@ class ConvPool:
         gradient: Tensor,
         needs_inputs: bool,
         needs_parameters: bool,
-    ) -> tuple[Tensor | None, tuple[Tensor | None, ...]]:
+    ) -> tuple[Tensor | None, tuple[Tensor | None, ...], Calls]:
         weight, bias = parameters
         images, weight, shape = _describe(inputs, weight, self.padding)
         gradient, shape.gradient_last = _dense(gradient)
         of_images = torch.empty_like(images) if needs_inputs else None
         of_weight = torch.empty_like(weight) if needs_parameters else None
         of_bias = _floats(shape.out_channels) if needs_parameters else None
-        library.call("backward", shape, images, weight, gradient, *kept, of_images, of_weight, of_bias)
-        return of_images, (of_weight, of_bias if bias is not None else None)
+        call = library.bind("backward", shape, images, weight, gradient, *kept, of_images, of_weight, of_bias)
+        return of_images, (of_weight, of_bias if bias is not None else None), (call,)
 
     def reference(self, inputs: Tensor, parameters: Parameters, kept: Kept) -> Tensor:
         return functional.max_pool2d(_activated(inputs, parameters, self.padding), 2)
@@ -86,7 +86,7 @@ class ConvNormPool:
 
     def forward(
         self, library: Library, inputs: Tensor, parameters: Parameters, keep: bool
-    ) -> tuple[Tensor, Kept]:
+    ) -> tuple[Tensor, Kept, Calls]:
         """Keeps mean, variance and 1 / standard deviation [3, out], and activations and winners in lanes."""
         weight, bias, scale, shift = parameters
         norm = self.norm
@@ -98,7 +98,7 @@ class ConvNormPool:
         activations = _floats(conv_size) if keep or norm.training else None
         pooled_size = lanes * shape.out_channels * (conv_height // 2) * (conv_width // 2)
         winners = torch.empty(pooled_size, dtype=torch.uint8) if keep else None
-        library.call(
+        call = library.bind(
             "forward_norm",
             shape,
             images,
@@ -116,8 +116,7 @@ class ConvNormPool:
             activations,
             winners,
         )
-        norm.count_batch()
-        return pooled, (statistics, activations, winners)
+        return pooled, (statistics, activations, winners), (call, *norm.counting)
 
     def backward(
         self,
@@ -128,14 +127,14 @@ class ConvNormPool:
         gradient: Tensor,
         needs_inputs: bool,
         needs_parameters: bool,
-    ) -> tuple[Tensor | None, tuple[Tensor | None, ...]]:
+    ) -> tuple[Tensor | None, tuple[Tensor | None, ...], Calls]:
         weight, bias, scale, _ = parameters
         images, weight, shape = _describe(inputs, weight, self.padding)
         gradient, shape.gradient_last = _dense(gradient)
         of_images = torch.empty_like(images) if needs_inputs else None
         of_weight = torch.empty_like(weight) if needs_parameters else None
         of_bias, of_scale, of_shift = _floats(3, shape.out_channels)
-        library.call(
+        call = library.bind(
             "backward_norm",
             shape,
             images,
@@ -151,7 +150,7 @@ class ConvNormPool:
             of_shift,
         )
         of_bias = of_bias if needs_parameters and bias is not None else None
-        return of_images, (of_weight, of_bias, of_scale, of_shift)
+        return of_images, (of_weight, of_bias, of_scale, of_shift), (call,)
 
     def reference(self, inputs: Tensor, parameters: Parameters, kept: Kept) -> Tensor:
         *convolution, scale, shift = parameters

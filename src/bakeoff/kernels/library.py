@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -65,6 +66,34 @@ SIGNATURES = {
 """Arguments of the functions, by the letters of `KINDS`."""
 
 
+class BoundCall:
+    """A function with its arguments, to be called as often as one likes; it keeps their memory.
+
+    Raises
+    ------
+    MemoryError
+        When called, if there is no memory for it.
+    """
+
+    def __init__(self, function: Any, arguments: Sequence[Shape | Tensor | float | None]) -> None:
+        self._function, self._kept = function, arguments
+        self._plain = [value.data_ptr() if isinstance(value, Tensor) else value for value in arguments]
+
+    def __call__(self) -> None:
+        if self._function(*self._plain):
+            raise MemoryError(f"no memory for the kernel {self._function.__name__}")
+
+    def places(self, tensor: Tensor) -> list[int]:
+        """Which of its arguments are this tensor's memory."""
+        address = tensor.data_ptr()
+        given = enumerate(zip(self._kept, self._plain, strict=True))
+        return [place for place, (value, plain) in given if isinstance(value, Tensor) and plain == address]
+
+    def move(self, place: int, address: int) -> None:
+        """Take an argument from another address, where whoever says so keeps the memory."""
+        self._plain[place] = address
+
+
 @dataclass(frozen=True)
 class Library:
     """The functions of one loaded library."""
@@ -72,17 +101,9 @@ class Library:
     instruction_set: str
     functions: ctypes.CDLL
 
-    def call(self, name: str, *arguments: Shape | Tensor | float | None) -> None:
-        """Call a function; a tensor or a shape is passed as its address, None as a null pointer.
-
-        Raises
-        ------
-        MemoryError
-            If there is no memory for it.
-        """
-        plain = [value.data_ptr() if isinstance(value, Tensor) else value for value in arguments]
-        if getattr(self.functions, f"bakeoff_{name}")(*plain):
-            raise MemoryError(f"no memory for the kernel {name}")
+    def bind(self, name: str, *arguments: Shape | Tensor | float | None) -> BoundCall:
+        """A call of a function; a tensor or a shape is passed as its address, None as a null pointer."""
+        return BoundCall(getattr(self.functions, f"bakeoff_{name}"), arguments)
 
 
 def load(instruction_set: str, folder: Path = HERE) -> Library | str:

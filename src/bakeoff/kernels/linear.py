@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -11,7 +12,7 @@ from torch.nn import functional
 
 from bakeoff.kernels.library import Library
 from bakeoff.kernels.norm import Norm
-from bakeoff.kernels.operation import Kept, Parameters
+from bakeoff.kernels.operation import Call, Calls, Kept, Parameters
 
 
 @dataclass(frozen=True)
@@ -23,8 +24,11 @@ class Flatten:
 
     def forward(
         self, library: Library, inputs: Tensor, parameters: Parameters, keep: bool
-    ) -> tuple[Tensor, Kept]:
-        return inputs.flatten(1), ()
+    ) -> tuple[Tensor, Kept, Calls]:
+        if inputs.is_contiguous():
+            return inputs.flatten(1), (), ()
+        output = torch.empty(inputs.shape, dtype=torch.float32)
+        return output.flatten(1), (), (partial(output.copy_, inputs),)
 
     def backward(
         self,
@@ -35,8 +39,8 @@ class Flatten:
         gradient: Tensor,
         needs_inputs: bool,
         needs_parameters: bool,
-    ) -> tuple[Tensor | None, tuple[Tensor | None, ...]]:
-        return gradient.reshape(inputs.shape), ()
+    ) -> tuple[Tensor | None, tuple[Tensor | None, ...], Calls]:
+        return gradient.reshape(inputs.shape), (), ()
 
     def reference(self, inputs: Tensor, parameters: Parameters, kept: Kept) -> Tensor:
         return inputs.flatten(1)
@@ -66,22 +70,22 @@ class Linear:
 
     def forward(
         self, library: Library, inputs: Tensor, parameters: Parameters, keep: bool
-    ) -> tuple[Tensor, Kept]:
+    ) -> tuple[Tensor, Kept, Calls]:
         """Keeps the values after ReLU, and mean, variance and 1 / standard deviation [3, out] of the norm."""
         rows, weight, bias, *scale_and_shift = map(_contiguous, (inputs, *parameters))
         assert rows is not None
         assert weight is not None
         (num_rows, num_inputs), num_outputs = rows.shape, weight.shape[0]
         values = torch.empty((num_rows, num_outputs), dtype=torch.float32)
-        library.call(
+        call = library.bind(
             "linear_forward", num_rows, num_inputs, num_outputs, self.relu, rows, weight, bias, values
         )
         norm = self.norm
         if norm is None:
-            return values, (values,) if self.relu else ()
+            return values, (values,) if self.relu else (), (call,)
         normalised = torch.empty_like(values)
         statistics = torch.empty((3, num_outputs), dtype=torch.float32)
-        library.call(
+        normalise = library.bind(
             "rows_norm_forward",
             num_rows,
             num_outputs,
@@ -95,8 +99,7 @@ class Linear:
             statistics,
             normalised,
         )
-        norm.count_batch()
-        return normalised, (values, statistics)
+        return normalised, (values, statistics), (call, normalise, *norm.counting)
 
     def backward(
         self,
@@ -107,17 +110,18 @@ class Linear:
         gradient: Tensor,
         needs_inputs: bool,
         needs_parameters: bool,
-    ) -> tuple[Tensor | None, tuple[Tensor | None, ...]]:
+    ) -> tuple[Tensor | None, tuple[Tensor | None, ...], Calls]:
         rows, weight, bias, *scale_and_shift = map(_contiguous, (inputs, *parameters))
         assert rows is not None
         assert weight is not None
         gradient = gradient.contiguous()
         values, *statistics = kept or (None,)
         of_norm: tuple[Tensor, ...] = ()
+        calls: list[Call] = []
         if self.norm is not None:
             of_values = torch.empty_like(gradient)
             of_norm = torch.empty_like(weight[:, 0]), torch.empty_like(weight[:, 0])
-            library.call(
+            call = library.bind(
                 "rows_norm_backward",
                 *gradient.shape,
                 values,
@@ -128,11 +132,12 @@ class Linear:
                 of_values,
                 *of_norm,
             )
+            calls.append(call)
             gradient = of_values
         of_inputs = torch.empty_like(rows) if needs_inputs else None
         of_weight = torch.empty_like(weight) if needs_parameters else None
         of_bias = torch.empty_like(bias) if needs_parameters and bias is not None else None
-        library.call(
+        call = library.bind(
             "linear_backward",
             *rows.shape,
             weight.shape[0],
@@ -144,7 +149,7 @@ class Linear:
             of_weight,
             of_bias,
         )
-        return of_inputs, (of_weight, of_bias, *of_norm)
+        return of_inputs, (of_weight, of_bias, *of_norm), (*calls, call)
 
     def reference(self, inputs: Tensor, parameters: Parameters, kept: Kept) -> Tensor:
         weight, bias, *scale_and_shift = parameters

@@ -176,7 +176,9 @@ def _norm(layer: nn.Module) -> tuple[Norm | None, tuple[Tensor | None, ...]]:
         return None, ()
     if mean is None or variance is None or number is None:
         return None, ()
-    if not all(_takes(buffer, Tensor) and buffer.is_contiguous() for buffer in (mean, variance)):
+    if not all(_takes(buffer, Tensor) for buffer in (mean, variance)):
+        return None, ()
+    if not all(one is None or one.is_contiguous() for one in (mean, variance, *parameters)):
         return None, ()
     return Norm(mean, variance, number, layer.training, layer.momentum, layer.eps), parameters
 
@@ -187,7 +189,8 @@ def _parameters(layer: nn.Module) -> tuple[Tensor | None, ...] | None:
     weight, bias = parameters.get("weight"), parameters.get("bias")
     if weight is None or not _takes(weight, nn.Parameter):
         return None
-    return (weight, bias) if bias is None or _takes(bias, nn.Parameter) else None
+    takes_bias = bias is None or (_takes(bias, nn.Parameter) and bias.is_contiguous())
+    return (weight, bias) if takes_bias else None
 
 
 def _takes(tensor: Tensor, kind: type) -> bool:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from torch import Tensor
 from torch.nn import functional
+
+from bakeoff.kernels.operation import Calls
 
 
 @dataclass(frozen=True)
@@ -33,10 +36,10 @@ class Norm:
     momentum: float
     epsilon: float
 
-    def count_batch(self) -> None:
+    @property
+    def counting(self) -> Calls:
         """To be called after the statistics were moved, if they were."""
-        if self.training:
-            self.num_batches.add_(1)
+        return (partial(self.num_batches.add_, 1),) if self.training else ()
 
     def reference(
         self,

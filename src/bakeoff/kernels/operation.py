@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from torch import Tensor
@@ -15,11 +15,17 @@ Parameters = Sequence[Tensor | None]
 Kept = Sequence[Tensor | None]
 """What backward needs beside inputs and parameters."""
 
+Call = Callable[[], object]
+Calls = Sequence[Call]
+"""What is to be called, one after another; again for other numbers in the same memory."""
+
 
 class Operation(Protocol):
     """One or several layers at once: float32, on the CPU, with no gradients recorded by PyTorch.
 
-    Settings and running statistics are attributes; inputs and parameters are arguments.
+    Settings and running statistics are attributes; inputs and parameters are arguments. Memory is laid out
+    first and computed by calls after, so that a step can be repeated by its calls alone. Inputs, parameters
+    and gradients that are not dense are copied when memory is laid out: what is to be repeated must be dense.
     """
 
     def output_shape(self, shape: tuple[int, ...], parameters: Parameters) -> tuple[int, ...]:
@@ -27,8 +33,11 @@ class Operation(Protocol):
 
     def forward(
         self, library: Library, inputs: Tensor, parameters: Parameters, keep: bool
-    ) -> tuple[Tensor, Kept]:
-        """The output, and what backward needs if it shall be kept. Moves running statistics in training."""
+    ) -> tuple[Tensor, Kept, Calls]:
+        """The output, what backward needs if it shall be kept, and the calls that fill them.
+
+        In training they move the running statistics.
+        """
 
     def backward(
         self,
@@ -39,8 +48,11 @@ class Operation(Protocol):
         gradient: Tensor,
         needs_inputs: bool,
         needs_parameters: bool,
-    ) -> tuple[Tensor | None, tuple[Tensor | None, ...]]:
-        """Gradients of the inputs and of each parameter; those that are not needed may be None."""
+    ) -> tuple[Tensor | None, tuple[Tensor | None, ...], Calls]:
+        """Gradients of the inputs and of each parameter, and the calls that fill them.
+
+        Those that are not needed may be None.
+        """
 
     def reference(self, inputs: Tensor, parameters: Parameters, kept: Kept) -> Any:
         """The output by PyTorch's operations, which can be differentiated again; moves no statistics."""

@@ -37,15 +37,14 @@ def run_layers(layers: Iterable[nn.Module], inputs: Tensor) -> Tensor:
     in every other case: without kernels, with other settings, dtypes or devices, with hooks on a layer
     (attribution methods set them), in tracing, export, autocast, and inside transformations such as vmap.
     """
-    if _are_operations_changed() or not isinstance(library := current(), Library):
+    if are_operations_changed() or not isinstance(library := current(), Library):
         for layer in layers:
             inputs = layer(inputs)
         return inputs
-    flat: list[nn.Module] = []
-    _add_without_containers(layers, flat)
+    flat = flat_layers(layers)
     index = 0
     while index < len(flat):
-        chain, end = find_chain(flat, index, inputs.shape) if _is_plain(inputs) else ([], index)
+        chain, end = find_chain(flat, index, inputs.shape) if is_plain(inputs) else ([], index)
         if chain:
             inputs = run_chain(library, chain, inputs)
         if end == index:
@@ -55,16 +54,18 @@ def run_layers(layers: Iterable[nn.Module], inputs: Tensor) -> Tensor:
     return inputs
 
 
-def _add_without_containers(layers: Iterable[nn.Module], flat: list[nn.Module]) -> None:
-    """Add the layers, and those inside of sequences whose call nothing waits for."""
+def flat_layers(layers: Iterable[nn.Module]) -> list[nn.Module]:
+    """The layers, and instead of sequences whose call nothing waits for those inside."""
+    flat: list[nn.Module] = []
     for layer in layers:
         if type(layer) in CONTAINERS and not is_watched(layer):
-            _add_without_containers(layer._modules.values(), flat)  # type: ignore[arg-type]
+            flat.extend(flat_layers(layer._modules.values()))  # type: ignore[arg-type]
         else:
             flat.append(layer)
+    return flat
 
 
-def _are_operations_changed() -> bool:
+def are_operations_changed() -> bool:
     """Whether something traces or transforms PyTorch's operations, or waits for any layer to be called."""
     return (
         torch.compiler.is_compiling()
@@ -77,7 +78,7 @@ def _are_operations_changed() -> bool:
     )
 
 
-def _is_plain(inputs: Tensor) -> bool:
+def is_plain(inputs: Tensor) -> bool:
     """Whether a kernel may read its memory."""
     return (
         type(inputs) is Tensor

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from bakeoff.kernels.library import Library
 
 
-def standardise(library: Library, pixels: NDArray[np.uint8], shift: Tensor, scale: Tensor) -> Tensor:
+def standardise(
+    library: Library, pixels: NDArray[np.uint8], shift: Tensor, scale: Tensor, result: Tensor
+) -> None:
     """`(pixels - shift) * scale`, to the last bit as PyTorch computes it in two operations.
 
     Parameters
@@ -21,14 +22,9 @@ def standardise(library: Library, pixels: NDArray[np.uint8], shift: Tensor, scal
         uint8 [..., places], in C order.
     shift, scale
         float32 [places].
-
-    Returns
-    -------
-    Tensor
-        float32 [..., places].
+    result
+        float32 [..., places], contiguous; is written.
     """
-    result = torch.empty(pixels.shape, dtype=torch.float32)
     places = pixels.shape[-1]
     addresses = (pixels.ctypes.data, *(tensor.data_ptr() for tensor in (shift, scale, result)))
     library.functions.bakeoff_standardise(pixels.size // max(places, 1), places, *addresses)
-    return result

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
 from bakeoff.data.image_data import ImageData, Split
@@ -18,13 +17,16 @@ from bakeoff.kernels import describe_cpu
 from bakeoff.models import build_model
 from bakeoff.study.recipe import Recipe
 from bakeoff.training.arithmetic import denormals_as_zero
-from bakeoff.training.augmentation import Augmentation, Blend
+from bakeoff.training.augmentation import Augmentation
 from bakeoff.training.averaging import build_average
+from bakeoff.training.batches import BatchMemory, split_into_batches
 from bakeoff.training.counting import EpochCount
 from bakeoff.training.evaluation import evaluated, loss_and_accuracy, predict_logits
 from bakeoff.training.finishing import finish_run
 from bakeoff.training.history import EpochRecord, Observer, TrainedRun, TrainingFailure
+from bakeoff.training.loss import Loss
 from bakeoff.training.optimization import build_optimizer, learning_rate
+from bakeoff.training.passes import Passes
 from bakeoff.training.preprocessing import Preprocessing
 from bakeoff.training.randomness import Stream, generator, torch_seed
 from bakeoff.training.resuming import StateSaver, StateStore, TrainingState
@@ -176,19 +178,17 @@ def _train_epoch(
     augmentation.start_epoch(epoch)
     order = generator(parts.seed, Stream.ORDER, epoch).permutation(len(split))
     batches = list(split_into_batches(order, recipe.batch_size))
-    stepper = Stepper(parts.optimizer)
+    memory = BatchMemory(split.images, max(map(len, batches)))
+    passes, stepper = Passes(model), Stepper(parts.optimizer)
     count = EpochCount(split.labels, state.train_true_probability[epoch - 1])
     for index, chosen in enumerate(batches):
         rate = learning_rate(recipe, len(state.steps) + index, len(batches))
         for group in parts.optimizer.param_groups:
             group["lr"] = rate
         labels = torch.from_numpy(split.labels[chosen])
-        pixels = augmentation.pixels(split.images[chosen])
-        images, blend = augmentation.tensors(parts.preprocessing(pixels))
-        logits = model(images)
-        loss = _loss(recipe, logits, labels, blend)
-        stepper.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        pixels = augmentation.pixels(memory.gather(chosen))
+        images, blend = augmentation.tensors(parts.preprocessing(pixels, out=memory.standardised))
+        logits, loss = passes(images, Loss(labels, recipe.loss.label_smoothing, blend))
         if recipe.gradient_clipping:
             nn.utils.clip_grad_norm_(model.parameters(), recipe.gradient_clipping)
         stepper.step()
@@ -197,7 +197,7 @@ def _train_epoch(
         batch_loss = loss.item()
         if not math.isfinite(batch_loss):
             break
-        count.add(chosen, logits.detach(), batch_loss)
+        count.add(chosen, logits, batch_loss)
 
     count.finish()
     for step in count.steps:
@@ -210,24 +210,3 @@ def _train_epoch(
             "a smaller learning rate may help"
         )
     return count.total_loss / len(split), count.num_right / len(split)
-
-
-def _loss(recipe: Recipe, logits_NK: Tensor, labels_N: Tensor, blend: Blend | None) -> Tensor:
-    """Mean over the batch; of a blended image, that of both its labels by their shares."""
-    smoothing = recipe.loss.label_smoothing
-    loss = nn.functional.cross_entropy(logits_NK, labels_N, label_smoothing=smoothing)
-    if blend is None:
-        return loss
-    other = nn.functional.cross_entropy(logits_NK, labels_N[blend.partners_N], label_smoothing=smoothing)
-    return blend.share * loss + (1 - blend.share) * other
-
-
-def split_into_batches(order: NDArray[np.int64], batch_size: int) -> Iterator[NDArray[np.int64]]:
-    """Slices of `order`; a single image left over joins the batch before it, for it has no variance."""
-    ends = [*range(batch_size, len(order), batch_size), len(order)]
-    if len(ends) > 1 and ends[-1] - ends[-2] == 1 and batch_size > 1:
-        del ends[-2]
-    start = 0
-    for end in ends:
-        yield order[start:end]
-        start = end

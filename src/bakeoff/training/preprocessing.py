@@ -32,17 +32,27 @@ class Preprocessing:
     std: tuple[float, float, float]
     image_size: int
 
-    def __call__(self, images_NHWC: NDArray[np.uint8]) -> Tensor:
-        """float32 [N, 3, H, W] (channels last in memory) from uint8 [N, H, W, 3]."""
+    def __call__(self, images_NHWC: NDArray[np.uint8], out: Tensor | None = None) -> Tensor:
+        """float32 [N, 3, H, W] (channels last in memory) from uint8 [N, H, W, 3].
+
+        Parameters
+        ----------
+        images_NHWC
+            Of the run's size.
+        out
+            float32 [at least N, H, W, 3], contiguous: memory to write the result to, otherwise new memory.
+        """
         number, height, width, channels = images_NHWC.shape
         shift, scale = _constants_of_row(self, width)
         rows = images_NHWC.reshape(number, height, width * channels)
+        pixels = torch.empty(images_NHWC.shape, dtype=torch.float32) if out is None else out[:number]
+        result = pixels.view(rows.shape)
         if isinstance(library := current(), Library):
-            pixels = standardise(library, np.ascontiguousarray(rows), shift, scale)
+            standardise(library, np.ascontiguousarray(rows), shift, scale, result)
         else:
-            # torch takes no read-only memory map without a warning; the batch is copied into floats anyway.
-            pixels = torch.from_numpy(rows.astype(np.float32, order="C")).sub_(shift).mul_(scale)
-        return pixels.view(images_NHWC.shape).permute(0, 3, 1, 2)
+            np.copyto(result.numpy(), rows)
+            result.sub_(shift).mul_(scale)
+        return pixels.permute(0, 3, 1, 2)
 
     @cached_property
     def constants(self) -> tuple[Tensor, Tensor]:

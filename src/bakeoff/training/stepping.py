@@ -31,11 +31,6 @@ class Stepper:
         self._parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
         self._fused: Callable[[Tensors], None] | None = None
 
-    def zero_grad(self) -> None:
-        """Forget the gradients."""
-        for parameter in self._parameters:
-            parameter.grad = None
-
     @torch.no_grad()
     def step(self) -> None:
         """Move the parameters by their gradients."""

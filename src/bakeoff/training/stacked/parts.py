@@ -16,9 +16,9 @@ from bakeoff.data.image_data import ImageData
 from bakeoff.models import build_model
 from bakeoff.study.recipe import Recipe
 from bakeoff.training.averaging import build_average
+from bakeoff.training.batches import split_into_batches
 from bakeoff.training.evaluation import EVALUATION_BATCH_SIZE, evaluated
 from bakeoff.training.history import TrainingFailure
-from bakeoff.training.loop import split_into_batches
 from bakeoff.training.optimization import build_optimizer, learning_rate
 from bakeoff.training.preprocessing import Preprocessing
 from bakeoff.training.randomness import Stream, generator, torch_seed
