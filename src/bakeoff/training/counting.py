@@ -55,13 +55,13 @@ class EpochCount:
         labels = torch.from_numpy(self._labels[chosen])
         probability = torch.softmax(logits, 1).gather(1, labels[:, None])[:, 0]
         self._true_probability[chosen] = probability.numpy()
-        ends = np.cumsum([len(batch) for batch in self._chosen])
-        for loss, right in zip(
-            self._losses, np.split((logits.argmax(1) == labels).numpy(), ends[:-1]), strict=True
-        ):
-            batch_right = int(right.sum())
-            self.steps.append((loss, batch_right / len(right)))
-            self.total_loss += loss * len(right)
+        sizes = [len(batch) for batch in self._chosen]
+        starts = np.cumsum([0, *sizes[:-1]])
+        right = (logits.argmax(1) == labels).numpy()
+        rights = np.add.reduceat(right, starts, dtype=np.int64).tolist()
+        for loss, size, batch_right in zip(self._losses, sizes, rights, strict=True):
+            self.steps.append((loss, batch_right / size))
+            self.total_loss += loss * size
             self.num_right += batch_right
         for waiting in (self._chosen, self._logits, self._losses):
             waiting.clear()

@@ -173,8 +173,9 @@ def _train_epoch(
 ) -> tuple[float, float]:
     """Mean loss and accuracy over the images of one pass; adds the steps and dynamics to the state."""
     recipe, model, augmentation = parts.recipe, parts.model, parts.augmentation
-    # A model's own random layers (dropout) draw from torch's global generator.
-    torch.manual_seed(torch_seed(parts.seed, Stream.LAYERS, epoch))
+    # A model's own random layers (dropout) draw from torch's global generator on the CPU. torch.manual_seed
+    # would note the seed and a traceback for each kind of GPU too, once an epoch.
+    torch.default_generator.manual_seed(torch_seed(parts.seed, Stream.LAYERS, epoch))
     augmentation.start_epoch(epoch)
     order = generator(parts.seed, Stream.ORDER, epoch).permutation(len(split))
     batches = list(split_into_batches(order, recipe.batch_size))
