@@ -66,6 +66,7 @@ def assert_plan_is_the_model(model, many):
         found = plan.forward(inputs).clone()
         gradients = plan.backward(gradient)
         assert torch.equal(found, logits)
+        assert all(one is another for one, another in zip(plan.parameters, model.parameters(), strict=True))
         expected = [parameter.grad for parameter in other.parameters()]
         assert len(gradients) == len(expected)
         assert all(map(torch.equal, gradients, expected))
@@ -102,6 +103,13 @@ def test_what_is_copied_on_the_way_is_copied_anew(library):
     # Dropout that changes nothing keeps the pooling from knowing that flattening comes next.
     model = KernelSequential(*layers(after_pooling=[nn.Dropout(0.5)])).eval()
     assert_plan_is_the_model(model, list(batches(5)))
+
+
+def test_a_layer_used_twice_is_passed_twice(library):
+    torch.manual_seed(0)
+    relu = nn.ReLU()
+    model = KernelSequential(nn.Linear(6, 7), relu, nn.Linear(7, 7), relu, nn.Linear(7, 4))
+    assert_plan_is_the_model(model, [torch.randn(5, 6) for _ in range(2)])
 
 
 def test_a_gradient_of_another_layout_is_taken(library):
@@ -143,7 +151,13 @@ def every_other(model):
     return model
 
 
+def shared():
+    linear = nn.Linear(12, 12)
+    return KernelSequential(*layers()[:-1], linear, nn.ReLU(), linear)
+
+
 NOT_PLANNED = {
+    "a layer with weights used twice": shared,
     "another container": lambda: nn.Sequential(*layers()),
     "a forward of its own": lambda: Twice(10, 18),
     "a hook": lambda: watched(KernelSequential(*layers())),

@@ -35,8 +35,10 @@ class Plan:
     ----------
     output
         What `forward` writes.
+    parameters
+        Of the chain, in its order.
     gradients
-        What `backward` writes, a tensor for each parameter of the chain, in its order.
+        What `backward` writes, one for each of these.
     """
 
     def __init__(self, library: Library, chain: Chain, inputs: Tensor) -> None:
@@ -60,6 +62,7 @@ class Plan:
             gradient = found if found is not None else gradient
             backward.extend(calls)
             gradients[:0] = [one for one in of_own if one is not None]
+        self.parameters = _parameters(chain)
         self.gradients = gradients
         self._forward, self._backward = forward, backward
         self._reads_inputs = _readers(forward + backward, inputs)
@@ -102,20 +105,28 @@ def plan_for(model: nn.Module, inputs: Tensor) -> Plan | None:
         The first batch; those that fit it can be passed too.
     """
     library = current()
-    if not isinstance(library, Library) or type(model).forward is not KernelSequential.forward:
+    if not isinstance(library, Library) or not isinstance(model, KernelSequential):
+        return None
+    if type(model).forward is not KernelSequential.forward:
         return None
     if is_watched(model) or are_operations_changed() or not is_plain(inputs):
         return None
-    layers = flat_layers(model.children())
+    layers = flat_layers(model)
     chain, end = find_chain(layers, 0, inputs.shape)
-    parameters = [one for _, own in chain for one in own if one is not None]
+    parameters = _parameters(chain)
     if not chain or end < len(layers) or not all(map(_is_dense, (inputs, *parameters))):
         return None
     if inputs.requires_grad or not all(one.requires_grad for one in parameters):
         return None
+    if len({id(one) for one in parameters}) < len(parameters):
+        return None  # shared by layers: their gradients are to be added up
     with torch.no_grad():
         plan = Plan(library, chain, inputs)
     return plan if plan.reads_its_inputs else None
+
+
+def _parameters(chain: Chain) -> list[Tensor]:
+    return [one for _, own in chain for one in own if one is not None]
 
 
 Readers = list[tuple[BoundCall, int]]

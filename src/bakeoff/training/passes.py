@@ -42,7 +42,7 @@ class Passes:
         with torch.no_grad():
             logits = plan.forward(images_NCHW).clone()  # the next batch comes into the same memory
         value, of_logits = loss.with_gradient(logits)
-        for parameter, gradient in zip(self._parameters, plan.backward(of_logits), strict=True):
+        for parameter, gradient in zip(plan.parameters, plan.backward(of_logits), strict=True):
             parameter.grad = gradient
         return logits, value
 
