@@ -54,7 +54,7 @@ GUARDS = [
     Guard(
         "layers' randomness resumed",
         LOOP,
-        "torch.manual_seed(torch_seed(parts.seed, Stream.LAYERS, epoch))",
+        "torch.default_generator.manual_seed(torch_seed(parts.seed, Stream.LAYERS, epoch))",
         "pass",
         f"{RESUME_TEST}test_a_models_own_randomness_goes_on_too",
     ),
