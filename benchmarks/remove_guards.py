@@ -38,6 +38,7 @@ STUDIES, FETCHING = "hostile/test_study_files.py::", "hostile/test_fetching.py::
 AUDIT, BUILDING, CACHE = "audit/test_audit.py::", "report/test_building.py::", "data/test_cache.py::"
 GOING_ON = f"{RESUME_TEST}test_going_on_after_any_epoch_gives_the_same_bytes"
 MISFIT = f"{RESUME_TEST}test_a_whole_state_that_does_not_fit_starts_the_run_anew"
+PLAN, NO_PLAN = "kernels/plan.py", "kernels/test_plan.py::test_no_plan_for"
 FINDINGS = f"{AUDIT}test_findings_are_ordered_by_severity_and_say_where"
 
 GUARDS = [
@@ -87,6 +88,26 @@ GUARDS = [
         "",
         f"{RESULTS}test_the_state_of_a_run_of_another_identity_is_never_given",
     ),
+    # Steps by a plan
+    Guard(
+        "logits kept from the next batch",
+        "training/passes.py",
+        ".forward(images_NCHW).clone()",
+        ".forward(images_NCHW)",
+        "training/test_passes.py::test_logits_of_one_batch_stay_when_the_next_comes",
+    ),
+    Guard(
+        "batches of another layout",
+        "training/passes.py",
+        "plan is None or not plan.fits(images_NCHW)",
+        "plan is None",
+        "training/test_passes.py::test_batches_of_another_shape_or_layout_are_taken",
+    ),
+    Guard("parameters shared by layers", PLAN, "if len({id(one)", "if 0 * len({id(one)", NO_PLAN),
+    Guard("hooks on a planned model", PLAN, "if is_watched(model) or ", "if ", NO_PLAN),
+    Guard("a model's own forward", PLAN, "if type(model).forward is not", "if None is not", NO_PLAN),
+    Guard("a plan of a copied batch", PLAN, "if plan.reads_its_inputs", "if True", NO_PLAN),
+    Guard("frozen parameters", PLAN, "all(one.requires_grad for one in parameters)", "True", NO_PLAN),
     # Workers and locks
     Guard(
         "dead worker's run tried again",
