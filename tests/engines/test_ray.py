@@ -285,6 +285,7 @@ def workers() -> list[str]:
     return found
 
 
+@pytest.mark.slow
 def test_on_a_ray_of_its_own_runs_that_fail_fail_alone(folder):
     said = run(folder, "failing.toml", "--engine", "ray", "--jobs", "2", "--out", "failed", exits=1)
     assert "diverges, seed 0: failed: training loss is nan in epoch 1" in said

@@ -137,7 +137,9 @@ def test_a_report_that_finds_no_room(small_disk, finished):
     assert page.read_bytes() == before
 
 
-@pytest.mark.parametrize("leave_kib", [0, 8, 100])
+@pytest.mark.parametrize(
+    "leave_kib", [pytest.param(0, marks=pytest.mark.slow), 8, pytest.param(100, marks=pytest.mark.slow)]
+)
 def test_a_disk_that_is_full_from_the_start(small_disk, leave_kib):
     disk = small_disk("16m")
     disk.fill(leave_kib=leave_kib)
