@@ -21,13 +21,7 @@ from bakeoff.training.loss import Loss
 from bakeoff.training.preprocessing import Preprocessing
 from bakeoff.training.randomness import Stream, torch_seed
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

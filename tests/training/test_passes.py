@@ -14,6 +14,8 @@ from bakeoff.training.loss import Loss
 from bakeoff.training.passes import Passes
 from bakeoff.training.preprocessing import Preprocessing
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 LABELS = torch.tensor([0, 3, 3, 9, 1, 2])
 BLEND = Blend(0.7, torch.tensor([5, 4, 3, 2, 1, 0]))
 LOSSES = {
@@ -22,14 +24,6 @@ LOSSES = {
     "blended": Loss(LABELS, 0.0, BLEND),
     "both": Loss(LABELS, 0.1, BLEND),
 }
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize("name", list(LOSSES))

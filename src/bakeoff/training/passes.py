@@ -39,8 +39,7 @@ class Passes:
         plan = self._plans[shape]
         if plan is None or not plan.fits(images_NCHW):
             return self._recorded(images_NCHW, loss)
-        with torch.no_grad():
-            logits = plan.forward(images_NCHW).clone()  # the next batch comes into the same memory
+        logits = plan.forward(images_NCHW).clone()  # the next batch comes into the same memory
         value, of_logits = loss.with_gradient(logits)
         for parameter, gradient in zip(plan.parameters, plan.backward(of_logits), strict=True):
             parameter.grad = gradient
