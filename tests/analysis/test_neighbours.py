@@ -75,6 +75,28 @@ def test_of_many_copies_the_first_come_first(monkeypatch, cells):
     np.testing.assert_array_equal(found.indices, np.argsort(-cosine, axis=1, kind="stable")[:, :20])
 
 
+def test_only_the_images_that_are_asked_for_are_looked_at(digits):
+    images, labels = digits
+    half = images.astype(np.float16)  # as they are stored
+    chosen = np.array([3, 4, 500, 796])
+    some = nearest_training_images(half[None, 1000:], half[None, :1000], labels[:1000], 5, chosen)
+    every = nearest_training_images(images[None, 1000:], images[None, :1000], labels[:1000], 5)
+    np.testing.assert_array_equal(some.indices, every.indices[chosen])
+    np.testing.assert_array_equal(some.labels, every.labels[chosen])
+    np.testing.assert_allclose(some.similarity, every.similarity[chosen], atol=2e-6)
+    assert [some.place(image) for image in chosen] == [0, 1, 2, 3]
+    assert some.label_counts(500) == every.label_counts(500)
+    for image in (2, 5, 797):
+        with pytest.raises(KeyError):
+            some.place(image)
+
+
+def test_where_no_image_is_asked_for_none_is_found():
+    features = np.eye(5, dtype=np.float32)[None]
+    found = nearest_training_images(features, features, np.arange(5), 2, np.zeros(0, dtype=np.int64))
+    assert found.indices.shape == found.labels.shape == found.similarity.shape == (0, 2)
+
+
 def test_silent_features_are_near_nothing():
     train = np.eye(3, dtype=np.float32)[None]
     found = nearest_training_images(np.zeros((1, 1, 3), dtype=np.float32), train, np.arange(3), k=2)

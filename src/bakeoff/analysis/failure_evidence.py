@@ -31,7 +31,7 @@ class RecipeEvidence:
     difficulty, confusion, trends
         From the predictions and the test images.
     neighbours
-        Nearest training images of every test image, or None where features are not known.
+        Nearest training images of the failed cases, or None where features are not known.
     history
         Of the training images, or None where the training dynamics are not known.
     attributions

@@ -261,7 +261,7 @@ def _neighbours(case: FailedCase, evidence: FailureEvidence) -> Iterator[Finding
         return
     names = evidence.predictions.class_names
     counts = recipe.neighbours.label_counts(case.image_index)
-    indices = recipe.neighbours.indices[case.image_index]
+    indices = recipe.neighbours.indices[recipe.neighbours.place(case.image_index)]
     parts = [
         f"{count} {'is' if count == 1 else 'are'} labelled {names[label]}" for label, count in counts[:1]
     ]

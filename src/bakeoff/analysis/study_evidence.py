@@ -43,9 +43,9 @@ def study_evidence(stored: StoredStudy) -> FailureEvidence | None:
         features = stored.features_of(recipe.name)
         if features is None or stored.train_labels is None:
             continue
-        test, train = ([run.astype(np.float32) for run in runs] for runs in features)
+        failed = np.flatnonzero((recipe.predicted != predictions.labels).any(axis=0))
         k = min(NUM_NEIGHBOURS, len(stored.train_labels))
-        neighbours[recipe.name] = nearest_training_images(test, train, stored.train_labels, k)
+        neighbours[recipe.name] = nearest_training_images(*features, stored.train_labels, k, failed)
         histories[recipe.name] = learning_history(
             np.stack([run.train_true_probability for run in stored.runs_of(recipe.name)])
         )

@@ -94,7 +94,7 @@ def gallery_data(evidence: FailureEvidence) -> dict[str, Any]:
     wrong = np.stack([recipe.difficulty.num_wrong > 0 for recipe in evidence.recipes.values()])
     indices = np.flatnonzero(wrong.any(axis=0))
     place = {int(index): number for number, index in enumerate(indices)}
-    train = _shown_neighbours(evidence.recipes, wrong)
+    train = _shown_neighbours(evidence.recipes)
     train_place = {index: number for number, index in enumerate(train)}
     num_maps, cases = 0, []
     for number, (name, recipe) in enumerate(evidence.recipes.items()):
@@ -120,7 +120,8 @@ def gallery_data(evidence: FailureEvidence) -> dict[str, Any]:
             }
             cases.append(entry)
             if recipe.neighbours:
-                entry["near"] = [train_place[near] for near in recipe.neighbours.indices[index].tolist()]
+                near = recipe.neighbours.indices[recipe.neighbours.place(index)].tolist()
+                entry["near"] = [train_place[one] for one in near]
             row = recipe.attributions.place(index) if recipe.attributions else None
             if recipe.attributions and row is not None:
                 entry["map"] = {"place": num_maps + row} | _map_facts(recipe.attributions, row)
@@ -140,13 +141,13 @@ def gallery_data(evidence: FailureEvidence) -> dict[str, Any]:
     }
 
 
-def _shown_neighbours(recipes: Mapping[str, RecipeEvidence], wrong: NDArray[np.bool_]) -> dict[int, int]:
+def _shown_neighbours(recipes: Mapping[str, RecipeEvidence]) -> dict[int, int]:
     """Label by index of each training image that is near a failed case, ascending."""
     labels: dict[int, int] = {}
-    for failed, recipe in zip(wrong, recipes.values(), strict=True):
+    for recipe in recipes.values():
         if recipe.neighbours:
-            near = recipe.neighbours.indices[failed].ravel().tolist()
-            labels |= zip(near, recipe.neighbours.labels[failed].ravel().tolist(), strict=True)
+            near = recipe.neighbours
+            labels |= zip(near.indices.ravel().tolist(), near.labels.ravel().tolist(), strict=True)
     return dict(sorted(labels.items()))
 
 
