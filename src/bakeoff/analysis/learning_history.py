@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,7 +118,7 @@ def summarise_history(history: LearningHistory, images: NDArray[np.int64]) -> Hi
     return HistorySummary(
         num_images=len(images),
         num_all=len(history.epoch_learned),
-        epoch_learned=float(np.median(history.epoch_learned[images])),
+        epoch_learned=median(history.epoch_learned[images].tolist()),
         epoch_learned_all=history.usual_epoch_learned,
         num_forgotten=float(history.num_forgotten[images].mean()),
         num_forgotten_all=history.usual_num_forgotten,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -53,9 +54,8 @@ class Neighbours:
 
     def label_counts(self, image: int) -> tuple[tuple[int, int], ...]:
         """Give (class, neighbours with that label) of one image, the most frequent first."""
-        classes, counts = np.unique(self.labels[self.place(image)], return_counts=True)
-        order = np.argsort(-counts, kind="stable")
-        return tuple((int(classes[place]), int(counts[place])) for place in order)
+        counts = Counter(self.labels[self.place(image)].tolist())
+        return tuple(sorted(counts.items(), key=lambda found: (-found[1], found[0])))
 
 
 def nearest_training_images(

@@ -136,7 +136,7 @@ def unusual_facts(
         above = (count - int(np.searchsorted(sorted_values, value, side="right"))) / count
         share = max(below, above)
         if share >= 1 - tail:
-            median = float(np.median(sorted_values))
+            median = float((sorted_values[(count - 1) // 2] + sorted_values[count // 2]) / 2)
             found.append(UnusualFact(fact, float(value), below > above, share, median, count))
     return tuple(sorted(found, key=lambda unusual: -unusual.share_beyond))
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from bakeoff.training.history import EpochRecord, Observer
 
-SHARE_OF_TIME = 0.01
+SHARE_OF_TIME = 0.005
 """At most this share of a run's time is spent on writing its state."""
 
 MIN_SECONDS_BETWEEN = 1.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -108,8 +109,9 @@ class TensorBoardLog:
         num_classes = len(class_names)
         cells = np.bincount(labels_N * num_classes + predicted, minlength=num_classes**2)
         matrix = cells.reshape(num_classes, num_classes)
-        figure = _draw_confusion_matrix(matrix, class_names)
-        self._file.add(_picture("confusion_matrix/test", figure), epoch)
+        pixels = _confusion_picture(tuple(class_names)).draw(matrix)
+        picture = image("confusion_matrix/test", pixels, dataformats="HWC")  # type: ignore[no-untyped-call]
+        self._file.add(picture, epoch)
         accuracy = float((predicted == labels_N).mean())
         found = {"accuracy/test": accuracy}
         plain = {
@@ -127,29 +129,38 @@ class TensorBoardLog:
         self._file.add(Summary(value=values), step)
 
 
-def _picture(tag: str, figure: Figure) -> Summary:
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()  # type: ignore[no-untyped-call]
-    pixels = np.asarray(canvas.buffer_rgba())[..., :3]  # type: ignore[no-untyped-call]
-    return image(tag, pixels, dataformats="HWC")  # type: ignore[no-untyped-call]
+class _ConfusionPicture:
+    """A confusion matrix with its classes: laid out once, filled in for each run of a worker.
+
+    Laying it out takes as long as drawing it.
+    """
+
+    def __init__(self, class_names: Sequence[str]) -> None:
+        num_classes = len(class_names)
+        side = min(4 + 0.35 * num_classes, 16)
+        figure = Figure(figsize=(side, side), layout="constrained")
+        axes = figure.add_subplot()
+        self._cells = axes.imshow(np.zeros((num_classes, num_classes)), cmap="Blues", vmin=0, vmax=1)
+        axes.set_xticks(range(num_classes), class_names, rotation=90, parse_math=False)
+        axes.set_yticks(range(num_classes), class_names, parse_math=False)
+        axes.set_xlabel("predicted")
+        axes.set_ylabel("true")
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
+        places = np.ndindex(num_classes, num_classes) if num_classes <= 20 else ()
+        self._numbers = {
+            (row, column): axes.text(column, row, "", ha="center", va="center") for row, column in places
+        }
+        self._canvas = FigureCanvasAgg(figure)
+
+    def draw(self, matrix_KK: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """The pixels [height, width, 3]."""
+        shares = matrix_KK / np.maximum(matrix_KK.sum(axis=1, keepdims=True), 1)
+        self._cells.set_data(shares)
+        for place, number in self._numbers.items():
+            number.set(text=str(matrix_KK[place]), color="white" if shares[place] > 0.5 else "black")
+        self._canvas.draw()  # type: ignore[no-untyped-call]
+        return np.array(self._canvas.buffer_rgba())[..., :3]  # type: ignore[no-untyped-call]
 
 
-def _draw_confusion_matrix(matrix_KK: NDArray[np.int64], class_names: Sequence[str]) -> Figure:
-    num_classes = len(class_names)
-    side = min(4 + 0.35 * num_classes, 16)
-    figure = Figure(figsize=(side, side), layout="constrained")
-    axes = figure.add_subplot()
-    totals = matrix_KK.sum(axis=1, keepdims=True)
-    shares = matrix_KK / np.maximum(totals, 1)
-    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    axes.set_xticks(range(num_classes), class_names, rotation=90, parse_math=False)
-    axes.set_yticks(range(num_classes), class_names, parse_math=False)
-    axes.set_xlabel("predicted")
-    axes.set_ylabel("true")
-    if num_classes <= 20:
-        for row, column in np.ndindex(num_classes, num_classes):
-            colour = "white" if shares[row, column] > 0.5 else "black"
-            text = str(matrix_KK[row, column])
-            number = axes.text(column, row, text, ha="center", va="center", color=colour)
-            number.set_in_layout(False)  # it lies inside of the axes, and to measure it takes long
-    return figure
+_confusion_picture = lru_cache(maxsize=1)(_ConfusionPicture)
