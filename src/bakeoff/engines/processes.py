@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from types import TracebackType
 
-from bakeoff.engines.tasks import EpochDone, Event, Job, RunFailed, RunFinished, RunRetried, Task
+from bakeoff.engines.tasks import Event, Job, RunFailed, RunFinished, RunRetried, Task
 from bakeoff.engines.waiting import WaitingRuns
 from bakeoff.environment import available_cores
 
@@ -83,13 +83,14 @@ class ProcessEngine:
                             waiting.put_back(event.task)
                             yield RunRetried(event.task, event.reason)
                         else:
-                            yield RunFailed(event.task, event.reason, try_again=True)
+                            given_up = RunFailed(event.task, event.reason, try_again=True)
+                            waiting.learn(given_up)
+                            yield given_up
                         if waiting:
                             workers += _start(1)
                             workers[-1].give(waiting.take(self.num_workers), job)
                         continue
-                    if isinstance(event, EpochDone):
-                        waiting.learn(event)
+                    waiting.learn(event)
                     if isinstance(event, RunFinished | RunFailed):
                         worker.task = None
                         if waiting:

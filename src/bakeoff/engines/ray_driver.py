@@ -173,13 +173,13 @@ class RayDriver:
             if isinstance(message, RunFinished | RunFailed):
                 yield self._end(stream, message)
                 return
-            if isinstance(message, EpochDone):
-                self._waiting.learn(message)
             if isinstance(message, RunStarted | EpochDone):
+                self._waiting.learn(message)
                 yield message
 
     def _end(self, stream: ray.ObjectRefGenerator, event: Event) -> Event:
         del self._running[stream]
+        self._waiting.learn(event)
         self._places.pop(event.task, None)
         return event
 
