@@ -6,7 +6,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from bakeoff.errors import BakeoffError
 from bakeoff.training.history import EpochRecord
-from bakeoff.training.tensorboard import TensorBoardLog
+from bakeoff.training.tensorboard import TensorBoardLog, _confusion_picture, _ConfusionPicture
 
 RECORD = EpochRecord(1, 0.1, 2.0, 0.25, 1.5, 0.5, 3.0)
 
@@ -64,6 +64,20 @@ def test_the_confusion_matrix_is_a_picture_of_its_size(tmp_path):
     with Image.open(BytesIO(event.encoded_image_string)) as picture:
         assert (event.step, picture.size) == (3, (event.width, event.height))
     assert scalars(tmp_path)["accuracy/test"][-1] == (3, pytest.approx(2 / 3))
+
+
+@pytest.mark.parametrize("num_classes", [3, 25])  # more than 20 have no numbers
+def test_a_picture_that_is_filled_in_again_is_as_a_new_one(num_classes):
+    def matrix(seed):
+        return np.random.default_rng(seed).integers(0, 100, (num_classes, num_classes))
+
+    names = tuple(f"${place}$" for place in range(num_classes))
+    used = _confusion_picture(names)
+    first, second = used.draw(matrix(1)), used.draw(matrix(2))
+    assert (first != second).any()
+    np.testing.assert_array_equal(second, _ConfusionPicture(names).draw(matrix(2)))
+    np.testing.assert_array_equal(used.draw(matrix(1)), first)
+    assert _confusion_picture(names) is used
 
 
 def test_a_folder_that_cannot_be_written_is_told_in_words(tmp_path):
