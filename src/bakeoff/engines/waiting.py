@@ -77,16 +77,15 @@ class WaitingRuns:
         def length(task: Task) -> float:
             return self._num_epochs(task) * seconds[task.recipe]
 
-        first_of_recipe = {task.recipe: task for task in reversed(self._tasks)}
-        in_order = sorted(first_of_recipe.values(), key=self._tasks.index)
-        chosen, soonest = None, math.inf
-        for task in sorted(in_order, key=length, reverse=True):
+        def end_after(task: Task) -> float:
             others = [length(other) for other in self._tasks if other != task]
             end = _end([*busy, *others_free, length(task)], others)
-            if chosen is None or end < soonest * (1 - 1e-9):  # not by rounding alone
-                chosen, soonest = task, end
-        assert chosen is not None
-        return chosen
+            return round(end, 6)  # sums of the same lengths differ in their last bits by their order
+
+        first_of_recipe: dict[str, Task] = {}
+        for task in self._tasks:
+            first_of_recipe.setdefault(task.recipe, task)
+        return min(sorted(first_of_recipe.values(), key=length, reverse=True), key=end_after)
 
     def _num_epochs(self, task: Task) -> int:
         return self._study.recipes[task.recipe].epochs
