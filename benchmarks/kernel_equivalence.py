@@ -29,14 +29,14 @@ import numpy as np
 from bakeoff.analysis.comparison import compare
 from bakeoff.analysis.crossed_interval import crossed_interval
 from bakeoff.analysis.crossed_variance import summarise
-from bakeoff.analysis.predictions import Predictions
 from bakeoff.analysis.verdict import verdict
-from bakeoff.analysis.wording import interval_points, points
 from bakeoff.engines import ProcessEngine
 from bakeoff.kernels.library import SWITCH
+from bakeoff.predictions import Predictions
 from bakeoff.running import run_study
 from bakeoff.store import load_study_folder
 from bakeoff.study import load_study
+from bakeoff.text import interval_points, points
 
 WAYS = ("off", "auto")
 

@@ -15,9 +15,9 @@ from rich.console import Console
 
 from bakeoff.analysis.comparison import compare
 from bakeoff.analysis.comparison_result import Comparison
-from bakeoff.analysis.predictions import Predictions, RecipePredictions
 from bakeoff.compare import compare_files, comparison_json, print_comparison, write_comparison_report
 from bakeoff.errors import BakeoffError
+from bakeoff.predictions import Predictions, RecipePredictions
 
 NAMES = ("lenet5", "lenet5_l2_regularization", "lenet5_batch_norm")
 CLASSES = ("airplane", "bird", "<script>alert(1)</script>", "$cat_1$")

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bakeoff.errors import BakeoffError, printable
+from bakeoff.errors import BakeoffError
+from bakeoff.text import printable
 
 if TYPE_CHECKING:
     from bakeoff.data import ImageData
@@ -216,7 +217,7 @@ def compare(
     comparison = compare_files(files, baseline=baseline, margin=margin, confidence=confidence)
     print_comparison(comparison, Console())
     if json_ is not None:
-        from bakeoff.store.atomic import write_text
+        from bakeoff.files import write_text
 
         write_text(json_, comparison_json(comparison))
     if report_ is not None:

@@ -13,10 +13,10 @@ from typing import IO, TYPE_CHECKING, Literal
 from bakeoff.analysis.comparison import compare
 from bakeoff.analysis.comparison_result import Comparison, PairResult
 from bakeoff.analysis.conclusion import say_replication
-from bakeoff.analysis.wording import counted, interval_points, points
-from bakeoff.errors import BakeoffError, printable
+from bakeoff.errors import BakeoffError
 from bakeoff.narrow_terminals import fitting_table
 from bakeoff.prediction_files import read_predictions
+from bakeoff.text import counted, interval_points, points, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -91,10 +91,10 @@ def write_comparison_report(comparison: Comparison, directory: Path) -> Path:
     BakeoffError
         The folder cannot be written.
     """
+    from bakeoff.files import write_atomically, write_text
     from bakeoff.report.comparison_figures import comparison_figures
     from bakeoff.report.comparison_tables import comparison_tables
     from bakeoff.report.page import render
-    from bakeoff.store.atomic import write_atomically, write_text
 
     content = comparison.to_dict()
     figures = comparison_figures(content)

@@ -17,9 +17,9 @@ from bakeoff.analysis.looks import Looks, say_next
 from bakeoff.audit import Audit, print_audit
 from bakeoff.data.image_data import SPLIT_NAMES, ImageData
 from bakeoff.engines import EpochDone, Event, RunFailed, RunFinished, RunRetried, RunsNotStacked, Task
-from bakeoff.errors import printable
 from bakeoff.narrow_terminals import fitting_table
 from bakeoff.study import Study
+from bakeoff.text import printable
 from bakeoff.training import EpochRecord
 
 EPOCHS_BETWEEN_LINES = 5

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from bakeoff.analysis.study_comparison import compare_study
 from bakeoff.analysis.supported_recipe import SupportedRecipe, supported_recipe
-from bakeoff.analysis.wording import counted
-from bakeoff.errors import BakeoffError, shorten
+from bakeoff.errors import BakeoffError
 from bakeoff.store import StoredRun, StoredStudy, load_study_folder
+from bakeoff.text import counted, shorten
 from bakeoff.trained_model import TrainedModel, check_reproduces, load_model
 
 

@@ -13,7 +13,7 @@ PACKAGES = ("bakeoff", "torch", "numpy", "scipy", "scikit-learn", "pillow")
 
 def describe_environment(num_workers: int, device: str = "cpu") -> dict[str, Any]:
     """Versions, processor, threads and device, as environment.json holds them."""
-    from bakeoff.kernels import describe_kernels  # imports torch
+    from bakeoff.kernels import describe_kernels
 
     return {
         "python": platform.python_version(),

@@ -15,12 +15,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bakeoff.analysis.wording import counted
 from bakeoff.ensemble import Ensemble
-from bakeoff.errors import BakeoffError, list_some, printable
+from bakeoff.errors import BakeoffError
+from bakeoff.files import write_rows
 from bakeoff.predict import ImagePrediction, Outcome, UnreadableImage, image_name
-from bakeoff.report.csv_text import write_rows
 from bakeoff.store import open_atomically
+from bakeoff.text import counted, list_some, printable
 
 MOST_ROWS = 20
 """Images shown on the screen."""

@@ -12,7 +12,7 @@ from rich.text import Text
 from bakeoff.analysis.study_comparison import compare_study, study_looks
 from bakeoff.compare import print_comparison
 from bakeoff.data.image_data import SPLIT_NAMES
-from bakeoff.errors import printable
+from bakeoff.text import printable
 
 if TYPE_CHECKING:
     from bakeoff.data import DataDescription

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 
 from bakeoff.analysis.comparison_result import Comparison
 from bakeoff.analysis.metric_comparison import Metric, MetricComparison, compare_metric
-from bakeoff.analysis.predictions import Predictions
 from bakeoff.analysis.study_comparison import compare_study, study_plan
 from bakeoff.analysis.summary import summarize
-from bakeoff.analysis.wording import interval_points, points
-from bakeoff.errors import BakeoffError, list_some
+from bakeoff.errors import BakeoffError
+from bakeoff.predictions import Predictions
 from bakeoff.store import StoredStudy, count_unfinished, load_study_folder
 from bakeoff.study import Study, load_study
+from bakeoff.text import interval_points, list_some, points
 
 if TYPE_CHECKING:
     import pandas as pd

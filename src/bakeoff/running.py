@@ -15,9 +15,9 @@ from bakeoff.data import ImageArrays, load_data
 from bakeoff.data.image_data import ImageData
 from bakeoff.engines import Engine, Event, Job, ProcessEngine, RunFailed, RunFinished, Task
 from bakeoff.environment import describe_environment
-from bakeoff.errors import BakeoffError, list_some
-from bakeoff.importing import source_digest
+from bakeoff.errors import BakeoffError
 from bakeoff.models import check_model, model_source_digest
+from bakeoff.own_code import source_digest
 from bakeoff.store import (
     Layout,
     check_folder,
@@ -34,6 +34,7 @@ from bakeoff.store import (
 )
 from bakeoff.study import Study
 from bakeoff.study.recipe import Recipe
+from bakeoff.text import list_some
 from bakeoff.training import TRAINING_VERSION, check_augmentation
 from bakeoff.until_decided import run_until_decided
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from bakeoff.analysis.attribution_maps import RunMaps, at_border, gathered, mean_maps
+from bakeoff.analysis.attribution_maps import at_border, gathered, mean_maps
+from bakeoff.predictions import RunMaps
 
 
 def run(images, maps, error=0.01):

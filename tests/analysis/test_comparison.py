@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from bakeoff.analysis.comparison import compare
 from bakeoff.analysis.looks import take_looks
-from bakeoff.analysis.predictions import Predictions, RecipePredictions
 from bakeoff.analysis.repeated_looks import plan_looks
 from bakeoff.errors import BakeoffError
+from bakeoff.predictions import Predictions, RecipePredictions
 
 from .comparison_samples import draw_correct, draw_predictions
 

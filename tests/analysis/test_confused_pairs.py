@@ -3,7 +3,7 @@ import pytest
 from scipy.stats import ttest_1samp
 
 from bakeoff.analysis.confused_pairs import confused_pairs, pair_differences
-from bakeoff.analysis.predictions import Predictions, RecipePredictions
+from bakeoff.predictions import Predictions, RecipePredictions
 
 TRUE_CHANCE = float(np.clip(np.random.default_rng(0).beta(1, 3, 2_000_000), 0.15, 0.85).mean())
 """Of an error, in the simulated population of images."""

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import confusion_matrix, recall_score
 
 from bakeoff.analysis.confusion import class_accuracies, confusion_counts, confusions
-from bakeoff.analysis.predictions import Predictions, RecipePredictions
+from bakeoff.predictions import Predictions, RecipePredictions
 
 
 @given(st.integers(2, 5), st.integers(1, 80), st.integers(1, 4), st.integers(0, 10_000))

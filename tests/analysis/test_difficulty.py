@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bakeoff.analysis.difficulty import NEVER_WRONG, image_difficulties, image_difficulty
-from bakeoff.analysis.predictions import Predictions, RecipePredictions
+from bakeoff.predictions import Predictions, RecipePredictions
 
 
 def slow_usual_wrong(label, votes, probabilities):

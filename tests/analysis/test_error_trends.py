@@ -7,7 +7,7 @@ from statsmodels.formula.api import ols
 
 from bakeoff.analysis.error_trends import error_trends
 from bakeoff.analysis.image_facts import FACTS, image_facts
-from bakeoff.analysis.predictions import Predictions, RecipePredictions
+from bakeoff.predictions import Predictions, RecipePredictions
 
 
 def study(labels, wrong, name="r"):

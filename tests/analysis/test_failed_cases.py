@@ -4,8 +4,8 @@ import pytest
 from bakeoff.analysis.confusion import confusions
 from bakeoff.analysis.difficulty import image_difficulties
 from bakeoff.analysis.failed_cases import choose_failed_cases, failed_case
-from bakeoff.analysis.predictions import Predictions, RecipePredictions
 from bakeoff.errors import BakeoffError
+from bakeoff.predictions import Predictions, RecipePredictions
 
 
 def random_study(seed=0, with_probabilities=True):

@@ -11,14 +11,13 @@ from PIL import Image
 from scipy.stats import fisher_exact
 from sklearn.linear_model import LogisticRegression
 
-from bakeoff.analysis.attribution_maps import RunMaps
 from bakeoff.analysis.error_trends import EndContrast, ErrorTrend, Estimate
 from bakeoff.analysis.failure_evidence import gather_evidence
 from bakeoff.analysis.findings import describe
 from bakeoff.analysis.image_facts import COLOURS, dominant_colours, fact_named, image_facts
 from bakeoff.analysis.learning_history import learning_history
 from bakeoff.analysis.neighbours import nearest_training_images
-from bakeoff.analysis.predictions import Predictions, RecipePredictions
+from bakeoff.predictions import Predictions, RecipePredictions, RunMaps
 
 NAMES = ["airplane", "bird", "car", "cat", "deer", "dog", "horse", "monkey", "ship", "truck"]
 NUM_SEEDS = 3

@@ -6,7 +6,7 @@ from scipy.stats import fisher_exact, random_table
 
 from bakeoff.analysis.difficulty import image_difficulties
 from bakeoff.analysis.image_groups import GROUP_NAMES, image_groups, recipe_p_value
-from bakeoff.analysis.predictions import Predictions, RecipePredictions
+from bakeoff.predictions import Predictions, RecipePredictions
 
 
 def difficulties(*correct):

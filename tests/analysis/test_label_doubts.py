@@ -5,8 +5,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_predict
 
 from bakeoff.analysis.label_doubts import label_doubts, mean_probabilities
-from bakeoff.analysis.predictions import Predictions, RecipePredictions
 from bakeoff.errors import BakeoffError
+from bakeoff.predictions import Predictions, RecipePredictions
 
 
 @pytest.fixture(scope="module")

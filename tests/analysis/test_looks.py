@@ -14,8 +14,8 @@ from bakeoff.analysis.crossed_interval import crossed_interval
 from bakeoff.analysis.crossed_variance import summarise
 from bakeoff.analysis.looks import Looks, say_looks, say_next, take_looks
 from bakeoff.analysis.pair_verdicts import Outcomes, judge_pairs
-from bakeoff.analysis.predictions import Predictions, RecipePredictions
 from bakeoff.analysis.repeated_looks import LookPlan, plan_looks
+from bakeoff.predictions import Predictions, RecipePredictions
 
 from .comparison_samples import draw_correct
 from .test_coverage import DIFFICULTY, expected_accuracy

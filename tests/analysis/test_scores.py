@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score
 
-from bakeoff.analysis.predictions import Predictions, RecipePredictions
 from bakeoff.analysis.scores import scores
+from bakeoff.predictions import Predictions, RecipePredictions
 
 
 def predictions_of(*num_seeds: int) -> Predictions:

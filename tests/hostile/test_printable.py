@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bakeoff.errors import printable, shorten
+from bakeoff.text import printable, shorten
 
 
 @pytest.mark.parametrize(

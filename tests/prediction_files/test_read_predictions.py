@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from bakeoff.analysis.comparison import compare
-from bakeoff.analysis.predictions import Predictions
 from bakeoff.errors import BakeoffError
 from bakeoff.prediction_files import read_predictions
+from bakeoff.predictions import Predictions
 
 HEADER = "recipe,seed,image,label,prediction"
 ROWS = [

@@ -8,31 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bakeoff.predictions import RunMaps
+
 MAX_ERROR = 0.1
 """A map whose cells miss their total by a larger share of their size says too little to be used."""
 
+
 MIN_REFERENCE = 20
 """Fewer maps have no 5 % to lie outside of."""
-
-
-@dataclass(frozen=True)
-class RunMaps:
-    """The maps of one run.
-
-    Attributes
-    ----------
-    image_indices
-        int [num_maps], the test images that the run gets wrong, ascending.
-    maps
-        float32 [num_maps, num_cells, num_cells]: what each place adds to the lead of the run's answer over
-        the true class, in logits; above 0 it speaks for the answer.
-    error
-        float32 [num_maps]: how far the cells' sum misses the lead, over the sum of the cells' sizes.
-    """
-
-    image_indices: NDArray[np.int32]
-    maps: NDArray[np.float32]
-    error: NDArray[np.float32]
 
 
 @dataclass(frozen=True)

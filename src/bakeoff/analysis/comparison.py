@@ -24,13 +24,13 @@ from bakeoff.analysis.multiple_testing import benjamini_hochberg
 from bakeoff.analysis.noise_budget import noise_budget
 from bakeoff.analysis.outperformance import probability_of_outperforming
 from bakeoff.analysis.pair_verdicts import JudgedPair, Outcomes, judge_pairs
-from bakeoff.analysis.predictions import Predictions
 from bakeoff.analysis.repeated_looks import LookPlan
 from bakeoff.analysis.replication import replication
 from bakeoff.analysis.what_it_takes import what_it_takes
 from bakeoff.analysis.wilson import wilson_interval
-from bakeoff.analysis.wording import counted
 from bakeoff.errors import BakeoffError
+from bakeoff.predictions import Predictions
+from bakeoff.text import counted
 
 
 def compare(

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from bakeoff.analysis.comparison_result import PairResult, RecipeResult
 from bakeoff.analysis.replication import Replication
 from bakeoff.analysis.what_it_takes import MAX_SEEDS, WhatItTakes
-from bakeoff.analysis.wording import counted, interval_points, listed, points
+from bakeoff.text import counted, interval_points, listed, points
 
 EXPLORATORY_SEEDS = 3
 """Up to this many seeds are exploratory: no unpaired permutation test over three can go below p = 0.10."""

@@ -17,7 +17,7 @@ from bakeoff.analysis.confusion import confusion_counts
 from bakeoff.analysis.crossed_interval import crossed_interval
 from bakeoff.analysis.crossed_variance import summarise
 from bakeoff.analysis.multiple_testing import benjamini_hochberg
-from bakeoff.analysis.predictions import Predictions
+from bakeoff.predictions import Predictions
 
 MIN_COUNT = 5.0
 """Pairs rarer than this in both recipes together, on average, are not tested: t does not hold for them."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bakeoff.analysis.predictions import Predictions, RecipePredictions
+from bakeoff.predictions import Predictions, RecipePredictions
 
 NEVER_WRONG = -1
 """Stands in `ImageDifficulty.usual_wrong` for an image that no run of the recipe gets wrong."""

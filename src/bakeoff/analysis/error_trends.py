@@ -18,7 +18,7 @@ from scipy.special import stdtr, stdtrit
 
 from bakeoff.analysis.image_facts import ImageFact, fact_named
 from bakeoff.analysis.multiple_testing import benjamini_hochberg
-from bakeoff.analysis.predictions import Predictions
+from bakeoff.predictions import Predictions
 
 MIN_QUARTER = 20
 """A smaller quarter (many images share one value) is not compared: t needs some images."""

@@ -9,8 +9,8 @@ import numpy as np
 
 from bakeoff.analysis.confusion import RecipeConfusion
 from bakeoff.analysis.difficulty import ImageDifficulty
-from bakeoff.analysis.predictions import Predictions
 from bakeoff.errors import BakeoffError
+from bakeoff.predictions import Predictions
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bakeoff.analysis.attribution_maps import AttributionMaps, RunMaps, mean_maps
+from bakeoff.analysis.attribution_maps import AttributionMaps, mean_maps
 from bakeoff.analysis.confusion import RecipeConfusion, confusions
 from bakeoff.analysis.difficulty import ImageDifficulty, image_difficulties
 from bakeoff.analysis.error_trends import ErrorTrend, error_trends
@@ -18,8 +18,8 @@ from bakeoff.analysis.image_groups import ImageGroups, image_groups
 from bakeoff.analysis.label_doubts import LabelDoubts, label_doubts, mean_probabilities
 from bakeoff.analysis.learning_history import LearningHistory
 from bakeoff.analysis.neighbours import Neighbours
-from bakeoff.analysis.predictions import Predictions
 from bakeoff.analysis.unusual_facts import ClassNorms, class_norms
+from bakeoff.predictions import Predictions, RunMaps
 
 
 @dataclass(frozen=True)

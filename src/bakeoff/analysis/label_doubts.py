@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bakeoff.analysis.predictions import Predictions
 from bakeoff.errors import BakeoffError
+from bakeoff.predictions import Predictions
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from bakeoff.analysis.chance_of_decision import chance_of_decision
 from bakeoff.analysis.pair_verdicts import JudgedPair, Outcomes, judge_pairs
-from bakeoff.analysis.predictions import Predictions
 from bakeoff.analysis.repeated_looks import LookPlan
-from bakeoff.analysis.wording import counted, listed
+from bakeoff.predictions import Predictions
+from bakeoff.text import counted, listed
 
 NO_HELP = 0.05
 """A pair whose chance to be decided by seeds without end is below this gets no more."""

@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 from bakeoff.analysis.crossed_interval import crossed_interval
 from bakeoff.analysis.crossed_variance import ScoreSummary, summarise
 from bakeoff.analysis.multiple_testing import holm
-from bakeoff.analysis.predictions import Predictions
 from bakeoff.errors import BakeoffError
+from bakeoff.predictions import Predictions
 
 Metric = Callable[[NDArray[np.int64], NDArray[np.float32]], ArrayLike]
 """From labels [num_images] and probabilities [num_images, num_classes] to one score an image."""

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from bakeoff.analysis.comparison import compare
 from bakeoff.analysis.comparison_result import Comparison
 from bakeoff.analysis.looks import Looks, say_looks, take_looks
-from bakeoff.analysis.predictions import Predictions
 from bakeoff.analysis.repeated_looks import LookPlan, plan_looks
+from bakeoff.predictions import Predictions
 
 if TYPE_CHECKING:
     from bakeoff.store import StoredStudy

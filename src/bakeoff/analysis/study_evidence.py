@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bakeoff.analysis.attribution_maps import RunMaps
 from bakeoff.analysis.failure_evidence import FailureEvidence, gather_evidence
 from bakeoff.analysis.learning_history import LearningHistory, learning_history
 from bakeoff.analysis.neighbours import Neighbours, nearest_training_images
+from bakeoff.predictions import RunMaps
 
 if TYPE_CHECKING:
     from bakeoff.store import StoredStudy

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bakeoff.analysis.comparison_result import Comparison
-from bakeoff.analysis.wording import counted, listed
+from bakeoff.text import counted, listed
 
 _MOST_NAMES = 3
 

@@ -7,11 +7,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from bakeoff.audit.contents import (
-    find_class_problems,
-    find_uniform_images,
-    uniform_images,
-)
+from bakeoff.audit.contents import find_class_problems, find_uniform_images, uniform_images
 from bakeoff.audit.findings import Audit, Finding, Severity, by_severity
 from bakeoff.audit.links import Images
 from bakeoff.audit.near_duplicates import MAX_CANDIDATES, SMALLEST_SIDE

@@ -7,7 +7,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from bakeoff.audit.findings import Audit, Finding, ImageName, Severity
-from bakeoff.errors import printable
+from bakeoff.text import printable
 
 STYLES: dict[Severity, str] = {
     "leak": "bold red",

@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from bakeoff.data.image_data import SplitName
 from bakeoff.data.listing import ListedImage, Listing
-from bakeoff.errors import BakeoffError, shorten
+from bakeoff.errors import BakeoffError
+from bakeoff.text import shorten
 
 LabelledImages = tuple[ArrayLike | Sequence[ArrayLike], ArrayLike]
 

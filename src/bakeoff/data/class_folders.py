@@ -7,7 +7,8 @@ from pathlib import Path
 
 from bakeoff.data.image_data import SPLIT_NAMES, SplitName
 from bakeoff.data.listing import ListedImage, Listing, natural_key, read_class_names
-from bakeoff.errors import BakeoffError, shorten
+from bakeoff.errors import BakeoffError
+from bakeoff.text import shorten
 
 IMAGE_SUFFIXES = frozenset(
     {".avif", ".bmp", ".dib", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png"}

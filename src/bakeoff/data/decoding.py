@@ -15,7 +15,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from bakeoff.data.listing import ListedImage
 from bakeoff.data.progress import Progress
-from bakeoff.errors import BakeoffError, list_some
+from bakeoff.errors import BakeoffError
+from bakeoff.text import list_some
 
 DECODER_VERSION = 1
 """Part of the cache key: raise it whenever the same file would give other pixels."""

@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 from bakeoff.data.image_data import SPLIT_NAMES, SplitName
 from bakeoff.data.listing import ListedImage, Listing, read_class_names, read_lines
-from bakeoff.errors import BakeoffError, list_some, shorten
+from bakeoff.errors import BakeoffError
+from bakeoff.text import list_some, shorten
 
 LINE_FORM = "expected PATH LABEL, with one space between"
 

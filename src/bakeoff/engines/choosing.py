@@ -7,7 +7,8 @@ from contextlib import contextmanager
 
 from bakeoff.engines.processes import ProcessEngine
 from bakeoff.engines.tasks import Engine
-from bakeoff.errors import BakeoffError, shorten
+from bakeoff.errors import BakeoffError
+from bakeoff.text import shorten
 
 ENGINES = ("processes", "ray")
 DEVICES = ("auto", "cpu", "cuda")

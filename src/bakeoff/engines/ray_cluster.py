@@ -12,7 +12,8 @@ from typing import Any
 
 from bakeoff.engines.tasks import Event, Job, Task
 from bakeoff.environment import available_cores
-from bakeoff.errors import BakeoffError, shorten
+from bakeoff.errors import BakeoffError
+from bakeoff.text import shorten
 
 SECONDS_TO_CONNECT = 10.0
 

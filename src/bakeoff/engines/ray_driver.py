@@ -25,7 +25,6 @@ from ray.exceptions import (
 
 from bakeoff.data import keep_in_cache, open_image_data
 from bakeoff.data.image_data import ImageData, Split
-from bakeoff.engines.own_code import collect_own_code, digest_of
 from bakeoff.engines.processes import MAX_DEATHS, ONE_THREAD
 from bakeoff.engines.ray_task import (
     LogGrown,
@@ -43,6 +42,7 @@ from bakeoff.engines.tasks import EpochDone, Event, Job, RunFailed, RunFinished,
 from bakeoff.engines.waiting import WaitingRuns
 from bakeoff.errors import BakeoffError
 from bakeoff.kernels.library import SWITCH
+from bakeoff.own_code import collect_own_code, digest_of
 from bakeoff.store import Layout
 
 SECONDS_BETWEEN_LOOKS = 2.0
@@ -80,7 +80,7 @@ class RayDriver:
         self._most_at_once = 0
         self._next_look = time.monotonic()
         self._data = open_image_data(job.data_directory)
-        own_code = collect_own_code(job.study)
+        own_code = collect_own_code(job.study.own_classes)
         self._shared = ray.put(Shared(job.study, _in_memory(self._data), own_code, num_workers))
         self._versions = code_versions()
         # Ray gives a process to runs of one environment only: other code, other process.

@@ -22,10 +22,10 @@ import ray
 
 import bakeoff
 from bakeoff.data.image_data import ImageData
-from bakeoff.engines.own_code import OwnCode, make_importable
 from bakeoff.engines.run_output import failure_of
 from bakeoff.engines.tasks import Event, Task
 from bakeoff.errors import BakeoffError
+from bakeoff.own_code import OwnCode, make_importable
 from bakeoff.study import Study
 from bakeoff.training.history import TrainedRun
 

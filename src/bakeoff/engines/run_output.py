@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Protocol
 from bakeoff.data.image_data import ImageData
 from bakeoff.engines.tasks import RunFailed, Task
 from bakeoff.errors import BakeoffError
+from bakeoff.files import RESUME
 from bakeoff.store import Layout, UnfinishedRun, save_run
-from bakeoff.store.atomic import RESUME
 from bakeoff.study import Study
 from bakeoff.study.recipe import flatten_settings
 from bakeoff.training.history import TrainedRun, TrainingFailure

@@ -13,13 +13,12 @@ from numpy.typing import NDArray
 
 from bakeoff.analysis.comparison_result import Comparison
 from bakeoff.analysis.confused_pairs import confused_pairs
-from bakeoff.analysis.predictions import Predictions
 from bakeoff.analysis.study_comparison import compare_study
 from bakeoff.analysis.wilson import wilson_interval
-from bakeoff.analysis.wording import counted, interval_points, points
 from bakeoff.ensemble import Ensemble, average, val_accuracy
-from bakeoff.errors import printable
+from bakeoff.predictions import Predictions
 from bakeoff.study.recipe import flatten_settings
+from bakeoff.text import counted, interval_points, points, printable
 
 MOST_CONFUSIONS = 10
 

@@ -15,8 +15,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bakeoff.errors import BakeoffError, shorten
+from bakeoff.errors import BakeoffError
 from bakeoff.kernels.building import instruction_sets, library_path, source_digest
+from bakeoff.text import shorten
 
 SWITCH = "BAKEOFF_KERNELS"
 """Environment variable: `auto` (default), `off`, or the name of an instruction set."""

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from bakeoff.errors import BakeoffError
-from bakeoff.importing import import_class, source_digest
 from bakeoff.models.lenet5 import LeNet5
 from bakeoff.models.lenet5_1998 import LeNet51998
 from bakeoff.models.resnet import ResNet
+from bakeoff.own_code import import_class, source_digest
 from bakeoff.study.model_settings import (
     CustomModelSettings,
     LeNet5Settings,

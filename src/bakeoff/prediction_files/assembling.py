@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from bakeoff.analysis.predictions import Predictions, RecipePredictions
-from bakeoff.errors import BakeoffError, list_some
+from bakeoff.errors import BakeoffError
 from bakeoff.prediction_files.prediction_table import PredictionTable
+from bakeoff.predictions import Predictions, RecipePredictions
+from bakeoff.text import list_some
 
 _OFFENDERS = 10
 

@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bakeoff.errors import BakeoffError, list_some, shorten
+from bakeoff.errors import BakeoffError
 from bakeoff.prediction_files.prediction_table import LONGEST_NAME, PredictionTable, first_bad_probability
+from bakeoff.text import list_some, shorten
 
 COLUMNS = ("recipe", "seed", "image", "label", "prediction")
 EXPECTED = ",".join(COLUMNS) + " and optionally one column p_CLASS a class"

@@ -6,11 +6,12 @@ import difflib
 from collections.abc import Sequence
 from pathlib import Path
 
-from bakeoff.analysis.predictions import Predictions
-from bakeoff.errors import BakeoffError, list_some
+from bakeoff.errors import BakeoffError
 from bakeoff.prediction_files.assembling import assemble
 from bakeoff.prediction_files.csv_file import read_csv
 from bakeoff.prediction_files.npz_file import read_npz
+from bakeoff.predictions import Predictions
+from bakeoff.text import list_some
 
 _ZIP = b"PK\x03\x04"
 

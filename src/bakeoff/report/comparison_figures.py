@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from bakeoff.analysis.wording import counted, interval_points, listed, points
 from bakeoff.report.drawing import (
     COLOURS,
     GREY,
@@ -20,6 +19,7 @@ from bakeoff.report.drawing import (
     finish,
     new_figure,
 )
+from bakeoff.text import counted, interval_points, listed, points
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

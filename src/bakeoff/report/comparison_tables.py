@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from bakeoff.report.csv_text import to_csv
+from bakeoff.files import to_csv
 
 _RECIPE = (
     "name",

@@ -22,7 +22,7 @@ from bakeoff.report.drawing import (
     finish,
     new_figure,
 )
-from bakeoff.report.wording import in_percent, mean_count, over_seeds
+from bakeoff.text import in_percent, mean_count, over_seeds
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

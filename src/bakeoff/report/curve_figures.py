@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bakeoff.analysis.wording import counted
 from bakeoff.report.drawing import BLUE, GREY, INK, ORANGE, ReportFigure, drawing, finish, new_figure
-from bakeoff.report.wording import in_percent, number, span
+from bakeoff.text import counted, in_percent, number, span
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

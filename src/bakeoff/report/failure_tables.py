@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bakeoff.report.csv_text import to_csv
+from bakeoff.files import to_csv
 
 
 def failure_tables(summary: Mapping[str, Any]) -> dict[str, str]:

@@ -10,8 +10,19 @@ from collections.abc import Mapping
 from importlib import resources
 from typing import Any
 
-from bakeoff.analysis.wording import counted, listed, points
-from bakeoff.report import wording
+from bakeoff.text import (
+    NOT_KNOWN,
+    counted,
+    duration,
+    in_percent,
+    listed,
+    mean_count,
+    number,
+    over_seeds,
+    percent,
+    points,
+    span,
+)
 
 
 def render(template: str, **variables: Any) -> str:
@@ -34,13 +45,13 @@ def render(template: str, **variables: Any) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "percent": wording.percent,
-        "number": wording.number,
-        "in_percent": wording.in_percent,
-        "mean_count": wording.mean_count,
-        "duration": wording.duration,
-        "span": wording.span,
-        "over_seeds": wording.over_seeds,
+        "percent": percent,
+        "number": number,
+        "in_percent": in_percent,
+        "mean_count": mean_count,
+        "duration": duration,
+        "span": span,
+        "over_seeds": over_seeds,
         "counted": counted,
         "listed": listed,
         "points": points,
@@ -82,7 +93,7 @@ def settings_side_by_side(recipes: list[dict[str, Any]]) -> list[dict[str, Any]]
 
 def _setting_text(value: Any) -> str:
     if value is None:
-        return wording.NOT_KNOWN
+        return NOT_KNOWN
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from bakeoff.files import to_csv
 from bakeoff.report.confusion_figures import row_shares
-from bakeoff.report.csv_text import to_csv
 
 
 def report_tables(summary: Mapping[str, Any]) -> dict[str, str]:

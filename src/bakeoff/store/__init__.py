@@ -1,6 +1,6 @@
 """The study folder: the only room that knows its file names."""
 
-from bakeoff.store.atomic import open_atomically, write_atomically, write_text
+from bakeoff.files import open_atomically, write_atomically, write_text
 from bakeoff.store.identity import run_identity
 from bakeoff.store.layout import FORMAT_VERSION, Layout
 from bakeoff.store.locking import lock_folder

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from bakeoff.errors import shorten
+from bakeoff.text import shorten
 
 HISTORY_COLUMNS = (
     "epoch",

@@ -11,13 +11,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from bakeoff.analysis.attribution_maps import RunMaps
-from bakeoff.analysis.predictions import Predictions, RecipePredictions
-from bakeoff.errors import BakeoffError, printable, shorten
+from bakeoff.errors import BakeoffError
+from bakeoff.predictions import Predictions, RecipePredictions, RunMaps
 from bakeoff.store.arrays import array_names, read_arrays
 from bakeoff.store.checking import check_attributions, check_data, check_history, check_images, check_run
 from bakeoff.store.layout import FORMAT_VERSION, Layout
 from bakeoff.study import Study, study_from_toml
+from bakeoff.text import printable, shorten
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bakeoff.errors import BakeoffError
-from bakeoff.store.atomic import write_text
+from bakeoff.files import write_text
 from bakeoff.store.layout import Layout
 
 REPORT_FILE = re.compile(r"comparison\.json|figures/[\w.-]+\.(svg|png)|tables/[\w.-]+\.csv")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bakeoff.store.atomic import write_atomically
+from bakeoff.files import write_atomically
 
 MAX_HEADER_BYTES = 10_000
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from bakeoff.errors import BakeoffError, shorten
+from bakeoff.errors import BakeoffError
 from bakeoff.store.layout import Layout
 from bakeoff.study import Recipe
+from bakeoff.text import shorten
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from bakeoff.data.image_data import SPLIT_NAMES, ImageData, Split
-from bakeoff.errors import BakeoffError, list_some
-from bakeoff.store.atomic import write_atomically, write_text
+from bakeoff.errors import BakeoffError
+from bakeoff.files import write_atomically, write_text
 from bakeoff.store.layout import FORMAT_VERSION, Layout
 from bakeoff.study import Study, study_from_toml, study_to_toml
 from bakeoff.study.recipe import flatten_settings
+from bakeoff.text import list_some
 
 if TYPE_CHECKING:
     from bakeoff.training import TrainedRun

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import html
 import inspect
-import sys
-from pathlib import Path
 from typing import Any
 
-from bakeoff.errors import BakeoffError
+from bakeoff.own_code import import_path
 from bakeoff.study.merging import merge_recipe
 from bakeoff.study.reading import study_from_tables
 from bakeoff.study.recipe import Recipe, flatten_settings
@@ -62,29 +60,6 @@ def study_html(study: Study) -> str:
         f"{html.escape(about)}{alike}</p>"
         f"<table><thead><tr><th></th>{head}</tr></thead><tbody>{rows}</tbody></table>"
     )
-
-
-def import_path(own: type) -> str:
-    """The path `module:Class` under which worker processes find a class.
-
-    Raises
-    ------
-    BakeoffError
-        If it is not at the top of a module, or was typed in at a prompt or in a notebook.
-    """
-    name = own.__name__
-    module = own.__module__
-    if module == "__main__":
-        file = getattr(sys.modules["__main__"], "__file__", None)
-        module = Path(file).stem if file else ""
-        if not module.isidentifier():
-            raise BakeoffError(
-                f"{name} was typed in here, where worker processes cannot find it; "
-                f"put it into a file, such as own.py (%%writefile own.py in a notebook), and import it"
-            )
-    if own.__qualname__ != name:
-        raise BakeoffError(f"{own.__qualname__} is inside of something; define {name} at the top of its file")
-    return f"{module}:{name}"
 
 
 def _with_paths(key: str, value: Any) -> Any:

@@ -7,11 +7,11 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from bakeoff.errors import shorten
 from bakeoff.study.data_settings import DataSettings
 from bakeoff.study.parsing import Table
 from bakeoff.study.recipe import NAMED_TABLES, PLAIN_TABLES, Recipe
 from bakeoff.study.study import Published, Study
+from bakeoff.text import shorten
 
 MOST_PROBLEMS = 200
 """Explained at most: more have one cause, and each takes a search for the nearest valid key."""

@@ -7,9 +7,10 @@ import tomllib
 from collections.abc import Iterable
 from typing import Any
 
-from bakeoff.errors import BakeoffError, shorten
+from bakeoff.errors import BakeoffError
 from bakeoff.study.parsing import MAX_BYTES, MAX_DEPTH, Table, parse_toml, refuse_deep, too_long
 from bakeoff.study.recipe import NAMED_TABLES, PLAIN_TABLES, Recipe
+from bakeoff.text import shorten
 
 
 def apply_overrides(tables: Table, overrides: Iterable[str]) -> Table:

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
-from bakeoff.errors import shorten
 from bakeoff.study.base import Settings
+from bakeoff.text import shorten
 
 DropoutRate = Annotated[float, Field(ge=0, lt=1)]
 

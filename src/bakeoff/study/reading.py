@@ -11,11 +11,12 @@ from typing import Any
 import tomli_w
 from pydantic import ValidationError
 
-from bakeoff.errors import BakeoffError, list_some, shorten
+from bakeoff.errors import BakeoffError
 from bakeoff.study.explaining import explain
 from bakeoff.study.merging import apply_overrides, merge_defaults, set_for_all_recipes
 from bakeoff.study.parsing import MAX_BYTES, Table, parse_toml, refuse_many_recipes, too_long
 from bakeoff.study.study import Study
+from bakeoff.text import list_some, shorten
 
 
 def load_study(

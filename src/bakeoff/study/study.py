@@ -8,11 +8,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
-from bakeoff.errors import shorten
 from bakeoff.study.base import Settings
 from bakeoff.study.data_settings import DataSettings
+from bakeoff.study.model_settings import CustomModelSettings
 from bakeoff.study.parsing import MAX_RUNS
 from bakeoff.study.recipe import Recipe
+from bakeoff.text import shorten
 
 RecipeName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -107,6 +108,13 @@ class Study(Settings):
     def most_seeds(self) -> int:
         """Runs that a recipe can have: `seeds`, or `max_seeds` where seeds are added until decided."""
         return self.max_seeds if self.until == "decided" else self.seeds
+
+    @property
+    def own_classes(self) -> set[str]:
+        """The import paths of the user's own models and augmentations that recipes name."""
+        recipes = self.recipes.values()
+        models = {r.model.name for r in recipes if isinstance(r.model, CustomModelSettings)}
+        return models | {r.augmentation.custom for r in recipes if r.augmentation.custom}
 
     def changed(self, **settings: Any) -> Study:
         """A study with other settings; `data` is merged key by key, `recipes` by name.

@@ -1,13 +1,7 @@
 """Training: one recipe, one seed, one data set to one TrainedRun."""
 
 from bakeoff.training.augmentation import check_augmentation
-from bakeoff.training.history import (
-    HISTORY_COLUMNS,
-    EpochRecord,
-    Observer,
-    TrainedRun,
-    TrainingFailure,
-)
+from bakeoff.training.history import HISTORY_COLUMNS, EpochRecord, Observer, TrainedRun, TrainingFailure
 from bakeoff.training.loop import TRAINING_VERSION, train
 from bakeoff.training.preprocessing import Preprocessing
 from bakeoff.training.resuming import StateStore

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from bakeoff.errors import BakeoffError
-from bakeoff.importing import import_class
+from bakeoff.own_code import import_class
 from bakeoff.study.augmentation_settings import AugmentationSettings
 from bakeoff.training.augmentation_draws import (
     Blending,

@@ -1,12 +1,14 @@
-"""Files that are complete or absent."""
+"""Files that are complete or absent, and text in them that nothing executes: CSV, JSON."""
 
 from __future__ import annotations
 
+import csv
+import io
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, TextIO
 
 from bakeoff.errors import BakeoffError
 
@@ -64,3 +66,26 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write a text file in UTF-8, complete or not at all."""
     write_atomically(path, lambda file: file.write(text.encode()))
+
+
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def to_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """Write a table as CSV; None is an empty cell.
+
+    A text that a spreadsheet would run as a formula gets an apostrophe in front.
+    """
+    text = io.StringIO(newline="")
+    write_rows(text, [columns])
+    write_rows(text, rows)
+    return text.getvalue()
+
+
+def write_rows(file: TextIO, rows: Iterable[Sequence[Any]]) -> None:
+    """Write rows to a text file that was opened with `newline=""`, as `to_csv` does."""
+    csv.writer(file, lineterminator="\n").writerows([_safe(cell) for cell in row] for row in rows)
+
+
+def _safe(cell: Any) -> Any:
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA_STARTS) else cell

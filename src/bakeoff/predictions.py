@@ -1,4 +1,4 @@
-"""Predictions: what all runs of all recipes said about the same images. The input of every analysis."""
+"""What runs said about the same images: the arrays that storage hands to every analysis."""
 
 from __future__ import annotations
 
@@ -67,3 +67,23 @@ class Predictions:
         """bool [num_seeds, num_images]: where the runs of recipe `name` are right."""
         right: NDArray[np.bool_] = self.recipe(name).predicted == self.labels
         return right
+
+
+@dataclass(frozen=True)
+class RunMaps:
+    """The maps of one run.
+
+    Attributes
+    ----------
+    image_indices
+        int [num_maps], the test images that the run gets wrong, ascending.
+    maps
+        float32 [num_maps, num_cells, num_cells]: what each place adds to the lead of the run's answer over
+        the true class, in logits; above 0 it speaks for the answer.
+    error
+        float32 [num_maps]: how far the cells' sum misses the lead, over the sum of the cells' sizes.
+    """
+
+    image_indices: NDArray[np.int32]
+    maps: NDArray[np.float32]
+    error: NDArray[np.float32]

@@ -1,6 +1,6 @@
 import pytest
 
-from bakeoff.report import wording
+from bakeoff import text as writing
 
 
 @pytest.mark.parametrize(
@@ -17,24 +17,24 @@ from bakeoff.report import wording
     ],
 )
 def test_duration(seconds: float | None, text: str) -> None:
-    assert wording.duration(seconds) == text
+    assert writing.duration(seconds) == text
 
 
 @pytest.mark.parametrize(
     ("value", "text"), [(1.5757, "1.58"), (0.000372, "0.00037"), (0.0, "0.00"), (-2.0, "-2.00"), (None, "–")]
 )
 def test_a_small_number_does_not_become_zero(value: float | None, text: str) -> None:
-    assert wording.number(value) == text
+    assert writing.number(value) == text
 
 
 def test_a_mean_count_has_a_decimal_and_a_count_has_none() -> None:
-    assert wording.mean_count(24.2, 5) == "24.2"
-    assert wording.mean_count(24.0, 5) == "24.0"
-    assert wording.mean_count(1200.0, 1) == "1,200"
+    assert writing.mean_count(24.2, 5) == "24.2"
+    assert writing.mean_count(24.0, 5) == "24.0"
+    assert writing.mean_count(1200.0, 1) == "1,200"
 
 
 def test_span_and_percent() -> None:
-    assert wording.span([31, 17, 20]) == "17 to 31"
-    assert wording.span([5, 5]) == "5"
-    assert wording.in_percent(0.4567) == "45.7\N{NO-BREAK SPACE}%"
-    assert wording.percent(None) == "–"
+    assert writing.span([31, 17, 20]) == "17 to 31"
+    assert writing.span([5, 5]) == "5"
+    assert writing.in_percent(0.4567) == "45.7\N{NO-BREAK SPACE}%"
+    assert writing.percent(None) == "–"

@@ -1,0 +1,119 @@
+"""How numbers, names and lists are written, and what of a stranger's text is fit to be shown."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+
+
+def list_some(items: list[str], limit: int = 10) -> str:
+    """Indent the first `limit` items, one a line, and count the rest."""
+    lines = [f"  {item}" for item in items[:limit]]
+    if len(items) > limit:
+        lines.append(f"  ... and {len(items) - limit} more ({len(items)} in all)")
+    return "\n".join(lines)
+
+
+def shorten(value: object, limit: int = 200) -> str:
+    """Give `repr(value)` with the middle of a long one cut out."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # an integer of thousands of digits
+        return f"a very large {type(value).__name__}"
+    return text if len(text) <= limit else f"{text[: limit // 2]} ... {text[-limit // 4 :]}"
+
+
+def printable(text: str) -> str:
+    """Write what would act on a terminal as escapes: control characters, line separators, text direction.
+
+    Line feeds stay: a message may have several lines.
+    """
+    return "".join(
+        character if character == "\n" or _is_harmless(character) else _escape(character)
+        for character in text
+    )
+
+
+def _is_harmless(character: str) -> bool:
+    # Joiners (U+200C, U+200D) belong to the spelling of names in several scripts.
+    return (
+        unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Zl", "Zp") or character in "\u200c\u200d"
+    )
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape", "surrogatepass").decode("ascii")
+
+
+def points(share: float) -> str:
+    """Write a share in points with one decimal, never "-0.0"."""
+    text = f"{100 * share:.1f}"
+    return "0.0" if text == "-0.0" else text
+
+
+def interval_points(interval: tuple[float, float]) -> str:
+    """Write the two ends of an interval in points or percent: "1.6 to 3.8"."""
+    return f"{points(interval[0])} to {points(interval[1])}"
+
+
+def counted(number: int, noun: str) -> str:
+    """Write "1 seed", "2 seeds", "10,000 images"."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def listed(names: list[str]) -> str:
+    """Write "A", "A and B", "A, B and C"."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+NOT_KNOWN = "–"
+
+
+def percent(share: float | None, decimals: int = 1) -> str:
+    """Write a share of 0..1 as a number of percent, without the sign."""
+    return NOT_KNOWN if share is None else f"{100 * share:.{decimals}f}"
+
+
+def number(value: float | None, decimals: int = 2) -> str:
+    """Write a number with fixed decimals; small ones with as many digits that they do not become 0."""
+    if value is None:
+        return NOT_KNOWN
+    if value != 0 and abs(value) < 10**-decimals:
+        return f"{value:.{decimals}g}"
+    return f"{value:.{decimals}f}"
+
+
+def in_percent(share: float | None, decimals: int = 1) -> str:
+    """Write a share of 0..1 with the percent sign, which stays on the line of its number."""
+    return f"{percent(share, decimals)}\N{NO-BREAK SPACE}%"
+
+
+def mean_count(value: float, num_seeds: int) -> str:
+    """Write a count, with one decimal where it is a mean over seeds: "24.2", "1,200"."""
+    return f"{value:,.1f}" if num_seeds > 1 else f"{value:,.0f}"
+
+
+def duration(seconds: float | None) -> str:
+    """Write a time in the units that a person would choose: "0.8 s", "42 s", "3 min 05 s", "2 h 10 min"."""
+    if seconds is None:
+        return NOT_KNOWN
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    minutes = round(seconds / 60)
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def span(values: Sequence[int]) -> str:
+    """Write the lowest and the highest of some whole numbers: "17", "17 to 31"."""
+    low, high = min(values), max(values)
+    return f"{low}" if low == high else f"{low} to {high}"
+
+
+def over_seeds(num_seeds: int) -> str:
+    """Say what a mean is taken over: "mean over 5 seeds"; with one seed, "one seed"."""
+    return "one seed" if num_seeds == 1 else f"mean over {num_seeds} seeds"
