@@ -21,7 +21,7 @@ from torch import nn
 from bakeoff.data import load_data
 from bakeoff.models import build_model
 from bakeoff.study import load_study
-from bakeoff.study.augmentation_settings import AugmentationSettings
+from bakeoff.study.settings.augmentation import AugmentationSettings
 from bakeoff.training.augmentation import Augmentation
 from bakeoff.training.optimization import build_optimizer
 from bakeoff.training.preprocessing import Preprocessing

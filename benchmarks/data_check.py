@@ -19,7 +19,7 @@ from PIL import Image
 
 from bakeoff.audit import audit
 from bakeoff.data import load_data
-from bakeoff.study.data_settings import DataSettings
+from bakeoff.study.settings.data import DataSettings
 
 NUM_CENTRES = 5000
 

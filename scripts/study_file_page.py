@@ -15,9 +15,10 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from bakeoff.study.data_settings import DataSettings
-from bakeoff.study.model_settings import CustomModelSettings
-from bakeoff.study.recipe import NAMED_TABLES, PLAIN_TABLES, Recipe
+from bakeoff.study.recipe import Recipe
+from bakeoff.study.settings.data import DataSettings
+from bakeoff.study.settings.model import CustomModelSettings
+from bakeoff.study.settings.tables import NAMED_TABLES, PLAIN_TABLES
 from bakeoff.study.study import Published, Study
 
 PAGE = Path(__file__).parents[1] / "docs" / "study-file.md"

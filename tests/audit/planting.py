@@ -11,7 +11,7 @@ from PIL import Image, ImageOps
 
 from bakeoff.data import ImageData, load_data
 from bakeoff.data.image_data import SPLIT_NAMES, SplitName
-from bakeoff.study.data_settings import DataSettings
+from bakeoff.study.settings.data import DataSettings
 
 Change = Callable[[Image.Image], Image.Image]
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from bakeoff.audit import MAX_DISTANCE, Audit, Finding, audit
 from bakeoff.data import load_data
-from bakeoff.study.data_settings import DataSettings
+from bakeoff.study.settings.data import DataSettings
 
 from .planting import Change, Source, brighter, flipped, grey, reencoded, rescaled, same, shifted
 

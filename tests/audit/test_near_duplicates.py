@@ -10,7 +10,7 @@ import pytest
 from bakeoff.audit import near_duplicates
 from bakeoff.audit.near_duplicates import MAX_DISTANCE, find_near_duplicates, to_grey
 from bakeoff.data import load_data
-from bakeoff.study.data_settings import DataSettings
+from bakeoff.study.settings.data import DataSettings
 
 # Pairs that a person saw to be the same photograph or the next one of a series (train 0..4999, test 6000..).
 SEEN_SAME = [(4918, 7402), (1332, 4512), (2693, 7831), (64, 7523), (1645, 2429), (3919, 7645)]

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from bakeoff.errors import BakeoffError
 from bakeoff.models import build_model
 from bakeoff.study import load_study, study_from_toml, study_to_toml
-from bakeoff.study.model_settings import CustomModelSettings
-from bakeoff.study.parsing import MAX_BYTES, MAX_DEPTH, MAX_RECIPES
+from bakeoff.study.settings.model import CustomModelSettings
+from bakeoff.study.tables import MAX_BYTES, MAX_DEPTH, MAX_RECIPES
 
 SMALL = 'name = "x"\n[defaults]\noptimizer = "sgd"\n[recipes.a]\n[recipes.b]\nmodel = "m:C"\n'
 

@@ -8,7 +8,7 @@ import torch
 from bakeoff.errors import BakeoffError
 from bakeoff.models import build_model, check_model, count_parameters, model_source_digest
 from bakeoff.models.lenet5_1998 import CONNECTIONS, PartialConvolution
-from bakeoff.study.model_settings import (
+from bakeoff.study.settings.model import (
     CustomModelSettings,
     LeNet5Settings,
     LeNet51998Settings,

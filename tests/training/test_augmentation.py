@@ -6,7 +6,7 @@ import torch
 from PIL import Image, ImageEnhance
 
 from bakeoff.errors import BakeoffError
-from bakeoff.study.augmentation_settings import AugmentationSettings
+from bakeoff.study.settings.augmentation import AugmentationSettings
 from bakeoff.training.augmentation import (
     Augmentation,
     check_augmentation,

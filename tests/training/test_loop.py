@@ -11,7 +11,7 @@ from torch import nn
 from bakeoff.data.image_data import ImageData, Split
 from bakeoff.models import build_model
 from bakeoff.study import load_study
-from bakeoff.study.optimization_settings import SGDSettings
+from bakeoff.study.settings.optimization import SGDSettings
 from bakeoff.training import TrainingFailure, train
 from bakeoff.training.attribution import NUM_STEPS
 from bakeoff.training.augmentation import Blend

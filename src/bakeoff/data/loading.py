@@ -29,7 +29,7 @@ from bakeoff.data.split_files import list_split_files
 from bakeoff.data.splitting import complete_splits
 from bakeoff.data.stl10_binary import list_stl10
 from bakeoff.errors import BakeoffError
-from bakeoff.study.data_settings import DataSettings
+from bakeoff.study.settings.data import DataSettings
 from bakeoff.text import shorten
 
 FOLDER_SOURCES: dict[str, Callable[[Path, DataSettings], Listing]] = {

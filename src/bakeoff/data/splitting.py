@@ -8,7 +8,7 @@ from collections import defaultdict
 from bakeoff.data.image_data import SPLIT_NAMES, SplitName
 from bakeoff.data.listing import ListedImage, Listing
 from bakeoff.errors import BakeoffError
-from bakeoff.study.data_settings import DataSettings
+from bakeoff.study.settings.data import DataSettings
 
 
 def complete_splits(listing: Listing, settings: DataSettings) -> Listing:

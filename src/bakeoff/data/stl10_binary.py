@@ -10,7 +10,7 @@ import numpy as np
 from bakeoff.data.image_data import SplitName
 from bakeoff.data.listing import ListedImage, Listing, read_class_names
 from bakeoff.errors import BakeoffError
-from bakeoff.study.data_settings import DataSettings
+from bakeoff.study.settings.data import DataSettings
 
 CLASS_NAMES = ("airplane", "bird", "car", "cat", "deer", "dog", "horse", "monkey", "ship", "truck")
 IMAGE_SIDE = 96

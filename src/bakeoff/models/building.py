@@ -10,7 +10,7 @@ from bakeoff.models.lenet5 import LeNet5
 from bakeoff.models.lenet5_1998 import LeNet51998
 from bakeoff.models.resnet import ResNet
 from bakeoff.own_code import import_class, source_digest
-from bakeoff.study.model_settings import (
+from bakeoff.study.settings.model import (
     CustomModelSettings,
     LeNet5Settings,
     LeNet51998Settings,

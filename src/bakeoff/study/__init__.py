@@ -1,8 +1,8 @@
 """Study files: what is compared, on which images, trained how."""
 
-from bakeoff.study.data_settings import DataSettings
-from bakeoff.study.reading import builtin_studies, load_study, study_from_toml, study_to_toml
+from bakeoff.study.files import builtin_studies, load_study, study_from_toml, study_to_toml
 from bakeoff.study.recipe import Recipe
+from bakeoff.study.settings.data import DataSettings
 from bakeoff.study.study import Published, Study
 
 __all__ = [

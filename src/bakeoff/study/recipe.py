@@ -2,41 +2,33 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
-from bakeoff.study.augmentation_settings import AugmentationSettings
-from bakeoff.study.base import Settings
-from bakeoff.study.model_settings import BUILT_IN_MODELS, LeNet5Settings, Model
-from bakeoff.study.optimization_settings import (
-    LOSSES,
-    OPTIMIZERS,
-    SCHEDULES,
-    AdamSettings,
-    CrossEntropySettings,
-    Loss,
-    Optimizer,
-    Schedule,
-    StepSchedule,
+from bakeoff.own_code import import_path
+from bakeoff.study.problems import validate
+from bakeoff.study.settings.augmentation import AugmentationSettings
+from bakeoff.study.settings.base import Settings
+from bakeoff.study.settings.model import Model
+from bakeoff.study.settings.optimization import Loss, Optimizer, Schedule
+from bakeoff.study.settings.tables import (
+    DEFAULT_LOSS,
+    DEFAULT_MODEL,
+    DEFAULT_OPTIMIZER,
+    DEFAULT_SCHEDULE,
+    NAMED_TABLES,
+    PLAIN_TABLES,
+    named_table_keys,
 )
-
-NAMED_TABLES: dict[str, dict[str, type[Settings]]] = {
-    "model": BUILT_IN_MODELS,
-    "loss": LOSSES,
-    "optimizer": OPTIMIZERS,
-    "schedule": SCHEDULES,
-}
-"""The tables of a recipe that begin with a `name`, and what may stand there."""
-
-PLAIN_TABLES: dict[str, type[BaseModel]] = {"augmentation": AugmentationSettings}
-"""The tables of a recipe without a name."""
+from bakeoff.study.tables import Table, merge_recipe
 
 
 class Recipe(Settings):
     """Everything that decides how one model is trained."""
 
-    model: Model = LeNet5Settings()
+    model: Model = DEFAULT_MODEL
     """The model: a name of Bakeoff's own, or an import path, with its options."""
 
     epochs: int = Field(100, ge=1)
@@ -48,16 +40,16 @@ class Recipe(Settings):
     augmentation: AugmentationSettings = AugmentationSettings()
     """What may happen to a training image each time it is shown."""
 
-    loss: Loss = CrossEntropySettings()
+    loss: Loss = DEFAULT_LOSS
     """What is minimised."""
 
-    optimizer: Optimizer = AdamSettings()
+    optimizer: Optimizer = DEFAULT_OPTIMIZER
     """How the weights follow the gradient."""
 
     gradient_clipping: float = Field(0.0, ge=0)
     """The gradient over all weights is scaled down to this norm where it is longer; 0 turns it off."""
 
-    schedule: Schedule = StepSchedule()
+    schedule: Schedule = DEFAULT_SCHEDULE
     """How the learning rate changes over the run."""
 
     ema_decay: float = Field(0.0, ge=0, lt=1)
@@ -86,9 +78,32 @@ class Recipe(Settings):
         BakeoffError
             If a setting is unknown or wrong.
         """
-        from bakeoff.study.changing import changed_recipe
+        settings = {key: _with_paths(key, value) for key, value in settings.items()}
+        tables = merge_recipe(self.model_dump(mode="json"), settings)
+        return validate(Recipe, tables, "changed recipe", recipe_keys)
 
-        return changed_recipe(self, settings)
+
+def recipe_keys(path: list[str], recipe: Table) -> list[str]:
+    """The keys that may stand in a recipe's table at this path; [] where no table may be."""
+    match path:
+        case []:
+            return list(Recipe.model_fields)
+        case [table] if table in PLAIN_TABLES:
+            return list(PLAIN_TABLES[table].model_fields)
+        case [table] if table in NAMED_TABLES:
+            return named_table_keys(table, recipe[table].get("name"))
+        case _:
+            return []
+
+
+def _with_paths(key: str, value: Any) -> Any:
+    """Replace a class of the user's own by its import path."""
+    place = {"model": "name", "augmentation": "custom"}.get(key)
+    if place and inspect.isclass(value):
+        return {place: import_path(value)}
+    if place and isinstance(value, dict) and inspect.isclass(value.get(place)):
+        return {**value, place: import_path(value[place])}
+    return value
 
 
 def flatten_settings(recipe: Recipe) -> dict[str, Any]:

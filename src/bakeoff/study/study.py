@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Iterable
 from itertools import islice
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
-from bakeoff.study.base import Settings
-from bakeoff.study.data_settings import DataSettings
-from bakeoff.study.model_settings import CustomModelSettings
-from bakeoff.study.parsing import MAX_RUNS
-from bakeoff.study.recipe import Recipe
+from bakeoff.study.problems import validate
+from bakeoff.study.recipe import Recipe, flatten_settings, recipe_keys
+from bakeoff.study.settings.base import Settings
+from bakeoff.study.settings.data import DataSettings
+from bakeoff.study.settings.model import CustomModelSettings
+from bakeoff.study.tables import (
+    MAX_RUNS,
+    Table,
+    merge_defaults,
+    refuse_many_recipes,
+)
 from bakeoff.text import shorten
 
 RecipeName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+
 Share = Annotated[float, Field(ge=0, le=1)]
+
 MIN_FIRST_SEEDS = 3
 """With two, the variance over seeds is too rough for looks to hold their level (docs/statistics/looks.md)."""
+
 EpochKey = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,6}$")]
 
 
@@ -127,9 +137,21 @@ class Study(Settings):
         BakeoffError
             If a setting is unknown or wrong.
         """
-        from bakeoff.study.changing import changed_study
-
-        return changed_study(self, settings)
+        tables = self.model_dump(mode="json", exclude_none=True)
+        for key, value in settings.items():
+            if key in ("data", "recipes", "published") and isinstance(value, dict):
+                merged = {**tables[key], **{name: _as_table(part) for name, part in value.items()}}
+                tables[key] = {name: part for name, part in merged.items() if part is not None}
+            elif value is None:
+                tables.pop(key, None)
+            else:
+                tables[key] = value
+        # What belonged to a recipe taken out goes with it.
+        names = tables["recipes"] if isinstance(tables["recipes"], dict) else {}
+        tables["published"] = {name: entry for name, entry in tables["published"].items() if name in names}
+        if "baseline" not in settings and tables.get("baseline") not in names:
+            tables.pop("baseline", None)
+        return study_from_tables(tables, "changed study")
 
     def __repr__(self) -> str:
         recipes, source = _some(self.recipes), self.data.source
@@ -139,11 +161,65 @@ class Study(Settings):
 
     def _repr_html_(self) -> str:
         """Show the recipes side by side in a notebook, the settings they differ in first."""
-        from bakeoff.study.changing import study_html
-
         return study_html(self)
 
 
 def _some(names: Iterable[str]) -> str:
     first = list(islice(names, 21))
     return ", ".join(first[:20]) + (", ..." if len(first) > 20 else "")
+
+
+def study_html(study: Study) -> str:
+    """A table of settings by recipe: those that differ, then how many are alike."""
+    flat = {name: flatten_settings(recipe) for name, recipe in study.recipes.items()}
+    keys = list(dict.fromkeys(key for settings in flat.values() for key in settings))
+    differing = [key for key in keys if len({repr(settings.get(key)) for settings in flat.values()}) > 1]
+    shown = differing or ["model.name", "epochs", "optimizer.name", "optimizer.lr"]
+    head = "".join(f"<th>{html.escape(name)}</th>" for name in flat)
+    rows = "".join(
+        f"<tr><th>{html.escape(key)}</th>"
+        + "".join(f"<td>{html.escape(str(settings.get(key, '–')))}</td>" for settings in flat.values())
+        + "</tr>"
+        for key in shown
+    )
+    up_to = f" to {study.most_seeds}" if study.until == "decided" else ""
+    about = f"{study.seeds}{up_to} seeds per recipe on {study.data.source}"
+    alike = f"; {len(keys) - len(differing)} further settings are alike" if differing else ""
+    return (
+        f"<p><b>{html.escape(study.name)}</b> {html.escape(study.description)}<br>"
+        f"{html.escape(about)}{alike}</p>"
+        f"<table><thead><tr><th></th>{head}</tr></thead><tbody>{rows}</tbody></table>"
+    )
+
+
+def _as_table(part: Any) -> Any:
+    return part.model_dump(mode="json", exclude_none=True) if hasattr(part, "model_dump") else part
+
+
+def study_from_tables(tables: Table, origin: str) -> Study:
+    """The study that tables describe, as they come from TOML; `origin` names them in messages.
+
+    Raises
+    ------
+    BakeoffError
+        If they are not a valid study.
+    """
+    refuse_many_recipes(tables, origin)
+    return validate(Study, merge_defaults(tables), origin, study_keys, written=tables)
+
+
+def study_keys(path: list[str], study: Table) -> list[str]:
+    """The keys that may stand in a study's tables at this path; [] where no table may be."""
+    match path:
+        case []:
+            return [*Study.model_fields, "defaults"]
+        case ["data"]:
+            return list(DataSettings.model_fields)
+        case ["published", _]:
+            return list(Published.model_fields)
+        case ["recipes", _]:
+            return recipe_keys([], {})
+        case ["recipes", name, *rest]:
+            return recipe_keys(rest, study["recipes"][name])
+        case _:
+            return []

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from bakeoff.errors import BakeoffError
 from bakeoff.own_code import import_class
-from bakeoff.study.augmentation_settings import AugmentationSettings
+from bakeoff.study.settings.augmentation import AugmentationSettings
 from bakeoff.training.augmentation_draws import (
     Blending,
     blending,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bakeoff.study.augmentation_settings import AugmentationSettings
+from bakeoff.study.settings.augmentation import AugmentationSettings
 
 ERASED_AREA = (0.02, 0.33)
 ERASED_RATIO = (0.3, 3.3)

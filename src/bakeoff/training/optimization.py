@@ -10,7 +10,8 @@ from typing import TypeVar, cast
 import torch
 from torch import Tensor, nn
 
-from bakeoff.study.optimization_settings import (
+from bakeoff.study.recipe import Recipe
+from bakeoff.study.settings.optimization import (
     AdamSettings,
     AdamWSettings,
     ConstantSchedule,
@@ -19,7 +20,6 @@ from bakeoff.study.optimization_settings import (
     SGDSettings,
     StepSchedule,
 )
-from bakeoff.study.recipe import Recipe
 
 FUSED_ON = ("cpu", "cuda")
 """Kinds of devices on which PyTorch makes a step of SGD, Adam and AdamW in one operation."""

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bakeoff.study.augmentation_settings import AugmentationSettings
+from bakeoff.study.settings.augmentation import AugmentationSettings
 from bakeoff.training.augmentation import GREY, Augmentation, zoomed
 from bakeoff.training.augmentation_draws import (
     Blending,

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from bakeoff.study.base import Settings
+from bakeoff.study.settings.base import Settings
 
 
 class CrossEntropySettings(Settings):
@@ -117,13 +117,17 @@ class OneCycleSchedule(Settings):
 
 
 Loss = CrossEntropySettings
+
 Optimizer = Annotated[AdamSettings | AdamWSettings | SGDSettings, Field(discriminator="name")]
+
 Schedule = Annotated[
     ConstantSchedule | StepSchedule | CosineSchedule | OneCycleSchedule, Field(discriminator="name")
 ]
 
 LOSSES: dict[str, type[Settings]] = {"cross_entropy": CrossEntropySettings}
+
 OPTIMIZERS: dict[str, type[Settings]] = {"adam": AdamSettings, "adamw": AdamWSettings, "sgd": SGDSettings}
+
 SCHEDULES: dict[str, type[Settings]] = {
     "constant": ConstantSchedule,
     "step": StepSchedule,

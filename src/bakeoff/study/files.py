@@ -9,14 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import tomli_w
-from pydantic import ValidationError
 
 from bakeoff.errors import BakeoffError
-from bakeoff.study.explaining import explain
-from bakeoff.study.merging import apply_overrides, merge_defaults, set_for_all_recipes
-from bakeoff.study.parsing import MAX_BYTES, Table, parse_toml, refuse_many_recipes, too_long
-from bakeoff.study.study import Study
-from bakeoff.text import list_some, shorten
+from bakeoff.study.study import Study, study_from_tables
+from bakeoff.study.tables import (
+    MAX_BYTES,
+    Table,
+    apply_overrides,
+    parse_toml,
+    set_for_all_recipes,
+    too_long,
+)
+from bakeoff.text import shorten
 
 
 def load_study(
@@ -67,23 +71,12 @@ def load_study(
         tables = set_for_all_recipes(tables, "epochs", epochs)
     if recipes is not None:
         tables = _only_recipes(tables, recipes, origin)
-    return _validate(tables, origin)
+    return study_from_tables(tables, origin)
 
 
 def study_from_toml(text: str, origin: str) -> Study:
     """The study that a TOML text describes; `origin` names it in messages."""
-    return _validate(parse_toml(text, origin), origin)
-
-
-def study_from_tables(tables: Table, origin: str) -> Study:
-    """The study that tables describe, as they come from TOML; `origin` names them in messages.
-
-    Raises
-    ------
-    BakeoffError
-        If they are not a valid study.
-    """
-    return _validate(tables, origin)
+    return study_from_tables(parse_toml(text, origin), origin)
 
 
 def study_to_toml(study: Study) -> str:
@@ -102,7 +95,7 @@ def _builtin_names() -> list[str]:
 
 
 def _builtin_folder() -> Any:
-    return resources.files("bakeoff") / "studies"
+    return resources.files("bakeoff.study") / "builtin"
 
 
 def _study_text(name_or_path: str) -> tuple[str, str]:
@@ -152,15 +145,3 @@ def _only_recipes(tables: Table, names: Sequence[str], origin: str) -> Table:
     if isinstance(kept.get("published"), dict):
         kept["published"] = {name: value for name, value in kept["published"].items() if name in names}
     return kept
-
-
-def _validate(tables: Table, origin: str) -> Study:
-    refuse_many_recipes(tables, origin)
-    merged = merge_defaults(tables)
-    try:
-        return Study.model_validate(merged)
-    except ValidationError as error:
-        problems = explain(error, tables, merged)
-        raise BakeoffError(
-            f"{origin}: {len(problems)} problem{'s' if len(problems) > 1 else ''}\n{list_some(problems)}"
-        ) from error

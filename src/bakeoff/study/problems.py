@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import difflib
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from bakeoff.study.data_settings import DataSettings
-from bakeoff.study.parsing import Table
-from bakeoff.study.recipe import NAMED_TABLES, PLAIN_TABLES, Recipe
-from bakeoff.study.study import Published, Study
-from bakeoff.text import shorten
+from bakeoff.errors import BakeoffError
+from bakeoff.study.settings.tables import NAMED_TABLES
+from bakeoff.study.tables import Table
+from bakeoff.text import counted, list_some, shorten
 
 MOST_PROBLEMS = 200
 """Explained at most: more have one cause, and each takes a search for the nearest valid key."""
@@ -30,7 +30,43 @@ EXPECTED = {
 }
 
 
-def explain(error: ValidationError, written: Table, merged: Table) -> list[str]:
+Schema = TypeVar("Schema", bound=BaseModel)
+
+ValidKeys = Callable[[list[str], Table], list[str]]
+"""From a path, and the tables it leads into, to the keys that may stand there."""
+
+
+def validate(
+    schema: type[Schema], tables: Table, origin: str, valid_keys: ValidKeys, written: Table | None = None
+) -> Schema:
+    """What complete tables describe.
+
+    Parameters
+    ----------
+    schema
+        `Study` or `Recipe`.
+    tables
+        With [defaults] merged into the recipes.
+    origin
+        Names the tables in messages.
+    valid_keys
+        Of this schema.
+    written
+        The tables as the user wrote them, where they are others.
+
+    Raises
+    ------
+    BakeoffError
+        If they are not valid: every wrong key with what was found there and what is valid.
+    """
+    try:
+        return schema.model_validate(tables)
+    except ValidationError as error:
+        problems = explain(error, tables if written is None else written, tables, valid_keys)
+        raise BakeoffError(f"{origin}: {counted(len(problems), 'problem')}\n{list_some(problems)}") from error
+
+
+def explain(error: ValidationError, written: Table, merged: Table, valid_keys: ValidKeys) -> list[str]:
     """One line for each wrong key of a study file, without repeats.
 
     Parameters
@@ -41,6 +77,8 @@ def explain(error: ValidationError, written: Table, merged: Table) -> list[str]:
         The tables as the user wrote them: tells whether a value came from [defaults].
     merged
         The tables after [defaults] were merged into the recipes.
+    valid_keys
+        What may stand in a table.
     """
     lines = []
     for problem in error.errors(include_url=False)[:MOST_PROBLEMS]:
@@ -48,7 +86,7 @@ def explain(error: ValidationError, written: Table, merged: Table) -> list[str]:
         if path == ["defaults"] and isinstance(problem["input"], dict):
             continue  # not merged, because [recipes] is wrong: that is told
         shown = _shown(".".join(_as_written(path, written))) or "study"
-        lines.append(f"{shown}: {_problem_text(dict(problem), path, merged)}")
+        lines.append(f"{shown}: {_problem_text(dict(problem), path, merged, valid_keys)}")
     return list(dict.fromkeys(lines))
 
 
@@ -90,15 +128,15 @@ def _as_written(path: list[str], written: Table) -> list[str]:
     return ["defaults", *path[2:]] if own is None and inherited is not None else path
 
 
-def _problem_text(problem: dict[str, Any], path: list[str], merged: Table) -> str:
+def _problem_text(problem: dict[str, Any], path: list[str], merged: Table, valid_keys: ValidKeys) -> str:
     kind, found = problem["type"], problem["input"]
     context = problem.get("ctx", {})
     if path == ["defaults"] and not isinstance(found, dict):
         return f"found {shorten(found)}, expected a table"
     if kind == "extra_forbidden":
-        if len(path) == 1 and path[0] in Recipe.model_fields:
+        if len(path) == 1 and path[0] in valid_keys(["recipes", ""], merged):
             return f"unknown key; did you mean 'defaults.{path[0]}', for all recipes?"
-        return "unknown key" + _nearest(path[-1], _valid_keys(path[:-1], merged))
+        return "unknown key" + _nearest(path[-1], valid_keys(path[:-1], merged))
     if kind == "union_tag_invalid":
         valid = list(NAMED_TABLES[path[-1]])
         more = ", or an import path package.module:Class" if path[-1] == "model" else ""
@@ -128,24 +166,3 @@ def _nearest(found: str, valid: list[str], more: str = "") -> str:
     near = difflib.get_close_matches(found, valid, n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     return f"{hint} (valid: {', '.join(valid)}{more})"
-
-
-def _valid_keys(table_path: list[str], merged: Table) -> list[str]:
-    """The keys that may stand in the table at this path."""
-    match table_path:
-        case []:
-            return [*Study.model_fields, "defaults"]
-        case ["data"]:
-            return list(DataSettings.model_fields)
-        case ["recipes", _]:
-            return list(Recipe.model_fields)
-        case ["published", _]:
-            return list(Published.model_fields)
-        case ["recipes", _, table] if table in PLAIN_TABLES:
-            return list(PLAIN_TABLES[table].model_fields)
-        case ["recipes", recipe, table] if table in NAMED_TABLES:
-            default: type[BaseModel] = type(Recipe.model_fields[table].default)
-            name = merged["recipes"][recipe][table].get("name")
-            return list(NAMED_TABLES[table].get(name, default).model_fields)
-        case _:
-            return []

@@ -1,5 +1,7 @@
 """What all parts of a study file share."""
 
+from __future__ import annotations
+
 from pydantic import BaseModel, ConfigDict
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
-from bakeoff.study.base import Settings
+from bakeoff.study.settings.base import Settings
 from bakeoff.text import shorten
 
 DropoutRate = Annotated[float, Field(ge=0, lt=1)]

@@ -203,7 +203,7 @@ json_values = st.recursive(
     value=json_values,
 )  # fmt: skip
 def test_any_value_anywhere_is_taken_or_refused_in_words(key, value):
-    from bakeoff.study.reading import _validate
+    from bakeoff.study.study import study_from_tables
 
     tables = tomllib.loads(study_to_toml(load_study("quickstart")))
     tables["defaults"] = {"model": {"name": "lenet5"}, "optimizer": {"name": "adam"}}
@@ -213,4 +213,4 @@ def test_any_value_anywhere_is_taken_or_refused_in_words(key, value):
         table = table.setdefault(part, {})
     table[last] = value
     with suppress(BakeoffError):  # anything else is a bug
-        _validate(tables, "text")
+        study_from_tables(tables, "text")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from bakeoff.study.base import Settings
+from bakeoff.study.settings.base import Settings
 
 
 class DataSettings(Settings):

@@ -1,0 +1,1 @@
+"""Settings: every table and field of a study file, documented where it is declared."""
