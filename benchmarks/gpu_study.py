@@ -19,7 +19,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from bakeoff.analysis.comparison import compare
+from bakeoff.analysis.comparison.compare import compare
 from bakeoff.engines import Engine, ProcessEngine
 from bakeoff.engines.stacked import StackedEngine
 from bakeoff.environment import describe_environment

@@ -26,10 +26,9 @@ from pathlib import Path
 
 import numpy as np
 
-from bakeoff.analysis.comparison import compare
-from bakeoff.analysis.crossed_interval import crossed_interval
-from bakeoff.analysis.crossed_variance import summarise
-from bakeoff.analysis.verdict import verdict
+from bakeoff.analysis.comparison.compare import compare
+from bakeoff.analysis.statistics.crossed import crossed_interval, summarise
+from bakeoff.analysis.statistics.verdict import verdict
 from bakeoff.engines import ProcessEngine
 from bakeoff.kernels.library import SWITCH
 from bakeoff.predictions import Predictions

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import bakeoff
-from bakeoff.analysis.comparison import compare
+from bakeoff.analysis.comparison.compare import compare
 
 
 @pytest.fixture(scope="module")

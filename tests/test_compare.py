@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from bakeoff.analysis.comparison import compare
-from bakeoff.analysis.comparison_result import Comparison
+from bakeoff.analysis.comparison.compare import compare
+from bakeoff.analysis.comparison.result import Comparison
 from bakeoff.compare import compare_files, comparison_json, print_comparison, write_comparison_report
 from bakeoff.errors import BakeoffError
 from bakeoff.predictions import Predictions, RecipePredictions

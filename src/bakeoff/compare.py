@@ -10,9 +10,9 @@ from itertools import compress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Literal
 
-from bakeoff.analysis.comparison import compare
-from bakeoff.analysis.comparison_result import Comparison, PairResult
-from bakeoff.analysis.conclusion import say_replication
+from bakeoff.analysis.comparison.compare import compare
+from bakeoff.analysis.comparison.conclusion import say_replication
+from bakeoff.analysis.comparison.result import Comparison, PairResult
 from bakeoff.errors import BakeoffError
 from bakeoff.narrow_terminals import fitting_table
 from bakeoff.prediction_files import read_predictions

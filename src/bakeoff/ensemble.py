@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bakeoff.analysis.study_comparison import compare_study
-from bakeoff.analysis.supported_recipe import SupportedRecipe, supported_recipe
+from bakeoff.analysis.comparison.conclusion import SupportedRecipe, supported_recipe
+from bakeoff.analysis.comparison.of_study import compare_study
 from bakeoff.errors import BakeoffError
 from bakeoff.store import StoredRun, StoredStudy, load_study_folder
 from bakeoff.text import counted, shorten

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bakeoff.analysis.study_comparison import compare_study, study_looks
+from bakeoff.analysis.comparison.of_study import compare_study, study_looks
 from bakeoff.compare import print_comparison
 from bakeoff.data.image_data import SPLIT_NAMES
 from bakeoff.text import printable

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bakeoff.analysis.comparison_result import Comparison
-from bakeoff.analysis.metric_comparison import Metric, MetricComparison, compare_metric
-from bakeoff.analysis.study_comparison import compare_study, study_plan
+from bakeoff.analysis.comparison.metric import Metric, MetricComparison, compare_metric
+from bakeoff.analysis.comparison.of_study import compare_study, study_plan
+from bakeoff.analysis.comparison.result import Comparison
 from bakeoff.analysis.summary import summarize
 from bakeoff.errors import BakeoffError
 from bakeoff.predictions import Predictions
@@ -275,7 +275,7 @@ class Result:
         )
 
     def compare(self, metric: Metric) -> MetricComparison:
-        """Compare the recipes by a score of your own; see `bakeoff.analysis.metric_comparison`.
+        """Compare the recipes by a score of your own; see `bakeoff.analysis.comparison.metric`.
 
         Parameters
         ----------

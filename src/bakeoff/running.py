@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Protocol
 
-from bakeoff.analysis.looks import Looks
+from bakeoff.analysis.comparison.looks import Looks
 from bakeoff.audit import Audit
 from bakeoff.audit.source import audit_source
 from bakeoff.data import ImageArrays, load_data

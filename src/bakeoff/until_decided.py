@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from bakeoff.analysis.looks import Looks
-from bakeoff.analysis.study_comparison import study_looks
+from bakeoff.analysis.comparison.looks import Looks
+from bakeoff.analysis.comparison.of_study import study_looks
 from bakeoff.store import load_study_folder
 from bakeoff.study import Study
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score
 
-from bakeoff.analysis.scores import scores
+from bakeoff.analysis.summary import scores
 from bakeoff.predictions import Predictions, RecipePredictions
 
 

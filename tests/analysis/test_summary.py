@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import confusion_matrix, recall_score
 
-from bakeoff.analysis.study_evidence import study_evidence
+from bakeoff.analysis.failures.evidence import study_evidence
 from bakeoff.analysis.summary import summarize as summarize_with_evidence
 from bakeoff.store import FailedRun, StoredRun, StoredStudy
 from bakeoff.study import study_from_toml

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bakeoff.analysis.comparison import compare
+from bakeoff.analysis.comparison.compare import compare
 from bakeoff.errors import BakeoffError
 from bakeoff.prediction_files import read_predictions
 from bakeoff.predictions import Predictions

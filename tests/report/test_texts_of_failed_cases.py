@@ -19,7 +19,7 @@ from cleanlab.filter import find_label_issues
 from PIL import Image
 from scipy.special import softmax
 
-from bakeoff.analysis.image_facts import COLOURS, FACTS, dominant_colours, image_facts
+from bakeoff.analysis.failures.facts import COLOURS, FACTS, dominant_colours, image_facts
 from bakeoff.report import build_report
 from bakeoff.store import StoredStudy, load_study_folder
 

@@ -1,23 +1,63 @@
-"""summarize(): everything that a report shows, as numbers; the content of summary.json."""
+"""The summary of a study: everything that a report shows, as numbers; the content of summary.json."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from bakeoff.analysis.confusion import RecipeConfusion, confusions
-from bakeoff.analysis.failure_evidence import FailureEvidence
-from bakeoff.analysis.failure_summary import chosen_cases, summarize_failures
-from bakeoff.analysis.scores import RecipeScore, scores
-from bakeoff.analysis.study_comparison import compare_study, study_looks
+from bakeoff.analysis.comparison.of_study import compare_study, study_looks
+from bakeoff.analysis.failures.confusion import RecipeConfusion, confusions
+from bakeoff.analysis.failures.evidence import FailureEvidence
+from bakeoff.analysis.failures.summary import chosen_cases, summarize_failures
+from bakeoff.predictions import Predictions
 from bakeoff.study.recipe import flatten_settings
 
 if TYPE_CHECKING:
     from bakeoff.store import StoredRun, StoredStudy
     from bakeoff.study import Published
+
+
+@dataclass(frozen=True)
+class RecipeScore:
+    """Test accuracies of one recipe's runs.
+
+    Attributes
+    ----------
+    recipe
+        The recipe's name.
+    seeds
+        One per run, ascending.
+    accuracy
+        float [num_seeds], share of test images classified rightly, 0..1.
+    """
+
+    recipe: str
+    seeds: tuple[int, ...]
+    accuracy: NDArray[np.float64]
+
+    @property
+    def mean(self) -> float:
+        """The mean over seeds, 0..1."""
+        return float(self.accuracy.mean())
+
+    @property
+    def sd(self) -> float:
+        """The standard deviation over seeds (n - 1); NaN with one seed."""
+        return float(self.accuracy.std(ddof=1)) if len(self.accuracy) > 1 else float("nan")
+
+
+def scores(predictions: Predictions) -> tuple[RecipeScore, ...]:
+    """Give the test accuracies of every recipe, in the study's order."""
+    return tuple(
+        RecipeScore(recipe.name, recipe.seeds, predictions.correct(recipe.name).mean(axis=1))
+        for recipe in predictions.recipes
+    )
+
 
 SUMMARY_VERSION = 1
 """Of the summary's form; raised when a key changes its meaning."""

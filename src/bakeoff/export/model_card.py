@@ -11,10 +11,10 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from numpy.typing import NDArray
 
-from bakeoff.analysis.comparison_result import Comparison
-from bakeoff.analysis.confused_pairs import confused_pairs
-from bakeoff.analysis.study_comparison import compare_study
-from bakeoff.analysis.wilson import wilson_interval
+from bakeoff.analysis.comparison.of_study import compare_study
+from bakeoff.analysis.comparison.result import Comparison
+from bakeoff.analysis.failures.confused_pairs import confused_pairs
+from bakeoff.analysis.statistics.wilson import wilson_interval
 from bakeoff.ensemble import Ensemble, average, val_accuracy
 from bakeoff.predictions import Predictions
 from bakeoff.study.recipe import flatten_settings

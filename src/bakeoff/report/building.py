@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from bakeoff.analysis.study_evidence import study_evidence
+from bakeoff.analysis.failures.evidence import study_evidence
 from bakeoff.analysis.summary import summarize
 from bakeoff.report.comparison_tables import comparison_tables
 from bakeoff.report.failure_tables import failure_tables

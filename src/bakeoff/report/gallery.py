@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bakeoff.analysis.attribution_maps import AttributionMaps
-from bakeoff.analysis.failure_evidence import FailureEvidence, RecipeEvidence
-from bakeoff.analysis.findings import describe
-from bakeoff.analysis.image_groups import GROUP_NAMES
+from bakeoff.analysis.failures.attribution_maps import AttributionMaps
+from bakeoff.analysis.failures.evidence import FailureEvidence, RecipeEvidence
+from bakeoff.analysis.failures.groups import GROUP_NAMES
+from bakeoff.analysis.failures.sentences import describe
 from bakeoff.report.sprites import Sheet, image_sheet, map_sheet, smaller
 
 TEST_QUALITY = 95

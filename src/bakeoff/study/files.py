@@ -12,14 +12,7 @@ import tomli_w
 
 from bakeoff.errors import BakeoffError
 from bakeoff.study.study import Study, study_from_tables
-from bakeoff.study.tables import (
-    MAX_BYTES,
-    Table,
-    apply_overrides,
-    parse_toml,
-    set_for_all_recipes,
-    too_long,
-)
+from bakeoff.study.tables import MAX_BYTES, Table, apply_overrides, parse_toml, set_for_all_recipes, too_long
 from bakeoff.text import shorten
 
 

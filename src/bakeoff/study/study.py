@@ -14,12 +14,7 @@ from bakeoff.study.recipe import Recipe, flatten_settings, recipe_keys
 from bakeoff.study.settings.base import Settings
 from bakeoff.study.settings.data import DataSettings
 from bakeoff.study.settings.model import CustomModelSettings
-from bakeoff.study.tables import (
-    MAX_RUNS,
-    Table,
-    merge_defaults,
-    refuse_many_recipes,
-)
+from bakeoff.study.tables import MAX_RUNS, Table, merge_defaults, refuse_many_recipes
 from bakeoff.text import shorten
 
 RecipeName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]

@@ -1,0 +1,1 @@
+"""The comparison of recipes: differences, verdicts, interim looks, and the conclusion."""

@@ -1,0 +1,262 @@
+"""Comparing recipes: every statistic of the comparison, from predictions."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+
+import numpy as np
+
+from bakeoff.analysis.comparison.conclusion import EXPLORATORY_SEEDS, conclude, say_what_it_takes
+from bakeoff.analysis.comparison.look_plan import LookPlan
+from bakeoff.analysis.comparison.pairs import JudgedPair, Outcomes, judge_pairs
+from bakeoff.analysis.comparison.result import (
+    ClassAccuracy,
+    ClassDifference,
+    Comparison,
+    PairResult,
+    RecipeResult,
+    RunAccuracy,
+)
+from bakeoff.analysis.statistics.calibration import calibration
+from bakeoff.analysis.statistics.crossed import ScoreSummary, crossed_interval, summarise
+from bakeoff.analysis.statistics.fixed_and_broken import fixed_and_broken
+from bakeoff.analysis.statistics.multiple_testing import benjamini_hochberg
+from bakeoff.analysis.statistics.noise_budget import noise_budget
+from bakeoff.analysis.statistics.outperformance import probability_of_outperforming
+from bakeoff.analysis.statistics.replication import replication
+from bakeoff.analysis.statistics.what_it_takes import what_it_takes
+from bakeoff.analysis.statistics.wilson import wilson_interval
+from bakeoff.errors import BakeoffError
+from bakeoff.predictions import Predictions
+from bakeoff.text import counted
+
+
+def compare(
+    predictions: Predictions,
+    *,
+    baseline: str | None = None,
+    margin: float = 0.01,
+    confidence: float = 0.95,
+    published: Mapping[str, float] | None = None,
+    published_images: Mapping[str, int] | None = None,
+    looks: LookPlan | None = None,
+) -> Comparison:
+    """Compare recipes over seeds and images.
+
+    Parameters
+    ----------
+    predictions
+        Of all recipes for the same images.
+    baseline
+        Compare each other recipe with this one; None compares all pairs.
+    margin
+        The smallest difference in accuracy that matters, as a share (0.01 is one point).
+    confidence
+        Of the intervals, 0..1.
+    published
+        Accuracies published elsewhere, 0..1, by the recipe's name.
+    published_images
+        How many test images these were measured on, by the recipe's name; where unknown, as many as here.
+    looks
+        Where seeds are added between looks: the plan, with the same confidence. Everything over seeds is then
+        made at the level of one look, so that it holds over all; by default this is the only look.
+
+    Raises
+    ------
+    BakeoffError
+        An unknown recipe, no image, or a margin, confidence or published accuracy out of range.
+    """
+    _check(predictions, baseline, margin, confidence, published or {})
+    looks = looks or LookPlan((1,), confidence)
+    level = looks.level
+    samples = {recipe.name: _Sample(predictions, recipe.name) for recipe in predictions.recipes}
+    recipes = []
+    for recipe in predictions.recipes:
+        sample = samples[recipe.name]
+        budget = noise_budget(sample.all)
+        whole = crossed_interval(sample.all, confidence=level)
+        recipes.append(
+            RecipeResult(
+                name=recipe.name,
+                num_seeds=recipe.num_seeds,
+                accuracy=whole.value,
+                interval=(whole.low, whole.high),
+                runs=tuple(
+                    RunAccuracy(
+                        seed=int(seed),
+                        accuracy=int(right) / predictions.num_images,
+                        interval=wilson_interval(int(right), predictions.num_images, confidence),
+                    )
+                    for seed, right in zip(recipe.seeds, sample.correct.sum(axis=1), strict=True)
+                ),
+                seed_std=budget.seed_std,
+                floor_std=budget.floor_std,
+                binomial_se=budget.binomial_se,
+                image_share=budget.image_share,
+                seed_share=budget.seed_share,
+                classes=_class_accuracies(predictions, sample, level),
+                calibration=None
+                if recipe.probabilities is None
+                else calibration(recipe.probabilities, recipe.predicted, predictions.labels, level),
+                replication=replication(
+                    sample.all,
+                    published[recipe.name],
+                    published_images=(published_images or {}).get(recipe.name),
+                    confidence=level,
+                )
+                if published and recipe.name in published
+                else None,
+            )
+        )
+    pairs = tuple(
+        _pair_result(predictions, pair, samples[pair.a], samples[pair.b], margin, looks)
+        for pair in judge_pairs(samples, baseline=baseline, margin=margin, looks=looks)
+    )
+    return Comparison(
+        confidence=confidence,
+        margin=margin,
+        baseline=baseline,
+        num_images=predictions.num_images,
+        recipes=tuple(recipes),
+        pairs=pairs,
+        notes=_notes(recipes),
+        conclusion=conclude(recipes, pairs, margin=margin, baseline=baseline),
+    )
+
+
+class _Sample(Outcomes):
+    """One recipe's outcomes, by class too."""
+
+    def __init__(self, predictions: Predictions, name: str) -> None:
+        super().__init__(predictions.correct(name))
+        self.by_class: dict[int, ScoreSummary] = {
+            int(label): summarise(self.correct[:, predictions.labels == label])
+            for label in np.unique(predictions.labels)
+        }
+
+
+def _class_accuracies(
+    predictions: Predictions, sample: _Sample, confidence: float
+) -> tuple[ClassAccuracy, ...]:
+    found = []
+    for label, summary in sample.by_class.items():
+        interval = crossed_interval(summary, confidence=confidence)
+        found.append(
+            ClassAccuracy(
+                name=predictions.class_names[label],
+                num_images=len(summary.image_means),
+                accuracy=interval.value,
+                interval=(interval.low, interval.high),
+            )
+        )
+    return tuple(found)
+
+
+def _pair_result(
+    predictions: Predictions, pair: JudgedPair, a: _Sample, b: _Sample, margin: float, looks: LookPlan
+) -> PairResult:
+    difference, found = pair.difference, pair.verdict
+    parts = difference.parts
+    fixed, broken = fixed_and_broken(a.all.image_means, b.all.image_means)
+    needs = what_it_takes(parts, margin=margin, confidence=looks.level)
+    return PairResult(
+        a=pair.a,
+        b=pair.b,
+        compares="recipes" if parts.seeds_known else "trained models",
+        difference=difference.value,
+        interval=(difference.low, difference.high),
+        p=pair.p,
+        p_holm=pair.p_adjusted,
+        verdict=found.name if parts.seeds_known else "undecided",
+        model_verdict=None if parts.seeds_known else found.name,
+        smaller_than_margin=found.smaller_than_margin,
+        p_outperform=probability_of_outperforming(a.correct.sum(axis=1), b.correct.sum(axis=1)),
+        fixed=fixed,
+        broken=broken,
+        image_share=parts.image_share,
+        seed_share=None if parts.image_share is None else 1 - parts.image_share,
+        degrees_of_freedom=parts.degrees_of_freedom,
+        seeds_needed=needs.seeds_needed,
+        image_half_width=needs.image_half_width,
+        images_needed=needs.images_needed,
+        images_needed_seeds=needs.images_needed_seeds,
+        what_it_takes=say_what_it_takes(
+            needs,
+            half_width=parts.half_width(looks.level),
+            num_seeds=min(parts.num_seeds),
+            num_images=parts.num_images,
+            margin=margin,
+        ),
+        classes=_class_differences(predictions, a, b, looks.level),
+    )
+
+
+def _class_differences(
+    predictions: Predictions, a: _Sample, b: _Sample, confidence: float
+) -> tuple[ClassDifference, ...]:
+    found = {
+        label: crossed_interval(b.by_class[label], a.by_class[label], confidence=confidence)
+        for label in a.by_class
+    }
+    adjusted = benjamini_hochberg([interval.p for interval in found.values()])
+    return tuple(
+        ClassDifference(
+            name=predictions.class_names[label],
+            num_images=interval.parts.num_images,
+            difference=interval.value,
+            interval=(interval.low, interval.high),
+            p=interval.p,
+            p_fdr=p_fdr,
+            beyond_luck=p_fdr < 1 - confidence and (interval.low > 0 or interval.high < 0),
+        )
+        for (label, interval), p_fdr in zip(found.items(), adjusted, strict=True)
+    )
+
+
+def _notes(recipes: list[RecipeResult]) -> tuple[str, ...]:
+    counts = {recipe.num_seeds for recipe in recipes}
+    notes = []
+    if len(counts) > 1:
+        each = ", ".join(f"{recipe.name} {recipe.num_seeds}" for recipe in recipes)
+        notes.append(f"The recipes have unequal numbers of seeds: {each}.")
+    if 1 in counts:
+        notes.append(
+            "A recipe with one seed is known by one trained model only: its interval holds the uncertainty "
+            "of the test images, not that of the seed."
+        )
+    elif min(counts) <= EXPLORATORY_SEEDS:
+        notes.append(
+            f"{counted(min(counts), 'seed')} a recipe are exploratory; 5 are the default, 10 are for a paper."
+        )
+    return tuple(notes)
+
+
+def _check(
+    predictions: Predictions,
+    baseline: str | None,
+    margin: float,
+    confidence: float,
+    published: Mapping[str, float],
+) -> None:
+    names = [recipe.name for recipe in predictions.recipes]
+    if not names or predictions.num_images == 0:
+        raise BakeoffError("there is nothing to compare: no recipe, or no test image")
+    for role, name in [("baseline", baseline), *(("published", name) for name in published)]:
+        if name is not None and name not in names:
+            nearest = difflib.get_close_matches(name, names, 1)
+            hint = f" (did you mean {nearest[0]!r}?)" if nearest else ""
+            raise BakeoffError(f"{role} {name!r} is none of the recipes: {', '.join(names)}{hint}")
+    if not 0 < margin < 1:
+        raise BakeoffError(
+            f"margin {margin} is out of range: expected a share between 0 and 1, such as 0.01 for one point"
+        )
+    if not 0.5 <= confidence < 1:
+        raise BakeoffError(
+            f"confidence {confidence} is out of range: expected 0.5 or more and below 1, such as 0.95"
+        )
+    for name, accuracy in published.items():
+        if not 0 <= accuracy <= 1:
+            raise BakeoffError(
+                f"published accuracy {accuracy} of {name!r} is out of range: expected a share in 0..1"
+            )

@@ -1,0 +1,127 @@
+"""Comparing recipes by a score of one's own instead of accuracy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from bakeoff.analysis.statistics.crossed import ScoreSummary, crossed_interval, summarise
+from bakeoff.analysis.statistics.multiple_testing import holm
+from bakeoff.errors import BakeoffError
+from bakeoff.predictions import Predictions
+
+Metric = Callable[[NDArray[np.int64], NDArray[np.float32]], ArrayLike]
+"""From labels [num_images] and probabilities [num_images, num_classes] to one score an image."""
+
+
+@dataclass(frozen=True)
+class MetricResult:
+    """A recipe's mean score with its interval over seeds and images."""
+
+    recipe: str
+    num_seeds: int
+    mean: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class MetricDifference:
+    """The difference b - a of two recipes' mean scores, with its interval and p (adjusted after Holm)."""
+
+    a: str
+    b: str
+    difference: float
+    low: float
+    high: float
+    p_holm: float
+
+
+@dataclass(frozen=True)
+class MetricComparison:
+    """Recipes compared by a score of the user's own; see `compare_metric`."""
+
+    confidence: float
+    recipes: tuple[MetricResult, ...]
+    pairs: tuple[MetricDifference, ...]
+
+
+def compare_metric(
+    predictions: Predictions, metric: Metric, *, baseline: str | None = None, confidence: float = 0.95
+) -> MetricComparison:
+    """Compare recipes by the mean of a score that each image gets, over seeds and images.
+
+    The intervals are those of the comparison by accuracy (crossed random effects of seeds and images); a
+    metric that gives True and False is bounded like accuracy, other scores are not. With one seed of a recipe
+    they are about the trained model alone.
+
+    Parameters
+    ----------
+    predictions
+        Of all recipes for the same images, with probabilities.
+    metric
+        Called once a run with labels [num_images] and probabilities [num_images, num_classes]; gives one
+        finite score an image, such as 1 where the label is among the three most probable classes.
+    baseline
+        Compare each other recipe with this one; None compares all pairs.
+    confidence
+        Of the intervals, 0..1.
+
+    Raises
+    ------
+    BakeoffError
+        If the metric does not give one finite number an image, probabilities are missing, or the baseline is
+        none of the recipes.
+    """
+    names = [recipe.name for recipe in predictions.recipes]
+    if baseline is not None and baseline not in names:
+        raise BakeoffError(f"baseline {baseline!r} is none of the recipes: {', '.join(names)}")
+    scores = {name: _scores(predictions, name, metric) for name in names}
+    summaries = {name: summarise(found) for name, found in scores.items()}
+    right_or_wrong = all(found.dtype == np.bool_ for found in scores.values())
+    bounds = (0.0, 1.0) if right_or_wrong else (-np.inf, np.inf)
+    recipes = []
+    for name, summary in summaries.items():
+        found = crossed_interval(summary, confidence=confidence, bounds=bounds)
+        recipes.append(MetricResult(name, len(summary.seed_means), found.value, found.low, found.high))
+    pairs = list(combinations(names, 2))
+    if baseline is not None:
+        pairs = [(baseline, name) for name in names if name != baseline]
+    return MetricComparison(confidence, tuple(recipes), _differences(summaries, pairs, confidence, bounds))
+
+
+def _differences(
+    summaries: dict[str, ScoreSummary],
+    pairs: list[tuple[str, str]],
+    confidence: float,
+    bounds: tuple[float, float],
+) -> tuple[MetricDifference, ...]:
+    found = [
+        crossed_interval(summaries[b], summaries[a], confidence=confidence, bounds=bounds) for a, b in pairs
+    ]
+    return tuple(
+        MetricDifference(a, b, one.value, one.low, one.high, p)
+        for (a, b), one, p in zip(pairs, found, holm([one.p for one in found]), strict=True)
+    )
+
+
+def _scores(predictions: Predictions, name: str, metric: Metric) -> NDArray[np.float64] | NDArray[np.bool_]:
+    probabilities = predictions.recipe(name).probabilities
+    if probabilities is None:
+        raise BakeoffError(f"{name} has no probabilities, which a metric is computed from")
+    rows = []
+    for run in probabilities:
+        scores = np.asarray(metric(predictions.labels, run))
+        if scores.dtype != np.bool_:
+            scores = scores.astype(np.float64)
+        if scores.shape != predictions.labels.shape or not np.isfinite(scores).all():
+            raise BakeoffError(
+                f"the metric gave {list(scores.shape)} scores, {np.isfinite(scores).sum()} of them finite; "
+                f"expected one finite score for each of {predictions.num_images} images"
+            )
+        rows.append(scores)
+    return np.stack(rows)

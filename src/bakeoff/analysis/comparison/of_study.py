@@ -1,0 +1,83 @@
+"""compare_study(): the comparison that a study asks for, and its looks at it while seeds are added."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from bakeoff.analysis.comparison.compare import compare
+from bakeoff.analysis.comparison.look_plan import LookPlan, plan_looks
+from bakeoff.analysis.comparison.looks import Looks, say_looks, take_looks
+from bakeoff.analysis.comparison.result import Comparison
+from bakeoff.predictions import Predictions
+
+if TYPE_CHECKING:
+    from bakeoff.store import StoredStudy
+    from bakeoff.study import Study
+
+
+def study_plan(study: Study) -> LookPlan:
+    """When a study looks at its comparison: once, or up to `max_seeds` seeds."""
+    return plan_looks(study.seeds, study.most_seeds, study.confidence)
+
+
+def study_looks(stored: StoredStudy, predictions: Predictions) -> Looks | None:
+    """The looks that a study's runs allow, and what it wants next; None where seeds are not added."""
+    study = stored.study
+    if study.until != "decided":
+        return None
+    failed: dict[str, set[int]] = {}
+    for failure in stored.failures:
+        failed.setdefault(failure.recipe, set()).add(failure.seed)
+    return take_looks(
+        predictions,
+        tuple(study.recipes),
+        study_plan(study),
+        baseline=study.baseline,
+        margin=study.margin,
+        failed=failed,
+    )
+
+
+def compare_study(
+    stored: StoredStudy, predictions: Predictions, looks: Looks | None = None
+) -> Comparison | None:
+    """Compare the finished recipes as the study asks: its baseline, margin, published accuracies and looks.
+
+    Parameters
+    ----------
+    stored
+        All results.
+    predictions
+        From `stored.predictions()`.
+    looks
+        From `study_looks`, where they are known already.
+
+    Returns
+    -------
+    Comparison or None
+        None where no recipe has a finished run. A baseline without one is dropped: all pairs are compared.
+    """
+    if not predictions.recipes:
+        return None
+    study = stored.study
+    finished = {recipe.name for recipe in predictions.recipes}
+    published = {name: entry for name, entry in study.published.items() if name in finished}
+    comparison = compare(
+        predictions,
+        baseline=study.baseline if study.baseline in finished else None,
+        margin=study.margin,
+        confidence=study.confidence,
+        published={
+            name: entry.test_accuracy for name, entry in published.items() if entry.test_accuracy is not None
+        },
+        published_images={
+            name: entry.test_images for name, entry in published.items() if entry.test_images is not None
+        },
+        looks=study_plan(study),
+    )
+    looks = looks or study_looks(stored, predictions)
+    if looks is None:
+        return comparison
+    said = say_looks(looks, confidence=study.confidence, num_images=predictions.num_images)
+    return replace(comparison, looks=looks, notes=(said, *comparison.notes))

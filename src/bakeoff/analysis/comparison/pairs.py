@@ -1,0 +1,97 @@
+"""judge_pairs(): the verdict on each pair of recipes that a comparison asks about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bakeoff.analysis.comparison.look_plan import LookPlan
+from bakeoff.analysis.statistics.crossed import CrossedInterval, ScoreSummary, crossed_interval, summarise
+from bakeoff.analysis.statistics.mcnemar import mcnemar_exact
+from bakeoff.analysis.statistics.multiple_testing import holm
+from bakeoff.analysis.statistics.verdict import Verdict, verdict
+
+
+class Outcomes:
+    """One recipe's outcomes, summarised once for all pairs it takes part in.
+
+    Attributes
+    ----------
+    correct
+        bool [num_seeds, num_images].
+    all
+        Their summary.
+    """
+
+    def __init__(self, correct: NDArray[np.bool_]) -> None:
+        self.correct = correct
+        self.all: ScoreSummary = summarise(correct)
+
+    @property
+    def num_seeds(self) -> int:
+        return len(self.correct)
+
+
+@dataclass(frozen=True)
+class JudgedPair:
+    """Recipe b against recipe a.
+
+    Attributes
+    ----------
+    difference
+        b minus a, with the interval of one look.
+    p, p_adjusted
+        Plain, and by the looks and by Holm over the pairs.
+    verdict
+        On the recipes, or on the trained models where a recipe has one seed (`difference.parts.seeds_known`).
+    """
+
+    a: str
+    b: str
+    difference: CrossedInterval
+    p: float
+    p_adjusted: float
+    verdict: Verdict
+
+    @property
+    def decided(self) -> bool:
+        """Whether the recipes are better, worse or equivalent."""
+        return self.difference.parts.seeds_known and self.verdict.name != "undecided"
+
+
+def judge_pairs(
+    outcomes: Mapping[str, Outcomes], *, baseline: str | None, margin: float, looks: LookPlan
+) -> tuple[JudgedPair, ...]:
+    """Judge each recipe against the baseline, or all pairs where it is None.
+
+    Intervals are made at the level of one look; p-values are adjusted for the looks, then by Holm.
+    """
+    if baseline is None:
+        pairs = list(combinations(outcomes, 2))
+    else:
+        pairs = [(baseline, name) for name in outcomes if name != baseline]
+    differences = [
+        crossed_interval(outcomes[b].all, outcomes[a].all, confidence=looks.level) for a, b in pairs
+    ]
+    p_values = [
+        mcnemar_exact(outcomes[a].correct[0], outcomes[b].correct[0])
+        if outcomes[a].num_seeds == outcomes[b].num_seeds == 1
+        else difference.p
+        for (a, b), difference in zip(pairs, differences, strict=True)
+    ]
+    adjusted = holm([looks.adjust(p) for p in p_values])
+    return tuple(
+        JudgedPair(
+            a,
+            b,
+            difference,
+            p,
+            p_adjusted,
+            verdict(difference.low, difference.high, p_adjusted, margin=margin, confidence=looks.confidence),
+        )
+        for (a, b), difference, p, p_adjusted in zip(pairs, differences, p_values, adjusted, strict=True)
+    )

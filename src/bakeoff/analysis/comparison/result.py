@@ -1,0 +1,194 @@
+"""The result of a comparison as data: what comparison.json holds (docs/comparison-json.md)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from bakeoff.analysis.comparison.looks import Looks
+from bakeoff.analysis.statistics.calibration import Calibration
+from bakeoff.analysis.statistics.replication import Replication
+from bakeoff.analysis.statistics.verdict import VerdictName
+
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class RunAccuracy:
+    """Accuracy of one trained model, with Wilson's interval."""
+
+    seed: int
+    accuracy: float
+    interval: Interval
+
+
+@dataclass(frozen=True)
+class ClassAccuracy:
+    """Accuracy of a recipe on the images of one class, with the interval over seeds and images."""
+
+    name: str
+    num_images: int
+    accuracy: float
+    interval: Interval
+
+
+@dataclass(frozen=True)
+class RecipeResult:
+    """One recipe. Accuracies and deviations are shares: 0.01 is one point.
+
+    Attributes
+    ----------
+    accuracy, interval
+        Mean over seeds, and its interval over seeds and images (over images alone with one seed).
+    runs
+        Each run's own accuracy, ascending in seed.
+    seed_std, floor_std, binomial_se, image_share, seed_share
+        See `bakeoff.analysis.statistics.noise_budget`.
+    classes
+        In label order, without classes that have no images.
+    calibration
+        None where only classes were predicted.
+    replication
+        None where nothing was published.
+    """
+
+    name: str
+    num_seeds: int
+    accuracy: float
+    interval: Interval
+    runs: tuple[RunAccuracy, ...]
+    seed_std: float | None
+    floor_std: float | None
+    binomial_se: float
+    image_share: float | None
+    seed_share: float | None
+    classes: tuple[ClassAccuracy, ...]
+    calibration: Calibration | None
+    replication: Replication | None
+
+
+@dataclass(frozen=True)
+class ClassDifference:
+    """Difference of two recipes on the images of one class.
+
+    Attributes
+    ----------
+    p, p_fdr
+        Plain, and by Benjamini and Hochberg over the classes of this pair.
+    beyond_luck
+        Whether p_fdr is below 1 - confidence and the interval clear of 0.
+    """
+
+    name: str
+    num_images: int
+    difference: float
+    interval: Interval
+    p: float
+    p_fdr: float
+    beyond_luck: bool
+
+
+@dataclass(frozen=True)
+class PairResult:
+    """Recipe b against recipe a; differences are b minus a, as shares.
+
+    Attributes
+    ----------
+    compares
+        "recipes", or "trained models" where a recipe has one seed.
+    p, p_holm
+        Plain, and by Holm over the pairs, where there are several looks after an adjustment for these. With
+        one seed on both sides McNemar's exact p.
+    verdict
+        On the recipes: always undecided where a recipe has one seed.
+    model_verdict
+        On the trained models, where `compares` says so; else None.
+    smaller_than_margin
+        Better or worse beyond doubt, but by less than the margin.
+    p_outperform
+        Share of pairs of runs in which b beats a, ties one half.
+    fixed, broken
+        Images b gets right that a gets wrong, and the reverse, mean over pairs of runs.
+    image_share, seed_share
+        Of the variance of the difference; None with one seed or no variance.
+    degrees_of_freedom
+        Of the interval's t.
+    seeds_needed, image_half_width, images_needed, images_needed_seeds
+        See `bakeoff.analysis.statistics.what_it_takes`.
+    what_it_takes
+        The same in a sentence.
+    """
+
+    a: str
+    b: str
+    compares: Literal["recipes", "trained models"]
+    difference: float
+    interval: Interval
+    p: float
+    p_holm: float
+    verdict: VerdictName
+    model_verdict: VerdictName | None
+    smaller_than_margin: bool
+    p_outperform: float
+    fixed: float
+    broken: float
+    image_share: float | None
+    seed_share: float | None
+    degrees_of_freedom: float
+    seeds_needed: int | None
+    image_half_width: float | None
+    images_needed: int | None
+    images_needed_seeds: int | None
+    what_it_takes: str
+    classes: tuple[ClassDifference, ...]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Recipes compared.
+
+    Attributes
+    ----------
+    confidence
+        Of every interval, 0..1; over all looks together where there are several.
+    margin
+        The smallest difference that matters, as a share.
+    baseline
+        The recipe that the others are compared with; None where all pairs are.
+    num_images
+        In the test split.
+    recipes, pairs
+        In the study's order.
+    notes
+        Sentences on what limits the comparison: one seed, few seeds, unequal seeds.
+    conclusion
+        What the data support, in a sentence or a few.
+    looks
+        Where seeds were added until decided: the looks there were, and why it stopped; else None.
+    """
+
+    confidence: float
+    margin: float
+    baseline: str | None
+    num_images: int
+    recipes: tuple[RecipeResult, ...]
+    pairs: tuple[PairResult, ...]
+    notes: tuple[str, ...]
+    conclusion: str
+    looks: Looks | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the content of comparison.json: dicts, lists, str, int, float, bool and None; no NaN."""
+        content: dict[str, Any] = _plain(asdict(self))
+        return content
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value

@@ -1,0 +1,1 @@
+"""Where and why recipes fail: difficult images, confused classes, doubtful labels, evidence."""

@@ -1,0 +1,135 @@
+"""Failed cases: one representative image for each recipe and class, with what the runs made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bakeoff.analysis.failures.confusion import RecipeConfusion
+from bakeoff.analysis.failures.difficulty import ImageDifficulty
+from bakeoff.errors import BakeoffError
+from bakeoff.predictions import Predictions
+
+
+@dataclass(frozen=True)
+class FailedCase:
+    """An image that at least one run of a recipe classifies wrongly.
+
+    Attributes
+    ----------
+    recipe
+        The recipe's name.
+    image_index, image_id
+        Which image.
+    true, predicted
+        The true class and the usual wrong answer.
+    num_seeds, num_wrong, num_predicted
+        Runs in all, runs that are wrong, runs that give the usual wrong answer.
+    true_probability
+        Given to the true class, mean over all runs; NaN where probabilities are not known.
+    predicted_probability
+        Given to the usual wrong answer, mean over the runs that give it; NaN likewise.
+    confusion_count
+        Images of the true class that a run takes for the predicted class, mean over runs.
+    num_class_images
+        Images of the true class.
+    """
+
+    recipe: str
+    image_index: int
+    image_id: str
+    true: int
+    predicted: int
+    num_seeds: int
+    num_wrong: int
+    num_predicted: int
+    true_probability: float
+    predicted_probability: float
+    confusion_count: float
+    num_class_images: int
+
+    @property
+    def confusion_share(self) -> float:
+        """Share of the true class's images taken for the predicted class, mean over runs, 0..1."""
+        return self.confusion_count / self.num_class_images
+
+
+def failed_case(
+    predictions: Predictions, difficulty: ImageDifficulty, confusion: RecipeConfusion, image: int
+) -> FailedCase:
+    """Record what one recipe's runs made of one image.
+
+    Parameters
+    ----------
+    predictions
+        Of all recipes.
+    difficulty, confusion
+        Of the recipe in question, for the same images.
+    image
+        Index of an image that at least one run gets wrong.
+
+    Raises
+    ------
+    BakeoffError
+        Every run is right about this image.
+    """
+    if difficulty.num_wrong[image] == 0:
+        raise BakeoffError(
+            f"Image {predictions.image_ids[image]} is no failed case: all {difficulty.num_seeds} runs of "
+            f"{difficulty.recipe} are right.\nChoose an image that at least one run gets wrong."
+        )
+    true, predicted = int(predictions.labels[image]), int(difficulty.usual_wrong[image])
+    recipe = predictions.recipe(difficulty.recipe)
+    probability = np.nan
+    if recipe.probabilities is not None:
+        giving = recipe.predicted[:, image] == predicted
+        probability = float(recipe.probabilities[giving, image, predicted].mean(dtype=np.float64))
+    return FailedCase(
+        recipe=recipe.name,
+        image_index=int(image),
+        image_id=predictions.image_ids[image],
+        true=true,
+        predicted=predicted,
+        num_seeds=recipe.num_seeds,
+        num_wrong=int(difficulty.num_wrong[image]),
+        num_predicted=int(difficulty.num_usual_wrong[image]),
+        true_probability=float(difficulty.true_probability[image]),
+        predicted_probability=probability,
+        confusion_count=float(confusion.counts[:, true, predicted].mean()),
+        num_class_images=int(confusion.counts[0, true].sum()),
+    )
+
+
+def choose_failed_cases(
+    predictions: Predictions,
+    difficulties: Sequence[ImageDifficulty],
+    confusions: Sequence[RecipeConfusion],
+) -> tuple[FailedCase, ...]:
+    """Choose one failed case for each recipe and class, the same one every time.
+
+    It is the image that most runs get wrong; of several, the one whose usual wrong answer has the highest
+    probability, mean over all runs; then the first.
+
+    Parameters
+    ----------
+    predictions
+        Of all recipes.
+    difficulties, confusions
+        One per recipe, in the order of `predictions.recipes`.
+
+    Returns
+    -------
+    tuple of FailedCase
+        By recipe, then by class; a class in which no run errs has none.
+    """
+    chosen = []
+    for difficulty, confusion in zip(difficulties, confusions, strict=True):
+        sureness = np.nan_to_num(difficulty.wrong_probability, nan=-1.0)
+        for label in range(len(predictions.class_names)):
+            images = np.flatnonzero((predictions.labels == label) & (difficulty.num_wrong > 0))
+            if len(images):
+                order = np.lexsort((images, -sureness[images], -difficulty.num_wrong[images]))
+                chosen.append(failed_case(predictions, difficulty, confusion, int(images[order[0]])))
+    return tuple(chosen)

@@ -1,0 +1,203 @@
+"""All evidence about the failures of one study, gathered once and looked up for each failed case."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bakeoff.analysis.failures.attribution_maps import AttributionMaps, mean_maps
+from bakeoff.analysis.failures.cases import FailedCase, choose_failed_cases, failed_case
+from bakeoff.analysis.failures.confusion import RecipeConfusion, confusions
+from bakeoff.analysis.failures.difficulty import ImageDifficulty, image_difficulties
+from bakeoff.analysis.failures.facts import dominant_colours, image_facts
+from bakeoff.analysis.failures.groups import ImageGroups, image_groups
+from bakeoff.analysis.failures.label_doubts import LabelDoubts, label_doubts, mean_probabilities
+from bakeoff.analysis.failures.learning_history import LearningHistory, learning_history
+from bakeoff.analysis.failures.neighbours import Neighbours, nearest_training_images
+from bakeoff.analysis.failures.trends import ErrorTrend, error_trends
+from bakeoff.analysis.failures.unusual import ClassNorms, class_norms
+from bakeoff.predictions import Predictions, RunMaps
+
+if TYPE_CHECKING:
+    from bakeoff.store import StoredStudy
+
+
+@dataclass(frozen=True)
+class RecipeEvidence:
+    """What is known about one recipe's failures.
+
+    Attributes
+    ----------
+    difficulty, confusion, trends
+        From the predictions and the test images.
+    neighbours
+        Nearest training images of the failed cases, or None where features are not known.
+    history
+        Of the training images, or None where the training dynamics are not known.
+    attributions
+        Of the failed cases, or None where they are not known.
+    """
+
+    difficulty: ImageDifficulty
+    confusion: RecipeConfusion
+    trends: tuple[ErrorTrend, ...]
+    neighbours: Neighbours | None
+    history: LearningHistory | None
+    attributions: AttributionMaps | None
+
+
+@dataclass(frozen=True)
+class FailureEvidence:
+    """What is known about the failures of a study.
+
+    Attributes
+    ----------
+    predictions
+        For the test split.
+    recipes
+        By the recipe's name.
+    groups
+        Over all recipes.
+    facts, colours
+        Of the test images, from `image_facts` and `dominant_colours`.
+    norms
+        Facts of the training images, by class.
+    doubts
+        About the labels of the test images, or None where probabilities are not known.
+    """
+
+    predictions: Predictions
+    recipes: Mapping[str, RecipeEvidence]
+    groups: ImageGroups
+    facts: Mapping[str, NDArray[np.float32]]
+    colours: NDArray[np.int64]
+    norms: ClassNorms
+    doubts: LabelDoubts | None
+
+    def case(self, recipe: str, image: int) -> FailedCase:
+        """Record what one recipe made of one image that it fails on."""
+        evidence = self.recipes[recipe]
+        return failed_case(self.predictions, evidence.difficulty, evidence.confusion, image)
+
+    def chosen_cases(self) -> tuple[FailedCase, ...]:
+        """Choose one failed case for each recipe and class."""
+        recipes = self.recipes.values()
+        return choose_failed_cases(
+            self.predictions,
+            [evidence.difficulty for evidence in recipes],
+            [evidence.confusion for evidence in recipes],
+        )
+
+
+def gather_evidence(
+    predictions: Predictions,
+    test_images: NDArray[np.uint8],
+    train_images: NDArray[np.uint8] | None,
+    train_labels: NDArray[np.int64] | None,
+    neighbours: Mapping[str, Neighbours] | None = None,
+    histories: Mapping[str, LearningHistory] | None = None,
+    attributions: Mapping[str, Sequence[RunMaps]] | None = None,
+) -> FailureEvidence:
+    """Measure all that is said about failed cases.
+
+    Parameters
+    ----------
+    predictions
+        For the test split.
+    test_images
+        uint8 [num_test, height, width, 3], RGB.
+    train_images
+        uint8 [num_train, height, width, 3], RGB: what is usual for a class. None where they
+        are not known: then no fact is called unusual.
+    train_labels
+        int [num_train], or None likewise.
+    neighbours, histories
+        By the recipe's name, where known.
+    attributions
+        By the recipe's name, where known: the maps of each run, in the order of the predictions' seeds.
+    """
+    facts = image_facts(test_images)
+    trends = error_trends(predictions, facts)
+    difficulties = image_difficulties(predictions)
+    recipes = {
+        difficulty.recipe: RecipeEvidence(
+            difficulty=difficulty,
+            confusion=confusion,
+            trends=tuple(trend for trend in trends if trend.recipe == difficulty.recipe),
+            neighbours=(neighbours or {}).get(difficulty.recipe),
+            history=(histories or {}).get(difficulty.recipe),
+            attributions=mean_maps(
+                attributions[difficulty.recipe],
+                predictions.recipe(difficulty.recipe).predicted,
+                difficulty.usual_wrong,
+            )
+            if attributions and difficulty.recipe in attributions
+            else None,
+        )
+        for difficulty, confusion in zip(difficulties, confusions(predictions), strict=True)
+    }
+    with_probabilities = all(recipe.probabilities is not None for recipe in predictions.recipes)
+    every_class = len(np.unique(predictions.labels)) == len(predictions.class_names)
+    return FailureEvidence(
+        predictions=predictions,
+        recipes=recipes,
+        groups=image_groups(difficulties),
+        facts=facts,
+        colours=dominant_colours(test_images),
+        norms=ClassNorms({}, {})
+        if train_images is None or train_labels is None
+        else class_norms(image_facts(train_images), dominant_colours(train_images), train_labels),
+        doubts=label_doubts(predictions.labels, mean_probabilities(predictions))
+        if with_probabilities and every_class
+        else None,
+    )
+
+
+NUM_NEIGHBOURS = 10
+
+
+def study_evidence(stored: StoredStudy) -> FailureEvidence | None:
+    """Measure all that is said about failed cases, from a study folder's results alone.
+
+    Parameters
+    ----------
+    stored
+        All results. What needs training images, features or attributions is left out where none were kept.
+
+    Returns
+    -------
+    FailureEvidence or None
+        None without a finished run.
+    """
+    predictions = stored.predictions()
+    if not predictions.recipes:
+        return None
+    neighbours: dict[str, Neighbours] = {}
+    histories: dict[str, LearningHistory] = {}
+    attributions: dict[str, list[RunMaps]] = {}
+    for recipe in predictions.recipes:
+        maps = stored.attributions_of(recipe.name)
+        if maps is not None:
+            attributions[recipe.name] = maps
+        features = stored.features_of(recipe.name)
+        if features is None or stored.train_labels is None:
+            continue
+        failed = np.flatnonzero((recipe.predicted != predictions.labels).any(axis=0))
+        k = min(NUM_NEIGHBOURS, len(stored.train_labels))
+        neighbours[recipe.name] = nearest_training_images(*features, stored.train_labels, k, failed)
+        histories[recipe.name] = learning_history(
+            np.stack([run.train_true_probability for run in stored.runs_of(recipe.name)])
+        )
+    return gather_evidence(
+        predictions,
+        stored.test_images,
+        stored.train_images,
+        stored.train_labels,
+        neighbours,
+        histories,
+        attributions,
+    )

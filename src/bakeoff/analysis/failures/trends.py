@@ -1,0 +1,259 @@
+"""Where errors gather: the error rate by quarter of the images, fact by fact.
+
+A quarter is compared with the other images by Welch's t test on each image's share of seeds wrong: the images
+are the unit, and what is claimed holds for these runs and images like these. The lowest and the highest
+quarter of every fact and recipe are tested, one family, false discoveries controlled by Benjamini and
+Hochberg (1995). Classes differ both in their facts and in how hard they are, so a claimed difference is given
+a second time within classes: how much the quarter differs from other images of the same class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import stdtr, stdtrit
+
+from bakeoff.analysis.failures.facts import ImageFact, fact_named
+from bakeoff.analysis.statistics.multiple_testing import benjamini_hochberg
+from bakeoff.predictions import Predictions
+
+MIN_QUARTER = 20
+"""A smaller quarter (many images share one value) is not compared: t needs some images."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with its 95 % interval; `low` and `high` are NaN where there are too few images."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Quarter:
+    """One quarter of the images by a fact.
+
+    Attributes
+    ----------
+    lowest_value, highest_value
+        Of the fact among the quarter's images.
+    num_images
+        A quarter of all, up to equal values: those stay together.
+    error_rate
+        Mean over images of the share of seeds wrong, 0..1.
+    """
+
+    lowest_value: float
+    highest_value: float
+    num_images: int
+    error_rate: Estimate
+
+
+@dataclass(frozen=True)
+class EndContrast:
+    """The lowest or the highest quarter against all other images.
+
+    Attributes
+    ----------
+    high
+        True for the highest quarter.
+    edge
+        An image is in this quarter with a value of at least (`high`) or at most this.
+    num_images
+        In the quarter.
+    inside, elsewhere
+        Error rates, 0..1.
+    difference
+        `inside` minus `elsewhere`, with its 95 % interval.
+    within_class
+        The same difference between images of the same class.
+    p_value
+        Of Welch's t test.
+    adjusted_p
+        After Benjamini and Hochberg over the family.
+    """
+
+    high: bool
+    edge: float
+    num_images: int
+    inside: float
+    elsewhere: float
+    difference: Estimate
+    within_class: Estimate
+    p_value: float
+    adjusted_p: float
+
+
+@dataclass(frozen=True)
+class ErrorTrend:
+    """Error rate of one recipe by the quarters of one fact.
+
+    Attributes
+    ----------
+    recipe
+        The recipe's name.
+    fact
+        What was measured.
+    quarters
+        From the lowest to the highest values; fewer than four where many images share one value.
+    ends
+        The comparable ones of the lowest and the highest quarter.
+    claimed
+        Those of `ends` that are beyond luck.
+    """
+
+    recipe: str
+    fact: ImageFact
+    quarters: tuple[Quarter, ...]
+    ends: tuple[EndContrast, ...]
+    claimed: tuple[EndContrast, ...]
+
+    def quarter_name(self, end: EndContrast) -> str:
+        """Name a quarter, such as `darkest quarter`."""
+        return f"{self.fact.highest if end.high else self.fact.lowest} quarter"
+
+    def sentences(self) -> tuple[str, ...]:
+        """Say what is beyond luck, with its numbers: one sentence for each of `claimed`."""
+        return tuple(
+            f"{self.quarter_name(end).capitalize()}: {100 * end.inside:.0f} % wrong against "
+            f"{100 * end.elsewhere:.0f} % elsewhere (difference {_points(end.difference)}; "
+            f"within classes {_points(end.within_class)})."
+            for end in self.claimed
+        )
+
+
+def error_trends(
+    predictions: Predictions,
+    facts: Mapping[str, NDArray[np.float32]],
+    false_discovery_rate: float = 0.05,
+) -> tuple[ErrorTrend, ...]:
+    """Compare the error rate between quarters of the images, for every recipe and fact.
+
+    Parameters
+    ----------
+    predictions
+        Of all recipes.
+    facts
+        From `image_facts`, of the same images.
+    false_discovery_rate
+        Share of the claimed trends that luck may account for, 0..1.
+
+    Returns
+    -------
+    tuple of ErrorTrend
+        In the order of recipes, then of facts.
+    """
+    drafts = []
+    for recipe in predictions.recipes:
+        error = 1 - predictions.correct(recipe.name).mean(axis=0)
+        for name, values in facts.items():
+            quarter = _quarter_of_image(values)
+            ends = [
+                _contrast(values, error, predictions.labels, quarter == place, high)
+                for place, high in ((0, False), (3, True))
+                if MIN_QUARTER <= np.sum(quarter == place) <= len(values) / 2
+            ]
+            drafts.append((recipe.name, fact_named(name), _quarters(values, error, quarter), ends))
+
+    p_values = [end.p_value for *_, ends in drafts for end in ends]
+    adjusted = iter(benjamini_hochberg(p_values))
+    trends = []
+    for recipe_name, fact, quarters, ends in drafts:
+        final = tuple(replace(end, adjusted_p=next(adjusted)) for end in ends)
+        claimed = tuple(end for end in final if end.adjusted_p <= false_discovery_rate)
+        trends.append(ErrorTrend(recipe_name, fact, quarters, final, claimed))
+    return tuple(trends)
+
+
+def _quarter_of_image(values: NDArray[np.float32]) -> NDArray[np.int64]:
+    """int [num_images], 0 lowest to 3 highest; equal values are in the same quarter."""
+    edges = np.quantile(values, [0.25, 0.5, 0.75], method="inverted_cdf")
+    return np.searchsorted(edges, values, side="left").astype(np.int64)
+
+
+def _quarters(
+    values: NDArray[np.float32], error: NDArray[np.float64], quarter: NDArray[np.int64]
+) -> tuple[Quarter, ...]:
+    found = []
+    for place in range(4):
+        inside = quarter == place
+        if inside.any():
+            rate = _mean(error[inside])
+            lowest, highest = float(values[inside].min()), float(values[inside].max())
+            found.append(Quarter(lowest, highest, int(inside.sum()), rate))
+    return tuple(found)
+
+
+def _mean(error: NDArray[np.float64]) -> Estimate:
+    """Mean over images with its t interval, cut to 0..1."""
+    mean = float(error.mean())
+    if len(error) == 1:
+        return Estimate(mean, np.nan, np.nan)
+    half = stdtrit(len(error) - 1, 0.975) * error.std(ddof=1) / np.sqrt(len(error))
+    return Estimate(mean, max(0.0, float(mean - half)), min(1.0, float(mean + half)))
+
+
+def _contrast(
+    values: NDArray[np.float32],
+    error: NDArray[np.float64],
+    labels: NDArray[np.int64],
+    quarter: NDArray[np.bool_],
+    high: bool,
+) -> EndContrast:
+    inside, outside = error[quarter], error[~quarter]
+    variances = np.array([inside.var(ddof=1) / len(inside), outside.var(ddof=1) / len(outside)])
+    difference = float(inside.mean() - outside.mean())
+    variance = variances.sum()
+    if variance > 0:
+        degrees = variance**2 / (variances**2 / np.array([len(inside) - 1, len(outside) - 1])).sum()
+        half = float(stdtrit(degrees, 0.975) * np.sqrt(variance))
+        p_value = float(2 * stdtr(degrees, -abs(difference) / np.sqrt(variance)))
+    else:
+        # Every image fares alike on each side: equal sides differ by nothing, unequal ones beyond doubt.
+        half, p_value = 0.0, float(difference == 0)
+    return EndContrast(
+        high=high,
+        edge=float(values[quarter].min() if high else values[quarter].max()),
+        num_images=len(inside),
+        inside=float(inside.mean()),
+        elsewhere=float(outside.mean()),
+        difference=Estimate(difference, difference - half, difference + half),
+        within_class=_within_class(error, labels, quarter),
+        p_value=p_value,
+        adjusted_p=np.nan,
+    )
+
+
+def _within_class(
+    error: NDArray[np.float64], labels: NDArray[np.int64], quarter: NDArray[np.bool_]
+) -> Estimate:
+    """Least squares of the error on being in the quarter with an intercept a class; robust interval (HC1)."""
+    centred_error, centred_quarter = _centre(error, labels), _centre(quarter.astype(float), labels)
+    spread = float(centred_quarter @ centred_quarter)
+    degrees = len(error) - len(np.unique(labels)) - 1
+    if spread < 1e-9 or degrees < 1:
+        return Estimate(np.nan, np.nan, np.nan)
+    slope = float(centred_quarter @ centred_error) / spread
+    residual = centred_error - slope * centred_quarter
+    variance = float(((centred_quarter * residual) ** 2).sum()) / spread**2 * len(error) / degrees
+    half = float(stdtrit(degrees, 0.975)) * np.sqrt(variance)
+    return Estimate(slope, slope - half, slope + half)
+
+
+def _centre(values: NDArray[np.float64], labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Subtract each class's mean."""
+    counts = np.bincount(labels)
+    means = np.bincount(labels, weights=values) / np.maximum(counts, 1)
+    centred: NDArray[np.float64] = values - means[labels]
+    return centred
+
+
+def _points(estimate: Estimate) -> str:
+    if np.isnan(estimate.value):
+        return "not measurable"
+    value, low, high = (round(100 * number) for number in (estimate.value, estimate.low, estimate.high))
+    return f"{value} point{'' if abs(value) == 1 else 's'}, {low} to {high}".replace("-", "−")

@@ -1,0 +1,236 @@
+"""Calibration: whether a recipe's probabilities mean what they say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bakeoff.analysis.statistics.crossed import CrossedInterval, crossed_interval, summarise
+from bakeoff.analysis.statistics.exact_sums import exact_mean
+
+NUM_BINS = 15
+
+SMALLEST_PROBABILITY = float(np.finfo(np.float32).eps)
+
+
+@dataclass(frozen=True)
+class ReliabilityBin:
+    """Predictions of about the same confidence, all runs together.
+
+    Attributes
+    ----------
+    num_predictions
+        Of all runs.
+    confidence
+        Mean probability of the predicted class, 0..1.
+    accuracy
+        Share of them that is right, 0..1.
+    interval
+        Of the accuracy, over seeds and images.
+    """
+
+    num_predictions: int
+    confidence: float
+    accuracy: float
+    interval: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Calibration of one recipe, each a mean over seeds and images with its interval.
+
+    Attributes
+    ----------
+    ece, brier, log_loss
+        Means over seeds; `ece` 0..1, `brier` 0..2, `log_loss` in nats.
+    ece_interval, brier_interval, log_loss_interval
+        Over seeds and images.
+    bins
+        For the reliability plot, ascending in confidence.
+    """
+
+    ece: float
+    ece_interval: tuple[float, float]
+    brier: float
+    brier_interval: tuple[float, float]
+    log_loss: float
+    log_loss_interval: tuple[float, float]
+    bins: tuple[ReliabilityBin, ...]
+
+
+def brier_scores(probabilities: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Give each image's Brier score in its multi-class form, sum_c (p_c - [c is the label])^2, 0..2.
+
+    Twice the two-class form that some libraries give for two classes.
+
+    Parameters
+    ----------
+    probabilities
+        float [num_seeds, num_images, num_classes].
+    labels
+        int [num_images].
+
+    Returns
+    -------
+    float [num_seeds, num_images]
+
+    References
+    ----------
+    Brier, G. W. (1950). Verification of forecasts expressed in terms of probability. Monthly Weather Review
+    78(1), 1-3.
+    """
+    squares: NDArray[np.float64] = np.einsum("snc,snc->sn", probabilities, probabilities, dtype=np.float64)
+    return squares + 1 - 2 * _of_class(probabilities, labels[None, :])
+
+
+def log_losses(probabilities: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Give each image's log-loss, -ln p(label), in nats; p is not taken below the float32 epsilon, 1.2e-7.
+
+    Parameters
+    ----------
+    probabilities
+        float [num_seeds, num_images, num_classes].
+    labels
+        int [num_images].
+
+    Returns
+    -------
+    float [num_seeds, num_images]
+        0..15.9.
+
+    References
+    ----------
+    Good, I. J. (1952). Rational decisions. Journal of the Royal Statistical Society B 14(1), 107-114.
+    """
+    probability = _of_class(probabilities, labels[None, :])
+    losses: NDArray[np.float64] = -np.log(np.clip(probability, SMALLEST_PROBABILITY, 1))
+    return losses
+
+
+def equal_mass_bins(confidence: NDArray[np.float64], num_bins: int = NUM_BINS) -> NDArray[np.int64]:
+    """Put predictions into bins of about equal numbers, by confidence.
+
+    Equal confidences share a bin, so that the order of images changes nothing.
+
+    Parameters
+    ----------
+    confidence
+        float [num_predictions], the probability of the predicted class.
+
+    Returns
+    -------
+    int [num_predictions]
+        0..num_bins - 1.
+    """
+    last = np.ceil(np.arange(1, num_bins) * len(confidence) / num_bins).astype(int) - 1
+    edges = np.sort(confidence)[np.maximum(last, 0)]
+    return np.searchsorted(edges, confidence, side="left")
+
+
+def calibration_gaps(
+    confidence: NDArray[np.float64], correct: NDArray[np.bool_], num_bins: int = NUM_BINS
+) -> NDArray[np.float64]:
+    """Give per-image scores of one run whose mean is its expected calibration error.
+
+    ECE = sum_b (n_b / N) |accuracy_b - confidence_b| over bins of equal mass. Image i in bin b contributes
+    sign(accuracy_b - confidence_b) x (right_i - confidence_i); the mean of these is the ECE, so its interval
+    is that of any per-image score, the bins' signs taken as given. ECE of a finite sample lies above the true
+    calibration error, most so for small samples.
+
+    Parameters
+    ----------
+    confidence, correct
+        float and bool [num_images].
+
+    Returns
+    -------
+    float [num_images]
+        -1..1.
+
+    References
+    ----------
+    Guo, C. et al. (2017). On calibration of modern neural networks. ICML. Nixon, J. et al. (2019). Measuring
+    calibration in deep learning. CVPR workshops (bins of equal mass).
+    """
+    bins = equal_mass_bins(confidence, num_bins)
+    gap = correct - confidence
+    # In an order of their own, not that of the images: rounding must not choose the sign of a gap of 0.
+    order = np.lexsort((gap, bins))
+    signs = np.sign(np.bincount(bins[order], weights=gap[order], minlength=num_bins))
+    gaps: NDArray[np.float64] = signs[bins] * gap
+    return gaps
+
+
+def calibration(
+    probabilities: NDArray[np.float32],
+    predicted: NDArray[np.int64],
+    labels: NDArray[np.int64],
+    confidence: float = 0.95,
+) -> Calibration:
+    """Measure the calibration of one recipe's runs.
+
+    Parameters
+    ----------
+    probabilities
+        float32 [num_seeds, num_images, num_classes].
+    predicted
+        int [num_seeds, num_images].
+    labels
+        int [num_images].
+    confidence
+        Of the intervals, 0..1.
+    """
+    correct = predicted == labels
+    top = _of_class(probabilities, predicted)
+    gaps = np.stack([calibration_gaps(*run) for run in zip(top, correct, strict=True)])
+
+    def interval(scores: NDArray[np.float64], highest: float) -> CrossedInterval:
+        return crossed_interval(summarise(scores), confidence=confidence, bounds=(0.0, highest))
+
+    ece = interval(gaps, 1.0)
+    brier = interval(brier_scores(probabilities, labels), 2.0)
+    # No bound above: it would widen the interval for a loss of 15.9 that hardly any image has.
+    log_loss = interval(log_losses(probabilities, labels), np.inf)
+    return Calibration(
+        ece=ece.value,
+        ece_interval=(ece.low, ece.high),
+        brier=brier.value,
+        brier_interval=(brier.low, brier.high),
+        log_loss=log_loss.value,
+        log_loss_interval=(log_loss.low, log_loss.high),
+        bins=_reliability(top, correct, confidence),
+    )
+
+
+def _reliability(
+    top: NDArray[np.float64], correct: NDArray[np.bool_], confidence: float
+) -> tuple[ReliabilityBin, ...]:
+    """Accuracy of a bin is a ratio of two means; its interval is that of the linearised ratio."""
+    bins = equal_mass_bins(top.ravel()).reshape(top.shape)
+    found = []
+    for number in np.unique(bins):
+        inside = bins == number
+        images = inside.any(axis=0)
+        inside = inside[:, images]
+        right = correct[:, images][inside]
+        accuracy = float(right.mean())
+        ratio = np.full(inside.shape, accuracy)
+        ratio[inside] += (right - accuracy) / inside.mean()
+        interval = crossed_interval(summarise(ratio), confidence=confidence)
+        found.append(
+            ReliabilityBin(
+                num_predictions=int(inside.sum()),
+                confidence=exact_mean(top[bins == number]),
+                accuracy=accuracy,
+                interval=(interval.low, interval.high),
+            )
+        )
+    return tuple(found)
+
+
+def _of_class(probabilities: NDArray[np.float32], classes: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Give float64 [num_seeds, num_images], each prediction's probability of the class given for it."""
+    index = np.broadcast_to(classes, probabilities.shape[:2])[..., None]
+    return np.take_along_axis(probabilities, index, axis=2)[..., 0].astype(np.float64)

@@ -1,0 +1,280 @@
+"""A mean score when both seeds and test images are random: its variance in closed form, its interval."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri, stdtr, stdtrit
+
+from bakeoff.analysis.statistics.exact_sums import exact_mean, exact_sum, exact_variance
+
+
+@dataclass(frozen=True)
+class ScoreSummary:
+    """What the variance needs to know of one recipe's scores.
+
+    Attributes
+    ----------
+    image_means
+        float [num_images], each image's mean over seeds.
+    seed_means
+        float [num_seeds], each run's mean over images.
+    residual
+        Mean square of what is left after seed and image means: sum(r^2) / ((S - 1)(N - 1)); 0 with one seed
+        or one image.
+    """
+
+    image_means: NDArray[np.float64]
+    seed_means: NDArray[np.float64]
+    residual: float
+
+
+def summarise(scores: NDArray[np.float64] | NDArray[np.bool_]) -> ScoreSummary:
+    """Reduce the scores of one recipe to what the crossed variance needs.
+
+    Parameters
+    ----------
+    scores
+        bool or float [num_seeds, num_images]: right or wrong, log-loss, Brier score or any other score of one
+        image; of all images or of some, such as one class.
+
+    Raises
+    ------
+    ValueError
+        There is no seed or no image.
+    """
+    scores = np.asarray(scores, dtype=np.float64)
+    num_seeds, num_images = scores.shape
+    if num_seeds == 0 or num_images == 0:
+        raise ValueError(f"scores of {num_seeds} seeds and {num_images} images have no mean")
+    # Sorted, so that the order of seeds does not change the last digit.
+    image_means = np.sort(scores, axis=0).mean(axis=0)
+    seed_means = np.array([exact_mean(run) for run in scores])
+    degrees = (num_seeds - 1) * (num_images - 1)
+    residual = 0.0
+    if degrees:
+        rest = scores - seed_means[:, None] - image_means + exact_mean(image_means)
+        residual = exact_sum(np.square(rest)) / degrees
+    return ScoreSummary(image_means, seed_means, residual)
+
+
+@dataclass(frozen=True)
+class VarianceParts:
+    """The parts of the variance of one recipe's mean score, or of a difference of two.
+
+    With r = y - seed means - image means + grand mean, for each recipe k of S_k seeds, and N images:
+
+    - V_img = var(d) / N, where d_i is the image's mean over seeds (of B minus that of A)
+    - V_seed,k = var(seed means of k) / S_k
+    - V_res,k = sum(r^2) / ((S_k - 1)(N - 1)) / (S_k N)
+    - V = V_img + sum V_seed,k - sum V_res,k, not below V_img: the residual is inside the image part and
+      inside each seed part, so it is taken out once.
+
+    Attributes
+    ----------
+    image
+        V_img, the score's unit squared.
+    seed, residual
+        V_seed,k and V_res,k of each recipe; 0 for a recipe with one seed, whose seed part is unknown.
+    num_seeds
+        S_k.
+    num_images
+        N.
+
+    References
+    ----------
+    Gallas, B. D. (2006). One-shot estimate of MRMC variance: AUC. Academic Radiology 13(3), 353-362.
+    Obuchowski, N. A. and Rockette, H. E. (1995). Hypothesis testing of diagnostic accuracy for multiple
+    readers and multiple tests: an ANOVA approach with dependent observations. Communications in Statistics -
+    Simulation and Computation 24(2), 285-308.
+    Satterthwaite, F. E. (1946). An approximate distribution of estimates of variance components. Biometrics
+    Bulletin 2(6), 110-114.
+    """
+
+    image: float
+    seed: tuple[float, ...]
+    residual: tuple[float, ...]
+    num_seeds: tuple[int, ...]
+    num_images: int
+
+    @property
+    def seeds_known(self) -> bool:
+        """Whether each recipe has two seeds or more, so that its seed part can be told."""
+        return min(self.num_seeds) > 1
+
+    @property
+    def variance(self) -> float:
+        """V."""
+        return max(self.image + sum(self.seed) - sum(self.residual), self.image)
+
+    @property
+    def image_share(self) -> float | None:
+        """Share of V that the images account for, 0..1; None where V is 0 or the seed part unknown."""
+        return self.image / self.variance if self.variance > 0 and self.seeds_known else None
+
+    @property
+    def degrees_of_freedom(self) -> float:
+        """V^2 / sum(part^2 / the part's own degrees), at least the smallest S_k - 1 (Satterthwaite)."""
+        images = max(self.num_images - 1, 1)
+        known = [num_seeds - 1 for num_seeds in self.num_seeds if num_seeds > 1]
+        fewest = float(min(known, default=images))
+        terms = [self.image**2 / images]
+        for seed, residual, num_seeds in zip(self.seed, self.residual, self.num_seeds, strict=True):
+            if num_seeds > 1:
+                terms += [seed**2 / (num_seeds - 1), residual**2 / ((num_seeds - 1) * images)]
+        squares = math.fsum(terms)
+        return max(self.variance**2 / squares, fewest) if squares > 0 else fewest
+
+    def half_width(self, confidence: float) -> float:
+        """t((1 + confidence) / 2, degrees of freedom) x sqrt(V)."""
+        return float(stdtrit(self.degrees_of_freedom, (1 + confidence) / 2) * np.sqrt(self.variance))
+
+    @property
+    def image_component(self) -> float:
+        """Variance of one image's expected score over images, without the luck of the seeds."""
+        luck = sum(self.residual) * self.num_images
+        return max(self.image * self.num_images - luck, 0.0)
+
+    @property
+    def seed_components(self) -> tuple[float, ...]:
+        """Variance over seeds of each recipe's expected score, without the luck of the images."""
+        return tuple(
+            max((seed - residual) * num_seeds, 0.0)
+            for seed, residual, num_seeds in zip(self.seed, self.residual, self.num_seeds, strict=True)
+        )
+
+    @property
+    def residual_components(self) -> tuple[float, ...]:
+        """Variance of one image in one run that neither the image nor the run accounts for."""
+        return tuple(
+            residual * num_seeds * self.num_images
+            for residual, num_seeds in zip(self.residual, self.num_seeds, strict=True)
+        )
+
+    def at(self, num_seeds: int, num_images: int) -> VarianceParts:
+        """Predict the parts with other numbers of seeds (the same for each recipe) and images."""
+        residual = tuple(value / (num_seeds * num_images) for value in self.residual_components)
+        return VarianceParts(
+            image=self.image_component / num_images + sum(residual),
+            seed=tuple(
+                value / num_seeds + rest for value, rest in zip(self.seed_components, residual, strict=True)
+            ),
+            residual=residual,
+            num_seeds=(num_seeds,) * len(self.num_seeds),
+            num_images=num_images,
+        )
+
+
+def variance_parts(scores: ScoreSummary, minus: ScoreSummary | None = None) -> VarianceParts:
+    """Split the variance of a mean score, or of a difference of two, into its parts.
+
+    Parameters
+    ----------
+    scores
+        Of recipe B, or of the only recipe.
+    minus
+        Of recipe A: the same images in the same order; its seeds are not paired with those of B.
+    """
+    recipes = (scores,) if minus is None else (scores, minus)
+    image_scores = scores.image_means if minus is None else scores.image_means - minus.image_means
+    num_images = len(image_scores)
+    counts = tuple(len(recipe.seed_means) for recipe in recipes)
+    return VarianceParts(
+        image=exact_variance(image_scores) / num_images if num_images > 1 else 0.0,
+        seed=tuple(
+            exact_variance(recipe.seed_means) / count if count > 1 else 0.0
+            for recipe, count in zip(recipes, counts, strict=True)
+        ),
+        residual=tuple(
+            recipe.residual / (count * num_images) for recipe, count in zip(recipes, counts, strict=True)
+        ),
+        num_seeds=counts,
+        num_images=num_images,
+    )
+
+
+_ROUNDING = 1e-24
+"""Variances below this are 0 that rounding has blurred; the smallest real one is about 1 / (S N)^2."""
+
+
+@dataclass(frozen=True)
+class CrossedInterval:
+    """An estimate with its interval.
+
+    Attributes
+    ----------
+    value
+        The mean over seeds and images, or the difference of two; the score's unit.
+    low, high
+        Of the interval, inside what the score can reach.
+    p
+        That the expectation is 0: two-sided, from the same t as the interval.
+    parts
+        Of the variance.
+    """
+
+    value: float
+    low: float
+    high: float
+    p: float
+    parts: VarianceParts
+
+
+def crossed_interval(
+    scores: ScoreSummary,
+    minus: ScoreSummary | None = None,
+    *,
+    confidence: float = 0.95,
+    bounds: tuple[float, float] = (0.0, 1.0),
+) -> CrossedInterval:
+    """Estimate a recipe's mean score, or the difference of two, for seeds and images not yet drawn.
+
+    value +- t((1 + confidence) / 2, df) sqrt(V), with V and df of `VarianceParts`, cut at what the score can
+    reach. Where next to no image differs from the others, V says nothing about the images not seen: where
+    none of N images behaves otherwise, Wilson's bound still allows a share w = z^2 / (N + z^2) of the
+    population to do so, with any score. The interval therefore always holds (1 - w) value + w x [lowest,
+    highest score]; this widens it only where about four images or fewer differ from the others. All images
+    right gives [1 - w, 1], which is Wilson's interval.
+
+    With one seed of a recipe its seed part is unknown and left out: the interval is about the trained model,
+    not about the recipe (`parts.seeds_known`).
+
+    Parameters
+    ----------
+    scores
+        Of recipe B, or of the only recipe, from `summarise`.
+    minus
+        Of recipe A, the same images.
+    confidence
+        0..1.
+    bounds
+        Lowest and highest score an image can have (of one recipe). Where one is infinite, the bound above is
+        left out.
+
+    References
+    ----------
+    See `VarianceParts`. Wilson, E. B. (1927). Probable inference, the law of succession, and statistical
+    inference. Journal of the American Statistical Association 22(158), 209-212. Hanley, J. A. and
+    Lippman-Hand, A. (1983). If nothing goes wrong, is everything all right? JAMA 249(13), 1743-1745.
+    """
+    parts = variance_parts(scores, minus)
+    value = exact_mean(scores.image_means) - (0.0 if minus is None else exact_mean(minus.image_means))
+    lowest, highest = bounds if minus is None else (bounds[0] - bounds[1], bounds[1] - bounds[0])
+    half = parts.half_width(confidence)
+    low, high = value - half, value + half
+    if np.isfinite(highest - lowest):
+        squared = float(ndtri((1 + confidence) / 2)) ** 2
+        unseen = squared / (parts.num_images + squared)
+        low = min(low, (1 - unseen) * value + unseen * lowest)
+        high = max(high, (1 - unseen) * value + unseen * highest)
+    return CrossedInterval(value, max(low, lowest), min(high, highest), _p_value(value, parts), parts)
+
+
+def _p_value(value: float, parts: VarianceParts) -> float:
+    if parts.variance > _ROUNDING:
+        return float(2 * stdtr(parts.degrees_of_freedom, -abs(value) / np.sqrt(parts.variance)))
+    # All images differ alike: the sign test over images still knows how improbable that is.
+    return 1.0 if value == 0 else float(2.0 ** (1 - parts.num_images))

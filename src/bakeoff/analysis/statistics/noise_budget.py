@@ -1,0 +1,68 @@
+"""Where the uncertainty of one recipe's accuracy comes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bakeoff.analysis.statistics.crossed import ScoreSummary, variance_parts
+from bakeoff.analysis.statistics.exact_sums import exact_mean, exact_sum, exact_variance
+
+
+@dataclass(frozen=True)
+class NoiseBudget:
+    """The noise in one recipe's accuracy. All are shares: 0.01 is one point.
+
+    Attributes
+    ----------
+    seed_std
+        Standard deviation of the accuracy over seeds (S - 1); None with one seed.
+    floor_std
+        What `seed_std` would be if each image's luck were independent of the others'; None with one seed.
+    binomial_se
+        Standard error that the number of test images alone gives to the accuracy of one run.
+    image_share, seed_share
+        Shares of the variance of the mean accuracy, 0..1, sum 1; None with one seed or no variance.
+    """
+
+    seed_std: float | None
+    floor_std: float | None
+    binomial_se: float
+    image_share: float | None
+    seed_share: float | None
+
+
+def noise_budget(correct: ScoreSummary) -> NoiseBudget:
+    """Split the noise in one recipe's accuracy into seeds and images.
+
+    - seed_std = sd over seeds of the accuracy
+    - floor_std = sqrt(sum_i p_i (1 - p_i)) / N, with p_i the share of seeds right on image i. Runs that vary
+      more than this differ as wholes: some seeds are better models. From few seeds it comes out low, by a
+      factor of sqrt((S - 1) / S).
+    - binomial_se = sqrt(a (1 - a) / N), with a the mean accuracy
+    - image_share = V_img / V, seed_share = 1 - image_share, of `VarianceParts`.
+
+    Parameters
+    ----------
+    correct
+        Right or wrong, from `summarise`.
+
+    References
+    ----------
+    Bouthillier, X. et al. (2021). Accounting for variance in machine learning benchmarks. Proceedings of
+    Machine Learning and Systems 3.
+    """
+    share_right, num_images = correct.image_means, len(correct.image_means)
+    accuracy = exact_mean(share_right)
+    binomial_se = float(np.sqrt(max(accuracy * (1 - accuracy), 0.0) / num_images))
+    if len(correct.seed_means) == 1:
+        return NoiseBudget(None, None, binomial_se, None, None)
+    image_share = variance_parts(correct).image_share
+    return NoiseBudget(
+        seed_std=float(np.sqrt(exact_variance(correct.seed_means))),
+        floor_std=float(np.sqrt(exact_sum(share_right * (1 - share_right))) / num_images),
+        binomial_se=binomial_se,
+        image_share=image_share,
+        seed_share=None if image_share is None else 1 - image_share,
+    )

@@ -1,0 +1,354 @@
+"""compare: the contract of comparison.json, its invariances, verdicts and edge cases."""
+
+import dataclasses
+import json
+import math
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from bakeoff.analysis.comparison.compare import compare
+from bakeoff.analysis.comparison.look_plan import plan_looks
+from bakeoff.analysis.comparison.looks import take_looks
+from bakeoff.errors import BakeoffError
+from bakeoff.predictions import Predictions, RecipePredictions
+
+from .comparison_samples import draw_correct, draw_predictions
+
+DOCS = Path(__file__).resolve().parents[3] / "docs" / "comparison-json.md"
+
+
+def from_correct(*runs: np.ndarray) -> Predictions:
+    """Two classes; each argument is one recipe's bool [num_seeds, num_images]."""
+    num_images = runs[0].shape[1]
+    labels = np.arange(num_images) % 2
+    recipes = tuple(
+        RecipePredictions(name, tuple(range(len(right))), np.where(right, labels, 1 - labels))
+        for name, right in zip("ABCDEFGHIJ", runs, strict=False)
+    )
+    return Predictions(labels, tuple(map(str, range(num_images))), ("even", "odd"), recipes)
+
+
+def shares(rng: np.random.Generator, accuracy: float, num_seeds: int, num_images: int) -> np.ndarray:
+    return rng.random((num_seeds, num_images)) < accuracy
+
+
+def test_the_result_has_the_documented_keys_and_is_json() -> None:
+    found = compare(draw_predictions(), published={"recipe_0": 0.5}).to_dict()
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+    sections = re.split(r"^## ", DOCS.read_text("utf-8"), flags=re.MULTILINE)
+
+    def documented(section: str) -> set[str]:
+        cells = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+        return {name.removesuffix("[]") for cell in cells for name in re.findall(r"`([^`]+)`", cell)}
+
+    assert documented(sections[0]) == found.keys()
+    assert documented(sections[1]) == found["recipes"][0].keys()
+    assert documented(sections[2]) == found["pairs"][0].keys()
+    looks = take_looks(
+        draw_predictions(num_seeds=10),
+        [recipe["name"] for recipe in found["recipes"]],
+        plan_looks(5, 10),
+        baseline=None,
+        margin=0.01,
+    )
+    assert documented(sections[3]) == dataclasses.asdict(looks).keys()
+    for name in dataclasses.asdict(looks.taken[0]):
+        assert f"`{name}`" in sections[3]
+    for key in ("calibration", "replication"):
+        line = next(line for line in sections[1].splitlines() if line.startswith(f"| `{key}`"))
+        for name in found["recipes"][0][key]:
+            assert f"`{name}" in line
+
+
+def test_difference_is_b_minus_a_and_the_verdict_is_about_b() -> None:
+    rng = np.random.default_rng(0)
+    found = compare(from_correct(shares(rng, 0.6, 5, 2000), shares(rng, 0.8, 5, 2000)))
+    pair = found.pairs[0]
+    assert (pair.a, pair.b, pair.verdict) == ("A", "B", "better")
+    assert pair.difference == pytest.approx(found.recipes[1].accuracy - found.recipes[0].accuracy)
+    assert 0.15 < pair.interval[0] < pair.difference < pair.interval[1] < 0.25
+    assert (pair.fixed - pair.broken) / 2000 == pytest.approx(pair.difference)
+    assert pair.p_outperform == 1
+    assert re.match(r"B is better than A by \d+\.\d points \(\d+\.\d to \d+\.\d\)\.", found.conclusion)
+
+
+@pytest.mark.parametrize("part", ["images", "seeds"])
+@given(seed=st.integers(0, 1000))
+@example(seed=19)  # a difference of 8.75 points: the last digit decides what is shown
+@settings(max_examples=25, deadline=None)
+def test_permuting_images_or_seeds_changes_no_number(part: str, seed: int) -> None:
+    predictions = draw_predictions(num_seeds=(3, 4, 2), num_images=60, seed=seed)
+    rng = np.random.default_rng(seed)
+    images = rng.permutation(60) if part == "images" else np.arange(60)
+    recipes = []
+    for recipe in predictions.recipes:
+        runs = rng.permutation(recipe.num_seeds) if part == "seeds" else np.arange(recipe.num_seeds)
+        assert recipe.probabilities is not None
+        recipes.append(
+            dataclasses.replace(
+                recipe,
+                predicted=recipe.predicted[runs][:, images],
+                probabilities=recipe.probabilities[runs][:, images],
+            )
+        )
+    permuted = Predictions(
+        predictions.labels[images],
+        tuple(predictions.image_ids[i] for i in images),
+        predictions.class_names,
+        tuple(recipes),
+    )
+    before, after = compare(predictions).to_dict(), compare(permuted).to_dict()
+    if part == "seeds":  # each run's own accuracy moves to its new seed number
+        for result in (before, after):
+            for recipe in result["recipes"]:
+                recipe["runs"] = sorted(run["accuracy"] for run in recipe["runs"])
+    assert before == after  # to the last digit, and in the conclusion's words
+
+
+@given(seed=st.integers(0, 1000))
+@example(seed=19)  # a difference of 8.75 points: the last digit decides what is shown
+@settings(max_examples=25, deadline=None)
+def test_permuting_recipes_changes_no_number_but_the_sign(seed: int) -> None:
+    predictions = draw_predictions(num_seeds=(3, 4, 2), num_images=60, seed=seed)
+    turned = dataclasses.replace(predictions, recipes=predictions.recipes[::-1])
+    before, after = compare(predictions).to_dict(), compare(turned).to_dict()
+    assert before["recipes"] == after["recipes"][::-1]
+    opposite = {"better": "worse", "worse": "better"}
+    other = {(pair["b"], pair["a"]): pair for pair in after["pairs"]}
+    for pair in before["pairs"]:
+        twin = other[pair["a"], pair["b"]]
+        assert twin["difference"] == -pair["difference"]
+        assert twin["interval"] == [-end for end in pair["interval"][::-1]]
+        assert twin["verdict"] == opposite.get(pair["verdict"], pair["verdict"])
+        assert twin["p_outperform"] == pytest.approx(1 - pair["p_outperform"])
+        assert (twin["fixed"], twin["broken"]) == (pair["broken"], pair["fixed"])
+        for same in ("p", "p_holm", "degrees_of_freedom", "image_share", "seeds_needed"):
+            assert twin[same] == pair[same]
+
+
+def test_a_baseline_is_compared_with_each_other_recipe() -> None:
+    found = compare(draw_predictions(num_recipes=4), baseline="recipe_2")
+    assert [(pair.a, pair.b) for pair in found.pairs] == [
+        ("recipe_2", "recipe_0"),
+        ("recipe_2", "recipe_1"),
+        ("recipe_2", "recipe_3"),
+    ]
+
+
+def test_many_equal_recipes_have_no_winner() -> None:
+    """Among 45 pairs some plain intervals are clear of zero by luck; Holm keeps them undecided."""
+    lucky = 0
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        difficulty = 1.5 * rng.normal(size=400)
+        found = compare(from_correct(*(draw_correct(rng, 5, difficulty, 0.5, 0.05, 1.5) for _ in range(10))))
+        lucky += sum(not pair.interval[0] <= 0 <= pair.interval[1] for pair in found.pairs)
+        assert {pair.verdict for pair in found.pairs} <= {"undecided", "equivalent"}
+        assert found.conclusion.startswith("Of 45 pairs of recipes: 0 decided")
+        assert found.conclusion.endswith("none is shown to be better than another.")
+    assert lucky > 0
+
+
+def test_many_recipes_get_a_short_conclusion_with_the_leading_group() -> None:
+    rng = np.random.default_rng(0)
+    accuracies = (0.5, 0.52, 0.8, 0.801, 0.6)
+    found = compare(from_correct(*(shares(rng, accuracy, 5, 3000) for accuracy in accuracies)))
+    assert len(found.conclusion) < 250
+    assert re.search(r"not shown to be worse than any other: [CD] \S+ % \(.+\) and [CD] ", found.conclusion)
+    winner = compare(from_correct(*(shares(rng, accuracy, 5, 3000) for accuracy in (0.5, 0.52, 0.9, 0.6))))
+    assert re.search(r"; C 9\d\.\d % \(.+\) is better than each of the others\.$", winner.conclusion)
+    against = compare(
+        from_correct(*(shares(rng, accuracy, 5, 3000) for accuracy in (0.7, 0.9, 0.5, 0.7, 0.7))),
+        baseline="A",
+    )
+    assert re.search(r"; better: B by 2\d\.\d points .*; worse: C by \d+\.\d points", against.conclusion)
+
+
+def test_recipes_that_do_not_differ_are_equivalent_within_a_wide_margin_and_undecided_within_a_narrow() -> (
+    None
+):
+    rng = np.random.default_rng(0)
+    predictions = from_correct(shares(rng, 0.7, 5, 2000), shares(rng, 0.7, 5, 2000))
+    wide, narrow = compare(predictions, margin=0.05), compare(predictions, margin=0.001)
+    assert wide.pairs[0].verdict == "equivalent"
+    assert "equivalent within 5.0 points" in wide.conclusion
+    assert narrow.pairs[0].verdict == "undecided"
+    assert "undecided, difference" in narrow.conclusion
+    assert "better" not in narrow.conclusion
+
+
+def test_better_by_less_than_the_margin_says_so() -> None:
+    rng = np.random.default_rng(0)
+    found = compare(from_correct(shares(rng, 0.7, 5, 4000), shares(rng, 0.75, 5, 4000)), margin=0.2)
+    assert (found.pairs[0].verdict, found.pairs[0].smaller_than_margin) == ("better", True)
+    assert "less than the margin of 20.0" in found.conclusion
+
+
+def test_one_seed_names_no_better_recipe_however_clear() -> None:
+    rng = np.random.default_rng(0)
+    found = compare(from_correct(shares(rng, 0.5, 1, 2000), shares(rng, 0.9, 1, 2000)))
+    pair = found.pairs[0]
+    assert (pair.verdict, pair.model_verdict, pair.compares) == ("undecided", "better", "trained models")
+    assert "compares two trained models, not two recipes" in found.conclusion
+    assert "which recipe is better is undecided" in found.conclusion
+    assert found.conclusion.startswith("The trained B is better than the trained A by")
+    assert pair.seeds_needed is None
+    assert pair.p < 1e-9
+    recipe = found.recipes[0]
+    assert (recipe.seed_std, recipe.floor_std, recipe.image_share) == (None, None, None)
+    assert recipe.interval[0] < 0.5 < recipe.interval[1]
+
+
+def test_three_seeds_are_exploratory_and_unequal_seeds_are_said() -> None:
+    rng = np.random.default_rng(0)
+    found = compare(from_correct(shares(rng, 0.5, 3, 200), shares(rng, 0.9, 5, 200)))
+    assert "With 3 seeds a recipe this is exploratory." in found.conclusion
+    assert any("unequal numbers of seeds: A 3, B 5" in note for note in found.notes)
+    assert "exploratory" not in compare(from_correct(shares(rng, 0.5, 5, 200))).conclusion
+
+
+@pytest.mark.parametrize("num_seeds", [1, 2, 5])
+@pytest.mark.parametrize("kind", ["all right", "all wrong", "apart", "same"])
+def test_no_variance_gives_finite_sensible_intervals(num_seeds: int, kind: str) -> None:
+    ones = np.ones((num_seeds, 100), bool)
+    same = np.repeat(np.arange(100)[None] % 3 > 0, num_seeds, axis=0)
+    a, b = {
+        "all right": (ones, ones),
+        "all wrong": (~ones, ~ones),
+        "apart": (~ones, ones),
+        "same": (same, same),
+    }[kind]
+    result = compare(from_correct(a, b), published={"A": 0.5}).to_dict()
+    json.dumps(result, allow_nan=False)
+    for entry in [*result["recipes"], *result["pairs"], *result["recipes"][0]["classes"]]:
+        low, high = entry["interval"]
+        assert -1 <= low < high <= 1
+    pair = result["pairs"][0]
+    if kind == "apart":
+        assert pair["interval"][0] > 0.5
+        assert pair["verdict"] == ("better" if num_seeds > 1 else "undecided")
+    else:
+        assert pair["difference"] == 0
+        assert pair["verdict"] == "undecided"  # 100 images cannot show equality within 1 point
+    lowest = result["recipes"][0]["interval"][0]
+    assert lowest < 1
+
+
+def test_a_recipe_alone_is_described_and_a_class_without_images_left_out() -> None:
+    predictions = dataclasses.replace(
+        draw_predictions(num_recipes=1), class_names=("a", "b", "c", "d", "never")
+    )
+    found = compare(predictions)
+    assert found.pairs == ()
+    assert "no other recipe" in found.conclusion
+    assert [entry.name for entry in found.recipes[0].classes] == ["a", "b", "c", "d"]
+
+
+def test_class_differences_find_the_class_that_differs() -> None:
+    rng = np.random.default_rng(0)
+    a, b = shares(rng, 0.6, 5, 2000), shares(rng, 0.6, 5, 2000)
+    b[:, 1::2] |= shares(rng, 0.5, 5, 1000)
+    classes = {entry.name: entry for entry in compare(from_correct(a, b)).pairs[0].classes}
+    assert classes["odd"].beyond_luck
+    assert not classes["even"].beyond_luck
+    assert classes["odd"].num_images == 1000
+
+
+def test_among_many_classes_of_equal_recipes_lucky_ones_are_not_called_beyond_luck() -> None:
+    lucky = studies_with_a_call = 0
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        labels = np.arange(2000) % 40
+        difficulty = 1.5 * rng.normal(size=2000)
+        recipes = tuple(
+            RecipePredictions(
+                name,
+                tuple(range(5)),
+                np.where(draw_correct(rng, 5, difficulty, 0.5, 0.02, 1.5), labels, (labels + 1) % 40),
+            )
+            for name in "AB"
+        )
+        given = Predictions(
+            labels, tuple(map(str, range(2000))), tuple(f"class {i}" for i in range(40)), recipes
+        )
+        classes = compare(given).pairs[0].classes
+        lucky += sum(not entry.interval[0] <= 0 <= entry.interval[1] for entry in classes)
+        studies_with_a_call += any(entry.beyond_luck for entry in classes)
+    assert lucky >= 20  # 800 intervals at 95 %: about 40 miss
+    assert studies_with_a_call <= 5  # one of 20 expected; a binomial count beyond 5 has a chance below 0.0004
+
+
+def test_published_accuracies_near_and_far_are_told_apart() -> None:
+    rng = np.random.default_rng(0)
+    predictions = from_correct(*(shares(rng, 0.6, 5, 2000) for _ in range(3)))
+    found = compare(predictions, published={"A": 0.6, "B": 0.9}, published_images={"A": 100})
+    first, second, third = (recipe.replication for recipe in found.recipes)
+    assert first is not None
+    assert second is not None
+    assert (first.inside, second.inside, third) == (True, False, None)
+    assert first.published_images == 100
+    assert first.interval is not None
+    assert second.interval is not None
+    assert first.interval[1] - first.interval[0] > 2 * (second.interval[1] - second.interval[0])
+
+
+def test_seeds_needed_is_the_smallest_that_reaches_the_margin() -> None:
+    rng = np.random.default_rng(3)
+    wobble = rng.normal(0, 0.05, (2, 5, 1))
+    a, b = (rng.random((5, 4000)) < 0.6 + wobble[0]), (rng.random((5, 4000)) < 0.6 + wobble[1])
+    pair = compare(from_correct(a, b), margin=0.03).pairs[0]
+    assert pair.seeds_needed is not None
+    assert pair.seeds_needed > 5
+    assert f"About {pair.seeds_needed} seeds a recipe" in pair.what_it_takes
+    from bakeoff.analysis.statistics.crossed import summarise, variance_parts
+
+    parts = variance_parts(summarise(b), summarise(a))
+    reached = [parts.at(count, 4000).half_width(0.95) <= 0.03 for count in range(2, 2 * pair.seeds_needed)]
+    assert reached.index(True) + 2 == pair.seeds_needed
+    assert all(reached[pair.seeds_needed - 2 :])
+
+
+def test_where_the_images_are_the_limit_it_says_that_no_number_of_seeds_can() -> None:
+    rng = np.random.default_rng(0)
+    a, b = (np.repeat(shares(rng, 0.6, 1, 500), 5, axis=0) for _ in range(2))
+    a[0, :5] ^= True
+    pair = compare(from_correct(a, b)).pairs[0]
+    assert pair.seeds_needed is None
+    assert pair.image_half_width is not None
+    assert pair.image_half_width > 0.04
+    assert pair.images_needed is not None
+    assert pair.images_needed > 5_000
+    assert "No number of seeds can" in pair.what_it_takes
+    assert "500 test images alone leave" in pair.what_it_takes
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"baseline": "recipe_O"}, r"baseline 'recipe_O' is none .*\(did you mean 'recipe_2'"),
+        ({"published": {"other": 0.5}}, "published 'other' is none of the recipes"),
+        ({"published": {"recipe_0": 48.3}}, "out of range: expected a share in 0..1"),
+        ({"margin": 1}, "margin 1 is out of range"),
+        ({"margin": 0}, "margin 0 is out of range"),
+        ({"margin": math.nan}, "margin nan is out of range"),
+        ({"confidence": 95}, "confidence 95 is out of range"),
+    ],
+)
+def test_wrong_settings_are_refused(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(BakeoffError, match=message):
+        compare(draw_predictions(num_images=20), **settings)
+
+
+def test_comparing_imports_neither_torch_nor_scikit_learn() -> None:
+    heavy = "{'torch', 'sklearn', 'pandas', 'matplotlib'}"
+    code = f"import sys, bakeoff.compare; print(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,139 @@
+"""Single statistics against statsmodels, mlxtend, SciPy and scikit-learn."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mlxtend.evaluate import mcnemar as mlxtend_mcnemar
+from mlxtend.evaluate import mcnemar_table
+from scipy.stats import mannwhitneyu
+from sklearn.metrics import brier_score_loss, log_loss
+from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
+from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.proportion import proportion_confint
+
+from bakeoff.analysis.statistics.calibration import (
+    brier_scores,
+    calibration,
+    calibration_gaps,
+    equal_mass_bins,
+    log_losses,
+)
+from bakeoff.analysis.statistics.fixed_and_broken import fixed_and_broken
+from bakeoff.analysis.statistics.mcnemar import mcnemar_exact
+from bakeoff.analysis.statistics.multiple_testing import benjamini_hochberg, holm
+from bakeoff.analysis.statistics.outperformance import probability_of_outperforming
+from bakeoff.analysis.statistics.wilson import wilson_interval
+
+from .comparison_samples import draw_predictions
+
+p_values = st.lists(st.floats(0, 1), min_size=1, max_size=20)
+
+
+@given(p_values)
+@settings(max_examples=30, deadline=None)
+def test_holm_and_benjamini_hochberg_agree_with_statsmodels(p: list[float]) -> None:
+    assert holm(p) == pytest.approx(multipletests(p, method="holm")[1].tolist())
+    assert benjamini_hochberg(p) == pytest.approx(multipletests(p, method="fdr_bh")[1].tolist())
+
+
+def test_no_tests_adjust_to_nothing() -> None:
+    assert holm([]) == benjamini_hochberg([]) == []
+
+
+@pytest.mark.parametrize("shares", [(0.5, 0.5), (0.5, 0.7), (0.9, 0.95)])
+def test_mcnemar_agrees_with_statsmodels_and_mlxtend(shares: tuple[float, float]) -> None:
+    rng = np.random.default_rng(1)
+    a, b = (rng.random(120) < share for share in shares)
+    table = mcnemar_table(np.ones(120, int), a.astype(int), b.astype(int))
+    assert mcnemar_exact(a, b) == pytest.approx(float(statsmodels_mcnemar(table, exact=True).pvalue))
+    assert mcnemar_exact(a, b) == pytest.approx(mlxtend_mcnemar(table, exact=True)[1])
+
+
+def test_models_that_never_disagree_have_p_one() -> None:
+    same = np.array([True, False, True])
+    assert mcnemar_exact(same, same) == 1
+
+
+@pytest.mark.parametrize("right", [0, 1, 37, 99, 100])
+@pytest.mark.parametrize("confidence", [0.9, 0.95])
+def test_wilson_agrees_with_statsmodels(right: int, confidence: float) -> None:
+    expected = proportion_confint(right, 100, alpha=1 - confidence, method="wilson")
+    assert wilson_interval(right, 100, confidence) == pytest.approx(expected, abs=1e-12)
+
+
+@given(
+    st.lists(st.integers(0, 6), min_size=1, max_size=8), st.lists(st.integers(0, 6), min_size=1, max_size=8)
+)
+@settings(deadline=None)
+def test_probability_of_outperforming_is_mann_whitney(a: list[int], b: list[int]) -> None:
+    expected = mannwhitneyu(b, a, method="asymptotic").statistic / (len(a) * len(b))
+    assert probability_of_outperforming(np.array(a), np.array(b)) == pytest.approx(expected)
+
+
+def test_fixed_and_broken_are_means_over_all_pairs_of_runs() -> None:
+    rng = np.random.default_rng(2)
+    a, b = rng.random((3, 50)) < 0.4, rng.random((4, 50)) < 0.6
+    fixed = np.mean([(run_b & ~run_a).sum() for run_a in a for run_b in b])
+    broken = np.mean([(run_a & ~run_b).sum() for run_a in a for run_b in b])
+    found = fixed_and_broken(a.mean(axis=0), b.mean(axis=0))
+    assert found == pytest.approx((fixed, broken))
+    assert (found[0] - found[1]) / 50 == pytest.approx(b.mean() - a.mean())
+
+
+def test_brier_and_log_loss_agree_with_scikit_learn() -> None:
+    predictions = draw_predictions(num_recipes=1, num_seeds=2)
+    probabilities = predictions.recipes[0].probabilities
+    assert probabilities is not None
+    brier = brier_scores(probabilities, predictions.labels).mean(axis=1)
+    losses = log_losses(probabilities, predictions.labels).mean(axis=1)
+    for run in range(2):
+        exact = probabilities[run].astype(float)
+        exact /= exact.sum(axis=1, keepdims=True)
+        assert brier[run] == pytest.approx(
+            brier_score_loss(predictions.labels, exact, scale_by_half=False), rel=1e-5
+        )
+        assert losses[run] == pytest.approx(log_loss(predictions.labels, exact), rel=1e-5)
+
+
+def test_a_certain_mistake_has_a_finite_log_loss() -> None:
+    losses = log_losses(np.array([[[1.0, 0.0]]], np.float32), np.array([1]))
+    assert 15 < losses.item() < 16
+
+
+def test_calibration_error_is_the_mean_of_its_per_image_scores() -> None:
+    rng = np.random.default_rng(0)
+    confidence = rng.random(1000)
+    correct = rng.random(1000) < confidence**2
+    bins = np.array_split(np.argsort(confidence), 15)
+    by_hand = sum(abs(correct[b].mean() - confidence[b].mean()) * len(b) for b in bins) / 1000
+    # Bins by rank: array_split puts the larger ones first, ours spread them.
+    assert calibration_gaps(confidence, correct).mean() == pytest.approx(by_hand, abs=2e-3)
+    exact = calibration_gaps(confidence[:990], correct[:990]).mean()
+    bins = np.array_split(np.argsort(confidence[:990]), 15)
+    assert exact == pytest.approx(
+        sum(abs(correct[b].mean() - confidence[b].mean()) * len(b) for b in bins) / 990
+    )
+
+
+@given(st.lists(st.sampled_from([0.25, 0.5, 0.75, 1.0]), min_size=1, max_size=60), st.integers(0, 99))
+@settings(deadline=None)
+def test_bins_do_not_depend_on_the_order_of_images(values: list[float], seed: int) -> None:
+    confidence = np.array(values)
+    order = np.random.default_rng(seed).permutation(len(values))
+    assert (equal_mass_bins(confidence)[order] == equal_mass_bins(confidence[order])).all()
+
+
+def test_a_calibrated_recipe_has_a_reliability_plot_on_the_diagonal() -> None:
+    rng = np.random.default_rng(0)
+    top = rng.uniform(0.5, 1, (4, 6000)).astype(np.float32)
+    probabilities = np.stack([top, 1 - top], axis=2)
+    predicted = np.zeros((4, 6000), int)
+    # Labels are shared by the runs, so calibrate each run's confidence on its own labels in turn.
+    labels = (rng.random(6000) > top[0]).astype(int)
+    found = calibration(probabilities[:1], predicted[:1], labels)
+    assert len(found.bins) == 15
+    assert sum(entry.num_predictions for entry in found.bins) == 6000
+    inside = [entry.interval[0] <= entry.confidence <= entry.interval[1] for entry in found.bins]
+    assert sum(inside) >= 13
+    assert found.ece < 0.03
