@@ -15,8 +15,9 @@ from rich.console import Console
 
 from bakeoff.analysis.comparison.compare import compare
 from bakeoff.analysis.comparison.result import Comparison
-from bakeoff.compare import compare_files, comparison_json, print_comparison, write_comparison_report
+from bakeoff.compare import compare_files, print_comparison, write_comparison_report
 from bakeoff.errors import BakeoffError
+from bakeoff.files import to_json
 from bakeoff.predictions import Predictions, RecipePredictions
 
 NAMES = ("lenet5", "lenet5_l2_regularization", "lenet5_batch_norm")
@@ -215,7 +216,7 @@ def test_many_recipes_classes_and_no_probabilities_have_a_page_too(tmp_path: Pat
 
 
 def test_the_json_text_is_the_result(result: Comparison) -> None:
-    assert json.loads(comparison_json(result)) == result.to_dict()
+    assert json.loads(to_json(result.to_dict())) == result.to_dict()
 
 
 def test_mistakes_in_files_are_told(tmp_path: Path) -> None:
@@ -229,6 +230,7 @@ def test_comparing_and_reporting_start_without_torch(tmp_path: Path) -> None:
 import sys
 from pathlib import Path
 from rich.console import Console
+from bakeoff.files import to_json
 from bakeoff.compare import compare_files, print_comparison, write_comparison_report
 found = compare_files([Path(sys.argv[1])])
 print_comparison(found, Console())

@@ -212,14 +212,14 @@ def compare(
     """Compare predictions made elsewhere: recipe,seed,image,label,prediction[,p_CLASS...]."""
     from rich.console import Console
 
-    from bakeoff.compare import compare_files, comparison_json, print_comparison, write_comparison_report
+    from bakeoff.compare import compare_files, print_comparison, write_comparison_report
 
     comparison = compare_files(files, baseline=baseline, margin=margin, confidence=confidence)
     print_comparison(comparison, Console())
     if json_ is not None:
-        from bakeoff.files import write_text
+        from bakeoff.files import to_json, write_text
 
-        write_text(json_, comparison_json(comparison))
+        write_text(json_, to_json(comparison.to_dict()))
     if report_ is not None:
         typer.echo(f"report: {write_comparison_report(comparison, report_)}")
 

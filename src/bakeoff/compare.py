@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Sequence, Set
 from functools import partial
 from itertools import compress
@@ -48,7 +47,7 @@ def compare_files(
 
 def _notes_on_looks(paths: Sequence[Path]) -> list[str]:
     from bakeoff.store.layout import Layout
-    from bakeoff.store.reading import read_study
+    from bakeoff.store.stored_study import read_study
 
     notes = []
     for path in paths:
@@ -64,11 +63,6 @@ def _notes_on_looks(paths: Sequence[Path]) -> list[str]:
                 "the results on the way; those of `bakeoff report` do."
             )
     return notes
-
-
-def comparison_json(comparison: Comparison) -> str:
-    """Give the text of comparison.json."""
-    return json.dumps(comparison.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def write_comparison_report(comparison: Comparison, directory: Path) -> Path:
@@ -91,7 +85,7 @@ def write_comparison_report(comparison: Comparison, directory: Path) -> Path:
     BakeoffError
         The folder cannot be written.
     """
-    from bakeoff.files import write_atomically, write_text
+    from bakeoff.files import to_json, write_atomically, write_text
     from bakeoff.report.comparison_figures import comparison_figures
     from bakeoff.report.comparison_tables import comparison_tables
     from bakeoff.report.page import render
@@ -106,7 +100,7 @@ def write_comparison_report(comparison: Comparison, directory: Path) -> Path:
         write_atomically(directory / "figures" / f"{name}.png", partial(_write, figure.png))
     for name, table in comparison_tables(content).items():
         write_text(directory / "tables" / f"{name}.csv", table)
-    write_text(directory / "comparison.json", comparison_json(comparison))
+    write_text(directory / "comparison.json", to_json(content))
     write_text(directory / "index.html", page)
     return directory / "index.html"
 

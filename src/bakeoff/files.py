@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -89,3 +91,10 @@ def write_rows(file: TextIO, rows: Iterable[Sequence[Any]]) -> None:
 
 def _safe(cell: Any) -> Any:
     return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA_STARTS) else cell
+
+
+def to_json(value: object) -> str:
+    """JSON without NaN, indented, with a list of plain values on one line."""
+    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
+    # A raw line break is never inside a string, so this meets lists only.
+    return re.sub(r"\[\n[^][{}]*\]", lambda found: re.sub(r"\n\s*", " ", found[0]), text) + "\n"

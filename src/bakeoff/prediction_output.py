@@ -17,9 +17,8 @@ from rich.text import Text
 
 from bakeoff.ensemble import Ensemble
 from bakeoff.errors import BakeoffError
-from bakeoff.files import write_rows
+from bakeoff.files import open_atomically, write_rows
 from bakeoff.predict import ImagePrediction, Outcome, UnreadableImage, image_name
-from bakeoff.store import open_atomically
 from bakeoff.text import counted, list_some, printable
 
 MOST_ROWS = 20

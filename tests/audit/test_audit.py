@@ -11,12 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from tests.audit.planting import Change, Source, brighter, flipped, grey, reencoded, rescaled, same, shifted
 
 from bakeoff.audit import MAX_DISTANCE, Audit, Finding, audit
 from bakeoff.data import load_data
 from bakeoff.study.settings.data import DataSettings
-
-from .planting import Change, Source, brighter, flipped, grey, reencoded, rescaled, same, shifted
 
 
 @pytest.fixture

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from tests.audit.planting import Source, reencoded, same
 
 from bakeoff.audit import Audit, Finding, ImageName, Pair, audit, check_split_files, print_audit
-
-from .planting import Source, reencoded, same
 
 
 def printed(result: Audit, *, short: bool = False, width: int = 80) -> list[str]:

@@ -14,8 +14,8 @@ from sklearn.metrics import confusion_matrix
 
 from bakeoff.audit import Audit, Finding, ImageName, Pair
 from bakeoff.errors import BakeoffError
+from bakeoff.files import to_json
 from bakeoff.report import build_report
-from bakeoff.report.building import to_json
 from bakeoff.store import Layout, load_study_folder, save_audit
 
 FIGURES = {

@@ -15,6 +15,7 @@ from safetensors import safe_open
 
 from bakeoff.data import load_data
 from bakeoff.errors import BakeoffError
+from bakeoff.files import write_text
 from bakeoff.store import (
     Layout,
     load_study_folder,
@@ -23,7 +24,6 @@ from bakeoff.store import (
     run_state,
     save_failure,
     save_run,
-    write_text,
 )
 from bakeoff.study import load_study, study_from_toml
 from bakeoff.training import HISTORY_COLUMNS, train
@@ -199,7 +199,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_other(tmp_path):
         file.write(b"half")
         raise OSError(28, "No space left on device")
 
-    from bakeoff.store import write_atomically
+    from bakeoff.files import write_atomically
 
     with pytest.raises(BakeoffError, match="No space left"):
         write_atomically(path, fails)
@@ -212,7 +212,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(tmp_path):
     script = (
         "import resource, signal, sys\n"
         "from pathlib import Path\n"
-        "from bakeoff.store import write_text\n"
+        "from bakeoff.files import write_text\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
         "write_text(Path(sys.argv[1]) / 'big.txt', 'x' * 5000)\n"

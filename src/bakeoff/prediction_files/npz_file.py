@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from scipy.special import softmax
 
 from bakeoff.errors import BakeoffError
 from bakeoff.prediction_files.prediction_table import LONGEST_NAME, PredictionTable
@@ -88,7 +89,6 @@ def read_npz(path: Path) -> PredictionTable:
             f"{path}: the logits of {len(bad)} images are NaN or infinite, first of image "
             f"{image_names[int(bad[0])]!r}; a run whose loss diverged cannot be compared"
         )
-    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
     return PredictionTable(
         path=path,
         run_names=[(str(recipe.item()), int(seed))],
@@ -98,7 +98,7 @@ def read_npz(path: Path) -> PredictionTable:
         images=np.arange(num_images, dtype=np.int32),
         labels=labels.astype(np.int32),
         predicted=logits.argmax(axis=1).astype(np.int32),
-        probabilities=(exponentials / exponentials.sum(axis=1, keepdims=True)).astype(np.float32),
+        probabilities=softmax(logits, axis=1).astype(np.float32),
         declared_classes=tuple(names),
         lines=None,
     )

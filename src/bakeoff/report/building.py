@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ import numpy as np
 
 from bakeoff.analysis.failures.evidence import study_evidence
 from bakeoff.analysis.summary import summarize
+from bakeoff.files import to_json, write_atomically, write_text
 from bakeoff.report.comparison_tables import comparison_tables
 from bakeoff.report.failure_tables import failure_tables
 from bakeoff.report.figures import study_figures
@@ -19,7 +18,7 @@ from bakeoff.report.gallery import gallery
 from bakeoff.report.page import published_losses, render, script, settings_side_by_side
 from bakeoff.report.tables import report_tables
 from bakeoff.report.thumbnails import png_data_uri
-from bakeoff.store import Layout, StoredStudy, load_study_folder, remove_stale, write_atomically, write_text
+from bakeoff.store import Layout, StoredStudy, load_study_folder, remove_stale
 from bakeoff.study import study_to_toml
 
 
@@ -146,10 +145,3 @@ def _cases_by_recipe(
                 )
             )
     return cases
-
-
-def to_json(value: object) -> str:
-    """Write JSON, indented, with a list of plain values on one line."""
-    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
-    # A raw line break is never inside a string, so this meets lists only.
-    return re.sub(r"\[\n[^][{}]*\]", lambda found: re.sub(r"\n\s*", " ", found[0]), text) + "\n"

@@ -1,31 +1,20 @@
 """The study folder: the only room that knows its file names."""
 
-from bakeoff.files import open_atomically, write_atomically, write_text
-from bakeoff.store.identity import run_identity
-from bakeoff.store.layout import FORMAT_VERSION, Layout
-from bakeoff.store.locking import lock_folder
-from bakeoff.store.reading import (
-    FailedRun,
-    StoredRun,
-    StoredStudy,
-    failure_reason,
-    load_study_folder,
-    run_state,
-    stored_audit,
-)
-from bakeoff.store.stale import remove_stale
-from bakeoff.store.status import RunStatus, count_unfinished, study_status
-from bakeoff.store.unfinished import UnfinishedRun
-from bakeoff.store.weights import StoredWeights, read_weights
-from bakeoff.store.writing import (
+from bakeoff.store.folder import (
     check_folder,
     check_still_there,
+    lock_folder,
     prepare_folder,
     remove_leftovers,
+    remove_stale,
     save_audit,
-    save_failure,
-    save_run,
 )
+from bakeoff.store.layout import FORMAT_VERSION, Layout, run_identity
+from bakeoff.store.run_files import FailedRun, StoredRun, failure_reason, run_state, save_failure, save_run
+from bakeoff.store.status import RunStatus, count_unfinished, study_status
+from bakeoff.store.stored_study import StoredStudy, load_study_folder, stored_audit
+from bakeoff.store.unfinished import UnfinishedRun
+from bakeoff.store.weights import StoredWeights, read_weights
 
 __all__ = [
     "FORMAT_VERSION",
@@ -42,7 +31,6 @@ __all__ = [
     "failure_reason",
     "load_study_folder",
     "lock_folder",
-    "open_atomically",
     "prepare_folder",
     "read_weights",
     "remove_leftovers",
@@ -54,6 +42,4 @@ __all__ = [
     "save_run",
     "stored_audit",
     "study_status",
-    "write_atomically",
-    "write_text",
 ]

@@ -1,9 +1,13 @@
-"""The names in a study folder. No other module knows them."""
+"""The names in a study folder, which no other module knows, and the identity of a run."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
+
+from bakeoff.study import Recipe
 
 FORMAT_VERSION = 1
 """Of the study folder; written to data.json."""
@@ -99,3 +103,29 @@ class Layout:
 
     def failure(self, recipe: str, seed: int) -> Path:
         return self.run(recipe, seed) / "failure.json"
+
+
+def run_identity(
+    recipe: Recipe, seed: int, *, data_fingerprint: str, training_version: int, model_source: str
+) -> str:
+    """SHA-256, in hexadecimal, over everything that decides the results of a run.
+
+    Parameters
+    ----------
+    recipe, seed
+        What is trained, and where its randomness comes from.
+    data_fingerprint
+        Of the decoded images.
+    training_version
+        Of the code that trains.
+    model_source
+        Digest of the file of a user's own model, "" for Bakeoff's.
+    """
+    parts = {
+        "recipe": recipe.model_dump(mode="json"),
+        "seed": seed,
+        "data": data_fingerprint,
+        "training_version": training_version,
+        "model_source": model_source,
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

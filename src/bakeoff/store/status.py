@@ -10,7 +10,8 @@ from typing import Literal
 
 from bakeoff.errors import BakeoffError
 from bakeoff.store.layout import Layout
-from bakeoff.store.reading import failure_reason, load_history, read_study, stored_identity
+from bakeoff.store.run_files import failure_reason, load_history, stored_identity
+from bakeoff.store.stored_study import read_study
 from bakeoff.store.unfinished import unfinished_progress
 from bakeoff.study import Study
 

@@ -13,14 +13,13 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from tests.analysis.comparison.samples import draw_correct, draw_predictions
 
 from bakeoff.analysis.comparison.compare import compare
 from bakeoff.analysis.comparison.look_plan import plan_looks
 from bakeoff.analysis.comparison.looks import take_looks
 from bakeoff.errors import BakeoffError
 from bakeoff.predictions import Predictions, RecipePredictions
-
-from .comparison_samples import draw_correct, draw_predictions
 
 DOCS = Path(__file__).resolve().parents[3] / "docs" / "comparison-json.md"
 

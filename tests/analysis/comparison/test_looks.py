@@ -7,6 +7,8 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+from tests.analysis.comparison.samples import draw_correct
+from tests.analysis.statistics.test_coverage import DIFFICULTY, expected_accuracy
 
 from bakeoff.analysis.comparison.compare import compare
 from bakeoff.analysis.comparison.look_plan import LookPlan, plan_looks
@@ -14,9 +16,6 @@ from bakeoff.analysis.comparison.looks import Looks, chance_of_decision, say_loo
 from bakeoff.analysis.comparison.pairs import Outcomes, judge_pairs
 from bakeoff.analysis.statistics.crossed import crossed_interval, summarise
 from bakeoff.predictions import Predictions, RecipePredictions
-
-from .comparison_samples import draw_correct
-from .test_coverage import DIFFICULTY, expected_accuracy
 
 
 def predictions_of(runs: dict[str, np.ndarray], seeds: dict[str, int] | None = None) -> Predictions:

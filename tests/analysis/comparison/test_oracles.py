@@ -11,6 +11,7 @@ from sklearn.metrics import brier_score_loss, log_loss
 from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
+from tests.analysis.comparison.samples import draw_predictions
 
 from bakeoff.analysis.statistics.calibration import (
     brier_scores,
@@ -24,8 +25,6 @@ from bakeoff.analysis.statistics.mcnemar import mcnemar_exact
 from bakeoff.analysis.statistics.multiple_testing import benjamini_hochberg, holm
 from bakeoff.analysis.statistics.outperformance import probability_of_outperforming
 from bakeoff.analysis.statistics.wilson import wilson_interval
-
-from .comparison_samples import draw_predictions
 
 p_values = st.lists(st.floats(0, 1), min_size=1, max_size=20)
 

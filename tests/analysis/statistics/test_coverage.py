@@ -3,11 +3,10 @@
 import numpy as np
 import pytest
 from scipy.special import expit, stdtrit
+from tests.analysis.comparison.samples import draw_correct
 
 from bakeoff.analysis.statistics.crossed import crossed_interval, summarise
 from bakeoff.analysis.statistics.replication import replication
-
-from .comparison_samples import draw_correct
 
 NUM_DRAWS, NUM_IMAGES = 1_000, 500
 DIFFICULTY, SEED_STD, INTERACTION = 1.5, 0.12, 1.5

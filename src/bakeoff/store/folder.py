@@ -1,29 +1,28 @@
-"""Writing a study folder: the study's own files, then each run when it is finished or has failed."""
+"""The study folder as a whole: made, checked, locked, and rid of what an earlier report left."""
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from collections.abc import Mapping
-from dataclasses import astuple
+import os
+import platform
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 from PIL import Image
 
 from bakeoff.data.image_data import SPLIT_NAMES, ImageData, Split
 from bakeoff.errors import BakeoffError
-from bakeoff.files import write_atomically, write_text
+from bakeoff.files import to_json, write_atomically, write_text
 from bakeoff.store.layout import FORMAT_VERSION, Layout
 from bakeoff.study import Study, study_from_toml, study_to_toml
 from bakeoff.study.recipe import flatten_settings
 from bakeoff.text import list_some
-
-if TYPE_CHECKING:
-    from bakeoff.training import TrainedRun
 
 MAX_THUMBNAIL_SIZE = 64
 
@@ -45,8 +44,8 @@ def prepare_folder(root: Path, study: Study, data: ImageData, environment: Mappi
         _refuse_other_results(layout, study, data)
     remove_leftovers(layout)
     write_text(layout.study, study_to_toml(study))
-    write_text(layout.data, _to_json(_describe_data(data)))
-    write_text(layout.environment, _to_json(environment))
+    write_text(layout.data, to_json(_describe_data(data)))
+    write_text(layout.environment, to_json(environment))
     _save_images(layout.test_images, data.test)
     _save_images(layout.train_images, data.train)
     return layout
@@ -165,79 +164,92 @@ def _thumbnails(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def save_audit(layout: Layout, audit: Mapping[str, Any]) -> None:
     """Write what a check of the images found."""
-    write_text(layout.audit, _to_json(audit))
+    write_text(layout.audit, to_json(audit))
 
 
-def save_run(
-    layout: Layout, study: Study, recipe: str, seed: int, identity: str, run: TrainedRun, data: ImageData
-) -> None:
-    """Write a finished run. predictions.npz comes last: where it is, the run is complete."""
-    from safetensors.torch import save
+@contextmanager
+def lock_folder(root: Path, *, on_wait: Callable[[str], None] | None = None) -> Iterator[None]:
+    """Hold a study folder. The system gives the lock back when its holder dies, however it dies.
 
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(type(run.history[0]).__dataclass_fields__)
-    writer.writerows(astuple(record) for record in run.history)
-    write_text(layout.history(recipe, seed), text.getvalue())
+    Parameters
+    ----------
+    root
+        The study folder, made if it is not there.
+    on_wait
+        Told who holds the folder; then wait for it. Without it, a folder in use is refused.
 
-    # One metadata entry, because safetensors writes several in no fixed order.
-    metadata = {
-        "recipe": recipe,
-        "seed": seed,
-        "settings": study.recipes[recipe].model_dump(mode="json"),
-        "class_names": data.class_names,
-        "preprocessing": run.preprocessing.to_dict(),
-        "checkpoint_epoch": run.checkpoint_epoch,
-        "identity": identity,
-    }
-    weights = {name: value.contiguous() for name, value in run.weights.items()}
-    content = save(weights, {"bakeoff": json.dumps(metadata)})
-    write_atomically(layout.weights(recipe, seed), lambda file: file.write(content))
-
-    if run.test_features is not None and run.train_features is not None:
-        features: dict[str, Any] = {
-            "identity": np.array(identity),
-            "test": run.test_features,
-            "train": run.train_features,
-        }
-        write_atomically(layout.features(recipe, seed), lambda file: np.savez(file, **features))
-
-    layout.attributions(recipe, seed).unlink(missing_ok=True)  # of a run before this one
-    if run.attributions is not None:
-        attributions: dict[str, Any] = {"identity": np.array(identity), **vars(run.attributions)}
-        write_atomically(
-            layout.attributions(recipe, seed), lambda file: np.savez_compressed(file, **attributions)
-        )
-
-    arrays: dict[str, Any] = {
-        "identity": np.array(identity),
-        "recipe": np.array(recipe),
-        "seed": np.array(seed),
-        "class_names": np.array(data.class_names),
-        "checkpoint_epoch": np.array(run.checkpoint_epoch),
-        "num_parameters": np.array(run.num_parameters),
-        "device": np.array(run.device),
-        "val_logits": run.val_logits,
-        "val_labels": np.asarray(data.val.labels),
-        "val_ids": np.array(data.val.ids),
-        "test_logits": run.test_logits,
-        "test_labels": np.asarray(data.test.labels),
-        "test_ids": np.array(data.test.ids),
-        "train_true_probability": run.train_true_probability,
-        "val_true_probability": run.val_true_probability,
-    }
-    write_atomically(layout.predictions(recipe, seed), lambda file: np.savez(file, **arrays))
-    layout.failure(recipe, seed).unlink(missing_ok=True)
-    layout.unfinished(recipe, seed).unlink(missing_ok=True)
+    Raises
+    ------
+    BakeoffError
+        If another process holds the folder (without `on_wait`), or the folder cannot be written.
+    """
+    holder = root / ".lock-holder.json"
+    lock = FileLock(root / ".lock")
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout as busy:
+            text = f"{root} is in use by {_describe(holder)}"
+            if on_wait is None:
+                raise BakeoffError(
+                    f"{text}; wait until it is done (--wait does), or choose another folder with --out"
+                ) from busy
+            on_wait(text)
+            lock.acquire(timeout=-1)
+    except OSError as error:
+        raise BakeoffError(
+            f"cannot write to {root}: {error.strerror or error}; choose another folder with --out"
+        ) from error
+    try:
+        with suppress(OSError):  # a courtesy: what cannot be written is told by whoever needs it
+            holder.write_text(json.dumps({"process": os.getpid(), "host": platform.node()}), "utf-8")
+        yield
+    finally:
+        with suppress(OSError):
+            holder.unlink()
+        lock.release()
 
 
-def save_failure(
-    layout: Layout, recipe: str, seed: int, identity: str, reason: str, *, try_again: bool
-) -> None:
-    """Record that a run failed, why, and whether the next `bakeoff run` should try it again."""
-    content = {"identity": identity, "reason": reason, "try_again": try_again}
-    write_text(layout.failure(recipe, seed), _to_json(content))
+def _describe(holder: Path) -> str:
+    try:
+        found = json.loads(holder.read_text("utf-8"))
+        return f"process {found['process']} on {found['host']}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "another process"
 
 
-def _to_json(value: object) -> str:
-    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+REPORT_FILE = re.compile(r"comparison\.json|figures/[\w.-]+\.(svg|png)|tables/[\w.-]+\.csv")
+"""The list may come from a stranger: nothing else is ever deleted for it."""
+
+
+def remove_stale(layout: Layout, written: Sequence[Path]) -> None:
+    """Remove the files of an earlier report that are not among `written`, and note these for the next time.
+
+    What Bakeoff did not write stays.
+
+    Raises
+    ------
+    BakeoffError
+        If a file cannot be removed, or the list not be written.
+    """
+    names = sorted(path.relative_to(layout.report).as_posix() for path in written)
+    for name in sorted(_noted(layout) - set(names)):
+        path = layout.report / name
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise BakeoffError(
+                f"cannot remove {path}, of an earlier report: {error.strerror or error}; delete it yourself"
+            ) from error
+    write_text(layout.report_files, json.dumps(names, indent=0) + "\n")
+
+
+def _noted(layout: Layout) -> set[str]:
+    try:
+        names = json.loads(layout.report_files.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return set()
+    if not isinstance(names, list):
+        return set()
+    return {name for name in names if isinstance(name, str) and REPORT_FILE.fullmatch(name)}

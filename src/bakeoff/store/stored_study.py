@@ -1,0 +1,208 @@
+"""All results in a study folder as arrays."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import softmax
+
+from bakeoff.errors import BakeoffError
+from bakeoff.predictions import Predictions, RecipePredictions, RunMaps
+from bakeoff.store.arrays import read_arrays
+from bakeoff.store.checks import check_data, check_images
+from bakeoff.store.layout import FORMAT_VERSION, Layout
+from bakeoff.store.run_files import (
+    FailedRun,
+    StoredRun,
+    failure_reason,
+    load_attributions,
+    load_features,
+    load_run,
+    stored_identity,
+)
+from bakeoff.study import Study, study_from_toml
+from bakeoff.text import shorten
+
+
+@dataclass(frozen=True)
+class StoredStudy:
+    """All results in a study folder.
+
+    Attributes
+    ----------
+    data
+        The content of data.json: source, fingerprint, image_size, class_names, counts (a list a split, in
+        class order), mean, std, notes.
+    environment
+        The content of environment.json.
+    audit
+        The content of audit.json, or None where the images were not checked.
+    runs, failures
+        In the order of the study's recipes, then by seed. Runs in neither are missing.
+    test_images
+        uint8 [num_test_images, size, size, 3], at most 64 pixels wide.
+    test_labels, test_ids
+        Of the same images.
+    train_images, train_labels
+        The same of the training images; None in a folder of a version that did not keep them.
+    """
+
+    root: Path
+    study: Study
+    data: dict[str, Any]
+    environment: dict[str, Any]
+    runs: tuple[StoredRun, ...]
+    failures: tuple[FailedRun, ...]
+    test_images: NDArray[np.uint8]
+    test_labels: NDArray[np.int64]
+    test_ids: tuple[str, ...]
+    train_images: NDArray[np.uint8] | None = None
+    train_labels: NDArray[np.int64] | None = None
+    audit: dict[str, Any] | None = None
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        return tuple(self.data["class_names"])
+
+    def runs_of(self, recipe: str) -> tuple[StoredRun, ...]:
+        return tuple(run for run in self.runs if run.recipe == recipe)
+
+    def missing_seeds(self, recipe: str, num_seeds: int) -> list[int]:
+        """Seeds below `num_seeds` whose run neither finished nor failed."""
+        done = {run.seed for run in self.runs if run.recipe == recipe}
+        done |= {failure.seed for failure in self.failures if failure.recipe == recipe}
+        return [seed for seed in range(num_seeds) if seed not in done]
+
+    def features_of(self, recipe: str) -> tuple[list[NDArray[np.float16]], list[NDArray[np.float16]]] | None:
+        """Features of the test and of the training images, one float16 [num_images, num_features] per seed.
+
+        None where a finished run has none, see `load_features`.
+        """
+        layout = Layout(self.root)
+        features = [load_features(layout, recipe, run.seed) for run in self.runs_of(recipe)]
+        known = [pair for pair in features if pair is not None]
+        if not known or len(known) < len(features):
+            return None
+        return [test for test, _ in known], [train for _, train in known]
+
+    def attributions_of(self, recipe: str) -> list[RunMaps] | None:
+        """Attribution maps of the test images that each run gets wrong, one entry per seed.
+
+        None where a finished run has none, see `load_attributions`.
+        """
+        layout = Layout(self.root)
+        maps = [
+            load_attributions(layout, recipe, run.seed, len(self.test_labels)) for run in self.runs_of(recipe)
+        ]
+        known = [found for found in maps if found is not None]
+        return known if known and len(known) == len(maps) else None
+
+    def predictions(self) -> Predictions:
+        """What the finished runs say of the test images; recipes without a finished run are left out."""
+        recipes = []
+        for name in self.study.recipes:
+            runs = self.runs_of(name)
+            if runs:
+                logits = np.stack([run.test_logits for run in runs]).astype(np.float64)
+                recipes.append(
+                    RecipePredictions(
+                        name=name,
+                        seeds=tuple(run.seed for run in runs),
+                        predicted=logits.argmax(axis=2),
+                        probabilities=softmax(logits, axis=2).astype(np.float32),
+                    )
+                )
+        return Predictions(self.test_labels, self.test_ids, self.class_names, tuple(recipes))
+
+
+def read_study(layout: Layout) -> Study:
+    """The resolved study of a folder.
+
+    Raises
+    ------
+    BakeoffError
+        If it is no study folder, or its study.toml is damaged.
+    """
+    if not layout.study.is_file() or not layout.data.is_file():
+        raise BakeoffError(
+            f"{layout.root} is not a study folder: it has no {layout.study.name} and {layout.data.name}; "
+            "give the folder that `bakeoff run` wrote"
+        )
+    try:
+        return study_from_toml(layout.study.read_text("utf-8"), str(layout.study))
+    except (OSError, ValueError) as error:
+        raise BakeoffError(f"{layout.root} is a damaged study folder: {error}") from error
+
+
+def stored_audit(layout: Layout, fingerprint: str) -> dict[str, Any] | None:
+    """What a check of the images with this fingerprint found, or None where there was none."""
+    try:
+        content = json.loads(layout.audit.read_text("utf-8"))
+        return content if content["fingerprint"] == fingerprint else None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+
+
+def load_study_folder(root: Path) -> StoredStudy:
+    """Everything in a study folder that analysis and report need.
+
+    Raises
+    ------
+    BakeoffError
+        If it is no study folder, one of its files is damaged, or no run in it is finished.
+    """
+    layout = Layout(root)
+    study = read_study(layout)
+    try:
+        data = json.loads(layout.data.read_text("utf-8"))
+        environment = json.loads(layout.environment.read_text("utf-8"))
+        if not isinstance(data, dict) or not isinstance(environment, dict):
+            raise ValueError("data.json or environment.json holds no table")
+        if data.get("format_version") != FORMAT_VERSION:
+            raise BakeoffError(
+                f"{root} has the format {shorten(data.get('format_version'))} of another version of Bakeoff; "
+                f"this one reads {FORMAT_VERSION}; install that version, or "
+                "run the study anew in another folder"
+            )
+        check_data(data)
+        images, labels, ids = read_arrays(layout.test_images, "images", "labels", "ids")
+        check_images("test", len(data["class_names"]), images, labels, ids)
+        train_images, train_labels = (
+            read_arrays(layout.train_images, "images", "labels")
+            if layout.train_images.exists()
+            else (None, None)
+        )
+        if train_images is not None and train_labels is not None:
+            check_images("train", len(data["class_names"]), train_images, train_labels)
+    except (OSError, ValueError, RecursionError) as error:
+        raise BakeoffError(f"{root} is a damaged study folder: {error}") from error
+    test_shape = (len(labels), len(data["class_names"]))
+    runs, failures = [], []
+    for recipe in study.recipes:
+        for seed in range(study.most_seeds):
+            found = stored_identity(layout, recipe, seed)
+            if found and found[0] == "finished":
+                runs.append(load_run(layout, recipe, seed, test_shape))
+            elif found:
+                failures.append(FailedRun(recipe, seed, failure_reason(layout, recipe, seed)))
+    if not runs and not failures:
+        raise BakeoffError(f"{root} has no finished run yet; `bakeoff run` with the same words goes on")
+    return StoredStudy(
+        root=root,
+        study=study,
+        data=data,
+        environment=environment,
+        audit=stored_audit(layout, data["fingerprint"]),
+        runs=tuple(runs),
+        failures=tuple(failures),
+        test_images=images,
+        test_labels=labels,
+        test_ids=tuple(ids.tolist()),
+        train_images=train_images,
+        train_labels=train_labels,
+    )
