@@ -22,8 +22,8 @@ from bakeoff.data import load_data
 from bakeoff.models import build_model
 from bakeoff.study import load_study
 from bakeoff.study.settings.augmentation import AugmentationSettings
-from bakeoff.training.augmentation import Augmentation
-from bakeoff.training.optimization import build_optimizer
+from bakeoff.training.augmentation.apply import Augmentation
+from bakeoff.training.optimizers import build_optimizer
 from bakeoff.training.preprocessing import Preprocessing
 
 CROP_AND_FLIP = AugmentationSettings(random_crop_padding=4, horizontal_flip=True)

@@ -12,7 +12,8 @@ import numpy as np
 from hostile_bytes import damaged_npz, mutate, restructure
 from hostile_server import HostileServer, archives, serve
 
-from bakeoff.data import fetching, load_data
+from bakeoff.data import download as fetching
+from bakeoff.data import load_data
 from bakeoff.errors import BakeoffError
 from bakeoff.prediction_files import read_predictions
 from bakeoff.store import UnfinishedRun, load_study_folder, prepare_folder, save_run, study_status
@@ -119,8 +120,8 @@ def study_folders(folder: Path) -> Case:
 def resume_states(folder: Path) -> Case:
     import torch
 
-    from bakeoff.training.history import EpochRecord
-    from bakeoff.training.resuming import TrainingState
+    from bakeoff.training.records import EpochRecord
+    from bakeoff.training.state import TrainingState
 
     weights = {"w": torch.arange(30.0)}
     state = TrainingState(

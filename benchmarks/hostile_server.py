@@ -12,7 +12,7 @@ import threading
 import time
 from pathlib import Path
 
-from bakeoff.data.fetching import Archive
+from bakeoff.data.download import Archive
 
 CONTENT = {"X.bin": bytes(range(256)) * 40, "y.bin": b"labels"}
 

@@ -27,10 +27,10 @@ from typing import Any
 import numpy as np
 from sklearn.datasets import load_digits
 
-from bakeoff.data.arrays import ImageArrays
+from bakeoff.data.sources.arrays import ImageArrays
 from bakeoff.engines import open_engine
 from bakeoff.environment import available_cores, describe_environment
-from bakeoff.running import run_study
+from bakeoff.run_study import run_study
 from bakeoff.study import Study, load_study
 
 ENGINES = ("processes", "ray")

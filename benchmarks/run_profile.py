@@ -24,7 +24,8 @@ from bakeoff.environment import describe_environment
 from bakeoff.kernels.plan import Plan
 from bakeoff.store import UnfinishedRun, prepare_folder, save_run
 from bakeoff.study import load_study
-from bakeoff.training import EpochRecord, finishing, loop
+from bakeoff.training import EpochRecord, loop
+from bakeoff.training import finish as finishing
 from bakeoff.training.loss import Loss
 from bakeoff.training.passes import Passes
 from bakeoff.training.tensorboard import TensorBoardLog

@@ -6,19 +6,19 @@ from typing import TYPE_CHECKING, Any
 from bakeoff.errors import BakeoffError
 
 if TYPE_CHECKING:
-    from bakeoff.data.arrays import ImageArrays
-    from bakeoff.result import Result, open_result, run
+    from bakeoff.api import Result, open_result, run
+    from bakeoff.data.sources.arrays import ImageArrays
     from bakeoff.study import Recipe, Study, builtin_studies, load_study
 
 _WHERE = {
-    "ImageArrays": "bakeoff.data.arrays",
+    "ImageArrays": "bakeoff.data.sources.arrays",
     "Recipe": "bakeoff.study",
-    "Result": "bakeoff.result",
+    "Result": "bakeoff.api",
     "Study": "bakeoff.study",
     "builtin_studies": "bakeoff.study",
     "load_study": "bakeoff.study",
-    "open_result": "bakeoff.result",
-    "run": "bakeoff.result",
+    "open_result": "bakeoff.api",
+    "run": "bakeoff.api",
 }
 
 __all__ = [

@@ -123,9 +123,9 @@ def run(
     try:
         with open_engine(engine, device=device, jobs=jobs, address=address, num_runs=num_runs) as opened:
             # Late: the workers have started, and load PyTorch at the same time.
-            from bakeoff.display import StudyDisplay
             from bakeoff.report import load as load_report
-            from bakeoff.running import run_study
+            from bakeoff.run_study import run_study
+            from bakeoff.terminal.progress import StudyDisplay
 
             with StudyDisplay(console) as display:
                 outcome = run_study(
@@ -186,8 +186,8 @@ def status(
     """Show the state of each run of a study."""
     from rich.console import Console
 
-    from bakeoff.printing import print_status
     from bakeoff.store import study_status
+    from bakeoff.terminal.study import print_status
 
     print_status(*study_status(study_dir), Console())
 
@@ -212,7 +212,9 @@ def compare(
     """Compare predictions made elsewhere: recipe,seed,image,label,prediction[,p_CLASS...]."""
     from rich.console import Console
 
-    from bakeoff.compare import compare_files, print_comparison, write_comparison_report
+    from bakeoff.prediction_files.compare import compare_files
+    from bakeoff.report.build import write_comparison_report
+    from bakeoff.terminal.comparison import print_comparison
 
     comparison = compare_files(files, baseline=baseline, margin=margin, confidence=confidence)
     print_comparison(comparison, Console())
@@ -246,10 +248,11 @@ def predict(
     """
     from rich.console import Console
 
-    from bakeoff.display import PredictionDisplay
-    from bakeoff.ensemble import load_ensemble
-    from bakeoff.predict import count_images, predict_files
-    from bakeoff.prediction_output import PredictionSummary, prediction_files, print_predictions
+    from bakeoff.predict.ensemble import load_ensemble
+    from bakeoff.predict.files import count_images, predict_files
+    from bakeoff.predict.outputs import prediction_files
+    from bakeoff.terminal.predictions import PredictionSummary, print_predictions
+    from bakeoff.terminal.progress import PredictionDisplay
 
     console = Console()
     sys.path.insert(0, str(Path.cwd()))  # a user's own model may lie in the current folder
@@ -306,9 +309,9 @@ def _finish(root: Path, open_report: bool) -> None:
     """Analyse, write the report, print what came out."""
     from rich.console import Console
 
-    from bakeoff.printing import print_results
     from bakeoff.report import build_report
     from bakeoff.store import load_study_folder
+    from bakeoff.terminal.study import print_results
 
     stored = load_study_folder(root)
     page = build_report(root)
@@ -324,7 +327,7 @@ def data_info(source: SourceArgument, set_: SetOption = None) -> None:
     from rich.console import Console
 
     from bakeoff.data import describe
-    from bakeoff.printing import print_data_info
+    from bakeoff.terminal.study import print_data_info
 
     _, data = _load(source, set_)
     print_data_info(describe(data), Console())
@@ -338,8 +341,8 @@ def data_check(source: SourceArgument, set_: SetOption = None) -> None:
     """
     from rich.console import Console
 
-    from bakeoff.audit import print_audit
-    from bakeoff.audit.source import audit_source
+    from bakeoff.audit.auditing import audit_source
+    from bakeoff.terminal.audit import print_audit
 
     settings, data = _load(source, set_)
     found = audit_source(settings, data)
@@ -352,8 +355,8 @@ def _load(source: str, overrides: list[str] | None) -> tuple[DataSettings, Image
     from rich.console import Console
 
     from bakeoff.data import load_data
-    from bakeoff.display import StudyDisplay
     from bakeoff.study import load_study
+    from bakeoff.terminal.progress import StudyDisplay
 
     settings = load_study("quickstart", source=source, overrides=overrides or []).data
     with StudyDisplay(Console()) as display:
@@ -369,7 +372,7 @@ def data_fetch(
     from rich.console import Console
 
     from bakeoff.data import fetch
-    from bakeoff.display import StudyDisplay
+    from bakeoff.terminal.progress import StudyDisplay
 
     with StudyDisplay(Console()) as display:
         fetched = fetch(name, directory, progress=display.decoding)

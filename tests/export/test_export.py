@@ -15,11 +15,11 @@ import pytest
 from safetensors import safe_open
 from sklearn.metrics import confusion_matrix
 from statsmodels.stats.proportion import proportion_confint
-from tests.test_predict import OWN_MODEL, bakeoff, softmax, stored
+from tests.predict.test_files import OWN_MODEL, bakeoff, softmax, stored
 
 from bakeoff.data import decode_image
 from bakeoff.export.model_card import plain
-from bakeoff.trained_model import load_model
+from bakeoff.predict.model import load_model
 
 FILES = {"model.onnx", "model.safetensors", "study.toml", "README.md"}
 

@@ -10,8 +10,9 @@ import time
 
 import pytest
 
-from bakeoff.data import fetch, fetching
-from bakeoff.data.fetching import Archive
+from bakeoff.data import download as fetching
+from bakeoff.data import fetch
+from bakeoff.data.download import Archive
 
 X = bytes(range(256)) * 2_000
 

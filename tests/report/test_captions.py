@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from bakeoff.report.confusion_figures import _say_errors, row_shares
-from bakeoff.report.curve_figures import _say_losses
+from bakeoff.report.figures.confusion import _say_errors, row_shares
+from bakeoff.report.figures.curves import _say_losses
 
 
 @pytest.mark.parametrize(

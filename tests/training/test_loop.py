@@ -14,12 +14,12 @@ from bakeoff.study import load_study
 from bakeoff.study.settings.optimization import SGDSettings
 from bakeoff.training import TrainingFailure, train
 from bakeoff.training.attribution import NUM_STEPS
-from bakeoff.training.augmentation import Blend
+from bakeoff.training.augmentation.apply import Blend
 from bakeoff.training.batches import split_into_batches
 from bakeoff.training.evaluation import loss_and_accuracy, predict_logits
 from bakeoff.training.loss import Loss
 from bakeoff.training.preprocessing import Preprocessing
-from bakeoff.training.randomness import Stream, torch_seed
+from bakeoff.training.repeatable import Stream, torch_seed
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -91,7 +91,7 @@ GOLDEN_LOSSES = [2.0557723, 1.2639884, 2.2708009, 2.1391736]
 def test_training_loss_equals_a_plain_pytorch_loop(data):
     """An independent loop, written out with torch alone, from the same first weights and order."""
     from bakeoff.models import LeNet5
-    from bakeoff.training.randomness import Stream, generator, torch_seed
+    from bakeoff.training.repeatable import Stream, generator, torch_seed
 
     torch.manual_seed(torch_seed(0, Stream.WEIGHTS))
     model = LeNet5(10, 16)

@@ -5,7 +5,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from bakeoff.errors import BakeoffError
-from bakeoff.training.history import EpochRecord
+from bakeoff.training.records import EpochRecord
 from bakeoff.training.tensorboard import TensorBoardLog, _confusion_picture, _ConfusionPicture
 
 RECORD = EpochRecord(1, 0.1, 2.0, 0.25, 1.5, 0.5, 3.0)

@@ -1,9 +1,8 @@
 """The audit of a data set: what in it would make a comparison lie."""
 
 from bakeoff.audit.auditing import audit
+from bakeoff.audit.duplicates import MAX_DISTANCE, SMALLEST_SIDE
 from bakeoff.audit.findings import Audit, Finding, ImageName, Pair, Relation, Severity
-from bakeoff.audit.near_duplicates import MAX_DISTANCE, SMALLEST_SIDE
-from bakeoff.audit.printing import print_audit
 from bakeoff.audit.split_files import check_split_files
 
 __all__ = [
@@ -17,5 +16,4 @@ __all__ = [
     "Severity",
     "audit",
     "check_split_files",
-    "print_audit",
 ]

@@ -1,20 +1,22 @@
-"""audit(): everything that is looked at, in one call."""
+"""audit(): everything that is checked, in one call; audit_source() adds the source's own files."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 
-from bakeoff.audit.contents import find_class_problems, find_uniform_images, uniform_images
+from bakeoff.audit.duplicates import MAX_CANDIDATES, SMALLEST_SIDE
 from bakeoff.audit.findings import Audit, Finding, Severity, by_severity
+from bakeoff.audit.images import find_class_problems, find_odd_sizes, find_uniform_images, uniform_images
 from bakeoff.audit.links import Images
-from bakeoff.audit.near_duplicates import MAX_CANDIDATES, SMALLEST_SIDE
 from bakeoff.audit.repeats import SUSPICIOUS_SHARE, find_repeats
-from bakeoff.audit.sizes import find_odd_sizes
+from bakeoff.audit.split_files import check_split_files
 from bakeoff.data.cache import read_original_sizes
 from bakeoff.data.image_data import ImageData
+from bakeoff.study import DataSettings
 
 
 def audit(data: ImageData, *, other_findings: Iterable[Finding] = ()) -> Audit:
@@ -72,3 +74,14 @@ def _doubted(finding: Finding) -> Finding:
     """The same finding, no severer than a warning."""
     severity: Severity = "note" if finding.severity == "note" else "warning"
     return dataclasses.replace(finding, severity=severity)
+
+
+def audit_source(settings: DataSettings, data: ImageData) -> Audit:
+    """Audit the images that `load_data(settings)` gave, and for `splits:DIR` the split files too."""
+    kind, _, directory = settings.source.partition(":")
+    if kind != "splits":
+        return audit(data)
+    findings = check_split_files(
+        Path(directory).expanduser(), first_line_is_header=settings.first_line_is_header
+    )
+    return audit(data, other_findings=findings)

@@ -8,9 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from bakeoff.audit.duplicates import NearDuplicates, content_numbers, find_near_duplicates, to_grey
 from bakeoff.audit.findings import RELATIONS, ImageName, Relation
-from bakeoff.audit.identical import content_numbers
-from bakeoff.audit.near_duplicates import NearDuplicates, find_near_duplicates, to_grey
 from bakeoff.data.image_data import SPLIT_NAMES, ImageData
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bakeoff.audit.findings import Finding
 from bakeoff.data.image_data import SPLIT_NAMES
-from bakeoff.data.listing import read_lines
+from bakeoff.data.sources.listing import read_lines
 
 HEADER_WORDS = frozenset(("class", "classes", "class_name", "class_names", "label", "labels", "name"))
 

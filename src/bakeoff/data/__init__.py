@@ -1,12 +1,13 @@
 """Image data: from a source to decoded, split, cached arrays that every later stage reads."""
 
-from bakeoff.data.arrays import ImageArrays
 from bakeoff.data.cache import keep_in_cache, open_image_data
 from bakeoff.data.decoding import decode_image
 from bakeoff.data.description import DataDescription, describe
-from bakeoff.data.fetching import fetch
+from bakeoff.data.download import fetch
 from bakeoff.data.image_data import ImageData, Split, SplitName
-from bakeoff.data.loading import check_source, load_data
+from bakeoff.data.loading import load_data
+from bakeoff.data.sources.arrays import ImageArrays
+from bakeoff.data.sources.naming import check_source
 
 __all__ = [
     "DataDescription",

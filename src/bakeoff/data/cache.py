@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff.data.image_data import SPLIT_NAMES, ImageData, Split, SplitName
-from bakeoff.data.listing import ListedImage, Listing
+from bakeoff.data.sources.listing import ListedImage, Listing
 from bakeoff.data.statistics import channel_statistics, fingerprint
 from bakeoff.errors import BakeoffError
 

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from bakeoff.data.listing import ListedImage
 from bakeoff.data.progress import Progress
+from bakeoff.data.sources.listing import ListedImage
 from bakeoff.errors import BakeoffError
 from bakeoff.text import list_some
 

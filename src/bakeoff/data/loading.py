@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import hashlib
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,35 +15,18 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import __version__ as pillow_version
 
-from bakeoff.data.arrays import ImageArrays, list_arrays
 from bakeoff.data.cache import digest_key, open_or_create
-from bakeoff.data.cifar10_binary import list_cifar10
-from bakeoff.data.class_folders import list_class_folders
 from bakeoff.data.decoding import DECODER_VERSION, IMAGES_PER_TASK, decode_all, refuse_bad_images
-from bakeoff.data.digits import list_digits
 from bakeoff.data.image_data import SPLIT_NAMES, ImageData
-from bakeoff.data.listing import ListedImage, Listing, check_listing
 from bakeoff.data.progress import Progress, ProgressCallback
-from bakeoff.data.split_files import list_split_files
-from bakeoff.data.splitting import complete_splits
-from bakeoff.data.stl10_binary import list_stl10
+from bakeoff.data.sources.arrays import ImageArrays, list_arrays
+from bakeoff.data.sources.digits import list_digits
+from bakeoff.data.sources.listing import ListedImage, Listing, check_listing
+from bakeoff.data.sources.naming import FOLDER_SOURCES, check_source
+from bakeoff.data.splits import complete_splits
 from bakeoff.errors import BakeoffError
 from bakeoff.study.settings.data import DataSettings
 from bakeoff.text import shorten
-
-FOLDER_SOURCES: dict[str, Callable[[Path, DataSettings], Listing]] = {
-    "splits": lambda directory, settings: list_split_files(
-        directory, first_line_is_header=settings.first_line_is_header
-    ),
-    "folder": lambda directory, _: list_class_folders(directory),
-    "stl10": list_stl10,
-    "cifar10": lambda directory, _: list_cifar10(directory),
-}
-"""What lists the images of a source KIND:DIR."""
-
-KINDS = ("digits", *FOLDER_SOURCES)
-ARRAYS = "arrays"
-VALID_SOURCES = ", ".join(["digits", *(f"{kind}:DIR" for kind in FOLDER_SOURCES)])
 
 MAX_FILE_BYTES = 1 << 30
 """Of one image: more than a file within the pixel limit needs, uncompressed."""
@@ -91,41 +73,6 @@ def load_data(
     return dataclasses.replace(data, source=settings.source)  # cached perhaps from another place
 
 
-def check_source(settings: DataSettings) -> None:
-    """See that the source is one, and that its folder is there; no image is looked at.
-
-    Raises
-    ------
-    BakeoffError
-        If it is not.
-    """
-    kind, colon, folder = settings.source.partition(":")
-    if settings.source == ARRAYS:
-        raise BakeoffError(
-            "the images of this study were given as arrays in Python; run it from there, "
-            "or name a source with --data"
-        )
-    if kind not in KINDS:
-        near = difflib.get_close_matches(kind.lower(), KINDS, n=1, cutoff=0.5)
-        hint = f"; did you mean {near[0]}{colon}{folder}?" if near else ""
-        if not hint and os.path.isdir(settings.source):  # noqa: PTH112 - Path raises on names that are too long
-            hint = f"; did you mean folder:{settings.source}?"
-        raise BakeoffError(f"unknown data source {shorten(settings.source)}{hint} (valid: {VALID_SOURCES})")
-    if settings.first_line_is_header and kind != "splits":
-        raise BakeoffError(
-            f"data.first_line_is_header is for splits:DIR only, but data.source is {settings.source!r}; "
-            "set it to false"
-        )
-    if kind == "digits":
-        if colon:
-            raise BakeoffError(f"data source {settings.source!r}: digits takes no folder; write digits alone")
-        return
-    if not folder:
-        raise BakeoffError(f"data source {settings.source!r} lacks its folder; write {kind}:DIR")
-    with _told(settings):
-        _require_directory(Path(folder).expanduser(), kind)
-
-
 def _list_source(settings: DataSettings) -> Listing:
     check_source(settings)
     kind, _, folder = settings.source.partition(":")
@@ -143,23 +90,6 @@ def _told(settings: DataSettings) -> Iterator[None]:
     except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: ~NAME of no user; ValueError: NUL
         reason = getattr(error, "strerror", None) or error
         raise BakeoffError(f"cannot read data source {shorten(settings.source)}: {reason}") from error
-
-
-def _require_directory(directory: Path, kind: str) -> None:
-    if directory.is_dir():
-        return
-    if directory.exists():
-        raise BakeoffError(f"{directory} is a file; expected a folder")
-    parent = directory.absolute().parent
-    siblings = [entry.name for entry in parent.iterdir() if entry.is_dir()] if parent.is_dir() else []
-    near = difflib.get_close_matches(directory.name, siblings, n=1)
-    hint = f"did you mean {directory.parent / near[0]}?" if near else f"looked in {parent}"
-    if kind == "stl10":
-        hint += (
-            f"\n`bakeoff data fetch stl10 {directory}` downloads it, 2.6 GB; where the images are elsewhere, "
-            "name them: --data splits:DIR, folder:DIR or stl10:DIR"
-        )
-    raise BakeoffError(f"no folder {directory}; {hint}")
 
 
 def _cache_key(listing: Listing, image_size: int, progress: ProgressCallback | None) -> str:

@@ -1,8 +1,7 @@
 """Engines: who does the runs of a study."""
 
 from bakeoff.engines.choosing import open_engine
-from bakeoff.engines.processes import ProcessEngine
-from bakeoff.engines.tasks import (
+from bakeoff.engines.engine import (
     Engine,
     EpochDone,
     Event,
@@ -14,6 +13,7 @@ from bakeoff.engines.tasks import (
     RunStarted,
     Task,
 )
+from bakeoff.engines.processes import ProcessEngine
 
 __all__ = [
     "Engine",

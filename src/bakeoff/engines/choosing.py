@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from bakeoff.engines.engine import Engine
 from bakeoff.engines.processes import ProcessEngine
-from bakeoff.engines.tasks import Engine
 from bakeoff.errors import BakeoffError
 from bakeoff.text import shorten
 
@@ -52,7 +52,7 @@ def open_engine(
     if name == "ray":
         if device == "cuda":
             raise BakeoffError("runs on a Ray cluster train on CPUs; leave out --device cuda or --engine ray")
-        from bakeoff.engines.ray_cluster import RayEngine
+        from bakeoff.engines.ray.cluster import RayEngine
 
         with RayEngine(address, jobs) as engine:
             yield engine

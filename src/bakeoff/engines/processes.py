@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from types import TracebackType
 
-from bakeoff.engines.tasks import Event, Job, RunFailed, RunFinished, RunRetried, Task
+from bakeoff.engines.engine import Event, Job, RunFailed, RunFinished, RunRetried, Task
 from bakeoff.engines.waiting import WaitingRuns
 from bakeoff.environment import available_cores
 

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 from bakeoff.data import keep_in_cache, open_image_data
 from bakeoff.data.image_data import ImageData
-from bakeoff.engines.run_output import FolderOutput, clear_log, failure_of, log_result
-from bakeoff.engines.tasks import (
+from bakeoff.engines.engine import (
     EpochDone,
     Event,
     Job,
@@ -21,6 +20,7 @@ from bakeoff.engines.tasks import (
     RunStarted,
     Task,
 )
+from bakeoff.engines.one_run import FolderOutput, clear_log, failure_of, log_result
 from bakeoff.errors import BakeoffError
 from bakeoff.store import Layout, UnfinishedRun
 from bakeoff.store.unfinished import unfinished_progress

@@ -7,7 +7,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from bakeoff.engines.tasks import EpochDone, Event, RunFailed, RunFinished, Task
+from bakeoff.engines.engine import EpochDone, Event, RunFailed, RunFinished, Task
 from bakeoff.study import Study
 
 LAST_RUNS_A_WORKER = 3

@@ -12,9 +12,8 @@ import torch
 
 from bakeoff.data import keep_in_cache, open_image_data
 from bakeoff.data.image_data import ImageData
-from bakeoff.engines.one_run import do_run
-from bakeoff.engines.run_output import FolderOutput
-from bakeoff.engines.tasks import Job, Task
+from bakeoff.engines.engine import Job, Task
+from bakeoff.engines.one_run import FolderOutput, do_run
 from bakeoff.store import Layout
 
 

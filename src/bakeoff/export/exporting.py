@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from bakeoff.data.decoding import resize
-from bakeoff.ensemble import Ensemble, choose_recipe, load_ensemble, val_accuracy
 from bakeoff.errors import BakeoffError
 from bakeoff.export.model_card import model_card
 from bakeoff.export.onnx_model import check_onnx, require_onnx, to_onnx
+from bakeoff.predict.ensemble import Ensemble, choose_recipe, load_ensemble, val_accuracy
 from bakeoff.store import StoredStudy, load_study_folder
 from bakeoff.study import study_to_toml
 

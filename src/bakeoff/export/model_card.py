@@ -15,7 +15,7 @@ from bakeoff.analysis.comparison.of_study import compare_study
 from bakeoff.analysis.comparison.result import Comparison
 from bakeoff.analysis.failures.confused_pairs import confused_pairs
 from bakeoff.analysis.statistics.wilson import wilson_interval
-from bakeoff.ensemble import Ensemble, average, val_accuracy
+from bakeoff.predict.ensemble import Ensemble, average, val_accuracy
 from bakeoff.predictions import Predictions
 from bakeoff.study.recipe import flatten_settings
 from bakeoff.text import counted, interval_points, points, printable

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from bakeoff.errors import BakeoffError
-from bakeoff.trained_model import TrainedModel
+from bakeoff.predict.model import TrainedModel
 
 if TYPE_CHECKING:
     from onnx import ModelProto

@@ -1,6 +1,6 @@
 """Models: Bakeoff's own, and the door for a user's."""
 
-from bakeoff.models.building import build_model, check_model, count_parameters, model_source_digest
 from bakeoff.models.lenet5 import LeNet5
+from bakeoff.models.registry import build_model, check_model, count_parameters, model_source_digest
 
 __all__ = ["LeNet5", "build_model", "check_model", "count_parameters", "model_source_digest"]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff.errors import BakeoffError
-from bakeoff.prediction_files.prediction_table import PredictionTable
+from bakeoff.prediction_files.table import PredictionTable
 from bakeoff.predictions import Predictions, RecipePredictions
 from bakeoff.text import list_some
 

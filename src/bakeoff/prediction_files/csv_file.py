@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff.errors import BakeoffError
-from bakeoff.prediction_files.prediction_table import LONGEST_NAME, PredictionTable, first_bad_probability
+from bakeoff.prediction_files.table import LONGEST_NAME, PredictionTable, first_bad_probability
 from bakeoff.text import list_some, shorten
 
 COLUMNS = ("recipe", "seed", "image", "label", "prediction")

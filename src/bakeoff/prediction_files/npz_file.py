@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import softmax
 
 from bakeoff.errors import BakeoffError
-from bakeoff.prediction_files.prediction_table import LONGEST_NAME, PredictionTable
+from bakeoff.prediction_files.table import LONGEST_NAME, PredictionTable
 from bakeoff.store.arrays import array_names, read_arrays
 
 KEYS = ("recipe", "seed", "class_names", "test_logits", "test_labels", "test_ids")

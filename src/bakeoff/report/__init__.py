@@ -9,7 +9,7 @@ __all__ = ["build_report", "load"]
 
 
 HEAVY = (
-    "bakeoff.report.building",
+    "bakeoff.report.build",
     "cleanlab.filter",
     "cleanlab.rank",
     "jinja2",
@@ -28,8 +28,8 @@ def load() -> None:
 def build_report(study_dir: Path) -> Path:
     """Analyse the stored results in a study folder and write its report; returns the page's path.
 
-    See `bakeoff.report.building.build_report`, which this calls without importing matplotlib before.
+    See `bakeoff.report.build.build_report`, which this calls without importing matplotlib before.
     """
-    from bakeoff.report import building
+    from bakeoff.report import build as building
 
     return building.build_report(study_dir)

@@ -17,7 +17,7 @@ from bakeoff.analysis.failures.attribution_maps import AttributionMaps
 from bakeoff.analysis.failures.evidence import FailureEvidence, RecipeEvidence
 from bakeoff.analysis.failures.groups import GROUP_NAMES
 from bakeoff.analysis.failures.sentences import describe
-from bakeoff.report.sprites import Sheet, image_sheet, map_sheet, smaller
+from bakeoff.report.images import Sheet, image_sheet, map_sheet, smaller
 
 TEST_QUALITY = 95
 """Of a JPEG: on STL-10 at 32 x 32 a thumbnail takes about 1 kB, as PNG 2 kB."""

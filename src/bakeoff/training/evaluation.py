@@ -1,4 +1,4 @@
-"""Evaluation: logits of many images, and loss and accuracy from logits."""
+"""Evaluation: logits and features of many images, and loss and accuracy from logits."""
 
 from __future__ import annotations
 
@@ -72,3 +72,35 @@ def loss_and_accuracy(
     log_probability = torch.log_softmax(logits, dim=1).gather(1, labels[:, None])[:, 0]
     accuracy = (logits.argmax(1) == labels).double().mean().item()
     return -log_probability.double().mean().item(), accuracy, log_probability.exp().numpy()
+
+
+def penultimate_features(
+    model: nn.Module, images_NHWC: NDArray[np.uint8], preprocessing: Preprocessing
+) -> NDArray[np.float16] | None:
+    """float16 [num_images, num_features], in evaluation mode and without gradients.
+
+    Returns
+    -------
+    array or None
+        None where the model has no linear layer, or the last one takes anything but one row an image.
+    """
+    linear = [module for module in model.modules() if isinstance(module, nn.Linear)]
+    if not linear:
+        return None
+    inputs: list[NDArray[np.float32]] = []
+
+    def keep(module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
+        inputs.append(arguments[0].float().cpu().numpy())
+
+    hook = linear[-1].register_forward_pre_hook(keep)
+    try:
+        predict_logits(model, images_NHWC, preprocessing)
+    finally:
+        hook.remove()
+    if not inputs or any(batch.ndim != 2 for batch in inputs):
+        return None
+    features = np.concatenate(inputs)
+    largest = np.finfo(np.float16).max
+    return (
+        np.clip(features, -largest, largest).astype(np.float16) if len(features) == len(images_NHWC) else None
+    )

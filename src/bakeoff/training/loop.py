@@ -16,20 +16,18 @@ from bakeoff.data.image_data import ImageData, Split
 from bakeoff.kernels import describe_cpu
 from bakeoff.models import build_model
 from bakeoff.study.recipe import Recipe
-from bakeoff.training.arithmetic import denormals_as_zero
-from bakeoff.training.augmentation import Augmentation
+from bakeoff.training.augmentation.apply import Augmentation
 from bakeoff.training.averaging import build_average
-from bakeoff.training.batches import BatchMemory, split_into_batches
-from bakeoff.training.counting import EpochCount
+from bakeoff.training.batches import BatchMemory, EpochCount, split_into_batches
 from bakeoff.training.evaluation import evaluated, loss_and_accuracy, predict_logits
-from bakeoff.training.finishing import finish_run
-from bakeoff.training.history import EpochRecord, Observer, TrainedRun, TrainingFailure
+from bakeoff.training.finish import finish_run
 from bakeoff.training.loss import Loss
-from bakeoff.training.optimization import build_optimizer, learning_rate
+from bakeoff.training.optimizers import build_optimizer, learning_rate
 from bakeoff.training.passes import Passes
 from bakeoff.training.preprocessing import Preprocessing
-from bakeoff.training.randomness import Stream, generator, torch_seed
-from bakeoff.training.resuming import StateSaver, StateStore, TrainingState
+from bakeoff.training.records import EpochRecord, Observer, TrainedRun, TrainingFailure
+from bakeoff.training.repeatable import Stream, denormals_as_zero, generator, torch_seed
+from bakeoff.training.state import StateSaver, StateStore, TrainingState
 from bakeoff.training.stepping import Stepper
 
 TRAINING_VERSION = 4

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from bakeoff.training.augmentation import Blend
+from bakeoff.training.augmentation.apply import Blend
 
 ATEN = torch.ops.aten
 BY_MEAN, NO_CLASS_LEFT_OUT = 1, -100

@@ -348,6 +348,6 @@ def test_wrong_settings_are_refused(settings: dict[str, Any], message: str) -> N
 
 def test_comparing_imports_neither_torch_nor_scikit_learn() -> None:
     heavy = "{'torch', 'sklearn', 'pandas', 'matplotlib'}"
-    code = f"import sys, bakeoff.compare; print(sorted({heavy} & set(sys.modules)))"
+    code = f"import sys, bakeoff.prediction_files.compare; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

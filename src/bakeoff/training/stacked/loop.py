@@ -12,11 +12,11 @@ import torch
 from bakeoff.data.image_data import ImageData
 from bakeoff.study.recipe import Recipe
 from bakeoff.training.evaluation import loss_and_accuracy
-from bakeoff.training.finishing import finish_run
-from bakeoff.training.history import EpochRecord, Observer, TrainedRun, TrainingFailure
-from bakeoff.training.resuming import Pace, StateStore, TrainingState
+from bakeoff.training.finish import finish_run
+from bakeoff.training.records import EpochRecord, Observer, TrainedRun, TrainingFailure
 from bakeoff.training.stacked.operations import Convolution
 from bakeoff.training.stacked.parts import StackedParts
+from bakeoff.training.state import Pace, StateStore, TrainingState
 
 Told = tuple[int, EpochRecord | TrainingFailure | TrainedRun]
 

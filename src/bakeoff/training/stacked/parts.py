@@ -15,18 +15,17 @@ from torch.optim.swa_utils import AveragedModel
 from bakeoff.data.image_data import ImageData
 from bakeoff.models import build_model
 from bakeoff.study.recipe import Recipe
+from bakeoff.training.augmentation.stacked import StackedAugmentation, StackedBlend
 from bakeoff.training.averaging import build_average
 from bakeoff.training.batches import split_into_batches
 from bakeoff.training.evaluation import EVALUATION_BATCH_SIZE, evaluated
-from bakeoff.training.history import TrainingFailure
-from bakeoff.training.optimization import build_optimizer, learning_rate
+from bakeoff.training.optimizers import build_optimizer, learning_rate
 from bakeoff.training.preprocessing import Preprocessing
-from bakeoff.training.randomness import Stream, generator, torch_seed
-from bakeoff.training.resuming import TrainingState
-from bakeoff.training.stacked.augmentation import StackedAugmentation, StackedBlend
+from bakeoff.training.records import TrainingFailure
+from bakeoff.training.repeatable import Stream, generator, torch_seed
 from bakeoff.training.stacked.model import StackedModel
 from bakeoff.training.stacked.operations import Convolution
-from bakeoff.training.stacked.optimizer_state import load_states, state_of_seed
+from bakeoff.training.state import TrainingState
 
 
 @dataclass(frozen=True)
@@ -244,3 +243,38 @@ def build_models(recipe: Recipe, seeds: Sequence[int], data: ImageData) -> list[
         )
         for seed in seeds
     ]
+
+
+def state_of_seed(optimizer: torch.optim.Optimizer, index: int) -> dict[str, Any]:
+    """The state dict of one seed's optimizer, on the CPU."""
+    whole = optimizer.state_dict()
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    state = {
+        key: {
+            name: _slice(value, index, parameters[key].shape) if isinstance(value, Tensor) else value
+            for name, value in entry.items()
+        }
+        for key, entry in whole["state"].items()
+    }
+    return {"state": state, "param_groups": whole["param_groups"]}
+
+
+def load_states(optimizer: torch.optim.Optimizer, states: Sequence[dict[str, Any]]) -> None:
+    """Put in the state dicts of all seeds' optimizers, which have made as many steps each."""
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    first = states[0]
+    merged = {
+        key: {
+            name: torch.stack([state["state"][key][name] for state in states])
+            if isinstance(value, Tensor) and value.shape == parameters[key].shape[1:] and name != "step"
+            else value
+            for name, value in entry.items()
+        }
+        for key, entry in first["state"].items()
+    }
+    optimizer.load_state_dict({"state": merged, "param_groups": first["param_groups"]})
+
+
+def _slice(value: Tensor, index: int, shape: torch.Size) -> Tensor:
+    """A seed's part of what is kept for each weight; a count of steps is the same for all."""
+    return (value[index] if value.shape == shape else value).detach().to("cpu", copy=True)

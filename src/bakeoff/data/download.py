@@ -1,0 +1,309 @@
+"""fetch(): download a data set, verify it, keep it."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import hashlib
+import http.client
+import os
+import re
+import tarfile
+import time
+import urllib.error
+import urllib.request
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from bakeoff.data.progress import ProgressCallback
+from bakeoff.errors import BakeoffError
+
+BLOCK = 1 << 20
+
+TIMEOUT_SECONDS = 30
+
+ATTEMPTS_WITHOUT_PROGRESS = 3
+
+SECONDS_BETWEEN_ATTEMPTS = 1.0
+
+MEGABYTE = 1_000_000
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A published archive of which some members are kept.
+
+    Attributes
+    ----------
+    base_urls
+        Folders on the web, the preferred one first.
+    name
+        The archive's file name.
+    md5
+        Of the archive, as its authors or users published it: it guards against damage, not against malice.
+    folder
+        The folder in the archive that holds the members; it gets the same name on disk.
+    members
+        MD5 of each file that is kept, by name; None where none is known.
+    max_bytes
+        Longest download that is taken from a server.
+    """
+
+    base_urls: tuple[str, ...]
+    name: str
+    md5: str
+    folder: str
+    members: Mapping[str, str | None] = field(default_factory=dict)
+    max_bytes: int = 4_000_000_000
+
+
+ARCHIVES = {
+    "stl10": Archive(
+        base_urls=("https://ai.stanford.edu/~acoates/stl10/", "http://ai.stanford.edu/~acoates/stl10/"),
+        name="stl10_binary.tar.gz",
+        md5="91f7769df0f17e558f3565bffb0c7dfb",
+        folder="stl10_binary",
+        members={
+            "train_X.bin": "918c2871b30a85fa023e0c44e0bee87f",
+            "train_y.bin": "5a34089d4802c674881badbb80307741",
+            "test_X.bin": "7f263ba9f9e0b06b93213547f721ac82",
+            "test_y.bin": "36f9794fa4beb8a2c72628de14fa638e",
+            "class_names.txt": None,
+        },
+    )
+}
+
+
+def fetch(
+    name: str,
+    directory: Path,
+    *,
+    base_url: str | None = None,
+    progress: ProgressCallback | None = None,
+    archives: Mapping[str, Archive] = ARCHIVES,
+) -> Path:
+    """Download a data set into `directory`, unless it is there already.
+
+    A download that breaks off is taken up where it stopped, by the next attempt or the next call.
+
+    Parameters
+    ----------
+    name
+        A key of `archives`.
+    directory
+        Made if it is not there.
+    base_url
+        A folder on the web to take the archive from, in place of the official one.
+    progress
+        Called with a text, the megabytes done and the megabytes in all.
+    archives
+        What can be fetched.
+
+    Returns
+    -------
+    The folder that holds the files.
+
+    Raises
+    ------
+    BakeoffError
+        If the name is unknown, the server cannot be reached, a checksum is wrong, or the disk is full.
+    """
+    if name not in archives:
+        raise BakeoffError(f"unknown data set {name!r} (valid: {', '.join(archives)})")
+    archive = archives[name]
+    folder = directory / archive.folder
+    if all(_is_right(folder / member, md5) for member, md5 in archive.members.items()):
+        return folder
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        packed = directory / f".{archive.name}.part"
+        _download(archive, [base_url] if base_url else list(archive.base_urls), packed, progress)
+        _verify(packed, archive)
+        _unpack(packed, archive, folder)
+        packed.unlink()
+    except OSError as error:
+        raise BakeoffError(
+            f"cannot write to {directory}: {error.strerror or error}; "
+            "free some space or choose another folder"
+        ) from error
+    return folder
+
+
+def _is_right(file: Path, md5: str | None) -> bool:
+    return file.is_file() and (md5 is None or _md5(file) == md5)
+
+
+def _md5(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, _new_md5).hexdigest()
+
+
+def _new_md5() -> Any:
+    return hashlib.md5(usedforsecurity=False)
+
+
+def _download(
+    archive: Archive, base_urls: list[str], packed: Path, progress: ProgressCallback | None
+) -> None:
+    """Append to `packed` until the server has nothing more; give up when several attempts bring nothing."""
+    urls = [f"{base.rstrip('/')}/{archive.name}" for base in base_urls]
+    attempts = 0
+    while True:
+        before = _length(packed)
+        url = urls[min(attempts, len(urls) - 1)]
+        problem = _download_some(url, packed, archive.max_bytes, progress)
+        if problem is None:
+            return
+        attempts = 0 if _length(packed) > before else attempts + 1
+        if attempts == ATTEMPTS_WITHOUT_PROGRESS:
+            raise BakeoffError(
+                f"the download of {url} stopped after {_length(packed):,} bytes: {problem}; "
+                "the same command goes on from there"
+            )
+        time.sleep(attempts * SECONDS_BETWEEN_ATTEMPTS)
+
+
+def _length(file: Path) -> int:
+    return file.stat().st_size if file.exists() else 0
+
+
+class _WebOnly(urllib.request.HTTPRedirectHandler):
+    """Follows a redirection to the web only: urllib would go to ftp:, and from https: to http:."""
+
+    def http_error_302(self, req: Any, fp: Any, code: int, msg: str, headers: Any) -> Any:
+        try:
+            return super().http_error_302(req, fp, code, msg, headers)
+        except ValueError as error:
+            text = f"and redirects to no web address: {error}"
+            raise urllib.error.HTTPError(req.full_url, code, text, headers, fp) from error
+
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
+
+    def redirect_request(
+        self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str
+    ) -> urllib.request.Request | None:
+        redirected = super().redirect_request(req, fp, code, msg, headers, newurl)
+        if redirected is not None and redirected.type not in ("https", req.type):
+            text = f"and redirects to {newurl[:200]}, which is not followed"
+            raise urllib.error.HTTPError(req.full_url, code, text, headers, fp)
+        return redirected
+
+
+def _download_some(url: str, packed: Path, max_bytes: int, progress: ProgressCallback | None) -> str | None:
+    """One request for what is missing. None if the file is complete then, else what went wrong."""
+    have = _length(packed)
+    request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
+    try:
+        response = urllib.request.build_opener(_WebOnly).open(request, timeout=TIMEOUT_SECONDS)
+    except urllib.error.HTTPError as error:
+        error.close()
+        if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+            return None  # nothing is missing; if there is too much, the checksum tells
+        return f"the server answered {error.code} {str(error.reason)[:300]}"
+    except (OSError, http.client.HTTPException) as error:
+        return _reason(error)
+    except ValueError as error:
+        raise BakeoffError(f"{url} is no web address: {error}") from error
+    with response:
+        if response.status != http.HTTPStatus.PARTIAL_CONTENT:
+            have = 0  # the server does not resume: it sends everything
+        length = response.headers.get("Content-Length")
+        total = have + int(length) if length and re.fullmatch("[0-9]{1,15}", length) else None
+        return _receive(response, packed, have, total, max_bytes, progress)
+
+
+def _receive(
+    response: http.client.HTTPResponse,
+    packed: Path,
+    have: int,
+    total: int | None,
+    max_bytes: int,
+    progress: ProgressCallback | None,
+) -> str | None:
+    with packed.open("ab") as file:
+        file.truncate(have)
+        while True:
+            try:
+                block = response.read1(BLOCK)  # what has come so far: a stall loses nothing
+            except (OSError, http.client.HTTPException) as error:
+                return _reason(error)
+            file.write(block)
+            have += len(block)
+            if have > max_bytes:
+                raise BakeoffError(
+                    f"the server sent more than {max_bytes:,} bytes, so it serves something else; "
+                    f"take another one, and delete {packed}"
+                )
+            if progress:
+                progress("downloading (MB)", have // MEGABYTE, (total or have) // MEGABYTE)
+            if not block:
+                break
+        file.flush()
+        os.fsync(file.fileno())
+    if total is not None and have < total:
+        return f"the connection ended {total - have:,} bytes early"
+    return None
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "reason", error))[:300] or type(error).__name__
+
+
+def _verify(packed: Path, archive: Archive) -> None:
+    found = _md5(packed)
+    if found != archive.md5:
+        packed.unlink()
+        raise BakeoffError(
+            f"{archive.name} has the wrong checksum: MD5 {found}, expected {archive.md5}; the download was "
+            "removed, so fetch it again (if that fails too, its server sends something else)"
+        )
+
+
+def _unpack(packed: Path, archive: Archive, folder: Path) -> None:
+    """Unpack the expected members and nothing else; each file is complete and right, or absent."""
+    missing = set(archive.members)
+    folder.mkdir(exist_ok=True)
+    try:
+        with tarfile.open(packed, "r:gz") as tar:
+            for entry in tar:
+                name = entry.name.removeprefix(f"{archive.folder}/")
+                # Only exact names of plain files are written, under names of our own: no path of the
+                # archive, and no link in it, reaches the disk.
+                if name in missing and entry.name == f"{archive.folder}/{name}" and entry.isreg():
+                    content = tar.extractfile(entry)
+                    assert content is not None  # it is a plain file
+                    _keep(content, folder / name, archive.members[name])
+                    missing.remove(name)
+                if not missing:
+                    break  # what follows is not needed, and in STL-10 it is most of the archive
+        if missing:
+            raise BakeoffError(
+                f"{archive.name} lacks {', '.join(sorted(missing))}; expected them in {archive.folder}/"
+            )
+    except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError) as error:
+        raise BakeoffError(f"{archive.name} is no readable archive: {error}") from error
+    finally:
+        with contextlib.suppress(OSError):
+            folder.rmdir()  # only an empty folder goes
+
+
+def _keep(content: IO[bytes], file: Path, md5: str | None) -> None:
+    temporary = file.with_name(f".{file.name}.part")
+    digest = _new_md5()
+    try:
+        with temporary.open("wb") as out:
+            while block := content.read(BLOCK):
+                digest.update(block)
+                out.write(block)
+            out.flush()
+            os.fsync(out.fileno())
+        if md5 is not None and digest.hexdigest() != md5:
+            raise BakeoffError(
+                f"{file.name} has the wrong checksum: MD5 {digest.hexdigest()}, expected {md5}"
+            )
+        temporary.replace(file)
+    finally:
+        temporary.unlink(missing_ok=True)

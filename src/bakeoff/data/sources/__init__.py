@@ -1,0 +1,1 @@
+"""Sources of images: each a function that lists which images there are, with their labels and splits."""

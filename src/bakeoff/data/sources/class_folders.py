@@ -1,0 +1,130 @@
+"""The source `folder:DIR`: one folder of images a class."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from bakeoff.data.image_data import SPLIT_NAMES, SplitName
+from bakeoff.data.sources.listing import ListedImage, Listing, natural_key, read_class_names
+from bakeoff.errors import BakeoffError
+from bakeoff.text import shorten
+
+IMAGE_SUFFIXES = frozenset(
+    {".avif", ".bmp", ".dib", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png"}
+    | {".pnm", ".ppm", ".tga", ".tif", ".tiff", ".webp"}
+)
+
+
+def list_class_folders(directory: Path) -> Listing:
+    """List the images of `train/CLASS/*` (with `val/` and `test/` where they are), or of `CLASS/*` alone.
+
+    Classes come in natural order of their names, or in the order of `class_names.txt` if `directory` has
+    one. Images may lie in folders inside a class's folder. Hidden files are passed over; files without an
+    image's extension too, but they are counted in a note.
+
+    Raises
+    ------
+    BakeoffError
+        If there are no class folders, one holds no image, `class_names.txt` disagrees with the folders, or
+        val or test has a class that train lacks.
+    """
+    roots: dict[SplitName, Path] = {
+        name: directory / name for name in SPLIT_NAMES if (directory / name).is_dir()
+    }
+    if "train" not in roots:
+        if roots:
+            raise BakeoffError(
+                f"{directory} has a folder {' and '.join(roots)} but no train; expected train/CLASS/*, "
+                "with optional val/ and test/, or CLASS/* alone"
+            )
+        roots = {"train": directory}
+    class_names = _class_names(directory, roots["train"])
+    splits: dict[SplitName, list[ListedImage]] = {}
+    num_ignored = 0
+    for split, root in roots.items():
+        unknown = set(_folders(root)) - set(class_names)
+        if unknown:
+            raise BakeoffError(
+                f"{root} has the class {sorted(unknown)[0]!r} that train lacks; "
+                f"add training images of it, or remove {root / sorted(unknown)[0]}"
+            )
+        splits[split] = []
+        for label, name in enumerate(class_names):
+            files, others = _image_files(root / name)
+            num_ignored += others
+            if not files and split == "train":
+                raise BakeoffError(
+                    f"no image in {root / name}: add images to this class, or remove its folder"
+                )
+            ids = sorted((file.relative_to(directory).as_posix() for file in files), key=natural_key)
+            splits[split] += [ListedImage(image_id, label, directory / image_id) for image_id in ids]
+    return Listing(splits, class_names, _notes(directory, roots, num_ignored))
+
+
+def _class_names(directory: Path, train: Path) -> tuple[str, ...]:
+    folders = _folders(train)
+    if not folders:
+        raise BakeoffError(
+            f"no folders of images in {train}; expected one folder a class, as in {train}/CLASS/*.png"
+        )
+    names_file = directory / "class_names.txt"
+    if not names_file.is_file():
+        return tuple(folders)
+    class_names = read_class_names(names_file)
+    for name in class_names:
+        if name not in folders:
+            raise BakeoffError(
+                f"{names_file} names the class {name!r}, but there is no folder {train / name}"
+            )
+    for name in folders:
+        if name not in class_names:
+            raise BakeoffError(
+                f"{names_file} lacks the class {name!r} of the folder {train / name}; add a line"
+            )
+    return class_names
+
+
+def _folders(root: Path) -> list[str]:
+    names = [entry.name for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith(".")]
+    return sorted(names, key=natural_key)
+
+
+def _image_files(folder: Path) -> tuple[list[Path], int]:
+    """The image files below `folder`, in no order, and the number of other files."""
+    files: list[Path] = []
+    num_others = 0
+    for root, folders, names in os.walk(folder, onerror=_refuse_unreadable):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in names:
+            if name.startswith("."):
+                continue
+            if Path(name).suffix.lower() in IMAGE_SUFFIXES:
+                files.append(Path(root, name))
+            else:
+                num_others += 1
+    return files, num_others
+
+
+def _refuse_unreadable(error: OSError) -> None:
+    """A folder passed over in silence would be images that a study lacks."""
+    if not isinstance(error, FileNotFoundError):  # val and test may lack a class
+        folder = shorten(str(error.filename))
+        raise BakeoffError(f"cannot read the folder {folder}: {error.strerror}; make it readable") from error
+
+
+def _notes(directory: Path, roots: dict[SplitName, Path], num_ignored: int) -> tuple[str, ...]:
+    notes = []
+    if num_ignored:
+        notes.append(f"{num_ignored} file(s) in the class folders without an image's extension were ignored.")
+    if roots["train"] == directory:
+        loose = sum(
+            entry.is_file() and entry.suffix.lower() in IMAGE_SUFFIXES for entry in directory.iterdir()
+        )
+        if loose:
+            notes.append(f"{loose} image(s) outside any class folder were ignored.")
+    else:
+        others = [name for name in _folders(directory) if name not in roots]
+        if others:
+            notes.append(f"Folders beside the splits were ignored: {', '.join(others)}.")
+    return tuple(notes)

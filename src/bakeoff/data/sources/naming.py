@@ -1,0 +1,86 @@
+"""The sources that a study file can name: KIND:PATH, and the function that lists each."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from bakeoff.data.loading import _told
+from bakeoff.data.sources.cifar10 import list_cifar10
+from bakeoff.data.sources.class_folders import list_class_folders
+from bakeoff.data.sources.listing import Listing
+from bakeoff.data.sources.split_files import list_split_files
+from bakeoff.data.sources.stl10 import list_stl10
+from bakeoff.errors import BakeoffError
+from bakeoff.study.settings.data import DataSettings
+from bakeoff.text import shorten
+
+FOLDER_SOURCES: dict[str, Callable[[Path, DataSettings], Listing]] = {
+    "splits": lambda directory, settings: list_split_files(
+        directory, first_line_is_header=settings.first_line_is_header
+    ),
+    "folder": lambda directory, _: list_class_folders(directory),
+    "stl10": list_stl10,
+    "cifar10": lambda directory, _: list_cifar10(directory),
+}
+"""What lists the images of a source KIND:DIR."""
+
+KINDS = ("digits", *FOLDER_SOURCES)
+
+ARRAYS = "arrays"
+
+VALID_SOURCES = ", ".join(["digits", *(f"{kind}:DIR" for kind in FOLDER_SOURCES)])
+
+
+def check_source(settings: DataSettings) -> None:
+    """See that the source is one, and that its folder is there; no image is looked at.
+
+    Raises
+    ------
+    BakeoffError
+        If it is not.
+    """
+    kind, colon, folder = settings.source.partition(":")
+    if settings.source == ARRAYS:
+        raise BakeoffError(
+            "the images of this study were given as arrays in Python; run it from there, "
+            "or name a source with --data"
+        )
+    if kind not in KINDS:
+        near = difflib.get_close_matches(kind.lower(), KINDS, n=1, cutoff=0.5)
+        hint = f"; did you mean {near[0]}{colon}{folder}?" if near else ""
+        if not hint and os.path.isdir(settings.source):  # noqa: PTH112 - Path raises on names that are too long
+            hint = f"; did you mean folder:{settings.source}?"
+        raise BakeoffError(f"unknown data source {shorten(settings.source)}{hint} (valid: {VALID_SOURCES})")
+    if settings.first_line_is_header and kind != "splits":
+        raise BakeoffError(
+            f"data.first_line_is_header is for splits:DIR only, but data.source is {settings.source!r}; "
+            "set it to false"
+        )
+    if kind == "digits":
+        if colon:
+            raise BakeoffError(f"data source {settings.source!r}: digits takes no folder; write digits alone")
+        return
+    if not folder:
+        raise BakeoffError(f"data source {settings.source!r} lacks its folder; write {kind}:DIR")
+    with _told(settings):
+        _require_directory(Path(folder).expanduser(), kind)
+
+
+def _require_directory(directory: Path, kind: str) -> None:
+    if directory.is_dir():
+        return
+    if directory.exists():
+        raise BakeoffError(f"{directory} is a file; expected a folder")
+    parent = directory.absolute().parent
+    siblings = [entry.name for entry in parent.iterdir() if entry.is_dir()] if parent.is_dir() else []
+    near = difflib.get_close_matches(directory.name, siblings, n=1)
+    hint = f"did you mean {directory.parent / near[0]}?" if near else f"looked in {parent}"
+    if kind == "stl10":
+        hint += (
+            f"\n`bakeoff data fetch stl10 {directory}` downloads it, 2.6 GB; where the images are elsewhere, "
+            "name them: --data splits:DIR, folder:DIR or stl10:DIR"
+        )
+    raise BakeoffError(f"no folder {directory}; {hint}")

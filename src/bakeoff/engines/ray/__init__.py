@@ -1,0 +1,1 @@
+"""Runs as tasks on a Ray cluster."""

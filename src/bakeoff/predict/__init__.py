@@ -1,0 +1,1 @@
+"""Prediction: finished runs as models that classify new images."""

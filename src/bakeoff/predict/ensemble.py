@@ -1,0 +1,173 @@
+"""Ensembles: the finished runs of one recipe, their probabilities averaged; which recipe by default."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bakeoff.analysis.comparison.conclusion import SupportedRecipe, supported_recipe
+from bakeoff.analysis.comparison.of_study import compare_study
+from bakeoff.errors import BakeoffError
+from bakeoff.predict.model import TrainedModel, check_reproduces, load_model
+from bakeoff.store import StoredRun, StoredStudy, load_study_folder
+from bakeoff.text import counted, shorten
+
+
+class Answers(NamedTuple):
+    """What an ensemble says of some images.
+
+    Attributes
+    ----------
+    predicted
+        int64 [num_images], the class with the highest mean probability.
+    probabilities
+        float64 [num_images, num_classes], mean over the models.
+    agreement
+        int64 [num_images], the models that choose the predicted class on their own.
+    """
+
+    predicted: NDArray[np.int64]
+    probabilities: NDArray[np.float64]
+    agreement: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """The models of one recipe, one a seed.
+
+    Attributes
+    ----------
+    choice
+        The recipe, and why it is this one.
+    models
+        Ascending in seed; at least one.
+    study
+        Where they come from.
+    """
+
+    choice: SupportedRecipe
+    models: tuple[TrainedModel, ...]
+    study: StoredStudy
+
+    @property
+    def recipe(self) -> str:
+        """The recipe's name."""
+        return self.choice.name
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        return tuple(model.seed for model in self.models)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """In label order."""
+        return self.models[0].class_names
+
+    @property
+    def image_size(self) -> int:
+        """Height and width in pixels of the images it takes."""
+        return self.models[0].image_size
+
+    def predict(self, images_NHWC: NDArray[np.uint8]) -> Answers:
+        """Classify images in memory, uint8 [num_images, image_size, image_size, 3], RGB."""
+        return average([model.probabilities(images_NHWC) for model in self.models])
+
+    def describe(self) -> str:
+        """Which recipe and seeds these are, and why, in a line or two."""
+        if len(self.models) == 1:
+            use = f"Seed {self.seeds[0]}"
+        else:
+            use = f"Mean of the probabilities of {counted(len(self.models), 'seed')} ({_list(self.seeds)})"
+        return f"Recipe {self.recipe}: {self.choice.reason}. {use}."
+
+
+def average(probabilities: Sequence[NDArray[np.float64]]) -> Answers:
+    """Average the probabilities [num_images, num_classes] of several models."""
+    stacked = np.stack(probabilities)
+    mean = stacked.mean(axis=0)
+    predicted = mean.argmax(axis=1)
+    return Answers(predicted, mean, (stacked.argmax(axis=2) == predicted).sum(axis=0))
+
+
+def load_ensemble(
+    study_dir: Path | StoredStudy, *, recipe: str | None = None, seeds: Sequence[int] | None = None
+) -> Ensemble:
+    """The models of a recipe of a study.
+
+    Parameters
+    ----------
+    study_dir
+        A folder that `bakeoff run` wrote, or what `load_study_folder` gave for it.
+    recipe
+        By default the one that the study supports best: see `supported_recipe`.
+    seeds
+        By default all that are finished.
+
+    Raises
+    ------
+    BakeoffError
+        If it is no study folder, has no such recipe or seed, or a model cannot be used.
+    """
+    study = study_dir if isinstance(study_dir, StoredStudy) else load_study_folder(study_dir)
+    chosen = choose_recipe(study, recipe)
+    finished = [run.seed for run in study.runs_of(chosen.name)]
+    wanted = finished if seeds is None else sorted(set(seeds))
+    missing = [seed for seed in wanted if seed not in finished]
+    if missing or not wanted:
+        raise BakeoffError(
+            f"{chosen.name} has no finished run with seed {_list(missing) or '(none given)'}; "
+            f"it has {_list(finished)}"
+        )
+    models = tuple(load_model(study.root, chosen.name, seed) for seed in wanted)
+    for model in models:
+        if model.class_names != study.class_names or model.image_size != study.data["image_size"]:
+            raise BakeoffError(
+                f"{study.root} is a damaged study folder: the weights of {chosen.name}, seed {model.seed}, "
+                "are of other classes or another image size than its data.json says"
+            )
+        check_reproduces(model, study)
+    return Ensemble(chosen, models, study)
+
+
+def choose_recipe(study: StoredStudy, recipe: str | None = None) -> SupportedRecipe:
+    """The recipe that is asked for, or the one that the study supports best.
+
+    Raises
+    ------
+    BakeoffError
+        If there is no such recipe, or no finished run of it.
+    """
+    names = [name for name in study.study.recipes if study.runs_of(name)]
+    if not names:
+        raise BakeoffError(f"{study.root} has no finished run: each one failed; see `bakeoff status`")
+    if recipe in names:
+        return SupportedRecipe(recipe, "as asked for")
+    if recipe is not None:
+        found = "no finished run of recipe" if recipe in study.study.recipes else "no recipe"
+        raise BakeoffError(f"{study.root} has {found} {shorten(recipe)}; there are {', '.join(names)}")
+    comparison = compare_study(study, study.predictions())
+    assert comparison is not None  # there are finished runs
+    accuracies = {name: float(np.mean([val_accuracy(run) for run in study.runs_of(name)])) for name in names}
+    return supported_recipe(comparison, accuracies)
+
+
+def val_accuracy(run: StoredRun) -> float:
+    """Of the kept weights, 0..1."""
+    kept = np.flatnonzero(run.history["epoch"] == run.checkpoint_epoch)
+    if not len(kept):
+        raise BakeoffError(
+            f"the history of {run.recipe}, seed {run.seed}, lacks epoch {run.checkpoint_epoch}, "
+            "whose weights were kept; the study folder is damaged"
+        )
+    return float(run.history["val_accuracy"][kept[0]])
+
+
+def _list(numbers: Sequence[int]) -> str:
+    """0, 1, 2; of many the first and the last."""
+    texts = [str(number) for number in numbers]
+    return ", ".join(texts if len(texts) <= 12 else [*texts[:3], "...", texts[-1]])

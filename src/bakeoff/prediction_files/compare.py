@@ -1,0 +1,51 @@
+"""compare_files(): a comparison of recipes whose predictions are in files."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+from bakeoff.analysis.comparison.compare import compare
+from bakeoff.analysis.comparison.result import Comparison
+from bakeoff.errors import BakeoffError
+from bakeoff.prediction_files.reading import read_predictions
+
+
+def compare_files(
+    paths: Sequence[Path],
+    baseline: str | None = None,
+    margin: float = 0.01,
+    confidence: float = 0.95,
+) -> Comparison:
+    """Compare recipes whose predictions are in files: `read_predictions`, then `compare`.
+
+    Of a study folder whose seeds were added until decided, a note says that its looks are not allowed for.
+
+    Raises
+    ------
+    BakeoffError
+        See both.
+    """
+    found = compare(read_predictions(paths), baseline=baseline, margin=margin, confidence=confidence)
+    return dataclasses.replace(found, notes=(*found.notes, *_notes_on_looks(paths)))
+
+
+def _notes_on_looks(paths: Sequence[Path]) -> list[str]:
+    from bakeoff.store.layout import Layout
+    from bakeoff.store.stored_study import read_study
+
+    notes = []
+    for path in paths:
+        if not Layout(path).study.is_file():
+            continue
+        try:
+            until = read_study(Layout(path)).until
+        except BakeoffError:  # predictions are enough for a comparison
+            continue
+        if until == "decided":
+            notes.append(
+                f"{path}: seeds were added until decided. The intervals here do not allow for the looks at "
+                "the results on the way; those of `bakeoff report` do."
+            )
+    return notes

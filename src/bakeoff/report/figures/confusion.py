@@ -1,0 +1,271 @@
+"""Question 2: the confusion matrix of each recipe, and the class accuracies of all recipes."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bakeoff.report.figures.drawing import (
+    BLUE,
+    COLOURS,
+    GREY,
+    INK,
+    MARKERS,
+    ORANGE,
+    ReportFigure,
+    drawing,
+    drawn_text,
+    finish,
+    new_figure,
+)
+from bakeoff.text import in_percent, mean_count, over_seeds
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+MAX_CLASSES_WITH_NUMBERS = 15
+
+MAX_NAMES_AN_AXIS = 45
+
+PLOT_AREA = "plot-area"
+"""Id of the rectangle that holds the cells: by it the page's script finds a cell from its place."""
+
+STRONGEST = 0.75
+"""Opacity of a full cell: black text on it is legible on a light page, white on a dark one."""
+
+
+def row_shares(counts: Sequence[Sequence[float]]) -> NDArray[np.float64]:
+    """Divide each row by its sum [num_classes, num_classes]; 0 for a class without images."""
+    matrix = np.array(counts, dtype=np.float64)
+    totals = matrix.sum(axis=1, keepdims=True)
+    shares: NDArray[np.float64] = np.divide(matrix, totals, out=np.zeros_like(matrix), where=totals > 0)
+    return shares
+
+
+def confusion_figures(
+    recipes: Sequence[Mapping[str, Any]], class_names: Sequence[str]
+) -> dict[str, ReportFigure]:
+    """Draw the mean confusion matrix of each recipe: counts, with row shares beneath.
+
+    Right answers are blue, errors orange; the scale of the errors is the same for all recipes.
+
+    Parameters
+    ----------
+    recipes
+        Of the summary; all with results.
+    class_names
+        In label order.
+    """
+    shares = {recipe["name"]: row_shares(recipe["results"]["confusion"]["mean"]) for recipe in recipes}
+    largest_error = max(float((share - np.diag(np.diag(share))).max()) for share in shares.values())
+    with drawing():
+        return {
+            recipe["name"]: _confusion_figure(recipe, class_names, shares[recipe["name"]], largest_error)
+            for recipe in recipes
+        }
+
+
+def _confusion_figure(
+    recipe: Mapping[str, Any],
+    class_names: Sequence[str],
+    shares: NDArray[np.float64],
+    largest_error: float,
+) -> ReportFigure:
+    name, results = recipe["name"], recipe["results"]
+    counts = np.array(results["confusion"]["mean"])
+    num_classes = len(class_names)
+    figure, axes = new_figure(6.4, 6.0)
+    opacity = STRONGEST * shares / (largest_error or 1.0)
+    np.fill_diagonal(opacity, STRONGEST * np.diag(shares))
+    if num_classes <= MAX_CLASSES_WITH_NUMBERS:
+        _draw_cells(axes, counts, shares, opacity, len(results["seeds"]))
+    else:
+        _draw_image(axes, opacity)
+    axes.patch.set_gid(PLOT_AREA)
+    _name_axes(axes, class_names)
+    means = over_seeds(len(results["seeds"]))
+    facts = _say_errors(counts, shares, class_names, len(results["seeds"]))
+    alt = f"Confusion matrix of {name}, {num_classes} by {num_classes} classes, {means}. {facts}"
+    step = -(-num_classes // MAX_NAMES_AN_AXIS)
+    named = "" if step == 1 else f" One class in {step} is named on the axes."
+    unit = (
+        "Test images, and the share of the row in %"
+        if num_classes <= MAX_CLASSES_WITH_NUMBERS
+        else "The stronger the colour, the larger the share of the row"
+    )
+    caption = f"{unit}; {means}. Blue is right, orange wrong. {facts}{named}"
+    return finish(figure, f"confusion-{name}", alt=alt, caption=caption)
+
+
+def _draw_cells(
+    axes: Axes,
+    counts: NDArray[np.float64],
+    shares: NDArray[np.float64],
+    opacity: NDArray[np.float64],
+    num_seeds: int,
+) -> None:
+    """One rectangle a cell, with the id `cell-TRUE-PREDICTED`, and its numbers."""
+    from matplotlib.patches import Rectangle
+
+    size = min(9.0, 90.0 / len(counts))
+    # Left out of the layout, which depends on the axes only and would measure each of them.
+    centred: dict[str, Any] = {"ha": "center", "va": "center", "in_layout": False}
+    for true, predicted in itertools.product(range(len(counts)), repeat=2):
+        axes.add_patch(
+            Rectangle(
+                (predicted - 0.48, true - 0.48),
+                0.96,
+                0.96,
+                facecolor=BLUE if true == predicted else ORANGE,
+                alpha=float(opacity[true, predicted]),
+                linewidth=0,
+                gid=f"cell-{true}-{predicted}",
+                in_layout=False,
+            )
+        )
+        found = float(counts[true, predicted])
+        if found > 0:
+            share = in_percent(float(shares[true, predicted]), 0)
+            axes.text(predicted, true - 0.13, mean_count(found, num_seeds), fontsize=size, **centred)
+            axes.text(predicted, true + 0.24, share, fontsize=0.74 * size, **centred)
+
+
+def _draw_image(axes: Axes, opacity: NDArray[np.float64]) -> None:
+    from matplotlib.colors import to_rgb
+
+    image = np.empty((*opacity.shape, 4))
+    image[..., :3] = to_rgb(ORANGE)
+    image[np.diag_indices(len(image))] = (*to_rgb(BLUE), 1.0)
+    image[..., 3] = opacity
+    axes.imshow(image, interpolation="none", aspect="auto")
+
+
+def _name_axes(axes: Axes, class_names: Sequence[str]) -> None:
+    num_classes = len(class_names)
+    places = range(0, num_classes, -(-num_classes // MAX_NAMES_AN_AXIS))
+    names = [drawn_text(class_names[place], 18) for place in places]
+    size = max(5.5, min(9.0, 250.0 / len(places)))
+    axes.set_xticks(places, names, rotation=90 if num_classes > 12 else 40, fontsize=size)
+    if num_classes <= 12:
+        for label in axes.get_xticklabels():
+            label.set(ha="right", rotation_mode="anchor")
+    axes.set_yticks(places, names, fontsize=size)
+    axes.set_xlim(-0.5, num_classes - 0.5)
+    axes.set_ylim(num_classes - 0.5, -0.5)
+    axes.set_xlabel("predicted class")
+    axes.set_ylabel("true class")
+    axes.grid(visible=False)
+    axes.tick_params(length=0)
+    for spine in axes.spines.values():
+        spine.set(visible=True, color=GREY, linewidth=0.6)
+
+
+def _say_errors(
+    counts: NDArray[np.float64], shares: NDArray[np.float64], class_names: Sequence[str], num_seeds: int
+) -> str:
+    num_images = counts.sum(axis=1)
+    right = np.diag(shares)
+    best = int(np.argmax(np.where(num_images > 0, right, -1)))
+    worst = int(np.argmin(np.where(num_images > 0, right, 2)))
+    recognised = (
+        f"Best recognised: {class_names[best]} ({in_percent(right[best])}); "
+        f"least: {class_names[worst]} ({in_percent(right[worst])})."
+    )
+    errors = counts - np.diag(np.diag(counts))
+    if errors.max() == 0:
+        return f"No test image is taken for another class. {recognised}"
+    true, predicted = divmod(int(errors.argmax()), len(counts))
+    return (
+        f"Most frequent error: {class_names[true]} taken for {class_names[predicted]}, "
+        f"{mean_count(counts[true, predicted], num_seeds)} of {num_images[true]:,.0f} images a run "
+        f"({in_percent(shares[true, predicted])}). {recognised}"
+    )
+
+
+def class_accuracy_figure(recipes: Sequence[Mapping[str, Any]], class_names: Sequence[str]) -> ReportFigure:
+    """Draw the accuracy of each class: a small dot a seed, a large marker the mean, a colour a recipe.
+
+    Parameters
+    ----------
+    recipes
+        Of the summary; all with results.
+    class_names
+        In label order.
+    """
+    num_recipes = len(recipes)
+    row_height = max(0.3, 0.13 * num_recipes + 0.08)
+    with drawing():
+        figure, axes = new_figure(6.4, 0.9 + row_height * len(class_names))
+        rows = np.arange(len(class_names), dtype=np.float64)
+        for place, recipe in enumerate(recipes):
+            shift = (place - (num_recipes - 1) / 2) * 0.8 / num_recipes
+            _draw_accuracies(axes, recipe, rows + shift, place)
+        for row in rows[1:]:
+            axes.axhline(row - 0.5, color=GREY, alpha=0.25, linewidth=0.6)
+        axes.set_yticks(rows, [drawn_text(name) for name in class_names])
+        axes.set_ylim(len(class_names) - 0.5, -0.5)
+        axes.set_xlim(-1.5, 101.5)
+        axes.set_xlabel("accuracy on the test images of a class, %")
+        axes.grid(axis="y", visible=False)
+        axes.spines["left"].set_visible(False)
+        axes.spines["bottom"].set_color(GREY)
+        axes.tick_params(axis="y", length=0)
+        figure.legend(loc="outside upper left", ncols=3, fontsize=8, handletextpad=0.2, columnspacing=1.2)
+        facts = _say_class_accuracies(recipes, class_names)
+        alt = f"Dot chart: accuracy of each of {len(class_names)} classes for {num_recipes} recipes. {facts}"
+        seeds = max(len(recipe["results"]["seeds"]) for recipe in recipes)
+        key = "Large markers are means over seeds, small dots single seeds. " if seeds > 1 else ""
+        caption = f"{key}{facts}"
+        return finish(figure, "class-accuracies", alt=alt, caption=caption)
+
+
+def _draw_accuracies(axes: Axes, recipe: Mapping[str, Any], rows: NDArray[np.float64], place: int) -> None:
+    found = recipe["results"]["class_accuracies"]
+    colour, marker = COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]
+    per_seed = 100 * np.array(found["per_seed"], dtype=np.float64)
+    if len(per_seed) > 1:
+        axes.plot(
+            per_seed.ravel(),
+            np.tile(rows, len(per_seed)),
+            linestyle="",
+            marker="o",
+            markersize=2.4,
+            markeredgewidth=0,
+            color=colour,
+            alpha=0.6,
+        )
+    mean = 100 * np.array(found["mean"], dtype=np.float64)
+    axes.plot(
+        mean,
+        rows,
+        linestyle="",
+        marker=marker,
+        markersize=5.5,
+        markeredgecolor=INK,
+        markeredgewidth=0.5,
+        color=colour,
+        label=drawn_text(recipe["name"], 40),
+    )
+
+
+def _say_class_accuracies(recipes: Sequence[Mapping[str, Any]], class_names: Sequence[str]) -> str:
+    means = np.array([recipe["results"]["class_accuracies"]["mean"] for recipe in recipes], dtype=np.float64)
+    if len(recipes) == 1:
+        best, worst = int(np.nanargmax(means[0])), int(np.nanargmin(means[0]))
+        return (
+            f"From {in_percent(means[0, worst])} ({class_names[worst]}) to {in_percent(means[0, best])} "
+            f"({class_names[best]})."
+        )
+    spread = means.max(axis=0) - means.min(axis=0)
+    widest = int(np.nanargmax(spread))
+    low, high = int(means[:, widest].argmin()), int(means[:, widest].argmax())
+    return (
+        f"The means of the recipes lie furthest apart on {class_names[widest]}: "
+        f"{in_percent(means[low, widest])} ({recipes[low]['name']}) to {in_percent(means[high, widest])} "
+        f"({recipes[high]['name']})."
+    )

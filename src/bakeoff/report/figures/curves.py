@@ -1,0 +1,161 @@
+"""Question 1: loss and accuracy over the epochs, a figure each for every recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bakeoff.report.figures.drawing import BLUE, GREY, INK, ORANGE, ReportFigure, drawing, finish, new_figure
+from bakeoff.text import counted, in_percent, number, span
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+SPLITS = (("train", "training", BLUE, "--"), ("val", "validation", ORANGE, "-"))
+
+SIZE = (4.6, 3.0)
+
+
+def curve_figures(recipes: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, ReportFigure]]:
+    """Draw the curves of all recipes with a finished run.
+
+    Parameters
+    ----------
+    recipes
+        Of the summary; all with results.
+
+    Returns
+    -------
+    dict of dict of ReportFigure
+        By recipe, then `loss` and `accuracy`. The axes are the same for all recipes.
+    """
+    highest_loss = max(
+        np.max(recipe["results"]["curves"][f"{split}_loss"]["per_seed"])
+        for recipe in recipes
+        for split in ("train", "val")
+    )
+    num_epochs = max(recipe["results"]["curves"]["epoch"][-1] for recipe in recipes)
+    with drawing():
+        return {
+            recipe["name"]: {
+                "loss": _loss_figure(recipe, num_epochs, float(highest_loss)),
+                "accuracy": _accuracy_figure(recipe, num_epochs),
+            }
+            for recipe in recipes
+        }
+
+
+def _loss_figure(recipe: Mapping[str, Any], num_epochs: int, highest: float) -> ReportFigure:
+    name, results = recipe["name"], recipe["results"]
+    figure, axes = new_figure(*SIZE)
+    _draw(axes, results, "loss", 1.0)
+    published = (recipe["published"] or {}).get("train_loss")
+    if published:
+        axes.plot(
+            [point["epoch"] for point in published],
+            [point["value"] for point in published],
+            linestyle="",
+            marker="D",
+            markersize=5,
+            markerfacecolor="none",
+            markeredgecolor=INK,
+            label="training, published",
+        )
+    axes.set_ylim(0, 1.05 * highest)
+    axes.set_ylabel("loss (nats an image)")
+    _finish_axes(axes, num_epochs)
+    train, val = results["curves"]["train_loss"]["mean"], results["curves"]["val_loss"]["mean"]
+    epochs = results["curves"]["epoch"]
+    caption = f"Loss. {_say_losses(epochs, train, val)}"
+    alt = (
+        f"Line chart: training and validation loss of {name} over {counted(len(epochs), 'epoch')}, "
+        f"{counted(len(results['seeds']), 'seed')}. Training from {number(train[0])} to {number(train[-1])}, "
+        f"validation from {number(val[0])} to {number(val[-1])}."
+    )
+    return finish(figure, f"loss-{name}", alt=alt, caption=caption)
+
+
+def _say_losses(epochs: Sequence[int], train: Sequence[float], val: Sequence[float]) -> str:
+    if len(epochs) == 1:
+        return f"After the one epoch {number(train[0])} in training, {number(val[0])} in validation."
+    lowest = int(np.argmin(val))
+    change = "falls" if train[-1] < train[0] else "does not fall: it goes"
+    after = (
+        f"is lowest at epoch {epochs[lowest]} ({number(val[lowest])}) and "
+        f"{number(val[-1] - val[lowest])} higher after the last epoch"
+        if val[-1] > val[lowest]
+        else f"is lowest after the last epoch ({number(val[-1])})"
+    )
+    return (
+        f"Mean training loss {change} from {number(train[0])} to {number(train[-1])}; "
+        f"mean validation loss {after}."
+    )
+
+
+def _accuracy_figure(recipe: Mapping[str, Any], num_epochs: int) -> ReportFigure:
+    name, results = recipe["name"], recipe["results"]
+    figure, axes = new_figure(*SIZE)
+    _draw(axes, results, "accuracy", 100.0)
+    axes.set_ylim(0, 101)
+    axes.set_ylabel("accuracy, %")
+    _finish_axes(axes, num_epochs)
+    train, val = results["curves"]["train_accuracy"]["mean"], results["curves"]["val_accuracy"]["mean"]
+    epochs = results["curves"]["epoch"]
+    highest = int(np.argmax(val))
+    alt = (
+        f"Line chart: training and validation accuracy of {name} over {counted(len(epochs), 'epoch')}, "
+        f"{counted(len(results['seeds']), 'seed')}. Training from {in_percent(train[0])} to "
+        f"{in_percent(train[-1])}, validation from {in_percent(val[0])} to {in_percent(val[-1])}."
+    )
+    caption = (
+        f"Accuracy. After the last epoch {in_percent(train[-1])} in training and {in_percent(val[-1])} in "
+        f"validation; mean validation accuracy is highest at epoch {epochs[highest]} "
+        f"({in_percent(val[highest])}). Weights kept from epoch {span(results['checkpoint_epochs'])}."
+    )
+    return finish(figure, f"accuracy-{name}", alt=alt, caption=caption)
+
+
+def _draw(axes: Axes, results: Mapping[str, Any], quantity: str, scale: float) -> None:
+    curves = results["curves"]
+    epochs = curves["epoch"]
+    # A single epoch has no line to draw.
+    marker = "o" if len(epochs) == 1 else ""
+    for split, label, colour, line in SPLITS:
+        curve = curves[f"{split}_{quantity}"]
+        if len(curve["per_seed"]) > 1:
+            for values in curve["per_seed"]:
+                axes.plot(epochs, scale * np.array(values), color=colour, linewidth=0.6, alpha=0.45)
+        mean = scale * np.array(curve["mean"])
+        axes.plot(epochs, mean, line, color=colour, linewidth=1.9, label=label, marker=marker, markersize=4)
+    kept = results["checkpoint_epochs"]
+    values = [
+        scale * per_seed[epoch - epochs[0]]
+        for per_seed, epoch in zip(curves[f"val_{quantity}"]["per_seed"], kept, strict=True)
+    ]
+    axes.plot(
+        kept,
+        values,
+        linestyle="",
+        marker="v",
+        markersize=5,
+        color=ORANGE,
+        markeredgecolor=INK,
+        markeredgewidth=0.6,
+        label="weights kept",
+    )
+
+
+def _finish_axes(axes: Axes, num_epochs: int) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    axes.set_xlim(1 - 0.02 * num_epochs, 1.02 * num_epochs + (num_epochs == 1))
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
+    axes.set_xlabel("epoch")
+    axes.grid(axis="x", visible=False)
+    axes.spines["bottom"].set_color(GREY)
+    axes.spines["left"].set_visible(False)
+    axes.tick_params(axis="y", length=0)
+    axes.figure.legend(loc="outside upper left", ncols=4, fontsize=8, handlelength=1.8, columnspacing=1.1)

@@ -1,0 +1,68 @@
+"""study_figures(): every figure of a study's report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bakeoff.report.figures.comparison import comparison_figures
+from bakeoff.report.figures.confusion import class_accuracy_figure, confusion_figures
+from bakeoff.report.figures.curves import curve_figures
+from bakeoff.report.figures.drawing import ReportFigure
+
+
+@dataclass(frozen=True)
+class StudyFigures:
+    """The figures of a study.
+
+    Attributes
+    ----------
+    curves
+        By recipe, then `loss` and `accuracy`.
+    confusions
+        By recipe.
+    class_accuracies
+        Of all recipes; None where no run is finished.
+    comparison
+        As `comparison_figures` names them.
+    """
+
+    curves: dict[str, dict[str, ReportFigure]]
+    confusions: dict[str, ReportFigure]
+    class_accuracies: ReportFigure | None
+    comparison: dict[str, ReportFigure]
+
+    def by_name(self) -> dict[str, ReportFigure]:
+        """`loss-RECIPE`, `accuracy-RECIPE`, `confusion-RECIPE`, `class-accuracies`, `comparison-...`."""
+        figures = {
+            f"{quantity}-{name}": figure
+            for name, pair in self.curves.items()
+            for quantity, figure in pair.items()
+        }
+        figures |= {f"confusion-{name}": figure for name, figure in self.confusions.items()}
+        figures |= {"class-accuracies": self.class_accuracies} if self.class_accuracies else {}
+        figures |= {
+            f"comparison-{name.replace('_', '-')}": figure for name, figure in self.comparison.items()
+        }
+        return figures
+
+
+def study_figures(summary: Mapping[str, Any]) -> StudyFigures:
+    """Draw loss and accuracy curves, confusion matrices, class accuracies and the comparison.
+
+    Parameters
+    ----------
+    summary
+        From `summarize`; recipes without a finished run are left out.
+    """
+    finished = [recipe for recipe in summary["recipes"] if recipe["results"]]
+    if not finished:
+        return StudyFigures({}, {}, None, {})
+    class_names = summary["data"]["class_names"]
+    return StudyFigures(
+        curve_figures(finished),
+        confusion_figures(finished, class_names),
+        class_accuracy_figure(finished, class_names),
+        comparison_figures(summary["comparison"]),
+    )

@@ -1,0 +1,1 @@
+"""The terminal: progress and tables that the command line shows."""

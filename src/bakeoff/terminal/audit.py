@@ -1,0 +1,114 @@
+"""print_audit(): what was found, on the screen."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.text import Text
+
+from bakeoff.audit.findings import Audit, Finding, ImageName, Severity
+from bakeoff.text import printable
+
+STYLES: dict[Severity, str] = {
+    "leak": "bold red",
+    "conflict": "red",
+    "warning": "yellow",
+    "note": "dim",
+}
+
+PAIRS_PRINTED = 5
+
+LINES_IN_SHORT_FORM = 3
+
+LONGEST_NAME = 24
+
+
+def print_audit(audit: Audit, console: Console, *, short: bool = False) -> None:
+    """Print what was found, the severest first.
+
+    Parameters
+    ----------
+    audit
+        As `audit()` gives it.
+    console
+        Where to; legible from 80 columns on.
+    short
+        Without notes, pairs and advice: one line if there is nothing else, a few if there is.
+    """
+    if short:
+        _print_short(audit, console)
+        return
+    for finding in audit.findings:
+        console.print(_headline(finding))
+        for line in _examples(finding):
+            console.print(Text(f"    {line}"), overflow="fold")
+        console.print(Padding(Text(finding.advice), (0, 0, 0, 2)))
+    for limit in audit.limits:
+        console.print(Text(limit, style="dim"))
+    console.print(Text(_total(audit)))
+
+
+def _print_short(audit: Audit, console: Console) -> None:
+    serious = [finding for finding in audit.findings if finding.severity != "note"]
+    for finding in serious[:LINES_IN_SHORT_FORM]:
+        console.print(_headline(finding))
+    if not serious:
+        console.print(Text(_total(audit)))
+        return
+    more = len(serious) - LINES_IN_SHORT_FORM
+    others = f"and {more} more; " if more > 0 else ""
+    console.print(Text(f"{others}`bakeoff data check {legible(audit.source)}` shows them"))
+
+
+def _headline(finding: Finding) -> Text:
+    style = STYLES[finding.severity]
+    return Text.assemble((f"{finding.severity}: ", style), legible(finding.sentence))
+
+
+def _total(audit: Audit) -> str:
+    checked = f"{audit.num_images:,} images checked"
+    if not audit.findings:
+        return f"{checked}: nothing found"
+    counts = [(severity, len(audit.of(severity))) for severity in STYLES]
+    return f"{checked}: " + ", ".join(
+        f"{count} {severity}{'s' if count > 1 else ''}" for severity, count in counts if count
+    )
+
+
+def _examples(finding: Finding) -> list[str]:
+    lines = []
+    for pair in finding.pairs[:PAIRS_PRINTED]:
+        sign = "=" if pair.relation == "identical" else f"~{pair.distance:.2f}"
+        lines.append(f"{_name(pair.first)} {sign} {_name(pair.second)}")
+    lines += [_name(image) for image in finding.images[:PAIRS_PRINTED]]
+    shown, kept = min(PAIRS_PRINTED, len(lines)), len(finding.pairs) + len(finding.images)
+    if kept > shown:
+        lines.append(f"... {finding.count:,} images in all{_groups(finding)}")
+    return lines
+
+
+def _groups(finding: Finding) -> str:
+    return f", in {finding.num_groups:,} groups" if finding.num_groups > 1 else ""
+
+
+def _name(image: ImageName) -> str:
+    return f"{_place(image.split, image.id)} [{_shortened(legible(image.label), 10)}]"
+
+
+def _place(split: str, image_id: str) -> str:
+    name = legible(image_id)
+    whole = name if name.startswith(f"{split}/") else f"{split} {name}"
+    return _shortened(whole, LONGEST_NAME)
+
+
+def _shortened(text: str, longest: int) -> str:
+    """Leave out the middle of what is too long."""
+    if len(text) <= longest:
+        return text
+    head = (longest - 1) // 3
+    return f"{text[:head]}…{text[len(text) - (longest - 1 - head) :]}"
+
+
+def legible(text: str) -> str:
+    """Write what would act on a terminal as escapes, line ends too."""
+    return printable(text).replace("\n", "\\n")

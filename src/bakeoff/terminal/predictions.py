@@ -1,0 +1,110 @@
+"""Predictions of image files on the terminal."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from bakeoff.predict.files import ImagePrediction, Outcome, UnreadableImage, image_name
+from bakeoff.text import counted, list_some, printable
+
+MOST_ROWS = 20
+"""Images shown on the screen."""
+
+MOST_PROBLEMS = 10
+"""Unreadable images named on the screen."""
+
+
+@dataclass
+class PredictionSummary:
+    """What the screen shows: the first images, and counts of all; of the same size for any number."""
+
+    first: list[ImagePrediction] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+    problems: list[str] = field(default_factory=list)
+    num_unreadable: int = 0
+
+    @property
+    def num_images(self) -> int:
+        """Readable or not."""
+        return self.counts.total() + self.num_unreadable
+
+    def add(self, outcome: Outcome) -> None:
+        """Take in one image."""
+        if isinstance(outcome, UnreadableImage):
+            self.num_unreadable += 1
+            if len(self.problems) < MOST_PROBLEMS:
+                self.problems.append(f"{image_name(outcome.image)}: {outcome.reason}")
+            return
+        self.counts[outcome.class_name] += 1
+        if len(self.first) < MOST_ROWS:
+            self.first.append(outcome)
+
+
+def print_predictions(
+    summary: PredictionSummary, console: Console, errors: Console, *, written: bool
+) -> None:
+    """Print the first predictions, how many images each class got, and what could not be read.
+
+    Parameters
+    ----------
+    summary
+        Of all images.
+    console, errors
+        For the results, and for what could not be read.
+    written
+        Whether all predictions are in a file.
+    """
+    num_classified = summary.counts.total()
+    if summary.first:
+        console.print(_table(summary.first))
+    if num_classified > len(summary.first):
+        hint = "" if written else "; --csv FILE or --json FILE writes all"
+        console.print(f"\nThe first {len(summary.first)} of {num_classified:,} images are shown{hint}.\n")
+        console.print(_counts(summary.counts, num_classified))
+    if summary.num_unreadable:
+        text = f"{counted(summary.num_unreadable, 'image')} could not be read:\n"
+        more = summary.num_unreadable - len(summary.problems)
+        text += list_some([_one_line(problem) for problem in summary.problems], MOST_PROBLEMS)
+        text += f"\n  ... and {more:,} more" if more else ""
+        errors.print(Text(text, style="red"), soft_wrap=True)
+
+
+def _table(predictions: list[ImagePrediction]) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("image", overflow="fold")
+    table.add_column("class", overflow="fold")
+    table.add_column("probability", justify="right", no_wrap=True)
+    if predictions[0].num_models > 1:
+        table.add_column("agreement", justify="right", no_wrap=True)
+    for found in predictions:
+        row: list[Text | str] = [
+            Text(_one_line(image_name(found.image))),
+            Text(_one_line(found.class_name)),
+            f"{100 * found.probability:.1f} %",
+            f"{found.agreement}/{found.num_models}",
+        ]
+        table.add_row(*row[: len(table.columns)])
+    return table
+
+
+def _counts(counts: Counter[str], num_images: int) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("class", overflow="fold")
+    table.add_column("images", justify="right", no_wrap=True)
+    table.add_column("share", justify="right", no_wrap=True)
+    shown = counts.most_common(MOST_ROWS)
+    for name, count in shown:
+        table.add_row(Text(_one_line(name)), f"{count:,}", f"{100 * count / num_images:.1f} %")
+    if len(shown) < len(counts):
+        rest = num_images - sum(count for _, count in shown)
+        table.add_row(f"{len(counts) - len(shown)} other classes", f"{rest:,}", "")
+    return table
+
+
+def _one_line(text: str) -> str:
+    return printable(text).replace("\n", "\\n")

@@ -1,0 +1,275 @@
+"""How a study goes on, on the screen: a live table in a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Set
+from functools import partial
+from types import TracebackType
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from bakeoff.analysis.comparison.looks import Looks, say_next
+from bakeoff.audit import Audit
+from bakeoff.data.image_data import SPLIT_NAMES, ImageData
+from bakeoff.engines import EpochDone, Event, RunFailed, RunFinished, RunRetried, RunsNotStacked, Task
+from bakeoff.study import Study
+from bakeoff.terminal.audit import print_audit
+from bakeoff.terminal.tables import fitting_table
+from bakeoff.text import printable
+from bakeoff.training import EpochRecord
+
+EPOCHS_BETWEEN_LINES = 5
+
+HEADINGS = ("seeds", "epoch", "train\nloss", "val\nloss", "train\nacc.", "val\nacc.", "left")
+
+EXPENDABLE = ("train\nloss", "val\nloss", "train\nacc.")
+"""Left out one by one where the terminal is narrow."""
+
+ROOM_FOR_NUMBERS = 37
+"""What the other columns take then, where none says that runs failed."""
+
+
+class StudyDisplay:
+    """Shows decoding, then a line a recipe. A context manager; the screen is left tidy at its end.
+
+    Parameters
+    ----------
+    console
+        Where to; if it is no terminal, plain lines are printed every 5 epochs.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.live: Live | None = None
+        self.progress: Progress | None = None
+        self.state: _State | None = None
+
+    def __enter__(self) -> StudyDisplay:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end_decoding()
+        if self.live is not None:
+            self.live.stop()
+
+    def decoding(self, text: str, done: int, total: int) -> None:
+        """Show a bar while images are read; nothing where there is no terminal."""
+        if not self.console.is_terminal:
+            return
+        if self.progress is None:
+            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+            self.progress = Progress(*columns, console=self.console, transient=True)
+            self.progress.add_task(text, total=total)
+            self.progress.start()
+        self.progress.update(self.progress.task_ids[0], description=text, completed=done, total=total)
+
+    def _end_decoding(self) -> None:
+        if self.progress is not None:
+            self.progress.stop()
+            self.progress = None
+
+    def audited(self, audit: Audit) -> None:
+        """Say in a few lines what a check of the images found."""
+        self._end_decoding()
+        print_audit(audit, self.console, short=True)
+
+    def begin(
+        self, study: Study, data: ImageData, seeds: Mapping[str, int], todo: list[Task], num_workers: int
+    ) -> None:
+        if self.state is None:
+            self._introduce(study, data, todo)
+        total = sum(seeds.values())
+        if len(todo) < total:
+            self.console.print(f"{total - len(todo)} of {total} runs are done already; {len(todo)} to do")
+        self.state = _State(study, seeds, todo, num_workers)
+        if self.console.is_terminal and todo:
+            self.live = Live(
+                get_renderable=partial(self.state.render, self.console),
+                console=self.console,
+                refresh_per_second=4,
+                transient=True,
+            )
+            self.live.start()
+
+    def looked(self, looks: Looks) -> None:
+        """Say what the look after a round decided, and who gets more seeds."""
+        if self.live is not None:
+            self.live.stop()
+            self.live = None
+        if looks.taken:
+            self.console.print(Text(say_next(looks)), soft_wrap=True)
+
+    def _introduce(self, study: Study, data: ImageData, todo: list[Task]) -> None:
+        self._end_decoding()
+        counts = " / ".join(f"{len(data.split(name)):,}" for name in SPLIT_NAMES)
+        seeds = _count(study.seeds, "seed")
+        if study.until == "decided":
+            seeds = f"{study.seeds} to {_count(study.most_seeds, 'seed')}"
+        self.console.print(
+            Text(
+                f"{study.name}: {_count(len(study.recipes), 'recipe')} x {seeds} on "
+                f"{printable(data.source)} ({counts} images in train / val / test, "
+                f"{data.num_classes} classes, {data.image_size} x {data.image_size})"
+            )
+        )
+        if todo and any(recipe.model.name == "lenet5" for recipe in study.recipes.values()):
+            self._say_kernels()
+
+    def _say_kernels(self) -> None:
+        from bakeoff.kernels import describe_kernels
+
+        kernels = describe_kernels()
+        if kernels.startswith("none"):
+            self.console.print(
+                Text(f"kernels: {printable(kernels)}; PyTorch's own operations are used, which take longer")
+            )
+
+    def handle(self, event: Event) -> None:
+        """Take in an event of the engine and show it."""
+        assert self.state is not None
+        self.state.take_in(event)
+        if isinstance(event, RunFailed):
+            failed = f"{event.task.recipe}, seed {event.task.seed}: failed: {printable(event.reason)}"
+            self.console.print(Text(failed, style="red"))
+        elif isinstance(event, RunRetried):
+            retried = f"{event.task.recipe}, seed {event.task.seed}: {printable(event.reason)}; trying again"
+            self.console.print(Text(retried, style="yellow"))
+        elif isinstance(event, RunsNotStacked):
+            said = f"{event.task.recipe}: runs go one after another, not stacked: {printable(event.reason)}"
+            self.console.print(Text(said, style="yellow"))
+        elif self.live is None and isinstance(event, EpochDone):
+            record, epochs = event.record, self.state.study.recipes[event.task.recipe].epochs
+            if record.epoch % EPOCHS_BETWEEN_LINES == 0 or record.epoch == epochs:
+                self.console.print(Text(_plain_line(event.task, record, epochs)), soft_wrap=True)
+
+
+class PredictionDisplay:
+    """Shows how many images are classified; nothing where there is no terminal. A context manager.
+
+    Parameters
+    ----------
+    console
+        Where to.
+    count
+        Gives the number of images in all; asked only where it is shown.
+    """
+
+    def __init__(self, console: Console, count: Callable[[], int]) -> None:
+        self.progress = Progress(
+            TextColumn("classifying images"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self.task = self.progress.add_task("", total=count() if console.is_terminal else None)
+
+    def __enter__(self) -> PredictionDisplay:
+        self.progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.progress.stop()
+
+    def advance(self, num_images: int) -> None:
+        self.progress.advance(self.task, num_images)
+
+
+class _State:
+    """What is known of the study while it runs, and the table of it."""
+
+    def __init__(self, study: Study, seeds: Mapping[str, int], todo: list[Task], num_workers: int) -> None:
+        self.study, self.seeds, self.num_workers = study, seeds, num_workers
+        self.done = dict(seeds)
+        for task in todo:
+            self.done[task.recipe] -= 1
+        self.failed: dict[str, int] = defaultdict(int)
+        self.epochs_left = dict.fromkeys(study.recipes, 0)
+        for task in todo:
+            self.epochs_left[task.recipe] += study.recipes[task.recipe].epochs
+        self.last: dict[str, EpochRecord] = {}
+        self.running: dict[Task, int] = {}
+        self.seconds: dict[str, list[float]] = {name: [] for name in study.recipes}
+
+    def take_in(self, event: Event) -> None:
+        name = event.task.recipe
+        if isinstance(event, EpochDone):
+            self.last[name] = event.record
+            self.running[event.task] = event.record.epoch
+            self.epochs_left[name] -= 1
+            self.seconds[name].append(event.record.seconds)
+        elif isinstance(event, RunFinished):
+            self.done[name] += 1
+            self.running.pop(event.task, None)
+        elif isinstance(event, RunRetried):
+            self.epochs_left[name] += self.running.pop(event.task, 0)
+        elif isinstance(event, RunFailed):
+            self.failed[name] += 1
+            self.epochs_left[name] -= self.study.recipes[name].epochs - self.running.pop(event.task, 0)
+
+    def seconds_left(self, name: str) -> float | None:
+        """Estimated work left for a recipe, in seconds of one worker; None before its first epoch."""
+        seconds = self.seconds[name] or [value for values in self.seconds.values() for value in values]
+        return self.epochs_left[name] * sum(seconds) / len(seconds) if seconds else None
+
+    def render(self, console: Console) -> Group:
+        table = fitting_table(partial(self._table, console.width), EXPENDABLE, console)
+        lefts = [self.seconds_left(name) for name in self.study.recipes]
+        known = [left for left in lefts if left is not None]
+        text = f"about {_duration(sum(known) / self.num_workers)} left" if known else "starting workers"
+        return Group(table, Text(f"{text}; Ctrl-C stops, the same command goes on", style="dim"))
+
+    def _table(self, width: int, left_out: Set[str]) -> Table:
+        headings = [heading for heading in HEADINGS if heading not in left_out]
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+        longest = max(10, width - ROOM_FOR_NUMBERS) if left_out >= set(EXPENDABLE) else None
+        table.add_column("recipe", overflow="ellipsis", no_wrap=True, max_width=longest)
+        for heading in headings:
+            table.add_column(heading, justify="right", no_wrap=True, vertical="bottom")
+        for name, recipe in self.study.recipes.items():
+            record, left = self.last.get(name), self.seconds_left(name)
+            epochs = sorted(epoch for task, epoch in self.running.items() if task.recipe == name)
+            failed = f" ({self.failed[name]} failed)" if self.failed[name] else ""
+            cells = (
+                f"{self.done[name]}/{self.seeds[name]}{failed}",
+                f"{epochs[-1]}/{recipe.epochs}" if epochs else "",
+                f"{record.train_loss:.3f}" if record else "",
+                f"{record.val_loss:.3f}" if record else "",
+                f"{100 * record.train_accuracy:.1f}" if record else "",
+                f"{100 * record.val_accuracy:.1f}" if record else "",
+                _duration(left / self.num_workers) if left else "",
+            )
+            shown = dict(zip(HEADINGS, cells, strict=True))
+            table.add_row(Text(name), *(shown[heading] for heading in headings))
+        return table
+
+
+def _plain_line(task: Task, record: EpochRecord, epochs: int) -> str:
+    return (
+        f"{task.recipe} seed {task.seed} epoch {record.epoch}/{epochs}: "
+        f"loss {record.train_loss:.4f} accuracy {100 * record.train_accuracy:.1f} %, "
+        f"val loss {record.val_loss:.4f} accuracy {100 * record.val_accuracy:.1f} %"
+    )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _duration(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02d} min"
+    return f"{minutes} min {seconds:02d} s" if minutes else f"{seconds} s"

@@ -1,0 +1,95 @@
+"""What the command line prints: results and facts about data, as tables that fit 80 columns."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from bakeoff.analysis.comparison.of_study import compare_study, study_looks
+from bakeoff.data.image_data import SPLIT_NAMES
+from bakeoff.terminal.comparison import print_comparison
+from bakeoff.text import printable
+
+if TYPE_CHECKING:
+    from bakeoff.data import DataDescription
+    from bakeoff.store import RunStatus, StoredStudy
+    from bakeoff.study import Study
+
+
+def print_results(stored: StoredStudy, console: Console) -> None:
+    """Print the comparison of a study's recipes, runs not done, and failed ones with their reasons."""
+    predictions = stored.predictions()
+    looks = study_looks(stored, predictions)
+    comparison = compare_study(stored, predictions, looks)
+    if comparison is not None:
+        print_comparison(comparison, console)
+    for recipe in stored.study.recipes:
+        missing = stored.missing_seeds(recipe, looks.wanted[recipe] if looks else stored.study.seeds)
+        if missing:
+            text = f"{recipe}, {'seed' if len(missing) == 1 else 'seeds'} {', '.join(map(str, missing))}: "
+            text += "not done; `bakeoff run` with the same words goes on"
+            console.print(Text(text, style="yellow"))
+    for failure in stored.failures:
+        console.print(
+            Text(f"{failure.recipe}, seed {failure.seed}: failed: {printable(failure.reason)}", style="red")
+        )
+
+
+def print_status(study: Study, statuses: list[RunStatus], console: Console) -> None:
+    """Print each run's state, its epochs, its validation accuracy, and the reasons of failures."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("recipe")
+    for heading in ("seed", "state", "epochs", "val acc. %"):
+        table.add_column(heading, justify="left" if heading == "state" else "right", no_wrap=True)
+    for status in statuses:
+        accuracy = "" if status.val_accuracy is None else f"{100 * status.val_accuracy:.1f}"
+        epochs = f"{status.epochs}/{status.num_epochs}"
+        table.add_row(Text(status.recipe), str(status.seed), status.state, epochs, accuracy)
+    console.print(table)
+    counts = Counter(status.state for status in statuses)
+    console.print(f"{study.name}: " + ", ".join(f"{number} {state}" for state, number in counts.items()))
+    for status in statuses:
+        if status.reason:
+            text = f"{status.recipe}, seed {status.seed}: failed: {printable(status.reason)}"
+            console.print(Text(text, style="red"))
+
+
+def print_data_info(description: DataDescription, console: Console) -> None:
+    """Print splits, counts a class, sizes, mean and std of a data set."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("class")
+    for split in SPLIT_NAMES:
+        table.add_column(split, justify="right")
+    for label, name in enumerate(description.class_names):
+        table.add_row(
+            Text(printable(name)), *(f"{description.counts[split][label]:,}" for split in SPLIT_NAMES)
+        )
+    table.add_row("all", *(f"{sum(description.counts[split]):,}" for split in SPLIT_NAMES), style="bold")
+    console.print(table)
+
+    sizes = description.original_sizes
+    size = _pixels(sizes.median)
+    if sizes.min != sizes.max:
+        size += f" in the median, {_pixels(sizes.min)} to {_pixels(sizes.max)}"
+    side = description.image_size
+    facts = {
+        "source": description.source,
+        "sizes": f"{size}, resized to {side} x {side}",
+        "mean": "  ".join(f"{value:.4f}" for value in description.mean) + "  (red, green, blue; 0..1)",
+        "std": "  ".join(f"{value:.4f}" for value in description.std),
+        "fingerprint": description.fingerprint[:16],
+    }
+    console.print()
+    for name, fact in facts.items():
+        console.print(Text(f"{name:<12} {printable(fact)}"))
+    for note in description.notes:
+        console.print(Text(f"{'note':<12} {printable(note)}"))
+    console.print(Text(f"{'problems':<12} `bakeoff data check` looks for them"))
+
+
+def _pixels(size: tuple[float, float]) -> str:
+    return f"{size[0]:g} x {size[1]:g}"

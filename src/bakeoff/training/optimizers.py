@@ -1,0 +1,96 @@
+"""Optimizers and learning rate schedules from their settings."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Sequence
+from typing import TypeVar, cast
+
+import torch
+from torch import Tensor, nn
+
+from bakeoff.study.recipe import Recipe
+from bakeoff.study.settings.optimization import (
+    AdamSettings,
+    AdamWSettings,
+    ConstantSchedule,
+    CosineSchedule,
+    OneCycleSchedule,
+    SGDSettings,
+    StepSchedule,
+)
+
+FUSED_ON = ("cpu", "cuda")
+"""Kinds of devices on which PyTorch makes a step of SGD, Adam and AdamW in one operation."""
+
+Kind = TypeVar("Kind", bound=type[torch.optim.Optimizer])
+
+
+def _without_compiler(kind: Kind) -> Kind:
+    """The same class without the wrappers that load PyTorch's compiler: a second and 70 MiB a process."""
+    names = ("add_param_group", "zero_grad", "step", "state_dict", "load_state_dict")
+    methods = {name: inspect.unwrap(getattr(kind, name)) for name in names}
+    methods["step"] = torch.no_grad()(methods["step"])  # as its wrapper sees to
+    return cast(Kind, type(kind.__name__, (kind,), methods))
+
+
+SGD = _without_compiler(torch.optim.SGD)
+
+Adam = _without_compiler(torch.optim.Adam)
+
+AdamW = _without_compiler(torch.optim.AdamW)
+
+
+def build_optimizer(
+    settings: AdamSettings | AdamWSettings | SGDSettings, model: nn.Module
+) -> torch.optim.Optimizer:
+    """The optimizer over all trainable parameters of the model, one operation a step where PyTorch has it."""
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    fused = _has_fused_step(parameters) or None  # None leaves the choice among the others to PyTorch
+    if isinstance(settings, SGDSettings):
+        return SGD(
+            parameters,
+            settings.lr,
+            momentum=settings.momentum,
+            nesterov=settings.nesterov,
+            weight_decay=settings.weight_decay,
+            fused=fused,
+        )
+    kind = AdamW if isinstance(settings, AdamWSettings) else Adam
+    return kind(
+        parameters, settings.lr, betas=settings.betas, weight_decay=settings.weight_decay, fused=fused
+    )
+
+
+def _has_fused_step(parameters: Sequence[Tensor]) -> bool:
+    return all(
+        parameter.is_floating_point() and parameter.device.type in FUSED_ON for parameter in parameters
+    )
+
+
+def learning_rate(recipe: Recipe, step: int, steps_an_epoch: int) -> float:
+    """The learning rate of a step, counted from 0 over the whole run."""
+    schedule, initial = recipe.schedule, recipe.optimizer.lr
+    total = recipe.epochs * steps_an_epoch
+    match schedule:
+        case ConstantSchedule():
+            return initial
+        case StepSchedule():
+            return initial * schedule.gamma ** (step // steps_an_epoch // schedule.step_size)
+        case CosineSchedule():
+            warmup = schedule.warmup_epochs * steps_an_epoch
+            if step < warmup:
+                return initial * (step + 1) / (math.floor(warmup) + 1)
+            return _half_cosine(initial, schedule.final_lr, (step - warmup) / max(total - warmup, 1))
+        case OneCycleSchedule():
+            start = initial / schedule.div_factor
+            # Places of the last step of the way up and of the last of all.
+            peak, end = schedule.warmup_share * total - 1, total - 1
+            if step <= peak:
+                return _half_cosine(start, initial, step / peak) if peak > 0 else initial
+            return _half_cosine(initial, start / schedule.final_div_factor, (step - peak) / (end - peak))
+
+
+def _half_cosine(start: float, end: float, share: float) -> float:
+    return end + (start - end) * (1 + math.cos(math.pi * share)) / 2

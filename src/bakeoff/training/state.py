@@ -1,0 +1,260 @@
+"""What an interrupted run needs to go on as if nothing had happened."""
+
+from __future__ import annotations
+
+import copy
+import io
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from bakeoff.training.records import EpochRecord, Observer
+
+SHARE_OF_TIME = 0.005
+"""At most this share of a run's time is spent on writing its state."""
+
+MIN_SECONDS_BETWEEN = 1.0
+
+
+@dataclass
+class TrainingState:
+    """A run after a finished epoch. Random generators are not in it: each epoch draws from its own.
+
+    Attributes
+    ----------
+    model, optimizer, average
+        State dicts; the average of the weights is empty where the recipe has none.
+    best_score, best_epoch, best_weights, best_val_logits
+        Of the epoch that the checkpoint rule prefers so far.
+    history
+        One record an epoch so far.
+    steps
+        (loss, accuracy) of each training step so far.
+    train_true_probability, val_true_probability
+        float16 [num_epochs, num_images]; rows of epochs to come are 0.
+    """
+
+    model: dict[str, Tensor]
+    optimizer: dict[str, Any]
+    average: dict[str, Tensor]
+    best_score: float
+    best_epoch: int
+    best_weights: dict[str, Tensor]
+    best_val_logits: NDArray[np.float32]
+    history: list[EpochRecord]
+    steps: list[tuple[float, float]]
+    train_true_probability: NDArray[np.float16]
+    val_true_probability: NDArray[np.float16]
+
+    @classmethod
+    def new(cls, num_epochs: int, num_train: int, num_val: int) -> TrainingState:
+        """Before the first epoch."""
+        return cls(
+            model={},
+            optimizer={},
+            average={},
+            best_score=-np.inf,
+            best_epoch=0,
+            best_weights={},
+            best_val_logits=np.zeros((0, 0), np.float32),
+            history=[],
+            steps=[],
+            train_true_probability=np.zeros((num_epochs, num_train), np.float16),
+            val_true_probability=np.zeros((num_epochs, num_val), np.float16),
+        )
+
+    def take_if_best(self, rule: str, record: EpochRecord, val_logits: NDArray[np.float32]) -> bool:
+        """Whether the checkpoint rule prefers this epoch to all before; its weights are then to be kept."""
+        score = {
+            "best_val_accuracy": record.val_accuracy,
+            "best_val_loss": -record.val_loss,
+            "last": float(record.epoch),
+        }[rule]
+        if score <= self.best_score:
+            return False
+        self.best_score, self.best_epoch, self.best_val_logits = score, record.epoch, val_logits
+        return True
+
+    def tell(self, observers: Sequence[Observer]) -> None:
+        """Tell observers of all steps and epochs so far."""
+        steps_an_epoch = len(self.steps) // max(len(self.history), 1)
+        for index, record in enumerate(self.history):
+            for observer in observers:
+                for step in range(index * steps_an_epoch, (index + 1) * steps_an_epoch):
+                    observer.on_step(step + 1, *self.steps[step])
+                observer.on_epoch(record)
+
+    def to_bytes(self) -> bytes:
+        """Serialise, to be read by `from_bytes` alone."""
+        content = {
+            "model": self.model,
+            "optimizer": self.optimizer,
+            "average": self.average,
+            "best_score": float(self.best_score),
+            "best_epoch": self.best_epoch,
+            "best_weights": self.best_weights,
+            "best_val_logits": torch.from_numpy(self.best_val_logits),
+            "history": [asdict(record) for record in self.history],
+            "steps": torch.tensor(self.steps, dtype=torch.float64),
+            "train_true_probability": torch.from_numpy(self.train_true_probability),
+            "val_true_probability": torch.from_numpy(self.val_true_probability),
+        }
+        buffer = io.BytesIO()
+        torch.save(content, buffer)
+        return buffer.getvalue()
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> TrainingState:
+        """Read what `to_bytes` gave. Only tensors and plain values are unpickled.
+
+        Raises
+        ------
+        ValueError
+            If the content is damaged.
+        """
+        try:
+            state = torch.load(io.BytesIO(content), weights_only=True)
+            for name in ("best_val_logits", "train_true_probability", "val_true_probability"):
+                state[name] = state[name].numpy()
+            state["history"] = [EpochRecord(**record) for record in state["history"]]
+            state["steps"] = [(loss, accuracy) for loss, accuracy in state["steps"].tolist()]
+            return cls(**state)
+        except Exception as error:  # torch.load raises of many kinds on damaged files
+            raise ValueError(f"the state of an interrupted run cannot be read: {error}") from error
+
+    def check_fits(
+        self,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        average: nn.Module | None,
+        kept: nn.Module,
+        shape: tuple[int, int, int, int],
+    ) -> None:
+        """See that a run of these parts can go on from this state; nothing is loaded into them.
+
+        Whole, under the right identity, a state can still be of another model or optimizer: one that somebody
+        put there, or of a library whose optimizer kept something else.
+
+        Parameters
+        ----------
+        model, optimizer, average
+            What the state would be loaded into.
+        kept
+            The model whose weights are kept: the average, where there is one.
+        shape
+            (num_epochs, num_train_images, num_val_images, num_classes)
+
+        Raises
+        ------
+        ValueError
+            Naming the first part that does not fit.
+        """
+        num_epochs, num_train, num_val, num_classes = shape
+        expected = {
+            "model": model.state_dict(),
+            "average": average.state_dict() if average else {},
+            "best_weights": kept.state_dict(),
+            "best_val_logits": np.zeros((num_val, num_classes), np.float32),
+            "train_true_probability": np.zeros((num_epochs, num_train), np.float16),
+            "val_true_probability": np.zeros((num_epochs, num_val), np.float16),
+        }
+        for name, value in expected.items():
+            if _form(getattr(self, name)) != _form(value):
+                raise ValueError(f"the state of an interrupted run: {name} is of another form")
+        if not _is_of(optimizer, self.optimizer):
+            raise ValueError("the state of an interrupted run is of another optimizer")
+        if not self._has_whole_epochs(num_epochs):
+            raise ValueError("the history of an interrupted run is not one of whole epochs")
+
+    def _has_whole_epochs(self, num_epochs: int) -> bool:
+        epochs = [record.epoch for record in self.history]
+        numbers = [self.best_score, *(value for record in self.history for value in asdict(record).values())]
+        return (
+            0 < len(epochs) <= num_epochs
+            and epochs == list(range(1, len(epochs) + 1))
+            and self.best_epoch in epochs
+            and len(self.steps) >= len(epochs)
+            and len(self.steps) % len(epochs) == 0
+            and all(isinstance(number, int | float) and math.isfinite(number) for number in numbers)
+        )
+
+
+def _is_of(optimizer: torch.optim.Optimizer, state: object) -> bool:
+    """Whether a state dict is one that this optimizer could have, whatever its numbers."""
+    stepped = _after_a_step(optimizer)
+    if not isinstance(state, dict) or _form(state.get("param_groups")) != _form(stepped["param_groups"]):
+        return False
+    entries = state.get("state")
+    # A parameter that never had a gradient has no entry.
+    return isinstance(entries, dict) and all(
+        key in stepped["state"] and _form(entry) == _form(stepped["state"][key])
+        for key, entry in entries.items()
+    )
+
+
+def _after_a_step(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+    """The state dict that an optimizer has after a step, taken on a copy: before, its state is empty."""
+    trial = copy.deepcopy(optimizer)
+    for group in trial.param_groups:
+        for parameter in group["params"]:
+            parameter.grad = torch.zeros_like(parameter)
+    trial.step()
+    return trial.state_dict()
+
+
+def _form(value: object) -> object:
+    """What is left of a value without its numbers: names, types, shapes."""
+    if isinstance(value, Tensor | np.ndarray):
+        return (type(value).__name__, str(value.dtype), tuple(value.shape))
+    if isinstance(value, dict):
+        return {key: _form(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [type(value).__name__, *map(_form, value)]
+    return type(value).__name__
+
+
+class StateStore(Protocol):
+    """Where the state of an unfinished run is kept."""
+
+    def load(self) -> bytes | None:
+        """What was saved last, or None."""
+
+    def save(self, state: bytes, epoch: int, val_accuracy: float) -> None:
+        """Replace what was saved last, completely or not at all."""
+
+
+class Pace:
+    """Lets something be saved now and then, so that it costs little and a kill loses little."""
+
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+        self.clock = clock
+        self.last_end = clock()
+        self.last_cost = 0.0
+
+    def offer(self, save: Callable[[], None]) -> None:
+        """Call `save` if it takes no more than its share of the time since the last call."""
+        now = self.clock()
+        if now - self.last_end < max(MIN_SECONDS_BETWEEN, self.last_cost / SHARE_OF_TIME):
+            return
+        save()
+        self.last_end = self.clock()
+        self.last_cost = self.last_end - now
+
+
+class StateSaver:
+    """Saves the state of a run now and then."""
+
+    def __init__(self, store: StateStore | None, clock: Callable[[], float] = time.perf_counter) -> None:
+        self.store, self.pace = store, Pace(clock)
+
+    def offer(self, record: EpochRecord, state: Callable[[], TrainingState]) -> None:
+        """Save if it is time to."""
+        if (store := self.store) is not None:
+            self.pace.offer(lambda: store.save(state().to_bytes(), record.epoch, record.val_accuracy))

@@ -1,0 +1,20 @@
+from bakeoff.data.sources.listing import natural_key, read_class_names, read_lines
+
+
+def test_lines_end_at_lf_or_crlf_and_nowhere_else(tmp_path):
+    file = tmp_path / "lines.txt"
+    file.write_bytes(b"\xef\xbb\xbf" + "a b\r\n\r\nc\u2028d\x85e\nlast".encode())
+    assert read_lines(file) == ["a b", "", "c\u2028d\x85e", "last"]
+    file.write_bytes(b"one\n")
+    assert read_lines(file) == ["one"]
+
+
+def test_class_names_may_hold_spaces_and_end_with_empty_lines(tmp_path):
+    file = tmp_path / "class_names.txt"
+    file.write_text("polar bear\r\nкот\n\n", encoding="utf-8")
+    assert read_class_names(file) == ("polar bear", "кот")
+
+
+def test_numbers_in_names_sort_by_value():
+    names = ["img10", "img2", "2", "10", "a", "img2b", "01", "1"]
+    assert sorted(names, key=natural_key) == ["01", "1", "2", "10", "a", "img2", "img2b", "img10"]

@@ -1,0 +1,414 @@
+"""Stacked training gives what each seed gives alone, to rounding, with all that a recipe can have."""
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from tests.training.heard import Heard
+from torch import nn
+
+from bakeoff.data import load_data
+from bakeoff.data.image_data import Split
+from bakeoff.study import DataSettings, load_study
+from bakeoff.training import EpochRecord, TrainedRun, TrainingFailure, train
+from bakeoff.training.augmentation.apply import Augmentation, color_jitter
+from bakeoff.training.augmentation.stacked import StackedAugmentation
+from bakeoff.training.preprocessing import Preprocessing
+from bakeoff.training.repeatable import Stream, generator
+from bakeoff.training.stacked import train_stacked, try_stacking
+from bakeoff.training.stacked.model import StackedModel
+
+SEEDS = (3, 0, 7)
+
+
+@pytest.fixture(scope="module")
+def data():
+    """Of digits, with few images to evaluate: most of them are wrong at first, and get attributions."""
+    torch.set_num_threads(1)
+    whole = load_data(DataSettings(image_size=16))
+    return replace(whole, val=first(whole.val, 100), test=first(whole.test, 50))
+
+
+def first(split: Split, number: int) -> Split:
+    return Split(split.images[:number], split.labels[:number], split.ids[:number])
+
+
+class InDouble(Preprocessing):
+    def __call__(self, images_NHWC, out=None):
+        return super().__call__(images_NHWC, out).double()
+
+
+@pytest.fixture
+def in_double(monkeypatch):
+    """Models, images and so all arithmetic of training in float64."""
+    for module in ("loop", "stacked.parts"):
+        monkeypatch.setattr(f"bakeoff.training.{module}.Preprocessing", InDouble)
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def recipe(*overrides, epochs=2, name="lenet5"):
+    return load_study(
+        "quickstart", epochs=epochs, overrides=[f"recipes.{name}.{o}" for o in overrides]
+    ).recipes[name]
+
+
+def runs_of(told):
+    return {seed: what for seed, what in told if isinstance(what, TrainedRun)}
+
+
+def largest_difference(first, second):
+    return max(
+        float((first[name].double() - second[name].double()).abs().max()) for name in (*first, *second)
+    )
+
+
+EVERYTHING = (
+    "model={batch_norm=true, dropout=0.3}",
+    "augmentation={random_crop_padding=2, horizontal_flip=true, random_zoom=0.1, random_erasing=0.5, "
+    "mixup=0.2, cutmix=0.3}",
+    "loss.label_smoothing=0.1",
+    "optimizer={name='adamw', weight_decay=0.05}",
+    "schedule=one_cycle",
+    "gradient_clipping=0.5",
+    "ema_decay=0.9",
+    "test_time_augmentation=horizontal_flip",
+    "checkpoint=last",
+)
+
+
+SMALL_RESNET = ("model={name='resnet', widths=[4, 6], blocks=[1, 1], dropout=0.2}", "checkpoint=last")
+
+
+@pytest.mark.parametrize(
+    ("convolution", "overrides"),
+    [
+        ("grouped", ("checkpoint=last",)),
+        ("grouped", EVERYTHING),
+        (
+            "grouped",
+            (
+                "model.batch_norm=true",
+                "train_mode=first_epoch_only",
+                "optimizer={name='sgd', nesterov=true, weight_decay=0.01, lr=0.01}",
+                "checkpoint=last",
+            ),
+        ),
+        ("grouped", ("model=lenet5_1998", "checkpoint=last", "optimizer.weight_decay=0.01")),
+        ("grouped", SMALL_RESNET),
+        ("matmul", EVERYTHING),
+        ("matmul", SMALL_RESNET),
+    ],
+)
+def test_each_seed_of_a_stack_is_the_run_alone(data, in_double, convolution, overrides):
+    """Twenty steps: weights to 1e-10, losses too; what is counted, exactly."""
+    chosen = recipe(*overrides)
+    found = runs_of(train_stacked(chosen, SEEDS, data, "cpu", convolution=convolution))
+    assert tuple(found) == SEEDS
+    for seed, run in found.items():
+        alone = train(chosen, seed, data)
+        assert next(iter(run.weights.values())).dtype == torch.float64
+        assert run.weights.keys() == alone.weights.keys()
+        assert largest_difference(run.weights, alone.weights) < 1e-10
+        for record, expected in zip(run.history, alone.history, strict=True):
+            assert record.train_loss == pytest.approx(expected.train_loss, abs=1e-10)
+            assert record.val_loss == pytest.approx(expected.val_loss, abs=1e-6)  # from float32 logits
+            assert (record.train_accuracy, record.val_accuracy, record.learning_rate) == (
+                expected.train_accuracy,
+                expected.val_accuracy,
+                expected.learning_rate,
+            )
+        assert run.test_logits == pytest.approx(alone.test_logits, abs=1e-6)
+        assert run.val_logits == pytest.approx(alone.val_logits, abs=1e-6)
+        assert np.abs(run.train_true_probability - alone.train_true_probability).max() < 1e-3  # float16
+        assert run.num_parameters == alone.num_parameters
+        assert run.test_features.shape == alone.test_features.shape
+        assert (run.attributions.image_indices == alone.attributions.image_indices).all()
+
+
+def test_seeds_differ_and_the_same_stack_gives_the_same_bytes(data):
+    chosen = recipe(*EVERYTHING, epochs=1)
+    first, second = (runs_of(train_stacked(chosen, SEEDS, data, "cpu")) for _ in range(2))
+    for seed in SEEDS:
+        assert first[seed].test_logits.tobytes() == second[seed].test_logits.tobytes()
+        assert all(
+            torch.equal(value, second[seed].weights[name]) for name, value in first[seed].weights.items()
+        )
+    assert largest_difference(first[3].weights, first[0].weights) > 1e-2
+
+
+def test_one_seeds_random_numbers_do_not_depend_on_its_neighbours(data, in_double):
+    chosen = recipe("model={batch_norm=true, dropout=0.5}", "checkpoint=last", epochs=1)
+    of_three = runs_of(train_stacked(chosen, SEEDS, data, "cpu"))
+    of_two = runs_of(train_stacked(chosen, (7, 4), data, "cpu"))
+    assert largest_difference(of_three[7].weights, of_two[7].weights) < 1e-10
+
+
+@pytest.mark.parametrize("rule", ["best_val_accuracy", "best_val_loss"])
+def test_each_seed_keeps_the_epoch_that_its_rule_prefers(data, rule):
+    found = runs_of(
+        train_stacked(recipe(f"checkpoint={rule}", "optimizer.lr=0.03", epochs=5), SEEDS, data, "cpu")
+    )
+    for run in found.values():
+        scores = [r.val_accuracy if rule == "best_val_accuracy" else -r.val_loss for r in run.history]
+        assert run.checkpoint_epoch == 1 + int(np.argmax(scores))
+        accuracy = (run.val_logits.argmax(1) == data.val.labels).mean()
+        assert accuracy == pytest.approx(run.history[run.checkpoint_epoch - 1].val_accuracy)
+
+
+def test_a_seed_that_fails_leaves_its_neighbours_their_bytes(data, monkeypatch):
+    """One seed begins with weights that are not finite, as a diverging run comes to have them."""
+    from bakeoff.training.stacked import parts
+
+    build = parts.build_models
+
+    def build_with_one_spoilt(recipe, seeds, data):
+        models = build(recipe, seeds, data)
+        with torch.no_grad():
+            next(models[list(seeds).index(0)].parameters()).fill_(float("nan"))
+        return models
+
+    chosen = recipe("model.batch_norm=true", "gradient_clipping=1.0", epochs=2)
+    whole = runs_of(train_stacked(chosen, SEEDS, data, "cpu"))
+    monkeypatch.setattr(parts, "build_models", build_with_one_spoilt)
+    told = list(train_stacked(chosen, SEEDS, data, "cpu"))
+    failures = [(seed, str(what)) for seed, what in told if isinstance(what, TrainingFailure)]
+    assert len(failures) == 1
+    assert failures[0][0] == 0
+    assert "loss is nan in epoch 1, step" in failures[0][1]
+    found = runs_of(told)
+    assert sorted(found) == [3, 7]
+    for seed in (3, 7):
+        assert found[seed].test_logits.tobytes() == whole[seed].test_logits.tobytes()
+        assert len([what for who, what in told if who == seed and isinstance(what, EpochRecord)]) == 2
+
+
+class EveryEpoch:
+    def __init__(self, content=None):
+        self.content, self.states = content, []
+
+    def load(self):
+        return self.content
+
+    def save(self, state, epoch, val_accuracy):
+        self.states.append(state)
+
+
+@pytest.mark.parametrize(
+    "overrides", [EVERYTHING, ("optimizer=sgd",), ("optimizer={name='sgd', momentum=0.0}",), ()]
+)
+def test_a_stack_goes_on_from_its_states_to_the_same_bytes(data, monkeypatch, overrides):
+    monkeypatch.setattr("bakeoff.training.state.MIN_SECONDS_BETWEEN", 0.0)
+    monkeypatch.setattr("bakeoff.training.state.SHARE_OF_TIME", float("inf"))
+    chosen = recipe(*overrides, epochs=3)
+    stores, heard = [EveryEpoch() for _ in SEEDS], [Heard() for _ in SEEDS]
+    whole = runs_of(
+        train_stacked(chosen, SEEDS, data, "cpu", state_stores=stores, observers=[[one] for one in heard])
+    )
+    for epoch in (1, 2):
+        again, going_on = [Heard() for _ in SEEDS], [EveryEpoch(store.states[epoch - 1]) for store in stores]
+        told = list(
+            train_stacked(
+                chosen, SEEDS, data, "cpu", state_stores=going_on, observers=[[one] for one in again]
+            )
+        )
+        assert sum(isinstance(what, EpochRecord) for _, what in told) == (3 - epoch) * len(SEEDS)
+        for seed, run in runs_of(told).items():
+            assert run.test_logits.tobytes() == whole[seed].test_logits.tobytes()
+            assert run.train_true_probability.tobytes() == whole[seed].train_true_probability.tobytes()
+            assert run.checkpoint_epoch == whole[seed].checkpoint_epoch
+        assert [(one.steps, one.epochs) for one in again] == [(one.steps, one.epochs) for one in heard]
+
+
+def test_states_of_different_epochs_or_damaged_ones_start_the_stack_anew(data, monkeypatch):
+    monkeypatch.setattr("bakeoff.training.state.MIN_SECONDS_BETWEEN", 0.0)
+    monkeypatch.setattr("bakeoff.training.state.SHARE_OF_TIME", float("inf"))
+    chosen, stores = recipe(epochs=3), [EveryEpoch(), EveryEpoch()]
+    whole = runs_of(train_stacked(chosen, (0, 1), data, "cpu", state_stores=stores))
+    for contents in (
+        (stores[0].states[0], stores[1].states[1]),
+        (stores[0].states[0], stores[1].states[0][:500]),
+        (stores[0].states[0], None),
+    ):
+        told = list(train_stacked(chosen, (0, 1), data, "cpu", state_stores=[*map(EveryEpoch, contents)]))
+        assert sum(isinstance(what, EpochRecord) for _, what in told) == 6
+        assert runs_of(told)[1].test_logits.tobytes() == whole[1].test_logits.tobytes()
+
+
+# Augmentation: pixel by pixel what each seed would see alone.
+
+
+def test_every_augmented_image_is_the_one_of_the_run_alone(data):
+    settings = recipe(
+        "augmentation={random_crop_padding=3, horizontal_flip=true, random_zoom=0.2, random_erasing=0.5, "
+        "mixup=0.2, cutmix=0.5}"
+    ).augmentation
+    preprocessing = Preprocessing(data.mean, data.std, data.image_size)
+    stacked = StackedAugmentation(settings, preprocessing, SEEDS, torch.device("cpu"))
+    stacked.start_epoch(4, [40, 40, 7])
+    alone = [Augmentation(settings, preprocessing, seed) for seed in SEEDS]
+    for one in alone:
+        one.start_epoch(4)
+    start, kinds = 0, set()
+    for batch, size in enumerate([40, 40, 7]):
+        images = data.train.images[start : start + size]
+        start += size
+        pixels = stacked.pixels(torch.from_numpy(np.array([images] * 3)), batch)
+        tensors = torch.stack([preprocessing(pixels[index].numpy()) for index in range(3)])
+        mixed, blend = stacked.tensors(tensors, batch)
+        for index, one in enumerate(alone):
+            expected_pixels = one.pixels(images)
+            assert (pixels[index].numpy() == expected_pixels).all()
+            expected, expected_blend = one.tensors(preprocessing(expected_pixels))
+            assert torch.allclose(mixed[index], expected, atol=1e-6)
+            assert float(blend.share_S[index]) == expected_blend.share
+            assert torch.equal(blend.partners_SN[index], expected_blend.partners_N)
+            kinds.add(expected_blend.share >= 0.5)
+    assert kinds == {True, False}
+
+
+def test_colour_jitter_is_that_of_the_run_alone_to_one_step_of_rounding(data):
+    settings = recipe(
+        "augmentation={jitter_brightness=0.3, jitter_contrast=0.4, jitter_saturation=0.5}"
+    ).augmentation
+    preprocessing = Preprocessing(data.mean, data.std, data.image_size)
+    colours = np.random.default_rng(0).integers(0, 256, (50, 16, 16, 3), dtype=np.uint8)
+    stacked = StackedAugmentation(settings, preprocessing, SEEDS, torch.device("cpu"))
+    stacked.start_epoch(1, [50])
+    found = stacked.pixels(torch.from_numpy(np.array([colours] * 3)), 0).numpy().astype(int)
+    for index, seed in enumerate(SEEDS):
+        expected = color_jitter(colours, 0.3, 0.4, 0.5, generator(seed, Stream.JITTER, 1)).astype(int)
+        assert np.abs(found[index] - expected).max() <= 1
+        assert (found[index] != expected).mean() < 1e-3
+
+
+# Models that cannot be stacked.
+
+
+class Plain(nn.Module):
+    def __init__(self, num_classes, image_size):
+        super().__init__()
+        self.linear = nn.Linear(3 * image_size**2, num_classes)
+
+    def forward(self, images):
+        return self.linear(images.flatten(1))
+
+
+class LooksAtValues(Plain):
+    def forward(self, images):
+        logits = super().forward(images)
+        return logits if logits.mean() > 0 else logits * 2
+
+
+class DrawsItself(Plain):
+    def forward(self, images):
+        logits = super().forward(images)
+        return logits + torch.randn_like(logits) if self.training else logits
+
+
+class HidesNumbers(Plain):
+    """Its permutation is no buffer: a stack would take the first seed's for all."""
+
+    def __init__(self, num_classes, image_size):
+        super().__init__(num_classes, image_size)
+        self.order = torch.randperm(3 * image_size**2)
+
+    def forward(self, images):
+        return self.linear(images.flatten(1)[:, self.order])
+
+
+class CountsByReplacing(Plain):
+    """Gives its buffer a new tensor at each call, instead of changing it."""
+
+    def __init__(self, num_classes, image_size):
+        super().__init__(num_classes, image_size)
+        self.register_buffer("calls", torch.zeros(()))
+
+    def forward(self, images):
+        if self.training:
+            self.calls = self.calls + 1
+        return super().forward(images)
+
+
+class DropsInForward(Plain):
+    def forward(self, images):
+        return super().forward(nn.functional.dropout(images, 0.5, self.training))
+
+
+class Ties(nn.Module):
+    def __init__(self, num_classes, image_size):
+        super().__init__()
+        self.first = nn.Linear(3 * image_size**2, 20)
+        self.second, self.third = nn.Linear(20, 20), nn.Linear(20, 20)
+        self.third.weight = self.second.weight
+        self.last = nn.Linear(20, num_classes)
+
+    def forward(self, images):
+        hidden = torch.tanh(self.first(images.flatten(1)))
+        return self.last(torch.tanh(self.third(torch.tanh(self.second(hidden)))))
+
+
+@pytest.mark.parametrize(
+    ("model", "reason"),
+    [
+        (LooksAtValues, "data-dependent|bool|item"),
+        (DrawsItself, "random"),
+        (HidesNumbers, "differ in more than their weights"),
+        (CountsByReplacing, ""),
+        (DropsInForward, ""),
+        (Ties, ""),
+    ],
+)
+def test_any_model_trains_as_it_does_alone_stacked_or_not(data, in_double, model, reason):
+    chosen = recipe(f"model='{__name__}:{model.__name__}'", "checkpoint=last")
+    stacking = try_stacking(chosen, SEEDS, data, "cpu")
+    if reason:
+        assert not stacking.vectorized
+        assert stacking.size == 1
+        assert re.search(reason, stacking.reason), stacking.reason
+        found = {}
+        for seed in SEEDS:
+            found |= runs_of(train_stacked(chosen, [seed], data, "cpu", vectorized=False))
+    else:
+        assert stacking.vectorized, stacking.reason
+        found = runs_of(train_stacked(chosen, SEEDS, data, "cpu"))
+    for seed, run in found.items():
+        alone = train(chosen, seed, data)
+        assert run.weights.keys() == alone.weights.keys()
+        assert largest_difference(run.weights, alone.weights) < 1e-10
+
+
+def test_dropout_zeroes_its_share_and_keeps_the_mean():
+    class Drop(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.scale = nn.Parameter(torch.ones(1))
+            self.drop = nn.Dropout(0.3)
+
+        def forward(self, x):
+            return self.drop(x * self.scale)
+
+    stack = StackedModel([Drop(), Drop()], torch.device("cpu"))
+    stack.seed_layers([1, 2])
+    found = stack(torch.ones(2, 40_000, 1, 1, 1))
+    for one in found.detach():
+        assert (one == 0).float().mean() == pytest.approx(0.3, abs=0.01)
+        assert one.mean() == pytest.approx(1.0, abs=0.02)
+    assert not torch.equal(found[0], found[1])
+
+
+class Rotates:
+    """A user's own augmentation."""
+
+    def __call__(self, images, draw):
+        return np.rot90(images, int(draw.integers(0, 4)), (1, 2)).copy()
+
+
+def test_a_users_own_augmentation_is_each_seeds_own(data, in_double):
+    chosen = recipe(f"augmentation.custom='{__name__}:Rotates'", "checkpoint=last")
+    found = runs_of(train_stacked(chosen, SEEDS, data, "cpu"))
+    for seed in SEEDS:
+        assert largest_difference(found[seed].weights, train(chosen, seed, data).weights) < 1e-10

@@ -1,0 +1,56 @@
+import weakref
+
+import numpy as np
+import pytest
+import torch
+
+from bakeoff.training import batches as counting
+from bakeoff.training.batches import EpochCount
+from bakeoff.training.evaluation import loss_and_accuracy
+
+NUM_IMAGES, NUM_CLASSES = 700, 7
+
+
+@pytest.fixture
+def answers():
+    """Labels, the batches of an epoch, and the logits of each."""
+    rng = np.random.default_rng(0)
+    batches = np.array_split(rng.permutation(NUM_IMAGES), 11)
+    logits = [torch.from_numpy(rng.normal(size=(len(b), NUM_CLASSES)).astype(np.float32)) for b in batches]
+    return rng.integers(0, NUM_CLASSES, NUM_IMAGES), batches, logits
+
+
+def counted(labels, batches, logits):
+    probability = np.zeros(NUM_IMAGES, np.float16)
+    count = EpochCount(labels, probability)
+    for place, (batch, answer) in enumerate(zip(batches, logits, strict=True)):
+        count.add(batch, answer, 0.1 * place)
+    count.finish()
+    return count, probability
+
+
+@pytest.mark.parametrize("at_once", [1, 4, 11, 100])
+def test_each_batch_and_image_is_counted_once_however_many_at_once(answers, monkeypatch, at_once):
+    labels, batches, logits = answers
+    monkeypatch.setattr(counting, "BATCHES_AT_ONCE", at_once)
+    count, probability = counted(labels, batches, logits)
+    each = [loss_and_accuracy(x.numpy(), labels[batch]) for x, batch in zip(logits, batches, strict=True)]
+    assert count.steps == [(0.1 * place, accuracy) for place, (_, accuracy, _) in enumerate(each)]
+    assert count.num_right == sum(round(one[1] * len(one[2])) for one in each)
+    assert count.total_loss == pytest.approx(sum(0.1 * i * len(batch) for i, batch in enumerate(batches)))
+    expected = np.zeros(NUM_IMAGES)
+    expected[np.concatenate(batches)] = np.concatenate([one[2] for one in each])
+    np.testing.assert_allclose(probability, expected, rtol=1e-3)
+
+
+def test_logits_are_let_go_of_while_the_epoch_goes_on(answers, monkeypatch):
+    labels, batches, logits = answers
+    monkeypatch.setattr(counting, "BATCHES_AT_ONCE", 3)
+    count = EpochCount(labels, np.zeros(NUM_IMAGES, np.float16))
+    held = []
+    for batch, answer in zip(batches, logits, strict=True):
+        copy = answer.clone()
+        held.append(weakref.ref(copy))
+        count.add(batch, copy, 1.0)
+        del copy
+        assert sum(one() is not None for one in held) < 3

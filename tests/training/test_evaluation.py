@@ -1,0 +1,37 @@
+"""Features of the penultimate layer, from models with and without one."""
+
+import numpy as np
+import torch
+from torch import nn
+
+from bakeoff.training.evaluation import penultimate_features
+from bakeoff.training.preprocessing import Preprocessing
+
+PREPROCESSING = Preprocessing((0.5, 0.5, 0.5), (0.25, 0.25, 0.25), 4)
+IMAGES = np.random.default_rng(0).integers(0, 256, (7, 4, 4, 3), dtype=np.uint8)
+
+
+def test_the_input_of_the_last_linear_layer_is_given_and_no_hook_stays():
+    model = nn.Sequential(nn.Flatten(), nn.Linear(48, 5), nn.ReLU(), nn.Linear(5, 2))
+    found = penultimate_features(model, IMAGES, PREPROCESSING)
+    with torch.no_grad():
+        expected = model[:3](PREPROCESSING(IMAGES)).numpy()
+    assert found.dtype == np.float16
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+    assert not model[3]._forward_pre_hooks
+
+
+def test_a_model_without_a_linear_layer_has_none():
+    model = nn.Sequential(nn.Conv2d(3, 2, 4), nn.Flatten())
+    assert penultimate_features(model, IMAGES, PREPROCESSING) is None
+
+
+def test_a_last_linear_layer_on_something_else_than_one_row_an_image_has_none():
+    model = nn.Sequential(nn.Linear(4, 2), nn.Flatten())
+    assert penultimate_features(model, IMAGES, PREPROCESSING) is None
+
+
+def test_features_beyond_float16_stay_finite():
+    model = nn.Sequential(nn.Flatten(), nn.Linear(48, 3), nn.Linear(3, 2))
+    nn.init.constant_(model[1].bias, 1e9)
+    assert np.isfinite(penultimate_features(model, IMAGES, PREPROCESSING)).all()
