@@ -6,9 +6,7 @@ import dataclasses
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -20,13 +18,11 @@ from bakeoff.data.decoding import DECODER_VERSION, IMAGES_PER_TASK, decode_all, 
 from bakeoff.data.image_data import SPLIT_NAMES, ImageData
 from bakeoff.data.progress import Progress, ProgressCallback
 from bakeoff.data.sources.arrays import ImageArrays, list_arrays
-from bakeoff.data.sources.digits import list_digits
 from bakeoff.data.sources.listing import ListedImage, Listing, check_listing
-from bakeoff.data.sources.naming import FOLDER_SOURCES, check_source
+from bakeoff.data.sources.naming import list_source
 from bakeoff.data.splits import complete_splits
 from bakeoff.errors import BakeoffError
 from bakeoff.study.settings.data import DataSettings
-from bakeoff.text import shorten
 
 MAX_FILE_BYTES = 1 << 30
 """Of one image: more than a file within the pixel limit needs, uncompressed."""
@@ -58,7 +54,7 @@ def load_data(
     BakeoffError
         If the source is unknown or not there, is not what its kind expects, or an image cannot be decoded.
     """
-    listing = list_arrays(arrays) if arrays is not None else _list_source(settings)
+    listing = list_arrays(arrays) if arrays is not None else list_source(settings)
     try:
         listing = complete_splits(listing, settings)
         check_listing(listing)
@@ -71,25 +67,6 @@ def load_data(
 
     data = open_or_create(key, listing, settings.image_size, settings.source, decode)
     return dataclasses.replace(data, source=settings.source)  # cached perhaps from another place
-
-
-def _list_source(settings: DataSettings) -> Listing:
-    check_source(settings)
-    kind, _, folder = settings.source.partition(":")
-    if kind == "digits":
-        return list_digits()
-    with _told(settings):
-        return FOLDER_SOURCES[kind](Path(folder).expanduser(), settings)
-
-
-@contextmanager
-def _told(settings: DataSettings) -> Iterator[None]:
-    """Tell in words that a source cannot be read."""
-    try:
-        yield
-    except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: ~NAME of no user; ValueError: NUL
-        reason = getattr(error, "strerror", None) or error
-        raise BakeoffError(f"cannot read data source {shorten(settings.source)}: {reason}") from error
 
 
 def _cache_key(listing: Listing, image_size: int, progress: ProgressCallback | None) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from bakeoff.data.loading import _told
 from bakeoff.data.sources.cifar10 import list_cifar10
 from bakeoff.data.sources.class_folders import list_class_folders
+from bakeoff.data.sources.digits import list_digits
 from bakeoff.data.sources.listing import Listing
 from bakeoff.data.sources.split_files import list_split_files
 from bakeoff.data.sources.stl10 import list_stl10
@@ -65,8 +66,34 @@ def check_source(settings: DataSettings) -> None:
         return
     if not folder:
         raise BakeoffError(f"data source {settings.source!r} lacks its folder; write {kind}:DIR")
-    with _told(settings):
+    with _naming_the_source(settings):
         _require_directory(Path(folder).expanduser(), kind)
+
+
+def list_source(settings: DataSettings) -> Listing:
+    """Which images a source has, with labels and splits; none is decoded yet.
+
+    Raises
+    ------
+    BakeoffError
+        If the source is unknown or not there, or is not what its kind expects.
+    """
+    check_source(settings)
+    kind, _, folder = settings.source.partition(":")
+    if kind == "digits":
+        return list_digits()
+    with _naming_the_source(settings):
+        return FOLDER_SOURCES[kind](Path(folder).expanduser(), settings)
+
+
+@contextmanager
+def _naming_the_source(settings: DataSettings) -> Iterator[None]:
+    """Name the source in the error where it cannot be read."""
+    try:
+        yield
+    except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: ~NAME of no user; ValueError: NUL
+        reason = getattr(error, "strerror", None) or error
+        raise BakeoffError(f"cannot read data source {shorten(settings.source)}: {reason}") from error
 
 
 def _require_directory(directory: Path, kind: str) -> None:

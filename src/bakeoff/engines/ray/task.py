@@ -20,7 +20,6 @@ from typing import Literal
 
 import ray
 
-import bakeoff
 from bakeoff.data.image_data import ImageData
 from bakeoff.engines.engine import Event, Task
 from bakeoff.engines.one_run import failure_of
@@ -137,7 +136,7 @@ def code_versions() -> dict[str, str]:
 
 @cache
 def _source_digest() -> str:
-    package = Path(bakeoff.__file__).parent
+    package = Path(__file__).resolve().parents[2]
     digest = hashlib.sha256()
     for path in sorted(package.rglob("*.py")):
         digest.update(path.relative_to(package).as_posix().encode() + path.read_bytes())
