@@ -48,7 +48,8 @@ COMMAND = """
 import sys
 from pathlib import Path
 from rich.console import Console
-from bakeoff.compare import compare_files, print_comparison
+from bakeoff.prediction_files.compare import compare_files
+from bakeoff.terminal.comparison import print_comparison
 print_comparison(compare_files([Path(sys.argv[1])]), Console())
 """
 

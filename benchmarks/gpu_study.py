@@ -70,9 +70,9 @@ def timed(study: Study, root: Path, engine: Engine) -> float:
     """Seconds from the decoded images to the last run on disk; without the check and the report."""
     started = time.perf_counter()
     outcome = run_study(study, root, engine=engine, check=False)
-    if outcome.failed or outcome.taken_up:
+    if outcome.failed or outcome.finished_before:
         raise SystemExit(
-            f"{root}: {len(outcome.failed)} runs failed, {len(outcome.taken_up)} were there before"
+            f"{root}: {len(outcome.failed)} runs failed, {len(outcome.finished_before)} were there before"
         )
     return time.perf_counter() - started
 

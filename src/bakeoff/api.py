@@ -47,6 +47,7 @@ def run(
     address: str | None = None,
     progress: bool = True,
     check: bool = True,
+    wait: bool = False,
 ) -> Result:
     """Train what a study's folder does not hold yet, and give all results.
 
@@ -73,13 +74,16 @@ def run(
     progress
         Show it.
     check
-        Look for duplicates, leaks and other trouble among the images too, while the first runs train.
+        Look for duplicates, leaks and other problems among the images too, while the first runs train.
+    wait
+        If another process works in the study folder, wait for it; else the folder is refused.
 
     Raises
     ------
+    RunsFailedError
+        If a run failed; its `result` has the others.
     BakeoffError
-        If the study, its data or a model cannot be used, or a run failed; what is finished is kept, and the
-        message says where.
+        If the study, its data or a model cannot be used; finished runs are kept.
     """
     from bakeoff.data import check_source
     from bakeoff.data.sources.arrays import ImageArrays
@@ -99,32 +103,55 @@ def run(
         study = study.changed(data={"source": source})
     changes = {"until": until, "max_seeds": max_seeds}
     study = study.changed(**{key: value for key, value in changes.items() if value is not None})
-    root = Path(path) if path is not None else Path("results") / study.name
+    root = study_folder(study, path)
     if arrays is None:
         check_source(study.data)
     num_runs = count_unfinished(root, study.recipes, study.seeds)
-    with ExitStack() as open_things:
-        options: dict[str, Any] = {"check": check, "arrays": arrays}
-        options["engine"] = open_things.enter_context(
+    with ExitStack() as stack:
+        opened = stack.enter_context(
             open_engine(engine, device=device, jobs=jobs, address=address, num_runs=num_runs)
         )
         # Late: the workers have started, and load PyTorch at the same time.
         from bakeoff.run_study import run_study
 
+        display = None
         if progress:
             from rich.console import Console
 
             from bakeoff.terminal.progress import StudyDisplay
 
-            options["display"] = open_things.enter_context(StudyDisplay(Console()))
-        outcome = run_study(study, root, **options)
+            display = stack.enter_context(StudyDisplay(Console()))
+        outcome = run_study(
+            study, root, engine=opened, display=display, wait=wait, check=check, arrays=arrays
+        )
+    result = open_result(root)
     if outcome.failed:
         reasons = [f"{run.task.recipe}, seed {run.task.seed}: {run.reason}" for run in outcome.failed]
-        raise BakeoffError(
+        raise RunsFailedError(
             f"{len(reasons)} of the study's runs failed; the others are in {root}, "
-            f"see bakeoff.open_result({str(root)!r})\n{list_some(reasons)}"
+            f"see bakeoff.open_result({str(root)!r})\n{list_some(reasons)}",
+            result,
         )
-    return Result(load_study_folder(root))
+    return result
+
+
+class RunsFailedError(BakeoffError):
+    """Some runs of a study failed.
+
+    Attributes
+    ----------
+    result
+        The results of the others.
+    """
+
+    def __init__(self, message: str, result: Result) -> None:
+        super().__init__(message)
+        self.result = result
+
+
+def study_folder(study: Study, path: str | Path | None = None) -> Path:
+    """Where a study's results go: `path`, by default results/NAME."""
+    return Path(path) if path is not None else Path("results") / study.name
 
 
 def _refuse_inside_an_import() -> None:

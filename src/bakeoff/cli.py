@@ -64,8 +64,8 @@ SetOption = Annotated[
 ]
 
 
-@app.command()
-def run(
+@app.command("run")
+def run_(
     study: StudyArgument = "quickstart",
     data: Annotated[str | None, typer.Option(metavar="SOURCE", help=SOURCES)] = None,
     seeds: Annotated[int | None, typer.Option(min=1, help="How often each recipe is trained.")] = None,
@@ -95,8 +95,7 @@ def run(
     ] = None,
 ) -> None:
     """Train a study's recipes with all seeds, compare them, write the report."""
-    from rich.console import Console
-
+    from bakeoff.api import RunsFailedError, run, study_folder
     from bakeoff.study import load_study
 
     loaded = load_study(
@@ -109,42 +108,21 @@ def run(
         epochs=epochs,
         recipes=[name.strip() for name in recipes.split(",")] if recipes is not None else None,
     )
-    root = out or Path("results") / loaded.name
-    console = Console()
-
-    from bakeoff.data import check_source
-    from bakeoff.engines import open_engine
-    from bakeoff.store import count_unfinished
-
-    check_source(loaded.data)
-    num_runs = count_unfinished(root, loaded.recipes, loaded.seeds)
+    root = study_folder(loaded, out)
     # A user's own model may lie in the current folder.
     sys.path.insert(0, str(Path.cwd()))
+    failed = False
     try:
-        with open_engine(engine, device=device, jobs=jobs, address=address, num_runs=num_runs) as opened:
-            # Late: the workers have started, and load PyTorch at the same time.
-            from bakeoff.report import load as load_report
-            from bakeoff.run_study import run_study
-            from bakeoff.terminal.progress import StudyDisplay
-
-            with StudyDisplay(console) as display:
-                outcome = run_study(
-                    loaded,
-                    root,
-                    engine=opened,
-                    display=display,
-                    check=check,
-                    on_wait=(lambda text: typer.echo(f"{text}; waiting")) if wait else None,
-                    when_idle=load_report,
-                )
+        run(loaded, root, jobs=jobs, device=device, engine=engine, address=address, check=check, wait=wait)
+    except RunsFailedError:  # the screen shows which
+        failed = True
     except KeyboardInterrupt:
         typer.echo(
-            f"stopped; what is done is kept in {root}, and the same command goes on from there",
-            err=True,
+            f"stopped; finished runs are kept in {root}, and the same command continues from there", err=True
         )
         raise typer.Exit(EXIT_INTERRUPTED) from None
     _finish(root, open_)
-    if outcome.failed:
+    if failed:
         raise typer.Exit(EXIT_FAILED_RUNS)
 
 
@@ -387,5 +365,18 @@ def main() -> None:
     try:
         app()
     except BakeoffError as error:
-        typer.echo(f"error: {printable(str(error))}", err=True)
+        typer.echo(f"error: {printable(str(error))}{_option_of(error)}", err=True)
         sys.exit(EXIT_USER_ERROR)
+
+
+OPTIONS = {
+    "path": "--out DIR chooses the folder",
+    "data": "--data SOURCE names the images",
+    "wait": "--wait waits until it is free",
+}
+"""What to type to change the parameter that an error is about."""
+
+
+def _option_of(error: BakeoffError) -> str:
+    option = OPTIONS.get(error.parameter or "")
+    return f" ({option})" if option else ""

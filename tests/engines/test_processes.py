@@ -65,17 +65,6 @@ def test_images_are_checked_once_while_the_first_runs_train(tmp_path):
     assert told.names == ["begin", "audited"]
 
 
-def test_the_driver_is_called_when_a_worker_has_nothing_more_to_do(tmp_path):
-    told = Told()
-    with ProcessEngine(2) as engine:
-        run_study(
-            STUDY.changed(seeds=2), tmp_path, engine=engine, display=told, when_idle=lambda: told.tell("idle")
-        )
-    first = told.names.index("idle")
-    assert told.names[:first].count("RunFinished") == 3
-    assert told.names[:first].count("RunStarted") == 4
-
-
 def test_without_a_block_no_worker_outlives_its_study(tmp_path):
     before = workers()
     assert len(run_study(STUDY, tmp_path, engine=ProcessEngine(2), check=False).finished) == 2

@@ -106,7 +106,7 @@ def test_a_folder_begun_by_processes_goes_on_stacked_and_the_report_says_so(by_b
     outcome = run_study(
         study(epochs=1, seeds=3, recipes=["lenet5"]), root, engine=StackedEngine("cpu"), check=False
     )
-    assert (len(outcome.taken_up), len(outcome.finished)) == (1, 2)
+    assert (len(outcome.finished_before), len(outcome.finished)) == (1, 2)
     assert Layout(root).predictions("lenet5", 0).read_bytes() == before
     devices = [describe_cpu(), "cpu, stacked", "cpu, stacked"]
     assert [run.device for run in load_study_folder(root).runs] == devices
@@ -119,7 +119,7 @@ import os, sys
 from pathlib import Path
 from bakeoff.engines import EpochDone
 from bakeoff.engines.stacked import StackedEngine
-from bakeoff.running import run_study
+from bakeoff.run_study import run_study
 from bakeoff.study import load_study
 from bakeoff.training import resuming
 

@@ -233,7 +233,9 @@ import sys
 from pathlib import Path
 from rich.console import Console
 from bakeoff.files import to_json
-from bakeoff.compare import compare_files, print_comparison, write_comparison_report
+from bakeoff.prediction_files.compare import compare_files
+from bakeoff.report.build import write_comparison_report
+from bakeoff.terminal.comparison import print_comparison
 found = compare_files([Path(sys.argv[1])])
 print_comparison(found, Console())
 assert "matplotlib" not in sys.modules

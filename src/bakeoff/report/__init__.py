@@ -2,27 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from pathlib import Path
 
-__all__ = ["build_report", "load"]
-
-
-HEAVY = (
-    "bakeoff.report.build",
-    "cleanlab.filter",
-    "cleanlab.rank",
-    "jinja2",
-    "matplotlib.backends.backend_agg",
-    "matplotlib.backends.backend_svg",
-)
-"""What making a report imports, in 1.5 s."""
-
-
-def load() -> None:
-    """Import what `build_report` needs: for a moment when a core is idle."""
-    for name in HEAVY:
-        import_module(name)
+__all__ = ["build_report"]
 
 
 def build_report(study_dir: Path) -> Path:
@@ -30,6 +12,6 @@ def build_report(study_dir: Path) -> Path:
 
     See `bakeoff.report.build.build_report`, which this calls without importing matplotlib before.
     """
-    from bakeoff.report import build as building
+    from bakeoff.report import build
 
-    return building.build_report(study_dir)
+    return build.build_report(study_dir)

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import softmax
 
 from bakeoff.errors import BakeoffError
 from bakeoff.predictions import Predictions, RecipePredictions, RunMaps
@@ -104,6 +103,8 @@ class StoredStudy:
 
     def predictions(self) -> Predictions:
         """What the finished runs say of the test images; recipes without a finished run are left out."""
+        from scipy.special import softmax  # a third of a second, which `bakeoff run` need not begin with
+
         recipes = []
         for name in self.study.recipes:
             runs = self.runs_of(name)

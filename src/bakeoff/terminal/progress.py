@@ -17,6 +17,7 @@ from bakeoff.analysis.comparison.looks import Looks, say_next
 from bakeoff.audit import Audit
 from bakeoff.data.image_data import SPLIT_NAMES, ImageData
 from bakeoff.engines import EpochDone, Event, RunFailed, RunFinished, RunRetried, RunsNotStacked, Task
+from bakeoff.run_study import Display
 from bakeoff.study import Study
 from bakeoff.terminal.audit import print_audit
 from bakeoff.terminal.tables import fitting_table
@@ -34,7 +35,7 @@ ROOM_FOR_NUMBERS = 37
 """What the other columns take then, where none says that runs failed."""
 
 
-class StudyDisplay:
+class StudyDisplay(Display):
     """Shows decoding, then a line a recipe. A context manager; the screen is left tidy at its end.
 
     Parameters
@@ -74,6 +75,9 @@ class StudyDisplay:
         if self.progress is not None:
             self.progress.stop()
             self.progress = None
+
+    def waiting(self, text: str) -> None:
+        self.console.print(Text(f"{printable(text)}; waiting"), soft_wrap=True)
 
     def audited(self, audit: Audit) -> None:
         """Say in a few lines what a check of the images found."""
