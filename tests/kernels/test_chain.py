@@ -229,26 +229,6 @@ def test_backward_twice_gives_twice_the_gradient(implementation):
         assert torch.equal(parameter.grad, 2 * gradient)
 
 
-@pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
-def test_a_gradient_of_a_gradient_through_linear_norms(implementation, training):
-    layers = net(norm=True)
-
-    def penalty(container, kind):
-        model = container(*copy.deepcopy(layers)).train(training).to(kind)
-        inputs = batch().to(kind).requires_grad_()
-        (gradient,) = torch.autograd.grad(model(inputs).square().sum(), inputs, create_graph=True)
-        gradient.square().sum().backward()
-        return {name: parameter.grad for name, parameter in model.named_parameters()}
-
-    found, exact = penalty(KernelSequential, torch.float32), penalty(nn.Sequential, torch.float64)
-    largest = max(gradient.abs().max().item() for gradient in exact.values() if gradient is not None)
-    for name, value in found.items():
-        expected = torch.zeros_like(value) if exact[name] is None else exact[name]
-        torch.testing.assert_close(
-            value.double(), expected.double(), rtol=1e-3, atol=1e-4 * largest, msg=name
-        )
-
-
 def test_any_layers_can_be_run():
     """`run_layers` takes what can be called one after another, containers or not."""
     layers = net()

@@ -12,14 +12,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bakeoff.kernels.library import Library
-from bakeoff.kernels.operation import Calls, Kept, Operation, Parameters
+from bakeoff.errors import BakeoffError
+from bakeoff.kernels.library import SWITCH, Library
+from bakeoff.kernels.operation import Calls, Operation, Parameters
 
 Chain = Sequence[tuple[Operation, Parameters]]
 
 
 def run_chain(library: Library, chain: Chain, inputs: Tensor) -> Tensor:
-    """What the last operation gives; gradients of any order are PyTorch's to ask for.
+    """What the last operation gives; its gradients can be asked for, but not those of its gradients.
 
     Parameters
     ----------
@@ -74,12 +75,18 @@ class _Chain(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        if torch.is_grad_enabled():
+            # `once_differentiable` says nothing where the incoming gradient is a constant, as that of a sum
+            # is: what is computed from the result then just lacks its part of the second derivative.
+            raise BakeoffError(
+                "create_graph=True asks for gradients that can be differentiated again, and the gradients of "
+                f"Bakeoff's kernels cannot; start again with the environment variable {SWITCH}=off, and "
+                "PyTorch's own operations compute this model"
+            )
         number = sum(ctx.counts)
         parameters = list(_split(ctx.saved_tensors[:number], ctx.counts))
         values = list(_split(ctx.saved_tensors[number:], ctx.kept_counts))
         of_inputs, *of_parameters = ctx.needs_input_grad[3:]
-        if torch.is_grad_enabled():  # the gradient shall have a gradient itself
-            return None, None, None, *_reference_gradients(ctx, parameters, values, gradient)
         # Nothing before the first that is asked for needs to be gone back through.
         needs_parameters = [any(own) for own in _split(of_parameters, ctx.counts)]
         needed = [of_inputs, *needs_parameters]
@@ -109,18 +116,3 @@ def _split(values: Sequence[Any], counts: Sequence[int]) -> Iterator[Sequence[An
     for count in counts:
         yield values[start : start + count]
         start += count
-
-
-def _reference_gradients(
-    ctx: Any, parameters: Sequence[Parameters], values: Sequence[Kept], gradient: Tensor
-) -> list[Tensor | None]:
-    """Gradients that can be differentiated again, by PyTorch's own operations."""
-    output = values[0][0]
-    assert output is not None
-    inputs = [output, *(tensor for own in parameters for tensor in own)]
-    for operation, own, (_, *kept) in zip(ctx.operations, parameters, values, strict=True):
-        output = operation.reference(output, own, kept)
-    asked = ctx.needs_input_grad[3:]
-    wanted = [tensor for tensor, needed in zip(inputs, asked, strict=True) if needed and tensor is not None]
-    found = iter(torch.autograd.grad(output, wanted, gradient, create_graph=True))
-    return [next(found) if needed else None for needed in asked]

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from bakeoff.kernels.library import Library, Shape
 from bakeoff.kernels.norm import Norm
@@ -60,9 +59,6 @@ class ConvPool:
         of_bias = _floats(shape.out_channels) if needs_parameters else None
         call = library.bind("backward", shape, images, weight, gradient, *kept, of_images, of_weight, of_bias)
         return of_images, (of_weight, of_bias if bias is not None else None), (call,)
-
-    def reference(self, inputs: Tensor, parameters: Parameters, kept: Kept) -> Tensor:
-        return functional.max_pool2d(_activated(inputs, parameters, self.padding), 2)
 
 
 @dataclass(frozen=True)
@@ -151,20 +147,6 @@ class ConvNormPool:
         )
         of_bias = of_bias if needs_parameters and bias is not None else None
         return of_images, (of_weight, of_bias, of_scale, of_shift), (call,)
-
-    def reference(self, inputs: Tensor, parameters: Parameters, kept: Kept) -> Tensor:
-        *convolution, scale, shift = parameters
-        statistics = kept[0]
-        assert statistics is not None
-        activated = _activated(inputs, convolution, self.padding)
-        normalised = self.norm.reference(activated, scale, shift, statistics[0], statistics[1])
-        return functional.max_pool2d(normalised, 2)
-
-
-def _activated(images: Tensor, parameters: Parameters, padding: int) -> Tensor:
-    weight, bias = parameters
-    assert weight is not None
-    return functional.conv2d(images, weight, bias, padding=padding).relu()
 
 
 def _floats(*shape: int) -> Tensor:

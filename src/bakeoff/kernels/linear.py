@@ -8,7 +8,6 @@ from functools import partial
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from bakeoff.kernels.library import Library
 from bakeoff.kernels.norm import Norm
@@ -41,9 +40,6 @@ class Flatten:
         needs_parameters: bool,
     ) -> tuple[Tensor | None, tuple[Tensor | None, ...], Calls]:
         return gradient.reshape(inputs.shape), (), ()
-
-    def reference(self, inputs: Tensor, parameters: Parameters, kept: Kept) -> Tensor:
-        return inputs.flatten(1)
 
 
 @dataclass(frozen=True)
@@ -150,19 +146,6 @@ class Linear:
             of_bias,
         )
         return of_inputs, (of_weight, of_bias, *of_norm), (*calls, call)
-
-    def reference(self, inputs: Tensor, parameters: Parameters, kept: Kept) -> Tensor:
-        weight, bias, *scale_and_shift = parameters
-        assert weight is not None
-        values = functional.linear(inputs, weight, bias)
-        if self.relu:
-            values = values.relu()
-        if self.norm is None:
-            return values
-        scale, shift = scale_and_shift
-        statistics = kept[1]
-        assert statistics is not None
-        return self.norm.reference(values, scale, shift, statistics[0], statistics[1])
 
 
 def _contiguous(tensor: Tensor | None) -> Tensor | None:

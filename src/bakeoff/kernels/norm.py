@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import partial
 
 from torch import Tensor
-from torch.nn import functional
 
 from bakeoff.kernels.operation import Calls
 
@@ -40,16 +39,3 @@ class Norm:
     def counting(self) -> Calls:
         """To be called after the statistics were moved, if they were."""
         return (partial(self.num_batches.add_, 1),) if self.training else ()
-
-    def reference(
-        self,
-        values: Tensor,
-        scale: Tensor | None,
-        shift: Tensor | None,
-        mean: Tensor,
-        variance: Tensor,
-    ) -> Tensor:
-        """By PyTorch's operations, with the batch's statistics in training and these else."""
-        if self.training:
-            return functional.batch_norm(values, None, None, scale, shift, True, eps=self.epsilon)
-        return functional.batch_norm(values, mean, variance, scale, shift, eps=self.epsilon)

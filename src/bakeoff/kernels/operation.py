@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 from torch import Tensor
 
@@ -53,6 +53,3 @@ class Operation(Protocol):
 
         Those that are not needed may be None.
         """
-
-    def reference(self, inputs: Tensor, parameters: Parameters, kept: Kept) -> Any:
-        """The output by PyTorch's operations, which can be differentiated again; moves no statistics."""
