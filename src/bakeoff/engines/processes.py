@@ -16,7 +16,7 @@ from multiprocessing.context import SpawnProcess
 from types import TracebackType
 
 from bakeoff.engines.engine import Event, Job, RunFailed, RunFinished, RunRetried, Task
-from bakeoff.engines.waiting import WaitingRuns
+from bakeoff.engines.schedule import RunQueue
 from bakeoff.environment import available_cores
 
 SECONDS_TO_STOP = 5.0
@@ -62,13 +62,13 @@ class ProcessEngine:
         When a worker dies, a new one takes its run up from its last state; a run of which three workers died
         is reported as failed.
         """
-        waiting = WaitingRuns(tasks, job.study)
+        queue = RunQueue(tasks, job.study)
         deaths: Counter[Task] = Counter()
         self.start(len(tasks))
         workers, self._idle = self._idle, []
         try:
             for worker in workers[: len(tasks)]:
-                worker.give(waiting.take(self.num_workers), job)
+                worker.give(queue.take(self.num_workers), job)
             while busy := [worker for worker in workers if worker.task is not None]:
                 ready = set(wait([worker.connection for worker in busy]))
                 for worker in busy:
@@ -80,21 +80,19 @@ class ProcessEngine:
                         worker.stop()
                         deaths[event.task] += 1
                         if deaths[event.task] < MAX_DEATHS:
-                            waiting.put_back(event.task)
+                            queue.put_back(event.task)
                             yield RunRetried(event.task, event.reason)
                         else:
-                            given_up = RunFailed(event.task, event.reason, try_again=True)
-                            waiting.learn(given_up)
-                            yield given_up
-                        if waiting:
+                            yield RunFailed(event.task, event.reason, try_again=True)
+                        if queue:
                             workers += _start(1)
-                            workers[-1].give(waiting.take(self.num_workers), job)
+                            workers[-1].give(queue.take(self.num_workers), job)
                         continue
-                    waiting.learn(event)
+                    queue.learn(event)
                     if isinstance(event, RunFinished | RunFailed):
                         worker.task = None
-                        if waiting:
-                            worker.give(waiting.take(self.num_workers), job)
+                        if queue:
+                            worker.give(queue.take(self.num_workers), job)
                     yield event
         finally:
             if self._keeps_workers:

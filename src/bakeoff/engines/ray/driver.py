@@ -39,7 +39,7 @@ from bakeoff.engines.ray.task import (
     code_versions,
     ray_task,
 )
-from bakeoff.engines.waiting import WaitingRuns
+from bakeoff.engines.schedule import RunQueue
 from bakeoff.errors import BakeoffError
 from bakeoff.kernels.library import SWITCH
 from bakeoff.own_code import collect_own_code, digest_of
@@ -76,7 +76,7 @@ class RayDriver:
 
     def __init__(self, tasks: Sequence[Task], job: Job, num_workers: int, limit: int | None) -> None:
         self._job, self._limit, self._layout = job, limit, Layout(job.root)
-        self._waiting = WaitingRuns(tasks, job.study)
+        self._queue = RunQueue(tasks, job.study)
         self._running: dict[ray.ObjectRefGenerator, Task] = {}
         self._places: dict[Task, str] = {}
         self._deaths: Counter[Task] = Counter()
@@ -101,10 +101,10 @@ class RayDriver:
     def do(self) -> Generator[Event, None, None]:
         """Do all tasks; give each event as it comes."""
         try:
-            while self._waiting or self._running:
+            while self._queue or self._running:
                 yield from self._look_at_nodes()
-                while self._waiting and len(self._running) < self._most_at_once:
-                    self._hand_out(self._waiting.take(self._most_at_once))
+                while self._queue and len(self._running) < self._most_at_once:
+                    self._hand_out(self._queue.take(self._most_at_once))
                 for stream in self._ready():
                     yield from self._take_from(stream)
         finally:
@@ -161,7 +161,7 @@ class RayDriver:
         task = self._running[stream]
         self._deaths[task] += 1
         if self._deaths[task] < MAX_DEATHS:
-            self._waiting.put_back(task)
+            self._queue.put_back(task)
             return self._end(stream, RunRetried(task, reason))
         return self._end(stream, RunFailed(task, reason, try_again=True))
 
@@ -177,12 +177,11 @@ class RayDriver:
                 yield self._end(stream, message)
                 return
             if isinstance(message, RunStarted | EpochDone):
-                self._waiting.learn(message)
+                self._queue.learn(message)
                 yield message
 
     def _end(self, stream: ray.ObjectRefGenerator, event: Event) -> Event:
         del self._running[stream]
-        self._waiting.learn(event)
         self._places.pop(event.task, None)
         return event
 
