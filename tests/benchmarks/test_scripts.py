@@ -210,14 +210,6 @@ def test_every_target_is_fuzzed(printed):
     assert sum(cases) == total > 40
 
 
-@slow
-def test_a_guard_is_removed_and_missed(printed):
-    text = printed("remove_guards.py", "--only", "an_entry_of_an_earlier_version_is_rebuilt")
-    assert re.search(
-        r"^\| entries of an earlier version \| `data/cache.py` \| `data/test_cache.py::", text, re.M
-    )
-
-
 def test_each_script_is_run_here():
     """A new one is run by a test of its own; of fuzz.py, the parts are imported."""
     text = Path(__file__).read_text("utf-8")
