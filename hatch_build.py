@@ -22,12 +22,12 @@ class KernelsBuildHook(BuildHookInterface):
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         kernels = Path(self.root) / KERNELS
-        building = _load(kernels / "building.py")
+        compiling = _load(kernels / "compile.py")
         if version == "editable":
-            libraries, problems = building.build(kernels)
+            libraries, problems = compiling.build(kernels)
         else:
             self.workplace = tempfile.mkdtemp()
-            libraries, problems = building.build(Path(self.workplace))
+            libraries, problems = compiling.build(Path(self.workplace))
             for library in libraries:
                 build_data["force_include"][str(library)] = f"bakeoff/kernels/{library.name}"
             if libraries:

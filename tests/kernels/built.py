@@ -7,15 +7,15 @@ import atexit
 import tempfile
 from pathlib import Path
 
-from bakeoff.kernels import building
+from bakeoff.kernels import compile as compiling
 from bakeoff.kernels.library import Library, load, runnable
 
 _folder = tempfile.TemporaryDirectory()
 atexit.register(_folder.cleanup)
 FOLDER = Path(_folder.name)
 # The source for vectors of 4 floats, which is Arm's, runs on any machine.
-NAMES = tuple(dict.fromkeys((*building.instruction_sets(), "neon")))
-PATHS, PROBLEMS = building.build(FOLDER, NAMES)
+NAMES = tuple(dict.fromkeys((*compiling.instruction_sets(), "neon")))
+PATHS, PROBLEMS = compiling.build(FOLDER, NAMES)
 LIBRARIES = {
     name: found
     for name in (*runnable(), *({"neon"} - {*runnable()}))

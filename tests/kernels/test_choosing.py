@@ -9,8 +9,9 @@ import pytest
 from tests.kernels.built import FOLDER, IMPLEMENTATIONS, LIBRARIES, PROBLEMS
 
 from bakeoff.environment import describe_environment
-from bakeoff.kernels import building, describe_kernels
-from bakeoff.kernels.building import find_compiler, instruction_sets, library_path, source_digest
+from bakeoff.kernels import compile as compiling
+from bakeoff.kernels import describe_kernels
+from bakeoff.kernels.compile import find_compiler, instruction_sets, library_path, source_digest
 from bakeoff.kernels.library import SWITCH, Library, load, runnable, using
 
 
@@ -99,7 +100,7 @@ def test_a_compiler_that_fails_is_a_line_and_no_error(tmp_path, monkeypatch):
         "/no/such/compiler": "no C++ compiler found (CXX, c++, g++, clang++)",
     }.items():
         monkeypatch.setenv("CXX", compiler)
-        libraries, problems = building.build(tmp_path)
+        libraries, problems = compiling.build(tmp_path)
         assert libraries == []
         assert all(expected in problem for problem in problems)
         assert problems

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bakeoff.kernels.building import find_compiler
+from bakeoff.kernels.compile import find_compiler
 from bakeoff.kernels.library import runnable
 
 ROOT = Path(__file__).parents[2]

@@ -12,7 +12,7 @@ from tests.kernels.built import FOLDER, LIBRARIES
 from bakeoff.kernels.chain import run_chain
 from bakeoff.kernels.convolutions import ConvNormPool, ConvPool
 from bakeoff.kernels.linear import Flatten, Linear
-from bakeoff.kernels.norm import Norm
+from bakeoff.kernels.operation import Norm
 
 
 def step(library, seed):

@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 
 from bakeoff.kernels.library import Library, Shape
-from bakeoff.kernels.norm import Norm
-from bakeoff.kernels.operation import Calls, Kept, Parameters
+from bakeoff.kernels.operation import Calls, Kept, Norm, Parameters
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from bakeoff.errors import BakeoffError
-from bakeoff.kernels.building import instruction_sets, library_path, source_digest
+from bakeoff.kernels.compile import instruction_sets, library_path, source_digest
 from bakeoff.text import shorten
 
 SWITCH = "BAKEOFF_KERNELS"
@@ -53,6 +55,7 @@ KINDS = {
     "r": ctypes.c_double,  # real number
     "s": ctypes.POINTER(Shape),
 }
+
 SIGNATURES = {
     "standardise": "nnaaaa",
     "forward": "saaaaa",
@@ -194,3 +197,24 @@ def describe_kernels() -> str:
     """The instruction set of the kernels that this process uses, or `none: ` and why."""
     found = current()
     return found.instruction_set if isinstance(found, Library) else f"none: {found}"
+
+
+def standardise(
+    library: Library, pixels: NDArray[np.uint8], shift: Tensor, scale: Tensor, result: Tensor
+) -> None:
+    """`(pixels - shift) * scale`, to the last bit as PyTorch computes it in two operations.
+
+    Parameters
+    ----------
+    library
+        Which kernels.
+    pixels
+        uint8 [..., places], in C order.
+    shift, scale
+        float32 [places].
+    result
+        float32 [..., places], contiguous; is written.
+    """
+    places = pixels.shape[-1]
+    addresses = (pixels.ctypes.data, *(tensor.data_ptr() for tensor in (shift, scale, result)))
+    library.functions.bakeoff_standardise(pixels.size // max(places, 1), places, *addresses)

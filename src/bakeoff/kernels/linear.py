@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 
 from bakeoff.kernels.library import Library
-from bakeoff.kernels.norm import Norm
-from bakeoff.kernels.operation import Call, Calls, Kept, Parameters
+from bakeoff.kernels.operation import Call, Calls, Kept, Norm, Parameters
 
 
 @dataclass(frozen=True)

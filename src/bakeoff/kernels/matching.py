@@ -14,8 +14,7 @@ from torch import Tensor, nn
 
 from bakeoff.kernels.convolutions import ConvNormPool, ConvPool
 from bakeoff.kernels.linear import Flatten, Linear
-from bakeoff.kernels.norm import Norm
-from bakeoff.kernels.operation import Operation, Parameters
+from bakeoff.kernels.operation import Norm, Operation, Parameters
 
 KERNEL_SIZES = ((3, 3), (5, 5))
 LARGEST_LINEAR = 2**18

@@ -1,8 +1,10 @@
-"""What a chain is made of: an operation that knows its gradient."""
+"""What a chain is made of: an operation that knows its gradient, and the settings of batch normalization."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from torch import Tensor
@@ -16,6 +18,7 @@ Kept = Sequence[Tensor | None]
 """What backward needs beside inputs and parameters."""
 
 Call = Callable[[], object]
+
 Calls = Sequence[Call]
 """What is to be called, one after another; again for other numbers in the same memory."""
 
@@ -53,3 +56,34 @@ class Operation(Protocol):
 
         Those that are not needed may be None.
         """
+
+
+@dataclass(frozen=True)
+class Norm:
+    """What normalises; scale and shift are parameters of the operation.
+
+    Attributes
+    ----------
+    running_mean, running_variance
+        float32 [channels], contiguous.
+    num_batches
+        int64 [], counts the batches of training.
+    training
+        Whether to normalise with the batch's mean and variance, and not with the running ones.
+    momentum
+        Of the running statistics.
+    epsilon
+        Is added to the variance.
+    """
+
+    running_mean: Tensor
+    running_variance: Tensor
+    num_batches: Tensor
+    training: bool
+    momentum: float
+    epsilon: float
+
+    @property
+    def counting(self) -> Calls:
+        """To be called after the statistics were moved, if they were."""
+        return (partial(self.num_batches.add_, 1),) if self.training else ()

@@ -11,8 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bakeoff.kernels.library import Library, current
-from bakeoff.kernels.standardising import standardise
+from bakeoff.kernels.library import Library, current, standardise
 
 
 @dataclass(frozen=True)

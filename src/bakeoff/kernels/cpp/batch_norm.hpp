@@ -3,7 +3,7 @@
 #pragma once
 
 #include "convolution.hpp"
-#include "norm_gradient.hpp"
+#include "rows_norm.hpp"
 #include "weight_gradient.hpp"
 
 // sums[channel] += value(y, x, offset in the pixel, channel) over one group: in float over a row, then over the rows, so

@@ -1,7 +1,7 @@
 """Builds the kernels: one shared library for each instruction set, with the compiler that is at hand.
 
 The package's build runs this file by its path, without the package's dependencies: standard library only.
-`python src/bakeoff/kernels/building.py` builds them in place.
+`python src/bakeoff/kernels/compile.py` builds them in place.
 """
 
 from __future__ import annotations
@@ -18,15 +18,17 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-SOURCE = Path(__file__).with_name("conv_pool.cpp")
+SOURCE = Path(__file__).parent / "cpp" / "conv_pool.cpp"
 
 # No -ffast-math: NaN must pass through, and sums keep their order. Multiplication and addition may be fused.
 FLAGS = shlex.split("-std=c++17 -O3 -fPIC -shared -fno-math-errno -fno-strict-aliasing -ffp-contract=fast")
+
 INSTRUCTION_SETS = {
     "avx512": shlex.split("-mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma -mprefer-vector-width=512"),
     "avx2": ["-mavx2", "-mfma"],
     "neon": [],  # part of every 64-bit Arm
 }
+
 TIME_LIMIT_SECONDS = 300
 
 
@@ -45,7 +47,7 @@ def library_path(folder: Path, instruction_set: str) -> Path:
 
 
 def source_digest() -> str:
-    """First 16 hexadecimal digits of a SHA-256 over the C++ files here; a library carries its sources'."""
+    """First 16 hexadecimal digits of a SHA-256 over the C++ files; a library carries its sources'."""
     digest = hashlib.sha256()
     for path in sorted(SOURCE.parent.glob("*.[ch]pp")):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
@@ -117,7 +119,7 @@ def _first_error(text: str) -> str:
 
 
 if __name__ == "__main__":
-    built, failed = build(SOURCE.parent)
+    built, failed = build(Path(__file__).parent)
     for path in built:
         print(path)
     for line in failed:
