@@ -121,7 +121,7 @@ from bakeoff.engines import EpochDone
 from bakeoff.engines.stacked import StackedEngine
 from bakeoff.run_study import run_study
 from bakeoff.study import load_study
-from bakeoff.training import resuming
+from bakeoff.training import state
 
 resuming.MIN_SECONDS_BETWEEN, resuming.SHARE_OF_TIME = 0.0, float("inf")
 

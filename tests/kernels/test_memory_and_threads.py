@@ -89,7 +89,7 @@ from bakeoff.kernels.chain import run_chain
 from bakeoff.kernels.convolutions import ConvNormPool, ConvPool
 from bakeoff.kernels.library import load
 from bakeoff.kernels.linear import Linear
-from bakeoff.kernels.norm import Norm
+from bakeoff.kernels.operation import Norm
 
 def at_the_end_of_a_page(tensor):
     # The page after the last byte may not be touched.
