@@ -1,0 +1,57 @@
+"""What the command line takes."""
+
+from collections.abc import Iterator
+
+from tests.surface.frozen import check_frozen
+from typer.main import get_command
+
+from bakeoff.cli import app
+
+# `[...]` may be left out, `=` takes a value, `=VALUE` has this default, `=...` can be given repeatedly.
+COMMANDS = {
+    "bakeoff": "--version",
+    "bakeoff run": "[STUDY=quickstart] --data= --recipes= --seeds= --until= --max-seeds= --epochs= --set=... "
+    "--out= --jobs= --device=cpu --engine=processes --address= --wait --check/--no-check --open",
+    "bakeoff studies": "",
+    "bakeoff show": "STUDY --set=...",
+    "bakeoff report": "STUDY_DIR --open",
+    "bakeoff status": "STUDY_DIR",
+    "bakeoff compare": "FILE... --baseline= --margin=0.01 --confidence=0.95 --json= --report=",
+    "bakeoff predict": "STUDY_DIR IMAGE_OR_DIR... --recipe= --seed=... --csv= --json=",
+    "bakeoff export": "STUDY_DIR DIR --recipe= --seed= --ensemble",
+    "bakeoff data": "",
+    "bakeoff data info": "SOURCE --set=...",
+    "bakeoff data check": "SOURCE --set=...",
+    "bakeoff data fetch": "NAME DIR",
+}
+
+
+def spell(parameter) -> str:
+    """One argument or option as it stands in the list above."""
+    if parameter.param_type_name == "argument":
+        text = parameter.metavar or parameter.name.upper()
+        if parameter.required:
+            return text
+        return f"[{text}]" if parameter.default is None else f"[{text}={parameter.default}]"
+    text = ",".join(parameter.opts) + "".join(f"/{name}" for name in parameter.secondary_opts)
+    if parameter.is_flag:
+        return text
+    if parameter.multiple:
+        return f"{text}=..."
+    return f"{text}=" if parameter.default is None else f"{text}={parameter.default}"
+
+
+def commands(group, name: str = "bakeoff") -> Iterator[str]:
+    """A command alone and with each of its arguments and options, then the commands below it."""
+    yield name
+    for parameter in group.params:
+        yield f"{name} {spell(parameter)}"
+    for below, command in getattr(group, "commands", {}).items():
+        yield from commands(command, f"{name} {below}")
+
+
+def test_commands_with_their_arguments_and_options():
+    expected = []
+    for name, text in COMMANDS.items():
+        expected += [name, *(f"{name} {word}" for word in text.split())]
+    check_frozen("The command line", commands(get_command(app)), expected)

@@ -1,0 +1,67 @@
+"""What `import bakeoff` offers."""
+
+import inspect
+from collections.abc import Callable
+
+from tests.surface.frozen import check_frozen
+
+import bakeoff
+
+PACKAGE = [
+    "BakeoffError",
+    "ImageArrays(train, val=None, test=None, class_names=None)",
+    "Recipe",
+    "Result",
+    "Study",
+    "builtin_studies()",
+    "load_study(name_or_path, *, overrides=(), source=None, seeds=None, until=None, max_seeds=None, "
+    "epochs=None, recipes=None)",
+    "open_result(path)",
+    "run(study, path=None, *, data=None, until=None, max_seeds=None, jobs=None, device='cpu', "
+    "engine='processes', address=None, progress=True, check=True)",
+]
+
+RESULT = [
+    "class_names",
+    "compare(metric)",
+    "comparison",
+    "confusion(recipe)",
+    "figures",
+    "history",
+    "model(recipe, seed=0)",
+    "pairs",
+    "path",
+    "predictions",
+    "probabilities(recipe)",
+    "report()",
+    "runs",
+    "stored",
+    "study",
+    "test_labels",
+]
+
+
+def with_parameters(function: Callable[..., object]) -> str:
+    """A name with its parameters and their defaults, without types."""
+    signature = inspect.signature(function)
+    plain = [each.replace(annotation=inspect.Parameter.empty) for each in signature.parameters.values()]
+    return f"{function.__name__}{inspect.Signature(plain)}"
+
+
+def test_names_of_the_package():
+    found = []
+    for name in bakeoff.__all__:
+        public = getattr(bakeoff, name)
+        with_call = inspect.isfunction(public) or name == "ImageArrays"
+        found.append(with_parameters(public) if with_call else name)
+    check_frozen("What the package offers", found, PACKAGE)
+
+
+def test_names_of_a_result(study):
+    result = bakeoff.open_result(study)
+    found = []
+    for name in dir(result):
+        if not name.startswith("_"):
+            is_method = inspect.isfunction(getattr(bakeoff.Result, name, None))
+            found.append(with_parameters(getattr(result, name)) if is_method else name)
+    check_frozen("What a Result offers", found, RESULT)

@@ -1,0 +1,89 @@
+"""The files of a study folder after `bakeoff run`."""
+
+import re
+
+from tests.surface.frozen import check_frozen
+
+# Files whose names begin with a dot are locks and temporary ones.
+STUDY = """
+    audit.json
+    data.json
+    environment.json
+    study.toml
+    test_images.npz
+    train_images.npz
+    report/comparison.json
+    report/files.json
+    report/index.html
+    report/summary.json
+"""
+
+REPORT_FIGURES = """
+    class-accuracies
+    comparison-accuracies
+    comparison-class-differences
+    comparison-differences
+    comparison-reliability
+    accuracy-{recipe}
+    confusion-{recipe}
+    loss-{recipe}
+"""
+
+REPORT_TABLES = """
+    class_accuracies
+    comparison_calibration
+    comparison_class_differences
+    comparison_classes
+    comparison_pairs
+    comparison_recipes
+    comparison_runs
+    confused_pair_differences
+    confused_pairs
+    confusion
+    curves
+    doubtful_labels
+    error_trends
+    failed_cases
+    failed_runs
+    image_groups
+    images
+    runs
+    settings
+"""
+
+FINISHED_RUN = """
+    runs/{recipe}/seed-{seed}/attributions.npz
+    runs/{recipe}/seed-{seed}/best.safetensors
+    runs/{recipe}/seed-{seed}/features.npz
+    runs/{recipe}/seed-{seed}/history.csv
+    runs/{recipe}/seed-{seed}/predictions.npz
+    tensorboard/{recipe}/seed-{seed}/events.out.tfevents.TIME.HOST.PROCESS.NUMBER
+"""
+
+FAILED_RUN = """
+    runs/{recipe}/seed-{seed}/failure.json
+    tensorboard/{recipe}/seed-{seed}/events.out.tfevents.TIME.HOST.PROCESS.NUMBER
+"""
+
+
+def test_files_of_a_study_folder(study):
+    found = {
+        path.relative_to(study).as_posix()
+        for path in study.rglob("*")
+        if path.is_file() and not path.name.startswith(".")
+    }
+    events = re.compile(r"tfevents\.\d+\..+\.\d+\.\d+$")
+    found = {events.sub("tfevents.TIME.HOST.PROCESS.NUMBER", name) for name in found}
+    expected = STUDY.split()
+    expected += [f"report/tables/{name}.csv" for name in REPORT_TABLES.split()]
+    for recipe in ("hardly_trained", "trained"):
+        for name in REPORT_FIGURES.format(recipe=recipe).split():
+            expected += [f"report/figures/{name}.{suffix}" for suffix in ("png", "svg")]
+    for recipe, files in (
+        ("hardly_trained", FINISHED_RUN),
+        ("trained", FINISHED_RUN),
+        ("diverges", FAILED_RUN),
+    ):
+        for seed in range(3):
+            expected += files.format(recipe=recipe, seed=seed).split()
+    check_frozen("The study folder", found, expected)
