@@ -103,6 +103,7 @@ def test_one_image_has_no_variance_and_pytorch_says_so(implementation):
         model(batch(1))
 
 
+@pytest.mark.needs("compiler")
 def test_the_layers_of_lenet5_are_one_node_across_containers():
     from tests.kernels.built import LIBRARIES
 

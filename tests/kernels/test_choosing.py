@@ -76,6 +76,7 @@ def test_instruction_sets_of_machines(machine, expected):
     assert instruction_sets() == instruction_sets(platform.machine())
 
 
+@pytest.mark.needs("compiler")
 def test_a_library_of_another_source_is_not_used(tmp_path):
     for name in LIBRARIES:
         content = library_path(FOLDER, name).read_bytes()

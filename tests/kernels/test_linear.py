@@ -122,6 +122,7 @@ def test_rows_and_weights_in_any_layout(implementation):
     torch.testing.assert_close(gradient, layer.weight.grad)
 
 
+@pytest.mark.needs("compiler")
 def test_layers_too_large_for_the_kernel_are_pytorchs():
     for library in LIBRARIES.values():
         with using(library):

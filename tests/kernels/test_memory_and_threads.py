@@ -44,6 +44,7 @@ def step(library, seed):
     )
 
 
+@pytest.mark.needs("compiler")
 @pytest.mark.parametrize("threads", [1, 2, 5])
 def test_same_bytes_whatever_the_number_of_threads(threads):
     before = torch.get_num_threads()
@@ -55,6 +56,7 @@ def test_same_bytes_whatever_the_number_of_threads(threads):
         torch.set_num_threads(before)
 
 
+@pytest.mark.needs("compiler")
 def test_threads_at_once_do_not_disturb_one_another():
     for library in LIBRARIES.values():
         seeds = range(6)
@@ -72,6 +74,7 @@ def test_threads_at_once_do_not_disturb_one_another():
         assert not wrong
 
 
+@pytest.mark.needs("compiler")
 def test_an_image_gives_the_same_bytes_wherever_it_stands_in_a_batch():
     for library in LIBRARIES.values():
         images, weight = torch.randn(37, 3, 14, 14), torch.randn(6, 3, 5, 5)
@@ -139,6 +142,7 @@ print("through")
 """
 
 
+@pytest.mark.needs("compiler")
 @pytest.mark.parametrize("ending", ["", "overrun"])
 def test_nothing_is_read_past_the_end(ending):
     """Images, weights and gradients end where a protected page begins; the check itself is seen to bite."""

@@ -12,7 +12,7 @@ from bakeoff.kernels.library import using
 from bakeoff.kernels.plan import plan_for
 from bakeoff.models import LeNet5
 
-pytestmark = pytest.mark.skipif(not LIBRARIES, reason="without a compiler there are no kernels to plan for")
+pytestmark = pytest.mark.needs("compiler")
 
 
 @pytest.fixture(params=list(LIBRARIES))
