@@ -1,12 +1,15 @@
-"""Fixtures for all tests: a cache of their own, a study of real images, real small disks."""
+"""Fixtures for all tests: a cache of their own, real photographs and a study of them, real small disks."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
+from tests.photographs import write_photographs
 
 pytest_plugins = ["tests.needs"]
 
@@ -30,13 +33,41 @@ def image_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def stl10_study(stl10_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A study folder of real images: two recipes of the published study, two seeds, two epochs."""
-    root = tmp_path_factory.mktemp("stl10 study") / "study"
-    words = ["lenet5-stl10", "--data", f"splits:{stl10_dir}", "--recipes", "lenet5,lenet5_batch_norm"]
-    words += ["--seeds", "2", "--epochs", "2", "--no-check", "--out", str(root)]
-    subprocess.run([sys.executable, "-m", "bakeoff", "run", *words], check=True, stdout=subprocess.DEVNULL)
-    return root
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], object]], Path]:
+    """Gives a folder that the function makes, once for all processes of this run of pytest."""
+    root = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent
+
+    def folder(name: str, make: Callable[[Path], object]) -> Path:
+        with FileLock(root / f"{name}.lock"):
+            if not (root / name).exists():
+                shutil.rmtree(root / f"{name} unfinished", ignore_errors=True)
+                make(root / f"{name} unfinished")
+                (root / f"{name} unfinished").rename(root / name)
+        return root / name
+
+    return folder
+
+
+@pytest.fixture(scope="session")
+def photographs(made_once: Callable[..., Path]) -> Path:
+    """A `splits:` folder of 1,200 real images in 10 classes (see tests/photographs.py); not to be changed."""
+    return made_once("photographs", write_photographs)
+
+
+@pytest.fixture(scope="session")
+def photo_study(photographs: Path, made_once: Callable[..., Path]) -> Path:
+    """A study folder of the photographs: two recipes of the published study, two seeds, two epochs."""
+
+    def run(root: Path) -> None:
+        words = ["lenet5-stl10", "--data", f"splits:{photographs}", "--recipes", "lenet5,lenet5_batch_norm"]
+        words += ["--seeds", "2", "--epochs", "2", "--no-check", "--out", str(root)]
+        subprocess.run(
+            [sys.executable, "-m", "bakeoff", "run", *words], check=True, stdout=subprocess.DEVNULL
+        )
+
+    return made_once("photo study", run)
 
 
 class SmallDisk:

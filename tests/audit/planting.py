@@ -1,4 +1,4 @@
-"""A `splits:` source of real STL-10 images, into which tests plant what the audit has to find."""
+"""A `splits:` source of real images, into which tests plant what the audit has to find."""
 
 from __future__ import annotations
 
@@ -17,20 +17,22 @@ Change = Callable[[Image.Image], Image.Image]
 
 
 class Source:
-    """Writes images and split files: every n-th image of STL-10's own splits, none of them repeated."""
+    """Writes images and split files: every n-th image of the photographs' splits, none of them repeated."""
 
     def __init__(
-        self, directory: Path, stl10: Path, *, train: int = 60, val: int = 20, test: int = 20
+        self, directory: Path, photographs: Path, *, train: int = 60, val: int = 20, test: int = 20
     ) -> None:
         self.directory = directory
         (directory / "splits").mkdir(parents=True)
-        (directory / "stl10").symlink_to(stl10)
+        (directory / "photographs").symlink_to(photographs)
         counts = {"train": train, "val": val, "test": test}
         self.lines: dict[SplitName, list[tuple[str, str]]] = {}
         for name in SPLIT_NAMES:
-            text = (stl10 / "splits" / f"{name}.txt").read_text().splitlines()
+            text = (photographs / "splits" / f"{name}.txt").read_text().splitlines()
             text = text[:: len(text) // counts[name]][: counts[name]]
-            self.lines[name] = [(f"stl10/{path}", label) for path, label in (line.split() for line in text)]
+            self.lines[name] = [
+                (f"photographs/{path}", label) for path, label in (line.split() for line in text)
+            ]
 
     def plant(self, split: SplitName, image: Image.Image, label: str, file_name: str) -> str:
         image.save(self.directory / file_name)

@@ -19,8 +19,8 @@ from bakeoff.study.settings.data import DataSettings
 
 
 @pytest.fixture
-def source(tmp_path: Path, stl10_dir: Path) -> Source:
-    return Source(tmp_path / "source", stl10_dir)
+def source(tmp_path: Path, photographs: Path) -> Source:
+    return Source(tmp_path / "source", photographs)
 
 
 def kinds(result: Audit) -> list[str]:
@@ -204,9 +204,9 @@ def test_images_that_are_all_far_from_square_are_told_once(source: Source) -> No
 @settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**32 - 1))
 def test_permuting_images_changes_nothing_but_order(
-    tmp_path_factory: pytest.TempPathFactory, stl10_dir: Path, seed: int
+    tmp_path_factory: pytest.TempPathFactory, photographs: Path, seed: int
 ) -> None:
-    source = Source(tmp_path_factory.mktemp("permuted") / "source", stl10_dir)
+    source = Source(tmp_path_factory.mktemp("permuted") / "source", photographs)
     for index, change in enumerate((same, reencoded, shifted(1, 2), flipped)):
         source.plant_copy(("train", 30 + index), "test", change)
         source.plant_copy(("train", 40 + index), "train", change)

@@ -1,4 +1,4 @@
-"""The threshold of near duplicates, on the whole of STL-10 as it is used here."""
+"""Near duplicates: the threshold on the whole of STL-10 as it is used here, the search on photographs."""
 
 from __future__ import annotations
 
@@ -18,14 +18,23 @@ SEEN_SAME = [(4918, 7402), (1332, 4512), (2693, 7831), (64, 7523), (1645, 2429),
 SEEN_DIFFERENT = [(3544, 3757), (1065, 3401), (2983, 3544), (4681, 5390), (132, 813)]
 
 
-@pytest.fixture(scope="module")
-def grey(stl10_dir: Path) -> np.ndarray:
-    data = load_data(DataSettings(source=f"splits:{stl10_dir}", image_size=32))
+def load_grey(directory: Path) -> np.ndarray:
+    data = load_data(DataSettings(source=f"splits:{directory}", image_size=32))
     return np.concatenate([to_grey(data.split(name).images) for name in ("train", "val", "test")])
 
 
-def test_of_stl10_few_pairs_are_near_and_the_right_ones(grey: np.ndarray) -> None:
-    found = find_near_duplicates(grey)
+@pytest.fixture(scope="module")
+def stl10_grey(stl10_dir: Path) -> np.ndarray:
+    return load_grey(stl10_dir)
+
+
+@pytest.fixture(scope="module")
+def grey(photographs: Path) -> np.ndarray:
+    return load_grey(photographs)
+
+
+def test_of_stl10_few_pairs_are_near_and_the_right_ones(stl10_grey: np.ndarray) -> None:
+    found = find_near_duplicates(stl10_grey)
     pairs = {tuple(pair) for pair in found.pairs.tolist()}
     assert set(SEEN_SAME) <= pairs
     assert not pairs & set(SEEN_DIFFERENT)
@@ -34,16 +43,26 @@ def test_of_stl10_few_pairs_are_near_and_the_right_ones(grey: np.ndarray) -> Non
     assert found.distance.max() <= MAX_DISTANCE
 
 
-def test_the_threshold_decides(grey: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
-    some = grey[sorted({image for pair in SEEN_SAME for image in pair})]
+def test_the_threshold_decides(stl10_grey: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    some = stl10_grey[sorted({image for pair in SEEN_SAME for image in pair})]
     distance = find_near_duplicates(some).distance
     assert len(distance) == len(SEEN_SAME)
     monkeypatch.setattr(near_duplicates, "MAX_DISTANCE", float(np.median(distance)))
     assert len(find_near_duplicates(some).distance) == np.count_nonzero(distance <= np.median(distance))
 
 
+def test_shifts_of_up_to_two_pixels_are_found_in_stl10(stl10_grey: np.ndarray) -> None:
+    # Most of the missed ones are one plain photograph at a distance of 0.16.
+    assert num_missed_of_1000_shifted(stl10_grey[::200]) <= 10
+
+
 def test_shifts_of_up_to_two_pixels_are_found(grey: np.ndarray) -> None:
-    some = grey[::200]  # 40 images
+    # More of these images are out of focus: 13 in 1,000 are missed on average over other choices of images.
+    assert num_missed_of_1000_shifted(grey[::30]) <= 20
+
+
+def num_missed_of_1000_shifted(some: np.ndarray) -> int:
+    """How many copies of 40 images, each shifted in 25 ways, are not found; what is found is checked."""
     images = np.pad(some, ((0, 0), (2, 2), (2, 2)), mode="reflect")
     planted = {(index, index + 40) for index in range(40)}
     num_missed = 0
@@ -54,7 +73,7 @@ def test_shifts_of_up_to_two_pixels_are_found(grey: np.ndarray) -> None:
             pairs = set(map(tuple, found.pairs.tolist()))
             assert pairs <= planted
             num_missed += len(planted - pairs)
-    assert num_missed <= 10  # of 1,000; most of them one plain photograph at a distance of 0.16
+    return num_missed
 
 
 def test_crowded_images_are_counted_and_bounded(grey: np.ndarray) -> None:

@@ -17,18 +17,18 @@ slow = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def few_images(stl10_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def few_images(photographs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Links to some real images, with splits/."""
     folder = tmp_path_factory.mktemp("few images")
     (folder / "splits").mkdir()
     for split, number in NUM_IMAGES.items():
-        lines = (stl10_dir / "splits" / f"{split}.txt").read_text("utf-8").splitlines()
+        lines = (photographs / "splits" / f"{split}.txt").read_text("utf-8").splitlines()
         chosen = lines[:: len(lines) // number][:number]
         (folder / "splits" / f"{split}.txt").write_text("\n".join(chosen) + "\n", "utf-8")
         for line in chosen:
             path = line.rsplit(" ", 1)[0]
             (folder / path).parent.mkdir(exist_ok=True)
-            (folder / path).symlink_to(stl10_dir / path)
+            (folder / path).symlink_to(photographs / path)
     return folder
 
 
@@ -145,10 +145,10 @@ def test_ray_and_processes_take_turns(printed):
 
 
 @slow
-def test_prediction_counts_the_images(printed, stl10_study):
+def test_prediction_counts_the_images(printed, photo_study):
     number, rate, rate_of_processor = numbers(
         r"^([\d,]+) images: (-?[\d,]+) images/s, (-?[\d,]+) per processor second; peak [1-9]\d* MiB",
-        printed("predict.py", stl10_study, "--copies", "2"),
+        printed("predict.py", photo_study, "--copies", "2"),
     )
     assert number == 2 * sum(NUM_IMAGES.values())
     assert rate

@@ -1,5 +1,6 @@
 """What several tests of data sources need: small real image files, and settings in one word."""
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -65,8 +66,22 @@ def splits_dir(tmp_path) -> Path:
 
 @pytest.fixture(scope="session")
 def stl10_binary_dir(stl10_dir, tmp_path_factory) -> Path:
-    """The real images in the official binary format, written by the script that comes with them."""
+    """STL-10 in its official binary format, written by the script that comes with the images."""
     directory = tmp_path_factory.mktemp("stl10") / "stl10_binary"
     script = stl10_dir / "make_stl10_binary.py"
     subprocess.run([sys.executable, script, directory], check=True, stdout=subprocess.DEVNULL)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def photographs_binary_dir(photographs, tmp_path_factory) -> Path:
+    """The photographs in STL-10's binary format: planes of red, green and blue, column by column."""
+    directory = tmp_path_factory.mktemp("photographs") / "stl10_binary"
+    directory.mkdir()
+    for part in ("train", "test"):
+        paths = sorted((photographs / part).iterdir())
+        images = [np.asarray(Image.open(path)).transpose(2, 1, 0) for path in paths]
+        np.stack(images).tofile(directory / f"{part}_X.bin")
+        np.array([path.stem.split("_")[1] for path in paths], np.uint8).tofile(directory / f"{part}_y.bin")
+    shutil.copy(photographs / "class_names.txt", directory)
     return directory

@@ -3,9 +3,9 @@ import pytest
 from bakeoff.data import describe
 
 
-def test_the_stl10_images_are_described(load, stl10_dir):
-    description = describe(load(f"splits:{stl10_dir}"))
-    assert description.counts == {"train": (500,) * 10, "val": (100,) * 10, "test": (200,) * 10}
+def test_photographs_are_described(load, photographs):
+    description = describe(load(f"splits:{photographs}"))
+    assert description.counts == {"train": (60,) * 10, "val": (20,) * 10, "test": (40,) * 10}
     sizes = description.original_sizes
     assert sizes.min == sizes.median == sizes.max == (96, 96)
     assert description.image_size == 32

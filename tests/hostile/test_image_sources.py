@@ -155,8 +155,8 @@ def test_postscript_is_never_interpreted(tmp_path, refused):
 
 
 @pytest.fixture(scope="module")
-def samples(stl10_dir):
-    with Image.open(next((stl10_dir / "test").glob("*.png"))) as image:
+def samples(photographs):
+    with Image.open(next((photographs / "test").glob("*.png"))) as image:
         image.load()
     files = []
     for kind in ("PNG", "JPEG", "GIF", "WEBP", "TIFF", "BMP", "PPM", "TGA", "JPEG2000"):

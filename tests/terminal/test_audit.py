@@ -20,8 +20,8 @@ def printed(result: Audit, *, short: bool = False, width: int = 80) -> list[str]
 
 
 @pytest.fixture
-def leaky(tmp_path: Path, stl10_dir: Path) -> Audit:
-    source = Source(tmp_path / "source", stl10_dir)
+def leaky(tmp_path: Path, photographs: Path) -> Audit:
+    source = Source(tmp_path / "source", photographs)
     for index in range(7):
         source.plant_copy(("train", index), "test", reencoded)
     source.plant_copy(("train", 20), "train", same)

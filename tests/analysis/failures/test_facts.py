@@ -9,8 +9,8 @@ from bakeoff.analysis.failures.facts import COLOURS, FACTS, dominant_colours, fa
 
 
 @pytest.fixture(scope="module")
-def real_images(stl10_dir):
-    paths = sorted((stl10_dir / "test").glob("*.png"))[::30]
+def real_images(photographs):
+    paths = sorted((photographs / "test").glob("*.png"))[::6]
     images = []
     for path in paths:
         with Image.open(path) as image:

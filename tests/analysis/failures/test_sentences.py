@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 from scipy.stats import fisher_exact
 from sklearn.linear_model import LogisticRegression
+from tests.photographs import CLASS_NAMES
 
 from bakeoff.analysis.failures.evidence import gather_evidence
 from bakeoff.analysis.failures.facts import COLOURS, dominant_colours, fact_named, image_facts
@@ -19,12 +20,12 @@ from bakeoff.analysis.failures.sentences import describe
 from bakeoff.analysis.failures.trends import EndContrast, ErrorTrend, Estimate
 from bakeoff.predictions import Predictions, RecipePredictions, RunMaps
 
-NAMES = ["airplane", "bird", "car", "cat", "deer", "dog", "horse", "monkey", "ship", "truck"]
+NAMES = list(CLASS_NAMES)
 NUM_SEEDS = 3
 
 
-def load(folder, step):
-    paths = sorted(folder.glob("*.png"))[::step]
+def load(folder):
+    paths = sorted(folder.glob("*.png"))
     images = []
     for path in paths:
         with Image.open(path) as image:
@@ -34,10 +35,10 @@ def load(folder, step):
 
 
 @pytest.fixture(scope="module")
-def study(stl10_dir):
+def study(photographs):
     """Real images, and linear models fitted to bootstraps of them on coarse and on fine pixels."""
-    train_images, train_labels, _ = load(stl10_dir / "train", 5)
-    test_images, test_labels, ids = load(stl10_dir / "test", 5)
+    train_images, train_labels, _ = load(photographs / "train")
+    test_images, test_labels, ids = load(photographs / "test")
     rng = np.random.default_rng(0)
     # A planted trend: dark images have their probabilities rolled on by one class.
     dark = rng.random(len(test_images)) < 0.25
@@ -168,7 +169,9 @@ def test_trends_are_recomputed_and_the_image_belongs_to_the_quarter(study, all_f
         inside = values >= numbers["edge"] if numbers["high"] else values <= numbers["edge"]
         error = 1 - predictions.correct(name).mean(axis=0)
         assert inside[image]
-        assert inside.sum() == pytest.approx(len(values) / 4, abs=1)
+        # A quarter, and equal values stay together.
+        beyond = values > numbers["edge"] if numbers["high"] else values < numbers["edge"]
+        assert beyond.sum() - 1 <= len(values) / 4 <= inside.sum() + 1
         assert numbers["inside"] == pytest.approx(error[inside].mean())
         assert numbers["elsewhere"] == pytest.approx(error[~inside].mean())
         assert numbers["inside"] > numbers["elsewhere"]

@@ -22,8 +22,8 @@ def random_facts(rng, num_images):
 
 
 @pytest.fixture(scope="module")
-def real(stl10_dir):
-    paths = sorted((stl10_dir / "test").glob("*.png"))[::6]
+def real(photographs):
+    paths = sorted((photographs / "test").glob("*.png"))
     labels = np.array([int(path.stem.split("_")[1]) - 1 for path in paths])
     images = []
     for path in paths:

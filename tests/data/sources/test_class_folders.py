@@ -165,17 +165,17 @@ def test_bad_images_are_told_with_their_reasons(load, three_splits):
     assert "truncated" in str(caught.value)
 
 
-def test_the_stl10_images_as_class_folders_give_the_arrays_of_their_split_files(load, stl10_dir, tmp_path):
-    shared = load(f"splits:{stl10_dir}")
+def test_photographs_as_class_folders_give_the_arrays_of_their_split_files(load, photographs, tmp_path):
+    shared = load(f"splits:{photographs}")
     place = {}
     for index, (image_id, label) in enumerate(zip(shared.val.ids, shared.val.labels, strict=True)):
         link = tmp_path / shared.class_names[label] / image_id.removeprefix("test/")
         link.parent.mkdir(exist_ok=True)
-        link.symlink_to(stl10_dir / image_id)
+        link.symlink_to(photographs / image_id)
         place[link.relative_to(tmp_path).as_posix()] = index
     data = load(f"folder:{tmp_path}")
     assert data.class_names == shared.class_names
-    assert len(data.train) + len(data.val) + len(data.test) == 1000
+    assert len(data.train) + len(data.val) + len(data.test) == 200
     for split in (data.train, data.val, data.test):
         order = [place[image_id] for image_id in split.ids]
         np.testing.assert_array_equal(split.images, shared.val.images[order])

@@ -23,22 +23,23 @@ def test_the_stl10_images_have_the_known_statistics(load, stl10_dir):
         assert [int(image_id[:-4].split("_")[1]) - 1 for image_id in split.ids] == split.labels.tolist()
 
 
-def test_each_image_is_pillows_bilinear_reduction_of_its_file(load, stl10_dir):
-    data = load(f"splits:{stl10_dir}")
-    for index in (0, 17, 1999):
-        with Image.open(stl10_dir / data.test.ids[index]) as image:
+def test_each_image_is_pillows_bilinear_reduction_of_its_file(load, photographs):
+    data = load(f"splits:{photographs}")
+    for index in (0, 17, 399):
+        with Image.open(photographs / data.test.ids[index]) as image:
             expected = np.asarray(image.resize((32, 32), Image.Resampling.BILINEAR))
         np.testing.assert_array_equal(data.test.images[index], expected)
 
 
-def test_the_published_loss_of_the_first_line_can_be_repeated(load, splits_dir, stl10_dir):
+def test_the_published_loss_of_the_first_line_can_be_repeated(load, splits_dir, photographs):
     data = load(f"splits:{splits_dir}", first_line_is_header=True)
     assert data.train.ids == tuple(f"pictures/train {index}.png" for index in (1, 2, 3))
     assert data.val.ids == ("pictures/val 1.png",)
     assert any("first line" in note for note in data.notes)
-    published = list_split_files(stl10_dir, first_line_is_header=True)
-    assert [len(published.splits[name]) for name in ("train", "val", "test")] == [4999, 999, 1999]
-    assert published.splits["train"][0].id == "train/0001_6.png"
+    published = list_split_files(photographs, first_line_is_header=True)
+    assert [len(published.splits[name]) for name in ("train", "val", "test")] == [599, 199, 399]
+    second_line = (photographs / "splits" / "train.txt").read_text().splitlines()[1]
+    assert f"{published.splits['train'][0].id} {published.splits['train'][0].label}" == second_line
 
 
 def test_paths_may_hold_spaces_and_integer_labels_are_their_own_names(load, splits_dir):

@@ -19,16 +19,26 @@ def small(tmp_path):
     return directory
 
 
-def test_binaries_give_the_arrays_and_splits_of_the_image_files(load, stl10_dir, stl10_binary_dir):
+def test_binaries_give_the_arrays_and_splits_of_the_image_files(load, photographs, photographs_binary_dir):
+    files = load(f"splits:{photographs}")
+    data = load(f"stl10:{photographs_binary_dir}", stl10_val_per_class=20)
+    assert_same_images(data, files, photographs)
+    assert any("first 20 images of each class are val" in note for note in data.notes)
+
+
+def test_the_official_binaries_give_those_of_stl10(load, stl10_dir, stl10_binary_dir):
     files = load(f"splits:{stl10_dir}")
     data = load(f"stl10:{stl10_binary_dir}", stl10_val_per_class=100)
+    assert_same_images(data, files, stl10_dir)
+
+
+def assert_same_images(data, files, directory):
     assert data.class_names == files.class_names
     for name in ("train", "val", "test"):
         np.testing.assert_array_equal(data.split(name).images, files.split(name).images)
         np.testing.assert_array_equal(data.split(name).labels, files.split(name).labels)
-    place = {f"test/{path.name}": index for index, path in enumerate(sorted((stl10_dir / "test").iterdir()))}
+    place = {f"test/{path.name}": index for index, path in enumerate(sorted((directory / "test").iterdir()))}
     assert data.test.ids == tuple(f"test_X.bin:{place[image_id]}" for image_id in files.test.ids)
-    assert any("first 100 images of each class are val" in note for note in data.notes)
 
 
 def test_the_folder_around_the_binaries_is_accepted(load, small):
@@ -46,11 +56,12 @@ def test_planes_are_read_column_by_column(load, small):
     assert image.sum() == 96 * 255
 
 
-def test_too_many_validation_images_are_refused_with_the_setting(load, stl10_binary_dir):
+def test_too_many_validation_images_are_refused_with_the_setting(load, photographs_binary_dir):
     with pytest.raises(
-        BakeoffError, match=r"data.stl10_val_per_class is 300.*nothing remains for test.*below 300"
+        BakeoffError,
+        match=r"data.stl10_val_per_class is 300.*only 60 images.*nothing remains for test.*below 60",
     ):
-        load(f"stl10:{stl10_binary_dir}")
+        load(f"stl10:{photographs_binary_dir}")
 
 
 @pytest.mark.parametrize(
