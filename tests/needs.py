@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import pytest
 
-from bakeoff.kernels.building import find_compiler
+from bakeoff.kernels.compile import find_compiler
 
 TEST_ALL = "BAKEOFF_TEST_ALL"
 REPOSITORY = Path(__file__).resolve().parent.parent
