@@ -2,6 +2,8 @@
 
 For a small net `torch.optim` takes about as long to collect, check and group its tensors as to compute with
 them: 40 of 90 microseconds in a step of Adam for LeNet-5, and more in training, where the caches are cold.
+There `optimizer.step()` takes 0.65 to 0.84 ms instead of 0.37 to 0.49 on a busy machine, and an epoch 2 to
+5 % longer; the function `torch.optim.adam.adam` with the same lists takes 0.46 to 0.61 ms.
 """
 
 from __future__ import annotations
