@@ -38,3 +38,9 @@ def test_span_and_percent() -> None:
     assert writing.span([5, 5]) == "5"
     assert writing.in_percent(0.4567) == "45.7\N{NO-BREAK SPACE}%"
     assert writing.percent(None) == "–"
+
+
+def test_the_nearest_valid_word_is_suggested_and_none_that_is_far() -> None:
+    assert writing.did_you_mean("epoch", ["seeds", "epochs"]) == "; did you mean 'epochs'?"
+    assert writing.did_you_mean("colour", ["seeds", "epochs"]) == ""
+    assert writing.did_you_mean("sgb", ["sgd"], cutoff=0.9) == ""

@@ -1,4 +1,4 @@
-"""Files that are complete or absent, and text in them that nothing executes: CSV, JSON."""
+"""Files that are written completely or not at all; CSV and JSON."""
 
 from __future__ import annotations
 
@@ -15,20 +15,21 @@ from typing import IO, Any, TextIO
 from bakeoff.errors import BakeoffError
 
 RESUME = "free some space or choose another folder (what was finished is intact)"
+"""Remedy for a full disk, for messages."""
 
 
 @contextmanager
 def open_atomically(path: Path, remedy: str = RESUME) -> Iterator[IO[bytes]]:
-    """A file to write under a temporary name; at the end it is flushed to the disk and given its name.
+    """Open a file under a temporary name; at the end, flush it to disk and rename it to `path`.
 
-    If anything is raised before, nothing is left under either name.
+    If an exception is raised before, neither file is left.
 
     Parameters
     ----------
     path
-        Its name at the end; its folder is made where it is missing.
+        The final name; missing folders are created.
     remedy
-        What a user can do where it cannot be written.
+        What a user can do if the file cannot be written, for the message.
 
     Raises
     ------
@@ -48,25 +49,25 @@ def open_atomically(path: Path, remedy: str = RESUME) -> Iterator[IO[bytes]]:
     except OSError as error:
         raise BakeoffError(f"cannot write {path}: {error.strerror or error}; {remedy}") from error
     finally:
-        # Its folder may not be one; and a read-only disk refuses before it looks.
+        # The parent may not be a folder; a read-only disk raises even where there is no file.
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
 
 
 def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """Write a file under a temporary name, flush it to the disk, then give it its name.
+    """Write a file with `write`, completely or not at all; see `open_atomically`.
 
     Raises
     ------
     BakeoffError
-        As `open_atomically`.
+        If the disk is full or the folder cannot be written.
     """
     with open_atomically(path) as file:
         write(file)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file in UTF-8, complete or not at all."""
+    """Write a text file in UTF-8, completely or not at all."""
     write_atomically(path, lambda file: file.write(text.encode()))
 
 
@@ -74,9 +75,9 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def to_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """Write a table as CSV; None is an empty cell.
+    """Format a table as CSV; None is an empty cell.
 
-    A text that a spreadsheet would run as a formula gets an apostrophe in front.
+    Text that a spreadsheet would evaluate as a formula is prefixed with an apostrophe.
     """
     text = io.StringIO(newline="")
     write_rows(text, [columns])
@@ -94,7 +95,7 @@ def _safe(cell: Any) -> Any:
 
 
 def to_json(value: object) -> str:
-    """JSON without NaN, indented, with a list of plain values on one line."""
+    """Format a value as JSON without NaN, indented, with lists of plain values on one line."""
     text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
-    # A raw line break is never inside a string, so this meets lists only.
-    return re.sub(r"\[\n[^][{}]*\]", lambda found: re.sub(r"\n\s*", " ", found[0]), text) + "\n"
+    # JSON strings hold no raw line breaks, so this matches lists only.
+    return re.sub(r"\[\n[^][{}]*\]", lambda match: re.sub(r"\n\s*", " ", match[0]), text) + "\n"

@@ -1,13 +1,30 @@
-"""How numbers, names and lists are written, and what of a stranger's text is fit to be shown."""
+"""Formatting of numbers, names and lists in messages, and of text from unknown sources."""
 
 from __future__ import annotations
 
+import difflib
 import unicodedata
 from collections.abc import Sequence
 
 
+def did_you_mean(word: str, valid: Sequence[str], cutoff: float = 0.6) -> str:
+    """Suggest the valid word nearest to `word`: "; did you mean 'x'?", or "" where none is near.
+
+    Parameters
+    ----------
+    word
+        What was written.
+    valid
+        What could have been meant.
+    cutoff
+        The least similarity of a suggestion, 0..1, as in `difflib.get_close_matches`.
+    """
+    nearest = difflib.get_close_matches(word, valid, n=1, cutoff=cutoff)
+    return f"; did you mean {nearest[0]!r}?" if nearest else ""
+
+
 def list_some(items: list[str], limit: int = 10) -> str:
-    """Indent the first `limit` items, one a line, and count the rest."""
+    """Indent the first `limit` items, one per line, and count the rest."""
     lines = [f"  {item}" for item in items[:limit]]
     if len(items) > limit:
         lines.append(f"  ... and {len(items) - limit} more ({len(items)} in all)")
@@ -15,7 +32,7 @@ def list_some(items: list[str], limit: int = 10) -> str:
 
 
 def shorten(value: object, limit: int = 200) -> str:
-    """Give `repr(value)` with the middle of a long one cut out."""
+    """Return `repr(value)`, with the middle of a long one left out."""
     try:
         text = repr(value)
     except (ValueError, RecursionError):  # an integer of thousands of digits
@@ -24,9 +41,9 @@ def shorten(value: object, limit: int = 200) -> str:
 
 
 def printable(text: str) -> str:
-    """Write what would act on a terminal as escapes: control characters, line separators, text direction.
+    """Escape the characters that a terminal acts on: control characters, line separators, text direction.
 
-    Line feeds stay: a message may have several lines.
+    Line feeds stay, because a message may have several lines.
     """
     return "".join(
         character if character == "\n" or _is_harmless(character) else _escape(character)
@@ -46,13 +63,13 @@ def _escape(character: str) -> str:
 
 
 def points(share: float) -> str:
-    """Write a share in points with one decimal, never "-0.0"."""
+    """Write a share of 0..1 in percentage points with one decimal, never "-0.0"."""
     text = f"{100 * share:.1f}"
     return "0.0" if text == "-0.0" else text
 
 
 def interval_points(interval: tuple[float, float]) -> str:
-    """Write the two ends of an interval in points or percent: "1.6 to 3.8"."""
+    """Write the two ends of an interval in percentage points: "1.6 to 3.8"."""
     return f"{points(interval[0])} to {points(interval[1])}"
 
 
@@ -70,12 +87,12 @@ NOT_KNOWN = "–"
 
 
 def percent(share: float | None, decimals: int = 1) -> str:
-    """Write a share of 0..1 as a number of percent, without the sign."""
+    """Write a share of 0..1 in percent, without the percent sign."""
     return NOT_KNOWN if share is None else f"{100 * share:.{decimals}f}"
 
 
 def number(value: float | None, decimals: int = 2) -> str:
-    """Write a number with fixed decimals; small ones with as many digits that they do not become 0."""
+    """Write a number with fixed decimals; a small one with enough digits not to become 0."""
     if value is None:
         return NOT_KNOWN
     if value != 0 and abs(value) < 10**-decimals:
@@ -84,7 +101,7 @@ def number(value: float | None, decimals: int = 2) -> str:
 
 
 def in_percent(share: float | None, decimals: int = 1) -> str:
-    """Write a share of 0..1 with the percent sign, which stays on the line of its number."""
+    """Write a share of 0..1 in percent, with a no-break space before the percent sign."""
     return f"{percent(share, decimals)}\N{NO-BREAK SPACE}%"
 
 
@@ -94,7 +111,7 @@ def mean_count(value: float, num_seeds: int) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Write a time in the units that a person would choose: "0.8 s", "42 s", "3 min 05 s", "2 h 10 min"."""
+    """Write a time in readable units: "0.8 s", "42 s", "3 min 05 s", "2 h 10 min"."""
     if seconds is None:
         return NOT_KNOWN
     if seconds < 9.95:
@@ -109,11 +126,11 @@ def duration(seconds: float | None) -> str:
 
 
 def span(values: Sequence[int]) -> str:
-    """Write the lowest and the highest of some whole numbers: "17", "17 to 31"."""
+    """Write the range of some integers: "17", "17 to 31"."""
     low, high = min(values), max(values)
     return f"{low}" if low == high else f"{low} to {high}"
 
 
 def over_seeds(num_seeds: int) -> str:
-    """Say what a mean is taken over: "mean over 5 seeds"; with one seed, "one seed"."""
+    """Name what a mean is taken over: "mean over 5 seeds", or "one seed"."""
     return "one seed" if num_seeds == 1 else f"mean over {num_seeds} seeds"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
@@ -13,7 +12,7 @@ import tomli_w
 from bakeoff.errors import BakeoffError
 from bakeoff.study.study import Study, study_from_tables
 from bakeoff.study.tables import MAX_BYTES, Table, apply_overrides, parse_toml, set_for_all_recipes, too_long
-from bakeoff.text import shorten
+from bakeoff.text import did_you_mean, shorten
 
 
 def load_study(
@@ -109,8 +108,7 @@ def _study_text(name_or_path: str) -> tuple[str, str]:
         raise BakeoffError(f"cannot read {shorten(name_or_path)}: {error.strerror or error}") from error
     names = _builtin_names()
     files = [file.name for file in Path().glob("*.toml")]
-    near = difflib.get_close_matches(name_or_path, [*names, *files], n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
+    hint = did_you_mean(name_or_path, [*names, *files])
     raise BakeoffError(
         f"no study {shorten(name_or_path)}: neither a file nor a built-in study{hint}\n"
         f"built-in: {', '.join(names)}\nfor a file of your own: bakeoff show quickstart > my.toml"

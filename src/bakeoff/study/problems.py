@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -11,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from bakeoff.errors import BakeoffError
 from bakeoff.study.settings.tables import NAMED_TABLES
 from bakeoff.study.tables import Table
-from bakeoff.text import counted, list_some, shorten
+from bakeoff.text import counted, did_you_mean, list_some, shorten
 
 MOST_PROBLEMS = 200
 """Explained at most: more have one cause, and each takes a search for the nearest valid key."""
@@ -163,6 +162,4 @@ def _problem_text(problem: dict[str, Any], path: list[str], merged: Table, valid
 
 
 def _nearest(found: str, valid: list[str], more: str = "") -> str:
-    near = difflib.get_close_matches(found, valid, n=1, cutoff=0.5)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    return f"{hint} (valid: {', '.join(valid)}{more})"
+    return f"{did_you_mean(found, valid, cutoff=0.5)} (valid: {', '.join(valid)}{more})"

@@ -332,7 +332,7 @@ def test_where_the_images_are_the_limit_it_says_that_no_number_of_seeds_can() ->
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"baseline": "recipe_O"}, r"baseline 'recipe_O' is none .*\(did you mean 'recipe_2'"),
+        ({"baseline": "recipe_O"}, r"baseline 'recipe_O' is none .*; did you mean 'recipe_2'\?"),
         ({"published": {"other": 0.5}}, "published 'other' is none of the recipes"),
         ({"published": {"recipe_0": 48.3}}, "out of range: expected a share in 0..1"),
         ({"margin": 1}, "margin 1 is out of range"),

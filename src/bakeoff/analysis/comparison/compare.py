@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 
 import numpy as np
@@ -29,7 +28,7 @@ from bakeoff.analysis.statistics.what_it_takes import what_it_takes
 from bakeoff.analysis.statistics.wilson import wilson_interval
 from bakeoff.errors import BakeoffError
 from bakeoff.predictions import Predictions
-from bakeoff.text import counted
+from bakeoff.text import counted, did_you_mean
 
 
 def compare(
@@ -244,8 +243,7 @@ def _check(
         raise BakeoffError("there is nothing to compare: no recipe, or no test image")
     for role, name in [("baseline", baseline), *(("published", name) for name in published)]:
         if name is not None and name not in names:
-            nearest = difflib.get_close_matches(name, names, 1)
-            hint = f" (did you mean {nearest[0]!r}?)" if nearest else ""
+            hint = did_you_mean(name, names)
             raise BakeoffError(f"{role} {name!r} is none of the recipes: {', '.join(names)}{hint}")
     if not 0 < margin < 1:
         raise BakeoffError(
