@@ -23,8 +23,7 @@ from bakeoff.environment import describe_environment
 from bakeoff.kernels import describe_kernels
 from bakeoff.models import LeNet5
 from bakeoff.training.loss import Loss
-from bakeoff.training.passes import Passes
-from bakeoff.training.stepping import Stepper
+from bakeoff.training.step import Passes, Stepper
 
 Step = Callable[[], None]
 STEPS = 5

@@ -27,7 +27,7 @@ from bakeoff.study import load_study
 from bakeoff.training import EpochRecord, loop
 from bakeoff.training import finish as finishing
 from bakeoff.training.loss import Loss
-from bakeoff.training.passes import Passes
+from bakeoff.training.step import Passes
 from bakeoff.training.tensorboard import TensorBoardLog
 
 RECORDED = "passes that PyTorch records"

@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from bakeoff.study import load_study
-from bakeoff.training.averaging import build_average
 from bakeoff.training.optimizers import build_optimizer, learning_rate
+from bakeoff.training.step import build_average
 
 STEPS = 7
 

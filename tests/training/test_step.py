@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from bakeoff.models import LeNet5
-from bakeoff.training import passes
+from bakeoff.training import step as passes
 from bakeoff.training.augmentation.apply import Blend
 from bakeoff.training.batches import BatchMemory
 from bakeoff.training.loss import Loss
-from bakeoff.training.passes import Passes
 from bakeoff.training.preprocessing import Preprocessing
+from bakeoff.training.step import Passes
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

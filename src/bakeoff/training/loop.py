@@ -17,18 +17,16 @@ from bakeoff.kernels import describe_cpu
 from bakeoff.models import build_model
 from bakeoff.study.recipe import Recipe
 from bakeoff.training.augmentation.apply import Augmentation
-from bakeoff.training.averaging import build_average
 from bakeoff.training.batches import BatchMemory, EpochCount, split_into_batches
 from bakeoff.training.evaluation import evaluated, loss_and_accuracy, predict_logits
 from bakeoff.training.finish import finish_run
 from bakeoff.training.loss import Loss
 from bakeoff.training.optimizers import build_optimizer, learning_rate
-from bakeoff.training.passes import Passes
 from bakeoff.training.preprocessing import Preprocessing
 from bakeoff.training.records import EpochRecord, Observer, TrainedRun, TrainingFailure
 from bakeoff.training.repeatable import Stream, denormals_as_zero, generator, torch_seed
 from bakeoff.training.state import StateSaver, StateStore, TrainingState
-from bakeoff.training.stepping import Stepper
+from bakeoff.training.step import Passes, Stepper, build_average
 
 TRAINING_VERSION = 4
 """Raise it with any change that alters the results of a run: it is part of each run's identity."""

@@ -16,7 +16,6 @@ from bakeoff.data.image_data import ImageData
 from bakeoff.models import build_model
 from bakeoff.study.recipe import Recipe
 from bakeoff.training.augmentation.stacked import StackedAugmentation, StackedBlend
-from bakeoff.training.averaging import build_average
 from bakeoff.training.batches import split_into_batches
 from bakeoff.training.evaluation import EVALUATION_BATCH_SIZE, evaluated
 from bakeoff.training.optimizers import build_optimizer, learning_rate
@@ -26,6 +25,7 @@ from bakeoff.training.repeatable import Stream, generator, torch_seed
 from bakeoff.training.stacked.model import StackedModel
 from bakeoff.training.stacked.operations import Convolution
 from bakeoff.training.state import TrainingState
+from bakeoff.training.step import build_average
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from bakeoff.training.stepping import Stepper
+from bakeoff.training.step import Stepper
 
 OPTIMIZERS = {
     "adam": lambda parameters: torch.optim.Adam(parameters, 0.01, fused=True),
