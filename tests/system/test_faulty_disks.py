@@ -12,7 +12,7 @@ import pytest
 
 BAKEOFF = str(Path(sys.executable).with_name("bakeoff"))
 STUDY = [
-    "run", "quickstart", "--recipes", "lenet5", "--set", "data.image_size=16", "--epochs", "25",
+    "run", "quickstart", "--recipes", "lenet5", "--set", "data.image_size=16", "--epochs", "12",
     "--jobs", "1", "--out", "study",
 ]  # fmt: skip
 TWO_RUNS = [*STUDY, "--seeds", "2"]
