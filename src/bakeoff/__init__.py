@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from bakeoff.errors import BakeoffError
 
 if TYPE_CHECKING:
-    from bakeoff.api import Result, open_result, run
+    from bakeoff.api import Result, RunsFailedError, open_result, run
     from bakeoff.data.sources.arrays import ImageArrays
     from bakeoff.study import Recipe, Study, builtin_studies, load_study
 
@@ -14,6 +14,7 @@ _WHERE = {
     "ImageArrays": "bakeoff.data.sources.arrays",
     "Recipe": "bakeoff.study",
     "Result": "bakeoff.api",
+    "RunsFailedError": "bakeoff.api",
     "Study": "bakeoff.study",
     "builtin_studies": "bakeoff.study",
     "load_study": "bakeoff.study",
@@ -26,6 +27,7 @@ __all__ = [
     "ImageArrays",
     "Recipe",
     "Result",
+    "RunsFailedError",
     "Study",
     "builtin_studies",
     "load_study",

@@ -365,18 +365,28 @@ def main() -> None:
     try:
         app()
     except BakeoffError as error:
-        typer.echo(f"error: {printable(str(error))}{_option_of(error)}", err=True)
+        typer.echo(f"error: {printable(str(error))}{_option_for(error)}", err=True)
         sys.exit(EXIT_USER_ERROR)
 
 
 OPTIONS = {
-    "path": "--out DIR chooses the folder",
-    "data": "--data SOURCE names the images",
-    "wait": "--wait waits until it is free",
+    "address": "--address HOST:PORT with --engine ray",
+    "csv": "--csv FILE",
+    "data": "--data SOURCE",
+    "device": "--device auto, cpu or cuda",
+    "engine": "--engine processes or ray",
+    "jobs": "--jobs N",
+    "json": "--json FILE",
+    "max_seeds": "--max-seeds N with --until decided",
+    "overrides": "--set KEY=VALUE",
+    "path": "--out DIR",
+    "recipes": "--recipes A,B",
+    "until": "--until decided",
+    "wait": "--wait, or --out DIR",
 }
-"""What to type to change the parameter that an error is about."""
+"""What to type to change the Python parameter that an error is about."""
 
 
-def _option_of(error: BakeoffError) -> str:
+def _option_for(error: BakeoffError) -> str:
     option = OPTIONS.get(error.parameter or "")
-    return f" ({option})" if option else ""
+    return f" (on the command line: {option})" if option else ""

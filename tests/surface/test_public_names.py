@@ -12,13 +12,14 @@ PACKAGE = [
     "ImageArrays(train, val=None, test=None, class_names=None)",
     "Recipe",
     "Result",
+    "RunsFailedError",
     "Study",
     "builtin_studies()",
     "load_study(name_or_path, *, overrides=(), source=None, seeds=None, until=None, max_seeds=None, "
     "epochs=None, recipes=None)",
     "open_result(path)",
     "run(study, path=None, *, data=None, until=None, max_seeds=None, jobs=None, device='cpu', "
-    "engine='processes', address=None, progress=True, check=True)",
+    "engine='processes', address=None, progress=True, check=True, wait=False)",
 ]
 
 RESULT = [

@@ -55,10 +55,13 @@ def load_study(
     tables = apply_overrides(parse_toml(text, origin), overrides)
     if source is not None:
         tables = _with_source(tables, source)
-    given = {"seeds": seeds, "until": until, "max_seeds": max_seeds}
-    tables |= {key: value for key, value in given.items() if value is not None}
+    changes = {"seeds": seeds, "until": until, "max_seeds": max_seeds}
+    tables |= {key: value for key, value in changes.items() if value is not None}
     if max_seeds is not None and tables.get("until") != "decided":
-        raise BakeoffError("--max-seeds has a meaning with --until decided only; give both, or --seeds")
+        raise BakeoffError(
+            f'max_seeds is {max_seeds}, which applies only where until is "decided"; set both, or set seeds',
+            "max_seeds",
+        )
     if epochs is not None and isinstance(tables.get("defaults", {}), dict):
         tables = set_for_all_recipes(tables, "epochs", epochs)
     if recipes is not None:
@@ -127,8 +130,9 @@ def _only_recipes(tables: Table, names: Sequence[str], origin: str) -> Table:
     unknown = [name for name in names if name not in recipes]
     if unknown or not names:
         raise BakeoffError(
-            f"--recipes: {origin} has no recipe {', '.join(map(repr, unknown)) or 'of an empty name'}; "
-            f"it has {', '.join(recipes)}"
+            f"{origin} has no recipe {', '.join(map(repr, unknown)) or 'of an empty name'}; "
+            f"it has {', '.join(recipes)}",
+            "recipes",
         )
     kept = tables | {"recipes": {name: recipes[name] for name in names}}
     if kept.get("baseline") not in names:

@@ -97,9 +97,11 @@ def apply_overrides(tables: Table, overrides: Iterable[str]) -> Table:
     for override in overrides:
         key, equals, text = override.partition("=")
         path = [part.strip() for part in key.split(".")]
-        origin = f"--set {shorten(override)}"
+        origin = f"override {shorten(override)}"
         if not equals or not all(path):
-            raise BakeoffError(f"{origin}: expected KEY=VALUE with a dotted key, such as defaults.epochs=20")
+            raise BakeoffError(
+                f"{origin}: expected KEY=VALUE with a dotted key, such as defaults.epochs=20", "overrides"
+            )
         if len(path) > MAX_DEPTH:
             raise BakeoffError(f"{origin}: the key has {len(path):,} parts; expected {MAX_DEPTH} at most")
         *parents, last = path
