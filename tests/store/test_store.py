@@ -19,6 +19,7 @@ from bakeoff.files import write_text
 from bakeoff.store import (
     Layout,
     load_study_folder,
+    lock_folder,
     prepare_folder,
     run_identity,
     run_state,
@@ -149,9 +150,17 @@ def test_a_folder_of_other_data_is_refused(layout, study, data):
 
 def test_a_folder_that_holds_something_else_is_refused(tmp_path, study, data):
     (tmp_path / "thesis.tex").write_text("precious")
-    with pytest.raises(BakeoffError, match="not empty and not a study folder"):
+    with pytest.raises(BakeoffError, match="not empty and not a study folder") as caught:
         prepare_folder(tmp_path, study, data, {})
+    assert caught.value.parameter == "path"
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_a_folder_in_use_is_refused_and_the_parameter_that_waits_is_named(tmp_path):
+    in_use = pytest.raises(BakeoffError, match=f"in use by process {os.getpid()}")
+    with lock_folder(tmp_path), in_use as caught, lock_folder(tmp_path):
+        pass
+    assert caught.value.parameter == "wait"
 
 
 def test_a_file_in_place_of_the_folder_is_refused(tmp_path, study, data):

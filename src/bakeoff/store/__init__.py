@@ -1,4 +1,4 @@
-"""The study folder: the only room that knows its file names."""
+"""The study folder. No other part of Bakeoff knows the names of its files."""
 
 from bakeoff.store.folder import (
     check_folder,

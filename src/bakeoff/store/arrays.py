@@ -1,4 +1,4 @@
-"""Reading NPZ files that may be damaged, or made to do harm."""
+"""Reading NPZ files that may be damaged or malicious."""
 
 from __future__ import annotations
 
@@ -11,43 +11,45 @@ import numpy as np
 from numpy.typing import NDArray
 
 MAX_BYTES = 1 << 30
-"""Of the arrays read from one file, unpacked: logits of 50,000 images and 1,000 classes take 0.2 GB."""
+"""Of the arrays read from one file, uncompressed: logits of 50,000 images and 1,000 classes take 0.2 GB."""
 
 
 def read_arrays(path: Path, *names: str) -> list[NDArray[Any]]:
-    """The named arrays of an NPZ file, in this order. Nothing is ever unpickled.
+    """Read the named arrays of an NPZ file, in this order. Nothing is ever unpickled.
 
     Raises
     ------
     OSError
         If the file cannot be read.
     ValueError
-        If it is no NPZ file, is damaged, lacks one of the arrays, or would unpack to more than `MAX_BYTES`.
+        If it is not an NPZ file, is damaged, lacks one of the arrays, or holds more than `MAX_BYTES`.
     """
     try:
         with path.open("rb") as file:
             _refuse_large(file, names)
             file.seek(0)
-            # numpy.load leaves a file open that it cannot read, so it is opened here.
-            with np.load(file, allow_pickle=False) as arrays:
-                found = [arrays[name] for name in names]
+            # Opened here, because numpy.load does not close a file that it cannot read.
+            with np.load(file, allow_pickle=False) as archive:
+                arrays = [archive[name] for name in names]
     except (OSError, ValueError):
         raise
-    except Exception as error:  # zipfile, zlib and numpy raise of many kinds on a damaged file
+    except Exception as error:  # zipfile, zlib and numpy raise many exceptions on a damaged file
         raise ValueError(f"{path.name} is damaged: {str(error)[:300] or type(error).__name__}") from error
-    for name, array in zip(names, found, strict=True):
+    for name, array in zip(names, arrays, strict=True):
         if array.dtype.kind == "U":
             _refuse_bad_text(path, name, array)
-    return found
+    return arrays
 
 
 def array_names(path: Path) -> list[str]:
-    """The names of the arrays in an NPZ file.
+    """Read the names of the arrays in an NPZ file.
 
     Raises
     ------
-    OSError, ValueError
-        As `read_arrays`.
+    OSError
+        If the file cannot be read.
+    ValueError
+        If it is damaged.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -59,26 +61,28 @@ def array_names(path: Path) -> list[str]:
 
 
 def _refuse_large(file: IO[bytes], names: Sequence[str]) -> None:
-    """Look at the sizes before anything is unpacked; no more than these is read of a member."""
+    """Check the sizes before anything is decompressed; no more than these is read later."""
     with zipfile.ZipFile(file) as archive:
         members = [archive.getinfo(f"{name}.npy") for name in names]
         total = sum(member.file_size for member in members)
         if total > MAX_BYTES:
-            raise ValueError(f"its arrays take {total:,} bytes unpacked; the limit is {MAX_BYTES:,}")
+            raise ValueError(f"its arrays take {total:,} bytes uncompressed; the limit is {MAX_BYTES:,}")
         for member in members:
             with archive.open(member) as content:
                 version = np.lib.format.read_magic(content)
-                read = np.lib.format.read_array_header_1_0
-                shape, _, dtype = (read if version == (1, 0) else np.lib.format.read_array_header_2_0)(
-                    content
+                read_header = (
+                    np.lib.format.read_array_header_1_0
+                    if version == (1, 0)
+                    else np.lib.format.read_array_header_2_0
                 )
-            claimed = dtype.itemsize
+                shape, _, dtype = read_header(content)
+            declared = dtype.itemsize
             for length in shape:
-                claimed *= length
-            if claimed > member.file_size:
+                declared *= length
+            if declared > member.file_size:
                 raise ValueError(
-                    f"the array {member.filename.removesuffix('.npy')} says that it has {claimed:,} bytes, "
-                    f"but only {member.file_size:,} are there"
+                    f"the array {member.filename.removesuffix('.npy')} declares {declared:,} bytes, "
+                    f"but holds only {member.file_size:,}"
                 )
 
 
@@ -86,4 +90,4 @@ def _refuse_bad_text(path: Path, name: str, array: NDArray[Any]) -> None:
     try:
         "".join(array.ravel().tolist()).encode()
     except (ValueError, SystemError) as error:
-        raise ValueError(f"{path.name} is damaged: the array {name} holds what is no text") from error
+        raise ValueError(f"{path.name} is damaged: the array {name} holds invalid text") from error

@@ -1,4 +1,4 @@
-"""Whether what was read from a study folder can be what Bakeoff wrote there."""
+"""Checks of the content read from a study folder."""
 
 from __future__ import annotations
 
@@ -35,21 +35,21 @@ class _Data(BaseModel):
 
 
 def check_data(data: object) -> None:
-    """See that the content of data.json is complete.
+    """Check that the content of data.json is complete.
 
     Raises
     ------
     ValueError
-        Naming the first key that is wrong.
+        If it is not; the message names the first key that is wrong.
     """
     try:
-        found = _Data.model_validate(data)
+        valid = _Data.model_validate(data)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         key = ".".join(map(str, first["loc"]))
         raise ValueError(f"data.json: {key}: found {shorten(first['input'])}; {first['msg']}") from error
-    if any(len(counts) != len(found.class_names) for counts in found.counts.values()):
-        raise ValueError(f"data.json: counts are not those of {len(found.class_names)} classes")
+    if any(len(counts) != len(valid.class_names) for counts in valid.counts.values()):
+        raise ValueError(f"data.json: counts: expected {len(valid.class_names)} per split, one per class")
 
 
 def check_images(
@@ -59,7 +59,13 @@ def check_images(
     labels: NDArray[Any],
     ids: NDArray[Any] | None = None,
 ) -> None:
-    """See that the stored images of a split, their labels and ids fit together; else a ValueError."""
+    """Check that the stored images, labels and ids of a split are consistent.
+
+    Raises
+    ------
+    ValueError
+        If they are not.
+    """
     num_images = len(labels) if labels.ndim == 1 else -1
     if (
         images.dtype != np.uint8
@@ -70,11 +76,11 @@ def check_images(
         or labels.dtype.kind not in "iu"
     ):
         raise ValueError(
-            f"the {split} images do not fit together: images {images.dtype} {images.shape}, "
+            f"the {split} images and labels are inconsistent: images {images.dtype} {images.shape}, "
             f"labels {labels.dtype} {labels.shape}"
         )
     if ids is not None and (ids.shape != labels.shape or ids.dtype.kind != "U"):
-        raise ValueError(f"the ids of the {split} images are {ids.dtype} {ids.shape}, not one text an image")
+        raise ValueError(f"the ids of the {split} images are {ids.dtype} {ids.shape}, not one text per image")
     if labels.min() < 0 or labels.max() >= num_classes:
         raise ValueError(
             f"the {split} labels are {labels.min()}..{labels.max()}, expected 0..{num_classes - 1}"
@@ -84,9 +90,15 @@ def check_images(
 def check_run(
     shape: tuple[int, int], numbers: tuple[NDArray[Any], ...], logits: NDArray[Any], dynamics: NDArray[Any]
 ) -> None:
-    """See that the arrays of a run are of the right kind, and its logits of this shape; else a ValueError."""
+    """Check the types of a run's arrays, and that its logits have this shape.
+
+    Raises
+    ------
+    ValueError
+        If they are wrong.
+    """
     if any(number.shape != () or number.dtype.kind not in "iu" for number in numbers):
-        raise ValueError("checkpoint_epoch and num_parameters are not whole numbers")
+        raise ValueError("checkpoint_epoch and num_parameters are not integers")
     if logits.shape != shape or logits.dtype != np.float32:
         raise ValueError(f"test_logits are {logits.dtype} {logits.shape}, expected float32 {shape}")
     if not np.isfinite(logits).all():
@@ -98,21 +110,34 @@ def check_run(
 def check_attributions(
     num_images: int, indices: NDArray[Any], maps: NDArray[Any], scale: NDArray[Any], error: NDArray[Any]
 ) -> None:
-    """See that the attributions of a run fit together and to this many test images; else a ValueError."""
-    kinds = [str(array.dtype) for array in (indices, maps, scale, error)]
-    if kinds != ["int32", "int8", "float32", "float32"]:
-        raise ValueError(f"the attributions are {', '.join(kinds)}")
+    """Check that a run's attributions are consistent with each other and with the number of test images.
+
+    Raises
+    ------
+    ValueError
+        If they are not.
+    """
+    dtypes = [str(array.dtype) for array in (indices, maps, scale, error)]
+    expected = ["int32", "int8", "float32", "float32"]
+    if dtypes != expected:
+        raise ValueError(f"the attributions are {', '.join(dtypes)}, expected {', '.join(expected)}")
     square = maps.ndim == 3 and 0 < maps.shape[1] == maps.shape[2]
     if not square or not indices.shape == scale.shape == error.shape == maps.shape[:1]:
-        raise ValueError(f"the attributions do not fit together: {indices.shape} images, maps {maps.shape}")
+        raise ValueError(f"the attributions are inconsistent: {indices.shape} images, maps {maps.shape}")
     if len(indices) and (indices[0] < 0 or indices[-1] >= num_images or (np.diff(indices) <= 0).any()):
-        raise ValueError(f"the attributions are not of {num_images} test images in ascending order")
+        raise ValueError(f"the attributions' image indices are not ascending within 0..{num_images - 1}")
     if not (np.isfinite(scale).all() and np.isfinite(error).all()):
         raise ValueError("the attributions are not finite")
 
 
 def check_history(history: dict[str, NDArray[np.float64]]) -> None:
-    """See that a history has its columns and at least one epoch; else a ValueError."""
+    """Check that a history has its columns and at least one epoch.
+
+    Raises
+    ------
+    ValueError
+        If it does not.
+    """
     missing = [name for name in HISTORY_COLUMNS if name not in history]
     if missing:
         raise ValueError(f"history.csv has no column {missing[0]!r}")

@@ -1,4 +1,4 @@
-"""The study folder as a whole: made, checked, locked, and rid of what an earlier report left."""
+"""The study folder as a whole: creating, checking and locking it; removing an earlier report's files."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ MAX_THUMBNAIL_SIZE = 64
 
 
 def prepare_folder(root: Path, study: Study, data: ImageData, environment: Mapping[str, Any]) -> Layout:
-    """Make the study folder, or check that the one there holds the same study on the same data.
+    """Create the study folder, or check that the existing one holds the same study on the same data.
 
-    Seeds and recipes may be added or left out; a recipe that was run may not change.
+    Seeds and recipes may be added or left out; a recipe that has runs may not change.
 
     Raises
     ------
     BakeoffError
-        If the folder holds something else, results of another study or of other data: says what differs.
+        If the folder holds something else, or results of other settings or data; the message lists them.
     """
     layout = Layout(root)
     check_folder(root)
-    # One of the two and no run: a folder whose first writer was stopped between them.
+    # One of the two files and no run: the study was interrupted between writing them.
     if (layout.study.exists() and layout.data.exists()) or layout.runs.exists():
         _refuse_other_results(layout, study, data)
     remove_leftovers(layout)
@@ -52,13 +52,13 @@ def prepare_folder(root: Path, study: Study, data: ImageData, environment: Mappi
 
 
 def remove_leftovers(layout: Layout) -> None:
-    """Remove what workers that were stopped had begun to write; none may be at work."""
+    """Remove the partial files of workers that were stopped; no worker may be running."""
     for leftover in layout.runs.glob("*/*/.*.tmp"):
         leftover.unlink(missing_ok=True)
 
 
 def check_folder(root: Path) -> None:
-    """See that a folder is a study folder, empty, or not there yet; nothing is written.
+    """Check that a folder is a study folder, is empty or does not exist yet; nothing is written.
 
     Raises
     ------
@@ -67,15 +67,15 @@ def check_folder(root: Path) -> None:
     """
     layout = Layout(root)
     if root.exists() and not root.is_dir():
-        raise BakeoffError(f"{root} is a file; expected a folder to write the study to (--out)")
+        raise BakeoffError(f"{root} is a file; expected a folder to write the study to", "path")
     if layout.study.exists() or layout.data.exists() or not root.is_dir():
         return
     if any(not path.name.startswith(".lock") for path in root.iterdir()):
-        raise BakeoffError(f"{root} is not empty and not a study folder; choose another one with --out")
+        raise BakeoffError(f"{root} is not empty and not a study folder; choose another folder", "path")
 
 
 def check_still_there(layout: Layout) -> None:
-    """See that a study folder was not deleted while runs were written to it.
+    """Check that a study folder was not deleted while runs were written to it.
 
     Raises
     ------
@@ -84,8 +84,8 @@ def check_still_there(layout: Layout) -> None:
     """
     if not (layout.study.exists() and layout.data.exists()):
         raise BakeoffError(
-            f"{layout.root} was deleted or moved, in part at least, while the study ran; delete what is "
-            "left of it and run the same command again"
+            f"{layout.root} was deleted or moved, at least in part, while the study ran; delete the rest of "
+            "it and run the study again"
         )
 
 
@@ -93,16 +93,17 @@ def _refuse_other_results(layout: Layout, study: Study, data: ImageData) -> None
     try:
         stored_data = json.loads(layout.data.read_text("utf-8"))
         stored_study = study_from_toml(layout.study.read_text("utf-8"), str(layout.study))
-        found_format = stored_data["format_version"]
+        format_version = stored_data["format_version"]
     except (OSError, ValueError, KeyError) as error:
         raise BakeoffError(
-            f"{layout.root} is a damaged study folder ({error}); choose another one with --out"
+            f"{layout.root} is a damaged study folder ({error}); choose another folder", "path"
         ) from error
-    remedy = "choose another folder with --out, or delete this one to start anew"
-    if found_format != FORMAT_VERSION:
+    remedy = "choose another folder, or delete this one to start over"
+    if format_version != FORMAT_VERSION:
         raise BakeoffError(
-            f"{layout.root} has the format {found_format} of another version of Bakeoff; "
-            f"this one writes {FORMAT_VERSION}: {remedy}"
+            f"{layout.root} was written by another version of Bakeoff, in format {format_version}; "
+            f"this one writes format {FORMAT_VERSION}: {remedy}",
+            "path",
         )
     differences = []
     if stored_data["fingerprint"] != data.fingerprint:
@@ -115,13 +116,13 @@ def _refuse_other_results(layout: Layout, study: Study, data: ImageData) -> None
             before = flatten_settings(stored_study.recipes[name])
             now = flatten_settings(recipe)
             differences += [
-                f"recipes.{name}.{key}: was {before.get(key, 'not there')}, now {now.get(key, 'not there')}"
+                f"recipes.{name}.{key}: was {before.get(key, 'not set')}, now {now.get(key, 'not set')}"
                 for key in sorted({*before, *now})
                 if before.get(key) != now.get(key)
             ]
     if differences:
         raise BakeoffError(
-            f"{layout.root} holds results of other settings:\n{list_some(differences)}\n{remedy}"
+            f"{layout.root} holds results of other settings:\n{list_some(differences)}\n{remedy}", "path"
         )
 
 
@@ -163,25 +164,26 @@ def _thumbnails(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def save_audit(layout: Layout, audit: Mapping[str, Any]) -> None:
-    """Write what a check of the images found."""
+    """Write the findings of a check of the images."""
     write_text(layout.audit, to_json(audit))
 
 
 @contextmanager
 def lock_folder(root: Path, *, on_wait: Callable[[str], None] | None = None) -> Iterator[None]:
-    """Hold a study folder. The system gives the lock back when its holder dies, however it dies.
+    """Lock a study folder. The operating system releases the lock when the process ends, however it ends.
 
     Parameters
     ----------
     root
-        The study folder, made if it is not there.
+        The study folder, created if it does not exist.
     on_wait
-        Told who holds the folder; then wait for it. Without it, a folder in use is refused.
+        If another process holds the lock: called with a message that names it, before waiting for the lock.
+        Without it, a folder in use is an error.
 
     Raises
     ------
     BakeoffError
-        If another process holds the folder (without `on_wait`), or the folder cannot be written.
+        If another process holds the lock (without `on_wait`), or the folder cannot be written.
     """
     holder = root / ".lock-holder.json"
     lock = FileLock(root / ".lock")
@@ -190,19 +192,19 @@ def lock_folder(root: Path, *, on_wait: Callable[[str], None] | None = None) -> 
         try:
             lock.acquire(timeout=0)
         except Timeout as busy:
-            text = f"{root} is in use by {_describe(holder)}"
+            message = f"{root} is in use by {_describe(holder)}"
             if on_wait is None:
                 raise BakeoffError(
-                    f"{text}; wait until it is done (--wait does), or choose another folder with --out"
+                    f"{message}; wait until it is done, or choose another folder", "wait"
                 ) from busy
-            on_wait(text)
+            on_wait(message)
             lock.acquire(timeout=-1)
     except OSError as error:
         raise BakeoffError(
-            f"cannot write to {root}: {error.strerror or error}; choose another folder with --out"
+            f"cannot write to {root}: {error.strerror or error}; choose another folder", "path"
         ) from error
     try:
-        with suppress(OSError):  # a courtesy: what cannot be written is told by whoever needs it
+        with suppress(OSError):  # for messages only; the files that matter report their own errors
             holder.write_text(json.dumps({"process": os.getpid(), "host": platform.node()}), "utf-8")
         yield
     finally:
@@ -213,39 +215,40 @@ def lock_folder(root: Path, *, on_wait: Callable[[str], None] | None = None) -> 
 
 def _describe(holder: Path) -> str:
     try:
-        found = json.loads(holder.read_text("utf-8"))
-        return f"process {found['process']} on {found['host']}"
+        content = json.loads(holder.read_text("utf-8"))
+        return f"process {content['process']} on {content['host']}"
     except (OSError, ValueError, KeyError, TypeError):
         return "another process"
 
 
 REPORT_FILE = re.compile(r"comparison\.json|figures/[\w.-]+\.(svg|png)|tables/[\w.-]+\.csv")
-"""The list may come from a stranger: nothing else is ever deleted for it."""
+"""The only files that are ever deleted: the list of them is read from the folder and may be malicious."""
 
 
 def remove_stale(layout: Layout, written: Sequence[Path]) -> None:
-    """Remove the files of an earlier report that are not among `written`, and note these for the next time.
+    """Remove the files of an earlier report that are not in `written`; record those for the next time.
 
-    What Bakeoff did not write stays.
+    Files that Bakeoff did not write stay.
 
     Raises
     ------
     BakeoffError
-        If a file cannot be removed, or the list not be written.
+        If a file cannot be removed, or the list cannot be written.
     """
     names = sorted(path.relative_to(layout.report).as_posix() for path in written)
-    for name in sorted(_noted(layout) - set(names)):
+    for name in sorted(_recorded_files(layout) - set(names)):
         path = layout.report / name
         try:
             path.unlink(missing_ok=True)
         except OSError as error:
             raise BakeoffError(
-                f"cannot remove {path}, of an earlier report: {error.strerror or error}; delete it yourself"
+                f"cannot remove {path} of an earlier report: {error.strerror or error}; delete it yourself"
             ) from error
     write_text(layout.report_files, json.dumps(names, indent=0) + "\n")
 
 
-def _noted(layout: Layout) -> set[str]:
+def _recorded_files(layout: Layout) -> set[str]:
+    """The files of the earlier report, by their paths below its folder."""
     try:
         names = json.loads(layout.report_files.read_text("utf-8"))
     except (OSError, ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""The names in a study folder, which no other module knows, and the identity of a run."""
+"""The names of the files in a study folder, and the identity of a run."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pathlib import Path
 from bakeoff.study import Recipe
 
 FORMAT_VERSION = 1
-"""Of the study folder; written to data.json."""
+"""Version of the study folder's format, written to data.json."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Where things are in the study folder at `root`."""
+    """Paths of the files in the study folder at `root`."""
 
     root: Path
 
@@ -108,18 +108,18 @@ class Layout:
 def run_identity(
     recipe: Recipe, seed: int, *, data_fingerprint: str, training_version: int, model_source: str
 ) -> str:
-    """SHA-256, in hexadecimal, over everything that decides the results of a run.
+    """SHA-256, in hexadecimal, of everything that determines the results of a run.
 
     Parameters
     ----------
     recipe, seed
-        What is trained, and where its randomness comes from.
+        What is trained, and the seed of its random numbers.
     data_fingerprint
-        Of the decoded images.
+        Fingerprint of the decoded images.
     training_version
-        Of the code that trains.
+        Version of the training code.
     model_source
-        Digest of the file of a user's own model, "" for Bakeoff's.
+        Digest of the files with the user's own model and augmentation, "" where there are none.
     """
     parts = {
         "recipe": recipe.model_dump(mode="json"),

@@ -1,4 +1,4 @@
-"""The files of one run: its results, its history, its failure; written and read here."""
+"""Reading and writing the files of one run: its results, its history, its failure."""
 
 from __future__ import annotations
 
@@ -40,7 +40,8 @@ class StoredRun:
     train_true_probability
         float16 [num_epochs, num_train_images].
     device
-        What computed it, such as "cpu, avx512 kernels"; "cpu" for a run of a version that did not say.
+        What the run was computed on, such as "cpu, avx512 kernels"; "cpu" for runs of versions that did not
+        record it.
     """
 
     recipe: str
@@ -60,7 +61,7 @@ class StoredRun:
 
 @dataclass(frozen=True)
 class FailedRun:
-    """A run that could not be finished."""
+    """A run that failed, and why."""
 
     recipe: str
     seed: int
@@ -70,20 +71,20 @@ class FailedRun:
 def run_state(
     layout: Layout, recipe: str, seed: int, identity: str
 ) -> Literal["finished", "failed", "missing", "other"]:
-    """Whether a run of this identity is there; "other" if the run there has another identity."""
-    found = stored_identity(layout, recipe, seed)
-    if found is None:
+    """The state of the run with this identity; "other" if the stored run has another identity."""
+    stored = stored_identity(layout, recipe, seed)
+    if stored is None:
         return "missing"
-    state, stored = found
-    if state == "failed" and (stored != identity or _failure(layout, recipe, seed).get("try_again")):
+    state, known_identity = stored
+    if state == "failed" and (known_identity != identity or _failure(layout, recipe, seed).get("try_again")):
         return "missing"
-    return state if stored == identity else "other"
+    return state if known_identity == identity else "other"
 
 
 def stored_identity(
     layout: Layout, recipe: str, seed: int
 ) -> tuple[Literal["finished", "failed"], str] | None:
-    """Whether a finished or failed run is there, and its identity."""
+    """The state and the identity of a stored run; None if it neither finished nor failed."""
     complete = layout.weights(recipe, seed).is_file() and layout.history(recipe, seed).is_file()
     if complete and layout.predictions(recipe, seed).is_file():
         try:
@@ -109,7 +110,7 @@ def _failure(layout: Layout, recipe: str, seed: int) -> dict[str, Any]:
 
 
 def load_run(layout: Layout, recipe: str, seed: int, test_shape: tuple[int, int]) -> StoredRun:
-    """A finished run; `test_shape` is (num_test_images, num_classes).
+    """Read a finished run; `test_shape` is (num_test_images, num_classes).
 
     Raises
     ------
@@ -144,16 +145,16 @@ def _device(predictions: Path) -> str:
         return "cpu"
     (device,) = read_arrays(predictions, "device")
     if device.shape != () or device.dtype.kind != "U":
-        raise ValueError(f"device is {device.dtype} {device.shape}, expected a text")
+        raise ValueError(f"device is {device.dtype} {device.shape}, expected a string")
     return printable(str(device))
 
 
 def load_features(
     layout: Layout, recipe: str, seed: int
 ) -> tuple[NDArray[np.float16], NDArray[np.float16]] | None:
-    """A run's features of the test and of the training images, float16 [num_images, num_features].
+    """Read a run's features of the test and the training images, float16 [num_images, num_features].
 
-    None where it has none: its model has no penultimate layer, or a version that kept none trained it.
+    None if there are none: the model has no penultimate layer, or an older version trained it.
 
     Raises
     ------
@@ -171,9 +172,9 @@ def load_features(
 
 
 def load_attributions(layout: Layout, recipe: str, seed: int, num_test_images: int) -> RunMaps | None:
-    """A run's attribution maps of the test images that it gets wrong.
+    """Read a run's attribution maps of the test images that it misclassifies.
 
-    None where it has none: its model has no gradient, or a version that kept none trained it.
+    None if there are none: the model has no gradient, or an older version trained it.
 
     Raises
     ------
@@ -188,12 +189,12 @@ def load_attributions(layout: Layout, recipe: str, seed: int, num_test_images: i
         check_attributions(num_test_images, *arrays)
     except (OSError, ValueError) as error:
         raise _damaged(layout, recipe, seed, error) from error
-    indices, maps, scale, missed = arrays
-    return RunMaps(indices, maps * scale[:, None, None], missed)
+    indices, maps, scale, completeness_error = arrays
+    return RunMaps(indices, maps * scale[:, None, None], completeness_error)
 
 
 def load_history(path: Path) -> dict[str, NDArray[np.float64]]:
-    """The columns of a history.csv by name, float64 [num_epochs].
+    """Read the columns of a history.csv by name, float64 [num_epochs].
 
     Raises
     ------
@@ -206,7 +207,7 @@ def load_history(path: Path) -> dict[str, NDArray[np.float64]]:
         with path.open(newline="", encoding="utf-8") as file:
             header, *rows = csv.reader(file)
     except csv.Error as error:
-        raise ValueError(f"{path.name} is no CSV file: {error}") from error
+        raise ValueError(f"{path.name} is not a CSV file: {error}") from error
     columns = np.array(rows, dtype=np.float64).T
     history = dict(zip(header, columns, strict=True))
     check_history(history)
@@ -215,14 +216,14 @@ def load_history(path: Path) -> dict[str, NDArray[np.float64]]:
 
 def _damaged(layout: Layout, recipe: str, seed: int, error: Exception) -> BakeoffError:
     return BakeoffError(
-        f"{layout.run(recipe, seed)} is damaged ({error}); delete it and `bakeoff run` trains it again"
+        f"{layout.run(recipe, seed)} is damaged ({error}); delete it and run the study again to retrain it"
     )
 
 
 def save_run(
     layout: Layout, study: Study, recipe: str, seed: int, identity: str, run: TrainedRun, data: ImageData
 ) -> None:
-    """Write a finished run. predictions.npz comes last: where it is, the run is complete."""
+    """Write a finished run. predictions.npz is written last: if it exists, the run is complete."""
     from safetensors.torch import save
 
     text = io.StringIO(newline="")
@@ -231,7 +232,7 @@ def save_run(
     writer.writerows(astuple(record) for record in run.history)
     write_text(layout.history(recipe, seed), text.getvalue())
 
-    # One metadata entry, because safetensors writes several in no fixed order.
+    # A single metadata entry, because safetensors writes several in no fixed order.
     metadata = {
         "recipe": recipe,
         "seed": seed,

@@ -1,4 +1,4 @@
-"""How far the runs of a study folder are."""
+"""The progress of the runs in a study folder."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class RunStatus:
     Attributes
     ----------
     state
-        finished, failed, unfinished (it has a state to go on from) or waiting.
+        finished, failed, unfinished (a saved state to resume from exists) or waiting.
     epochs, num_epochs
-        Done, and in all.
+        Epochs done, and in total.
     val_accuracy
-        After the last of these epochs, 0..1; None before the first.
+        After the last epoch done, 0..1; None before the first.
     reason
         Why it failed.
     """
@@ -42,7 +42,7 @@ class RunStatus:
 
 
 def study_status(root: Path) -> tuple[Study, list[RunStatus]]:
-    """The study in a folder, and the state of each of its runs.
+    """Read the study in a folder and the state of each of its runs.
 
     Raises
     ------
@@ -55,25 +55,25 @@ def study_status(root: Path) -> tuple[Study, list[RunStatus]]:
         _run_status(layout, name, seed, recipe.epochs)
         for name, recipe in study.recipes.items()
         for seed in range(study.most_seeds)
-        if seed < study.seeds or layout.run(name, seed).exists()  # seeds that are added until decided
+        if seed < study.seeds or layout.run(name, seed).exists()  # seeds added until decided
     ]
     return study, statuses
 
 
 def _run_status(layout: Layout, recipe: str, seed: int, num_epochs: int) -> RunStatus:
-    found = stored_identity(layout, recipe, seed)
-    if found and found[0] == "finished":
+    stored = stored_identity(layout, recipe, seed)
+    if stored and stored[0] == "finished":
         try:
             accuracy = float(load_history(layout.history(recipe, seed))["val_accuracy"][-1])
         except (OSError, ValueError) as error:
             raise BakeoffError(
                 f"{layout.run(recipe, seed)} is damaged ({error}); "
-                "delete it and `bakeoff run` trains it again"
+                "delete it and run the study again to retrain it"
             ) from error
         return RunStatus(recipe, seed, "finished", num_epochs, num_epochs, accuracy)
     progress = unfinished_progress(layout.unfinished(recipe, seed))
     epochs, accuracy_so_far = progress or (0, None)
-    if found:
+    if stored:
         reason = failure_reason(layout, recipe, seed)
         return RunStatus(recipe, seed, "failed", epochs, num_epochs, accuracy_so_far, reason)
     state: Literal["unfinished", "waiting"] = "unfinished" if progress else "waiting"
@@ -81,10 +81,10 @@ def _run_status(layout: Layout, recipe: str, seed: int, num_epochs: int) -> RunS
 
 
 def count_unfinished(root: Path, recipes: Iterable[str], num_seeds: int) -> int:
-    """How many of these runs have no predictions in the folder, of whatever settings they are."""
+    """Count the runs that have no predictions in the folder, whatever their settings."""
     layout = Layout(root)
     return sum(
-        not os.path.isfile(layout.predictions(recipe, seed))  # noqa: PTH113 - Path raises where it may not look
+        not os.path.isfile(layout.predictions(recipe, seed))  # noqa: PTH113 - Path raises without permission
         for recipe in recipes
         for seed in range(num_seeds)
     )

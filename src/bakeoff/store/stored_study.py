@@ -35,20 +35,20 @@ class StoredStudy:
     Attributes
     ----------
     data
-        The content of data.json: source, fingerprint, image_size, class_names, counts (a list a split, in
+        The content of data.json: source, fingerprint, image_size, class_names, counts (one list per split, in
         class order), mean, std, notes.
     environment
         The content of environment.json.
     audit
         The content of audit.json, or None where the images were not checked.
     runs, failures
-        In the order of the study's recipes, then by seed. Runs in neither are missing.
+        In the order of the study's recipes, then by seed. Runs in neither have not finished yet.
     test_images
         uint8 [num_test_images, size, size, 3], at most 64 pixels wide.
     test_labels, test_ids
-        Of the same images.
+        Labels and ids of the test images.
     train_images, train_labels
-        The same of the training images; None in a folder of a version that did not keep them.
+        The same for the training images; None in a folder of a version that did not store them.
     """
 
     root: Path
@@ -80,29 +80,29 @@ class StoredStudy:
     def features_of(self, recipe: str) -> tuple[list[NDArray[np.float16]], list[NDArray[np.float16]]] | None:
         """Features of the test and of the training images, one float16 [num_images, num_features] per seed.
 
-        None where a finished run has none, see `load_features`.
+        None if a finished run has none, see `load_features`.
         """
         layout = Layout(self.root)
         features = [load_features(layout, recipe, run.seed) for run in self.runs_of(recipe)]
-        known = [pair for pair in features if pair is not None]
-        if not known or len(known) < len(features):
+        stored = [pair for pair in features if pair is not None]
+        if not stored or len(stored) < len(features):
             return None
-        return [test for test, _ in known], [train for _, train in known]
+        return [test for test, _ in stored], [train for _, train in stored]
 
     def attributions_of(self, recipe: str) -> list[RunMaps] | None:
-        """Attribution maps of the test images that each run gets wrong, one entry per seed.
+        """Attribution maps of the test images that each run misclassifies, one entry per seed.
 
-        None where a finished run has none, see `load_attributions`.
+        None if a finished run has none, see `load_attributions`.
         """
         layout = Layout(self.root)
         maps = [
             load_attributions(layout, recipe, run.seed, len(self.test_labels)) for run in self.runs_of(recipe)
         ]
-        known = [found for found in maps if found is not None]
-        return known if known and len(known) == len(maps) else None
+        stored = [run_maps for run_maps in maps if run_maps is not None]
+        return stored if stored and len(stored) == len(maps) else None
 
     def predictions(self) -> Predictions:
-        """What the finished runs say of the test images; recipes without a finished run are left out."""
+        """The finished runs' predictions of the test images; recipes without a finished run are left out."""
         from scipy.special import softmax  # a third of a second, which `bakeoff run` need not begin with
 
         recipes = []
@@ -122,17 +122,17 @@ class StoredStudy:
 
 
 def read_study(layout: Layout) -> Study:
-    """The resolved study of a folder.
+    """Read the resolved study of a folder.
 
     Raises
     ------
     BakeoffError
-        If it is no study folder, or its study.toml is damaged.
+        If it is not a study folder, or its study.toml is damaged.
     """
     if not layout.study.is_file() or not layout.data.is_file():
         raise BakeoffError(
-            f"{layout.root} is not a study folder: it has no {layout.study.name} and {layout.data.name}; "
-            "give the folder that `bakeoff run` wrote"
+            f"{layout.root} is not a study folder: it lacks {layout.study.name} or {layout.data.name}; "
+            "expected a folder that `bakeoff run` wrote"
         )
     try:
         return study_from_toml(layout.study.read_text("utf-8"), str(layout.study))
@@ -141,7 +141,7 @@ def read_study(layout: Layout) -> Study:
 
 
 def stored_audit(layout: Layout, fingerprint: str) -> dict[str, Any] | None:
-    """What a check of the images with this fingerprint found, or None where there was none."""
+    """The findings of a check of the images with this fingerprint, or None if there was none."""
     try:
         content = json.loads(layout.audit.read_text("utf-8"))
         return content if content["fingerprint"] == fingerprint else None
@@ -150,12 +150,12 @@ def stored_audit(layout: Layout, fingerprint: str) -> dict[str, Any] | None:
 
 
 def load_study_folder(root: Path) -> StoredStudy:
-    """Everything in a study folder that analysis and report need.
+    """Read everything in a study folder that analysis and report need.
 
     Raises
     ------
     BakeoffError
-        If it is no study folder, one of its files is damaged, or no run in it is finished.
+        If it is not a study folder, one of its files is damaged, or no run in it is finished.
     """
     layout = Layout(root)
     study = read_study(layout)
@@ -163,12 +163,12 @@ def load_study_folder(root: Path) -> StoredStudy:
         data = json.loads(layout.data.read_text("utf-8"))
         environment = json.loads(layout.environment.read_text("utf-8"))
         if not isinstance(data, dict) or not isinstance(environment, dict):
-            raise ValueError("data.json or environment.json holds no table")
+            raise ValueError("data.json or environment.json is not a JSON object")
         if data.get("format_version") != FORMAT_VERSION:
             raise BakeoffError(
-                f"{root} has the format {shorten(data.get('format_version'))} of another version of Bakeoff; "
-                f"this one reads {FORMAT_VERSION}; install that version, or "
-                "run the study anew in another folder"
+                f"{root} was written by another version of Bakeoff, in format "
+                f"{shorten(data.get('format_version'))}; this one reads format {FORMAT_VERSION}; "
+                "install that version, or run the study again in another folder"
             )
         check_data(data)
         images, labels, ids = read_arrays(layout.test_images, "images", "labels", "ids")
@@ -186,13 +186,13 @@ def load_study_folder(root: Path) -> StoredStudy:
     runs, failures = [], []
     for recipe in study.recipes:
         for seed in range(study.most_seeds):
-            found = stored_identity(layout, recipe, seed)
-            if found and found[0] == "finished":
+            stored = stored_identity(layout, recipe, seed)
+            if stored and stored[0] == "finished":
                 runs.append(load_run(layout, recipe, seed, test_shape))
-            elif found:
+            elif stored:
                 failures.append(FailedRun(recipe, seed, failure_reason(layout, recipe, seed)))
     if not runs and not failures:
-        raise BakeoffError(f"{root} has no finished run yet; `bakeoff run` with the same words goes on")
+        raise BakeoffError(f"{root} has no finished run yet; run the study again to continue")
     return StoredStudy(
         root=root,
         study=study,

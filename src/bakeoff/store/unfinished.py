@@ -1,4 +1,4 @@
-"""The state of an unfinished run: one file, gone when the run is finished."""
+"""The state of an unfinished run: one file, removed when the run is finished."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ MAX_HEADER_BYTES = 10_000
 
 @dataclass(frozen=True)
 class UnfinishedRun:
-    """A file that holds the state of one run: a line of JSON, then the state's bytes.
+    """The file with the state of one run: a line of JSON, then the bytes of the state.
 
     Attributes
     ----------
     path
-        Of the file.
+        The file.
     identity
-        Of the run; the state of a run of another identity is never given.
+        The run's; a state that was saved under another identity is never loaded.
     """
 
     path: Path
     identity: str
 
     def load(self) -> bytes | None:
-        """The state saved last under this identity, or None; None too where it is damaged."""
+        """The state saved last under this identity; None if there is none or it is damaged."""
         try:
             content = self.path.read_bytes()
         except OSError:
@@ -40,7 +40,7 @@ class UnfinishedRun:
         return state if whole else None
 
     def save(self, state: bytes, epoch: int, val_accuracy: float) -> None:
-        """Replace the state; epoch and validation accuracy are kept beside it for `bakeoff status`."""
+        """Replace the state; epoch and validation accuracy are stored with it for `bakeoff status`."""
         header = {
             "identity": self.identity,
             "epoch": epoch,
@@ -51,7 +51,7 @@ class UnfinishedRun:
 
 
 def unfinished_progress(path: Path) -> tuple[int, float] | None:
-    """(epochs done, validation accuracy) of the state in a file, or None where there is none."""
+    """(epochs done, validation accuracy) of the state in a file, or None if there is none."""
     try:
         with path.open("rb") as file:
             header = _header(file.readline(MAX_HEADER_BYTES))
@@ -61,7 +61,7 @@ def unfinished_progress(path: Path) -> tuple[int, float] | None:
 
 
 def _digest(state: bytes) -> str:
-    """torch.load checks no checksum: a flipped bit would go on as another weight."""
+    """A checksum, because torch.load verifies none: a flipped bit would change a weight unnoticed."""
     return hashlib.blake2b(state, digest_size=20).hexdigest()
 
 

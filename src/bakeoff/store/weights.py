@@ -1,4 +1,4 @@
-"""Reading the weights of a finished run, with all that is needed to use them."""
+"""Reading the weights of a finished run, with everything needed to use them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Deviation = Annotated[float, Field(ge=0)]
 
 
 class StoredPreprocessing(BaseModel):
-    """The constants that a run's images were standardised with."""
+    """The constants that a run's images were standardized with."""
 
     model_config = ConfigDict(allow_inf_nan=False)
 
@@ -32,7 +32,7 @@ class StoredPreprocessing(BaseModel):
 
 
 class WeightsHeader(BaseModel):
-    """What stands beside the weights in their file."""
+    """The metadata in the file of the weights."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -54,9 +54,9 @@ class StoredWeights:
     header
         Recipe, seed, settings, class names, preprocessing.
     tensors
-        By their names in the model's state dict.
+        The weights by their names in the model's state dict.
     content
-        The file as it is: safetensors, with the header in its metadata.
+        The bytes of the file: safetensors, with the header in its metadata.
     """
 
     header: WeightsHeader
@@ -65,12 +65,12 @@ class StoredWeights:
 
 
 def read_weights(layout: Layout, recipe: str, seed: int) -> StoredWeights:
-    """The weights that a finished run kept. Nothing is ever unpickled.
+    """Read the weights of a finished run. Nothing is ever unpickled.
 
     Raises
     ------
     BakeoffError
-        If there are none, or the file is damaged.
+        If there is no such run, or the file is damaged.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load
@@ -84,8 +84,7 @@ def read_weights(layout: Layout, recipe: str, seed: int) -> StoredWeights:
             raise ValueError(f"it holds {shorten(header.recipe)}, seed {header.seed}")
     except FileNotFoundError as error:
         raise BakeoffError(
-            f"{layout.root} has no finished run of {recipe} with seed {seed}; "
-            "`bakeoff status` shows what it has"
+            f"{layout.root} has no finished run of {recipe} with seed {seed}; `bakeoff status` lists its runs"
         ) from error
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
@@ -97,7 +96,7 @@ def read_weights(layout: Layout, recipe: str, seed: int) -> StoredWeights:
 
 
 def _metadata(content: bytes) -> dict[str, str]:
-    """The texts in a safetensors file: 8 bytes of length, then JSON with the key __metadata__."""
+    """The metadata of a safetensors file: 8 bytes of length, then JSON with the key __metadata__."""
     length = int.from_bytes(content[:8], "little")
     if length > MAX_HEADER_BYTES:
         raise ValueError(f"its header has {length:,} bytes")
@@ -108,5 +107,5 @@ def _metadata(content: bytes) -> dict[str, str]:
 def _damaged(layout: Layout, recipe: str, seed: int, reason: str) -> BakeoffError:
     return BakeoffError(
         f"{layout.weights(recipe, seed)} is damaged ({reason}); "
-        f"delete {layout.run(recipe, seed)} and `bakeoff run` trains it again"
+        f"delete {layout.run(recipe, seed)} and run the study again to retrain it"
     )
