@@ -92,7 +92,7 @@ def test_a_damaged_entry_is_found_and_rebuilt(load, splits_dir, own_cache, name,
         file.unlink()
     else:
         file.write_bytes(file.read_bytes()[:-1] if damage == "short" else b"")
-    with pytest.raises(BakeoffError, match="missing or damaged; run the command again"):
+    with pytest.raises(BakeoffError, match="missing or damaged; load the data again"):
         open_image_data(data.directory)
     rebuilt = load(f"splits:{splits_dir}")
     assert rebuilt.directory == data.directory

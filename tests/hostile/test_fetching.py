@@ -171,7 +171,7 @@ def test_an_archive_of_another_kind_is_refused(server, fetch_small, refused):
 
     content = lzma.compress(GOOD)
     server.answer = lambda request: send(request, content)
-    with refused("no readable archive"):
+    with refused("not a readable archive"):
         fetch_small(content)
 
 

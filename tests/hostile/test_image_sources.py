@@ -150,7 +150,7 @@ def test_postscript_is_never_interpreted(tmp_path, refused):
     """Pillow goes by the content and would start Ghostscript for it."""
     file = tmp_path / "cat.png"
     Image.new("RGB", (8, 8)).save(file, "EPS")
-    with refused("not an image of a known kind"):
+    with refused("not an image of a known format"):
         decode_image(file, 8)
 
 

@@ -140,8 +140,8 @@ def test_what_cannot_be_read_is_told_and_the_rest_goes_on(photo_study, mixed, tm
     assert reasons.pop("d cut.png")
     assert reasons == {
         "b empty.png": "the file is empty",
-        "c text.jpg": "not an image of a known kind",
-        "e pipe.png": "not a plain file",
+        "c text.jpg": "not an image of a known format",
+        "e pipe.png": "not a regular file",
         "f broken link.png": "no such file or folder",
         "missing.png": "no such file or folder",
     }

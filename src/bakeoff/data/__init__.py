@@ -1,4 +1,4 @@
-"""Image data: from a source to decoded, split, cached arrays that every later stage reads."""
+"""Image data: from a source to decoded, split and cached arrays, which every later stage reads."""
 
 from bakeoff.data.cache import keep_in_cache, open_image_data
 from bakeoff.data.decoding import decode_image

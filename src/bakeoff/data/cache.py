@@ -1,4 +1,4 @@
-"""The cache: decoded data sets on disk, as arrays that processes share through memory maps."""
+"""The cache: decoded data sets on disk, as memory-mapped arrays that processes share."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from bakeoff.data.statistics import channel_statistics, fingerprint
 from bakeoff.errors import BakeoffError
 
 FORMAT_VERSION = 2
-"""Of an entry; one of another version is written anew."""
+"""Version of an entry's format; entries of other versions are written again."""
 
 META = "meta.json"
 SIZES = "original_sizes.npy"
 SECONDS_BEFORE_ABANDONED = 24 * 3600
 DAYS_UNUSED = 30
-"""An entry that nothing has used for so long is removed when another is written."""
+"""Entries that were not used for this long are removed when another is written."""
 
 Decode = Callable[[list[ListedImage], list[NDArray[np.uint8]]], NDArray[np.int32]]
 """Decodes each image into its row of an array; returns the original widths and heights."""
@@ -36,46 +36,46 @@ Decode = Callable[[list[ListedImage], list[NDArray[np.uint8]]], NDArray[np.int32
 
 def cache_directory() -> Path:
     """BAKEOFF_CACHE, or `bakeoff` in XDG_CACHE_HOME, or ~/.cache/bakeoff."""
-    if chosen := os.environ.get("BAKEOFF_CACHE"):
-        return Path(chosen).expanduser().absolute()
-    if shared := os.environ.get("XDG_CACHE_HOME"):
-        return Path(shared).absolute() / "bakeoff"
+    if directory := os.environ.get("BAKEOFF_CACHE"):
+        return Path(directory).expanduser().absolute()
+    if cache_home := os.environ.get("XDG_CACHE_HOME"):
+        return Path(cache_home).absolute() / "bakeoff"
     return Path.home() / ".cache" / "bakeoff"
 
 
 def open_image_data(directory: Path) -> ImageData:
-    """Open a data set of the cache: images memory-mapped and read-only, labels in memory.
+    """Open a data set in the cache: images memory-mapped and read-only, labels in memory.
 
     Parameters
     ----------
     directory
-        `ImageData.directory` of what `load_data` gave.
+        `ImageData.directory` of what `load_data` returned.
 
     Raises
     ------
     BakeoffError
-        If a file of it is missing or shorter than it was written.
+        If one of its files is missing or truncated.
     """
     keep_in_cache(directory)
-    data = _open_if_whole(directory)
+    data = _open_if_complete(directory)
     if data is None:
         raise BakeoffError(
             f"the decoded images in {directory} are missing or damaged; "
-            "run the command again to decode them anew"
+            "load the data again (run the study again) to decode them"
         )
     return data
 
 
 def open_or_create(key: str, listing: Listing, image_size: int, source: str, decode: Decode) -> ImageData:
-    """Open the data set under `key`, after decoding it into the cache if it is not there, whole.
+    """Open the data set under `key`; if it is missing or damaged, decode it into the cache first.
 
-    A new entry is written beside its place and renamed into it, so that it is complete or absent, and of
-    several processes that decode the same images each ends with a whole entry.
+    A new entry is written under a temporary name and renamed, so that it is complete or absent, and several
+    processes that decode the same images all end with a complete entry.
 
     Parameters
     ----------
     key
-        Digest of everything that decides the pixels, labels and ids.
+        Digest of everything that determines the pixels, labels and ids.
     listing
         With all three splits.
     image_size
@@ -83,16 +83,16 @@ def open_or_create(key: str, listing: Listing, image_size: int, source: str, dec
     source
         As the user wrote it.
     decode
-        Called once, and only if the entry has to be written.
+        Called only if the entry has to be written.
 
     Raises
     ------
     BakeoffError
-        If the cache cannot be written, or an image not decoded.
+        If the cache cannot be written, or an image cannot be decoded.
     """
     entry = cache_directory() / key
     keep_in_cache(entry)
-    data = _open_if_whole(entry)
+    data = _open_if_complete(entry)
     if data is not None:
         return data
     temporary: Path | None = None
@@ -106,7 +106,7 @@ def open_or_create(key: str, listing: Listing, image_size: int, source: str, dec
     except OSError as error:
         raise BakeoffError(
             f"cannot write decoded images to {entry.parent}: {error.strerror or error}; free some space, "
-            "or set the environment variable BAKEOFF_CACHE to a folder that can be written"
+            "or set the environment variable BAKEOFF_CACHE to a writable folder"
         ) from error
     finally:
         if temporary is not None:
@@ -115,13 +115,13 @@ def open_or_create(key: str, listing: Listing, image_size: int, source: str, dec
 
 
 def keep_in_cache(directory: Path) -> None:
-    """Note that an entry is in use: for `DAYS_UNUSED` days from now it stays."""
-    with suppress(OSError):  # not there, or the cache of somebody else
+    """Mark an entry as used now, so that it is kept for the next `DAYS_UNUSED` days."""
+    with suppress(OSError):  # it does not exist, or is another user's
         os.utime(directory / META, ns=(time.time_ns(), (directory / META).stat().st_mtime_ns))
 
 
 def read_original_sizes(directory: Path) -> NDArray[np.int32]:
-    """int32 [num_images, 2]: widths and heights in pixels before resizing, of train, val and test.
+    """Read the original widths and heights in pixels, int32 [num_images, 2], of train, val and test.
 
     Parameters
     ----------
@@ -133,12 +133,12 @@ def read_original_sizes(directory: Path) -> NDArray[np.int32]:
 
 
 def _read_meta(directory: Path) -> dict[str, Any]:
-    """What an entry tells about itself: see `_write_entry`."""
+    """Read the metadata of an entry, see `_write_entry`."""
     meta: dict[str, Any] = json.loads((directory / META).read_text(encoding="utf-8"))
     return meta
 
 
-def _open_if_whole(directory: Path) -> ImageData | None:
+def _open_if_complete(directory: Path) -> ImageData | None:
     try:
         meta = _read_meta(directory)
         if meta["format_version"] != FORMAT_VERSION:
@@ -147,7 +147,7 @@ def _open_if_whole(directory: Path) -> ImageData | None:
         if len(read_original_sizes(directory)) != sum(map(len, splits.values())):
             return None
     except (OSError, ValueError, KeyError, TypeError, EOFError, RecursionError):
-        # NumPy and json find a short file by themselves.
+        # NumPy and json raise on a truncated file.
         return None
     return ImageData(
         **splits,
@@ -202,14 +202,14 @@ def _write_entry(directory: Path, listing: Listing, image_size: int, source: str
 def _allocate(path: Path, shape: tuple[int, ...]) -> np.memmap[tuple[int, ...], np.dtype[np.uint8]]:
     images = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
     if hasattr(os, "posix_fallocate"):
-        # Without this a full disk kills the process with SIGBUS when a page of the map is written.
+        # Otherwise a full disk kills the process with SIGBUS when a page of the memory map is written.
         with path.open("r+b") as file:
             os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
     return images
 
 
 def _put_in_place(temporary: Path, entry: Path) -> None:
-    """Rename a finished entry into place; keep a whole one that another process put there meanwhile."""
+    """Rename a finished entry into place; keep a complete one that another process has written meanwhile."""
     for _ in range(3):
         try:
             temporary.rename(entry)
@@ -218,14 +218,14 @@ def _put_in_place(temporary: Path, entry: Path) -> None:
         except OSError:
             if not entry.exists():
                 raise
-        if _open_if_whole(entry) is not None:
+        if _open_if_complete(entry) is not None:
             return
-        _remove_whole(entry)  # damaged
-    raise OSError(f"{entry} is rewritten by other processes again and again")
+        _remove_entry(entry)  # damaged
+    raise OSError(f"other processes keep replacing {entry}")
 
 
 def _remove_abandoned(cache: Path) -> None:
-    """Remove what processes that were killed while decoding have left."""
+    """Remove the temporary folders of processes that were killed while decoding."""
     for path in cache.glob(".*.tmp"):
         try:
             abandoned = time.time() - path.stat().st_mtime > SECONDS_BEFORE_ABANDONED
@@ -236,18 +236,18 @@ def _remove_abandoned(cache: Path) -> None:
 
 
 def _remove_unused(cache: Path) -> None:
-    """Remove the entries that nothing has used for a long time."""
+    """Remove the entries that were not used for `DAYS_UNUSED` days."""
     for entry in cache.glob("[!.]*"):
         try:
-            found = (entry / META).stat()
+            status = (entry / META).stat()
         except OSError:
-            continue  # no entry, or gone
-        if time.time() - max(found.st_atime, found.st_mtime) > DAYS_UNUSED * 24 * 3600:
-            _remove_whole(entry)
+            continue  # not an entry, or already removed
+        if time.time() - max(status.st_atime, status.st_mtime) > DAYS_UNUSED * 24 * 3600:
+            _remove_entry(entry)
 
 
-def _remove_whole(entry: Path) -> None:
-    """Move an entry away before it is deleted, so that no process ever sees a half-deleted one."""
+def _remove_entry(entry: Path) -> None:
+    """Move an entry away before deleting it, so that no process opens a partly deleted one."""
     trash = Path(tempfile.mkdtemp(prefix=f".{entry.name[:16]}.", suffix=".tmp", dir=entry.parent))
     try:
         entry.rename(trash / "removed")
@@ -268,5 +268,5 @@ def _flush_to_disk(path: Path) -> None:
 
 
 def digest_key(parts: list[str]) -> str:
-    """A digest of texts, each counted apart."""
+    """Digest of a list of strings, which also depends on where one ends and the next begins."""
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:40]

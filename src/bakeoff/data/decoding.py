@@ -1,4 +1,4 @@
-"""Decoding: from an image file of any kind to uint8 RGB at the study's size."""
+"""Decoding: from an image file of any format to uint8 RGB at the study's size."""
 
 from __future__ import annotations
 
@@ -16,23 +16,24 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from bakeoff.data.progress import Progress
 from bakeoff.data.sources.listing import ListedImage
 from bakeoff.errors import BakeoffError
-from bakeoff.text import list_some
+from bakeoff.text import counted, list_some
 
 DECODER_VERSION = 1
-"""Part of the cache key: raise it whenever the same file would give other pixels."""
+"""Part of the cache key: increase it with any change that alters the decoded pixels."""
 
 IMAGES_PER_TASK = 32
 
 FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "TIFF", "BMP", "DIB", "PPM", "TGA", "JPEG2000", "AVIF")
-"""Pillow goes by the content, whatever the name, and would pass PostScript on to Ghostscript."""
+"""Allowed formats. Pillow detects them by content, not by name, and would pass PostScript to Ghostscript."""
 
 
 def decode_image(file: Path | IO[bytes], image_size: int) -> NDArray[np.uint8]:
-    """Decode one image and resize it, as every image of a study is.
+    """Decode one image and resize it, in the way that is used for all images of a study.
 
-    Upright by its EXIF orientation; the first frame of an animation; grey, palette, 1-bit and CMYK turned
-    into RGB; transparency composited over white; 16-bit grey scaled to 8 bits. Then squeezed to a square,
-    bilinear with antialiasing (Pillow's `BILINEAR`, whose filter widens when it shrinks).
+    The EXIF orientation is applied; only the first frame of an animation is used; gray, palette, 1-bit and
+    CMYK images are converted to RGB; transparency is composited over white; 16-bit gray is scaled to 8 bits.
+    Then the image is resized to a square without regard to its aspect ratio, bilinear with antialiasing
+    (Pillow's `BILINEAR`, whose filter widens when it downsamples).
 
     Parameters
     ----------
@@ -48,21 +49,21 @@ def decode_image(file: Path | IO[bytes], image_size: int) -> NDArray[np.uint8]:
     Raises
     ------
     BakeoffError
-        If the file is missing, truncated, no image, larger than Pillow's limit against decompression
-        bombs, or of a kind without a defined range of values (float).
+        If the file is missing, truncated, not an image, larger than Pillow's limit against decompression
+        bombs, or has pixels without a defined range of values (float).
     """
     return resize(open_rgb(file), image_size)
 
 
 @cache
 def _formats() -> tuple[str, ...]:
-    """Those of `FORMATS` that this build of Pillow knows."""
+    """Those of `FORMATS` that this build of Pillow supports."""
     Image.init()
     return tuple(name for name in FORMATS if name in Image.OPEN)
 
 
 def open_rgb(file: Path | IO[bytes]) -> Image.Image:
-    """Decode an image at its own size, upright, as 8-bit RGB; see `decode_image`."""
+    """Decode an image at its original size, upright, as 8-bit RGB; see `decode_image`."""
     try:
         with Image.open(file, formats=_formats()) as image:
             _refuse_bomb(image)
@@ -71,8 +72,8 @@ def open_rgb(file: Path | IO[bytes]) -> Image.Image:
     except BakeoffError:
         raise
     except Exception as error:
-        # A damaged file makes Pillow's readers raise whatever they trip over: OSError, SyntaxError,
-        # ValueError, struct.error, EOFError, KeyError and more.
+        # On a damaged file Pillow's readers raise many exceptions: OSError, SyntaxError, ValueError,
+        # struct.error, EOFError, KeyError and more.
         raise BakeoffError(_reason(file, error)) from error
 
 
@@ -84,12 +85,12 @@ def resize(image: Image.Image, image_size: int) -> NDArray[np.uint8]:
 def decode_all(
     listed: Sequence[ListedImage], rows: Sequence[NDArray[np.uint8]], *, progress: Progress
 ) -> NDArray[np.int32]:
-    """Decode images in threads (Pillow lets go of the interpreter lock while it works).
+    """Decode images in threads (Pillow releases the global interpreter lock while it decodes).
 
     Parameters
     ----------
     listed
-        What to decode.
+        The images to decode.
     rows
         For each image uint8 [image_size, image_size, 3], written in place.
     progress
@@ -97,12 +98,12 @@ def decode_all(
 
     Returns
     -------
-    int32 [num_images, 2], the original width and height in pixels.
+    int32 [num_images, 2], the original widths and heights in pixels.
 
     Raises
     ------
     BakeoffError
-        Naming the images that cannot be decoded, the first ten and the count, after all were tried.
+        If images cannot be decoded: raised after all were tried, with the first ten and their number.
     """
     sizes = np.zeros((len(listed), 2), np.int32)
     problems: dict[int, str] = {}
@@ -132,9 +133,9 @@ def decode_all(
 
 
 def refuse_bad_images(problems: list[str]) -> None:
-    """Raise a BakeoffError that lists what is wrong with which image, if anything is."""
+    """Raise a BakeoffError that lists the problems of images, if there are any."""
     if problems:
-        count = "1 image" if len(problems) == 1 else f"{len(problems)} images"
+        count = counted(len(problems), "image")
         raise BakeoffError(f"{count} cannot be decoded; replace or remove:\n{list_some(problems)}")
 
 
@@ -143,16 +144,18 @@ def _refuse_bomb(image: Image.Image) -> None:
     limit = Image.MAX_IMAGE_PIXELS
     if limit is not None and image.width * image.height > limit:
         raise BakeoffError(
-            f"{image.width} x {image.height} pixels are more than the limit of {limit} "
-            "(a decompression bomb?); make it smaller"
+            f"{image.width} x {image.height} pixels exceed the limit of {limit} "
+            "(a decompression bomb?); make the image smaller"
         )
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode == "I" or image.mode.startswith("I;16"):
-        return _grey16_to_grey8(image).convert("RGB")
+        return _gray16_to_gray8(image).convert("RGB")
     if image.mode == "F":
-        raise BakeoffError("floating-point pixels have no defined range; save it with 8 or 16 bits a channel")
+        raise BakeoffError(
+            "floating-point pixels have no defined range; save it with 8 or 16 bits per channel"
+        )
     if image.has_transparency_data:
         foreground = image.convert("RGBA")
         background = Image.new("RGBA", image.size, "white")
@@ -160,13 +163,13 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def _grey16_to_grey8(image: Image.Image) -> Image.Image:
+def _gray16_to_gray8(image: Image.Image) -> Image.Image:
     """Scale 0..65535 to 0..255, rounded. Pillow's own conversion clips everything above 255 to white."""
-    values = np.asarray(image).astype(np.int64)  # mode "I" is int32, but 16-bit files open as it too
+    values = np.asarray(image).astype(np.int64)  # mode "I" is int32, but also used for 16-bit files
     if values.min() < 0 or values.max() > 65535:
         raise BakeoffError(
             f"32-bit pixels from {values.min()} to {values.max()} have no defined range; "
-            "save it with 8 or 16 bits a channel"
+            "save it with 8 or 16 bits per channel"
         )
     return Image.fromarray(((values + 128) // 257).astype(np.uint8))
 
@@ -176,7 +179,7 @@ def _reason(file: Path | IO[bytes], error: Exception) -> str:
         return "no such file"
     if isinstance(error, UnidentifiedImageError):
         empty = isinstance(file, Path) and file.stat().st_size == 0
-        return "the file is empty" if empty else "not an image of a known kind"
+        return "the file is empty" if empty else "not an image of a known format"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return str(error)[:300] or type(error).__name__

@@ -13,7 +13,7 @@ from bakeoff.data.image_data import SPLIT_NAMES, ImageData, SplitName
 
 @dataclass(frozen=True)
 class OriginalSizes:
-    """Widths and heights of the images before resizing, in pixels; each a pair (width, height)."""
+    """Statistics of the widths and heights before resizing, in pixels, each as (width, height)."""
 
     min: tuple[float, float]
     median: tuple[float, float]
@@ -22,7 +22,7 @@ class OriginalSizes:
 
 @dataclass(frozen=True)
 class DataDescription:
-    """What a data set holds.
+    """The numbers that describe a data set.
 
     Attributes
     ----------
@@ -31,11 +31,11 @@ class DataDescription:
     image_size
         Height and width after resizing, in pixels.
     original_sizes
-        Before resizing, over all three splits, width and height apart.
+        Statistics before resizing, over all three splits, for width and height separately.
     mean, std
-        Of the training images a channel, in 0..1.
+        Per-channel statistics of the training images, in 0..1.
     notes
-        Sentences on how the splits came about.
+        Sentences on how the splits were made.
     """
 
     source: str
@@ -50,7 +50,7 @@ class DataDescription:
 
 
 def describe(data: ImageData) -> DataDescription:
-    """Count a data set's images, and say what they were before they were resized."""
+    """Count a data set's images per split and class, and summarize their original sizes."""
     sizes = read_original_sizes(data.directory)
     return DataDescription(
         source=data.source,

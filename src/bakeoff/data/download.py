@@ -1,4 +1,4 @@
-"""fetch(): download a data set, verify it, keep it."""
+"""fetch(): download a data set, verify it and unpack it."""
 
 from __future__ import annotations
 
@@ -34,22 +34,22 @@ MEGABYTE = 1_000_000
 
 @dataclass(frozen=True)
 class Archive:
-    """A published archive of which some members are kept.
+    """A published archive, and the files to extract from it.
 
     Attributes
     ----------
     base_urls
-        Folders on the web, the preferred one first.
+        URLs of the folders that have it, the preferred one first.
     name
         The archive's file name.
     md5
-        Of the archive, as its authors or users published it: it guards against damage, not against malice.
+        Checksum of the archive, as published by its authors or users: it detects damage, not malice.
     folder
-        The folder in the archive that holds the members; it gets the same name on disk.
+        The folder in the archive that contains the members; it has the same name on disk.
     members
-        MD5 of each file that is kept, by name; None where none is known.
+        MD5 of each file to extract, by name; None if it is not known.
     max_bytes
-        Longest download that is taken from a server.
+        The longest download that is accepted from a server.
     """
 
     base_urls: tuple[str, ...]
@@ -85,26 +85,26 @@ def fetch(
     progress: ProgressCallback | None = None,
     archives: Mapping[str, Archive] = ARCHIVES,
 ) -> Path:
-    """Download a data set into `directory`, unless it is there already.
+    """Download a data set into `directory`, unless it is already there.
 
-    A download that breaks off is taken up where it stopped, by the next attempt or the next call.
+    An interrupted download is resumed, by the next attempt or the next call.
 
     Parameters
     ----------
     name
         A key of `archives`.
     directory
-        Made if it is not there.
+        Created if it does not exist.
     base_url
-        A folder on the web to take the archive from, in place of the official one.
+        URL of a folder that has the archive, instead of the official one.
     progress
-        Called with a text, the megabytes done and the megabytes in all.
+        Called with a description of the step, the megabytes done and the total.
     archives
-        What can be fetched.
+        The data sets that can be fetched.
 
     Returns
     -------
-    The folder that holds the files.
+    The folder that contains the files.
 
     Raises
     ------
@@ -148,7 +148,7 @@ def _new_md5() -> Any:
 def _download(
     archive: Archive, base_urls: list[str], packed: Path, progress: ProgressCallback | None
 ) -> None:
-    """Append to `packed` until the server has nothing more; give up when several attempts bring nothing."""
+    """Append to `packed` until the download is complete; fail after several attempts without progress."""
     urls = [f"{base.rstrip('/')}/{archive.name}" for base in base_urls]
     attempts = 0
     while True:
@@ -161,7 +161,7 @@ def _download(
         if attempts == ATTEMPTS_WITHOUT_PROGRESS:
             raise BakeoffError(
                 f"the download of {url} stopped after {_length(packed):,} bytes: {problem}; "
-                "the same command goes on from there"
+                "fetch it again to continue from there"
             )
         time.sleep(attempts * SECONDS_BETWEEN_ATTEMPTS)
 
@@ -171,14 +171,14 @@ def _length(file: Path) -> int:
 
 
 class _WebOnly(urllib.request.HTTPRedirectHandler):
-    """Follows a redirection to the web only: urllib would go to ftp:, and from https: to http:."""
+    """Follows redirections to http: and https: only, never from https: to http:."""
 
     def http_error_302(self, req: Any, fp: Any, code: int, msg: str, headers: Any) -> Any:
         try:
             return super().http_error_302(req, fp, code, msg, headers)
         except ValueError as error:
-            text = f"and redirects to no web address: {error}"
-            raise urllib.error.HTTPError(req.full_url, code, text, headers, fp) from error
+            message = f"and redirects to an invalid URL: {error}"
+            raise urllib.error.HTTPError(req.full_url, code, message, headers, fp) from error
 
     http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
 
@@ -187,64 +187,64 @@ class _WebOnly(urllib.request.HTTPRedirectHandler):
     ) -> urllib.request.Request | None:
         redirected = super().redirect_request(req, fp, code, msg, headers, newurl)
         if redirected is not None and redirected.type not in ("https", req.type):
-            text = f"and redirects to {newurl[:200]}, which is not followed"
-            raise urllib.error.HTTPError(req.full_url, code, text, headers, fp)
+            message = f"and redirects to {newurl[:200]}, which is not followed"
+            raise urllib.error.HTTPError(req.full_url, code, message, headers, fp)
         return redirected
 
 
 def _download_some(url: str, packed: Path, max_bytes: int, progress: ProgressCallback | None) -> str | None:
-    """One request for what is missing. None if the file is complete then, else what went wrong."""
-    have = _length(packed)
-    request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
+    """Request the missing bytes once. None if the file is complete afterwards, else what went wrong."""
+    num_bytes = _length(packed)
+    request = urllib.request.Request(url, headers={"Range": f"bytes={num_bytes}-"} if num_bytes else {})
     try:
         response = urllib.request.build_opener(_WebOnly).open(request, timeout=TIMEOUT_SECONDS)
     except urllib.error.HTTPError as error:
         error.close()
         if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-            return None  # nothing is missing; if there is too much, the checksum tells
+            return None  # nothing is missing; if the file is too long, its checksum is wrong
         return f"the server answered {error.code} {str(error.reason)[:300]}"
     except (OSError, http.client.HTTPException) as error:
         return _reason(error)
     except ValueError as error:
-        raise BakeoffError(f"{url} is no web address: {error}") from error
+        raise BakeoffError(f"{url} is not a valid URL: {error}") from error
     with response:
         if response.status != http.HTTPStatus.PARTIAL_CONTENT:
-            have = 0  # the server does not resume: it sends everything
+            num_bytes = 0  # the server does not support resuming: it sends the whole file
         length = response.headers.get("Content-Length")
-        total = have + int(length) if length and re.fullmatch("[0-9]{1,15}", length) else None
-        return _receive(response, packed, have, total, max_bytes, progress)
+        total = num_bytes + int(length) if length and re.fullmatch("[0-9]{1,15}", length) else None
+        return _receive(response, packed, num_bytes, total, max_bytes, progress)
 
 
 def _receive(
     response: http.client.HTTPResponse,
     packed: Path,
-    have: int,
+    num_bytes: int,
     total: int | None,
     max_bytes: int,
     progress: ProgressCallback | None,
 ) -> str | None:
     with packed.open("ab") as file:
-        file.truncate(have)
+        file.truncate(num_bytes)
         while True:
             try:
-                block = response.read1(BLOCK)  # what has come so far: a stall loses nothing
+                block = response.read1(BLOCK)  # the bytes received so far: a stall loses none
             except (OSError, http.client.HTTPException) as error:
                 return _reason(error)
             file.write(block)
-            have += len(block)
-            if have > max_bytes:
+            num_bytes += len(block)
+            if num_bytes > max_bytes:
                 raise BakeoffError(
-                    f"the server sent more than {max_bytes:,} bytes, so it serves something else; "
-                    f"take another one, and delete {packed}"
+                    f"the server sent more than {max_bytes:,} bytes, so it serves another file; "
+                    f"delete {packed} and use another server"
                 )
             if progress:
-                progress("downloading (MB)", have // MEGABYTE, (total or have) // MEGABYTE)
+                progress("downloading (MB)", num_bytes // MEGABYTE, (total or num_bytes) // MEGABYTE)
             if not block:
                 break
         file.flush()
         os.fsync(file.fileno())
-    if total is not None and have < total:
-        return f"the connection ended {total - have:,} bytes early"
+    if total is not None and num_bytes < total:
+        return f"the connection ended {total - num_bytes:,} bytes early"
     return None
 
 
@@ -253,44 +253,44 @@ def _reason(error: Exception) -> str:
 
 
 def _verify(packed: Path, archive: Archive) -> None:
-    found = _md5(packed)
-    if found != archive.md5:
+    md5 = _md5(packed)
+    if md5 != archive.md5:
         packed.unlink()
         raise BakeoffError(
-            f"{archive.name} has the wrong checksum: MD5 {found}, expected {archive.md5}; the download was "
-            "removed, so fetch it again (if that fails too, its server sends something else)"
+            f"{archive.name} has the wrong checksum: MD5 {md5}, expected {archive.md5}; the download was "
+            "removed, so fetch it again (if that fails too, the server has another file)"
         )
 
 
 def _unpack(packed: Path, archive: Archive, folder: Path) -> None:
-    """Unpack the expected members and nothing else; each file is complete and right, or absent."""
+    """Extract the expected members and nothing else; each file is complete and verified, or absent."""
     missing = set(archive.members)
     folder.mkdir(exist_ok=True)
     try:
         with tarfile.open(packed, "r:gz") as tar:
             for entry in tar:
                 name = entry.name.removeprefix(f"{archive.folder}/")
-                # Only exact names of plain files are written, under names of our own: no path of the
-                # archive, and no link in it, reaches the disk.
+                # Only regular files with the expected names are written: no other path and no link of the
+                # archive reaches the disk.
                 if name in missing and entry.name == f"{archive.folder}/{name}" and entry.isreg():
                     content = tar.extractfile(entry)
-                    assert content is not None  # it is a plain file
-                    _keep(content, folder / name, archive.members[name])
+                    assert content is not None  # it is a regular file
+                    _write_verified(content, folder / name, archive.members[name])
                     missing.remove(name)
                 if not missing:
-                    break  # what follows is not needed, and in STL-10 it is most of the archive
+                    break  # the rest, in STL-10 most of the archive, is not needed
         if missing:
             raise BakeoffError(
                 f"{archive.name} lacks {', '.join(sorted(missing))}; expected them in {archive.folder}/"
             )
     except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError) as error:
-        raise BakeoffError(f"{archive.name} is no readable archive: {error}") from error
+        raise BakeoffError(f"{archive.name} is not a readable archive: {error}") from error
     finally:
         with contextlib.suppress(OSError):
-            folder.rmdir()  # only an empty folder goes
+            folder.rmdir()  # if it is empty
 
 
-def _keep(content: IO[bytes], file: Path, md5: str | None) -> None:
+def _write_verified(content: IO[bytes], file: Path, md5: str | None) -> None:
     temporary = file.with_name(f".{file.name}.part")
     digest = _new_md5()
     try:

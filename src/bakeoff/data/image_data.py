@@ -1,4 +1,4 @@
-"""ImageData: labelled images as arrays, the one form every later stage reads."""
+"""ImageData: labeled images as arrays, the form that every later stage reads."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class Split:
     labels
         int64 [num_images], an index into `ImageData.class_names`.
     ids
-        A name for each image, unique within the split: the path relative to the source's folder, or
-        the index in a binary file.
+        A name for each image, unique within the split: the path relative to the source's folder, or the
+        index in a binary file.
     """
 
     images: NDArray[np.uint8]
@@ -38,25 +38,25 @@ class Split:
 
 @dataclass(frozen=True)
 class ImageData:
-    """Decoded, resized images of a data set in three splits, with what was found out about them.
+    """Decoded, resized images of a data set in three splits, with their statistics.
 
     Attributes
     ----------
     train, val, test
-        The splits: train fits the weights, val chooses the checkpoint, test is read once, at the end.
+        The splits: train fits the weights, val selects the checkpoint, test is used once, at the end.
     class_names
         In label order.
     mean, std
-        Of the training images a channel (red, green, blue), in 0..1, computed in float64.
+        Per-channel statistics (red, green, blue) of the training images, in 0..1, computed in float64.
     source
         The source as the user wrote it, such as `splits:DIR`.
     fingerprint
-        SHA-256 over pixels, labels, ids and class names of all three splits: equal fingerprints mean
-        equal data.
+        SHA-256 of the pixels, labels, ids and class names of all three splits: equal fingerprints mean equal
+        data.
     notes
-        Sentences on how the splits came about, for the report.
+        Sentences on how the splits were made, for the report.
     directory
-        The folder of memory-mapped arrays that holds this data, to be opened by other processes with
+        The cache entry with the memory-mapped arrays, which other processes open with
         `bakeoff.data.open_image_data`.
     """
 

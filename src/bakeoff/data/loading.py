@@ -1,4 +1,4 @@
-"""load_data(): from the words of a study file to decoded, split, cached images."""
+"""load_data(): from the [data] table of a study to decoded, split and cached images."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from bakeoff.errors import BakeoffError
 from bakeoff.study.settings.data import DataSettings
 
 MAX_FILE_BYTES = 1 << 30
-"""Of one image: more than a file within the pixel limit needs, uncompressed."""
+"""Of one image file: more than an uncompressed image within the pixel limit needs."""
 
 
 def load_data(
@@ -34,7 +34,7 @@ def load_data(
     arrays: ImageArrays | None = None,
     progress: ProgressCallback | None = None,
 ) -> ImageData:
-    """Read, split, decode and resize the images of a source, once; later calls open the cached arrays.
+    """Read, split, decode and resize the images of a source; later calls open the cached arrays.
 
     Parameters
     ----------
@@ -43,40 +43,41 @@ def load_data(
     arrays
         The images themselves, where the source is `arrays`.
     progress
-        Called with a text, the number of images done and the number in all.
+        Called with a description of the step, the number of images done and the total number.
 
     Returns
     -------
-    All three splits, memory-mapped. What the source lacks is cut from train and told in `notes`.
+    All three splits, memory-mapped. Splits that the source lacks are cut from train, which `notes` mention.
 
     Raises
     ------
     BakeoffError
-        If the source is unknown or not there, is not what its kind expects, or an image cannot be decoded.
+        If the source is unknown, does not exist or has not the structure of its kind, or an image cannot be
+        decoded.
     """
     listing = list_arrays(arrays) if arrays is not None else list_source(settings)
     try:
         listing = complete_splits(listing, settings)
         check_listing(listing)
     except BakeoffError as error:
-        raise BakeoffError(f"{settings.source}: {error}") from error
+        raise BakeoffError(f"{settings.source}: {error}", error.parameter) from error
     key = _cache_key(listing, settings.image_size, progress)
 
     def decode(listed: list[ListedImage], rows: list[NDArray[np.uint8]]) -> NDArray[np.int32]:
         return decode_all(listed, rows, progress=Progress("decoding images", len(listed), progress))
 
     data = open_or_create(key, listing, settings.image_size, settings.source, decode)
-    return dataclasses.replace(data, source=settings.source)  # cached perhaps from another place
+    return dataclasses.replace(data, source=settings.source)  # may have been cached from another path
 
 
 def _cache_key(listing: Listing, image_size: int, progress: ProgressCallback | None) -> str:
-    """Digest over the content of all images and everything else that decides the arrays."""
-    places = [(name, image) for name in SPLIT_NAMES for image in listing.splits[name]]
-    listed = [image for _, image in places]
+    """Digest of the content of all images and everything else that determines the arrays."""
+    split_images = [(name, image) for name in SPLIT_NAMES for image in listing.splits[name]]
+    listed = [image for _, image in split_images]
     contents = _hash_contents(listed, Progress("checking images", len(listed), progress))
     parts = [str(DECODER_VERSION), pillow_version, str(image_size)]
     parts += [str(len(listing.class_names)), *listing.class_names, *listing.notes]
-    for (name, image), content in zip(places, contents, strict=True):
+    for (name, image), content in zip(split_images, contents, strict=True):
         parts.append(f"{name} {image.label} {content} {image.id}")
     return digest_key(parts)
 
@@ -114,17 +115,17 @@ def _read(file: Path) -> bytes:
 
 
 def check_plain_file(file: Path) -> None:
-    """See that a file can be read to its end: a pipe has none, and a device like /dev/zero neither.
+    """Check that reading a file ends: a pipe or a device such as /dev/zero may have no end.
 
     Raises
     ------
     BakeoffError
-        If it is no plain file, or larger than any image.
+        If it is not a regular file, or larger than any image.
     OSError
-        If it is not there.
+        If it does not exist.
     """
-    found = file.stat()
-    if not stat.S_ISREG(found.st_mode):
-        raise BakeoffError("not a plain file")
-    if found.st_size > MAX_FILE_BYTES:
-        raise BakeoffError(f"{found.st_size:,} bytes; the limit is {MAX_FILE_BYTES:,}")
+    status = file.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise BakeoffError("not a regular file")
+    if status.st_size > MAX_FILE_BYTES:
+        raise BakeoffError(f"{status.st_size:,} bytes; the limit is {MAX_FILE_BYTES:,}")

@@ -1,24 +1,24 @@
-"""Progress: tell a caller how far a long step has come."""
+"""Progress: report how far a long step has got."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 ProgressCallback = Callable[[str, int, int], None]
-"""Called with what is being done, how much of it is done, and how much there is in all."""
+"""Called with a description of the step, the work done and the total work."""
 
 
 class Progress:
-    """Counts one step's work and reports it; called from one thread only.
+    """Counts the work done of one step and reports it; to be used from one thread only.
 
     Parameters
     ----------
     text
-        What is being done.
+        Describes the step.
     total
         Units of work.
     callback
-        Told at the start and after each advance; None tells nobody.
+        Called at the start and after each advance, if not None.
     """
 
     def __init__(self, text: str, total: int, callback: ProgressCallback | None) -> None:

@@ -1,4 +1,4 @@
-"""Cut the splits that a source lacks from its train split."""
+"""Create the splits that a source lacks from its train split."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from bakeoff.data.image_data import SPLIT_NAMES, SplitName
 from bakeoff.data.sources.listing import ListedImage, Listing
 from bakeoff.errors import BakeoffError
 from bakeoff.study.settings.data import DataSettings
+from bakeoff.text import counted, listed
 
 
 def complete_splits(listing: Listing, settings: DataSettings) -> Listing:
-    """Cut val and test from train where they are missing, the same share of each class.
+    """Cut val and test from train if they are missing, stratified by class.
 
-    An image's place is decided by a hash of the seed and its id, so the cut depends neither on the order
+    The split of an image follows from a hash of the split seed and its id, so it depends neither on the order
     in which images are listed nor on a library's random numbers.
 
     Raises
@@ -23,7 +24,7 @@ def complete_splits(listing: Listing, settings: DataSettings) -> Listing:
         If there are no training images, a class has too few, or the fractions leave nothing to train on.
     """
     if not listing.splits.get("train"):
-        raise BakeoffError("no training images; a source needs some in train")
+        raise BakeoffError("no training images; the source needs images in train")
     fractions: dict[SplitName, float] = {"test": settings.test_fraction, "val": settings.val_fraction}
     missing = [name for name in fractions if name not in listing.splits]
     if not missing:
@@ -47,21 +48,19 @@ def complete_splits(listing: Listing, settings: DataSettings) -> Listing:
             start += count
         if start >= len(images):
             raise BakeoffError(
-                f"class {listing.class_names[label]!r} has {len(images)} training image(s), too few to cut "
-                f"{' and '.join(missing)} from it; add images, or provide these splits"
+                f"class {listing.class_names[label]!r} has {counted(len(images), 'training image')}, too few "
+                f"to cut {listed([*missing])} from it; add images, or provide these splits"
             )
 
     splits: dict[SplitName, list[ListedImage]] = {}
     for name in SPLIT_NAMES:
-        whole = name in listing.splits and name != "train"
+        is_complete = name in listing.splits and name != "train"
         splits[name] = (
             listing.splits[name]
-            if whole
+            if is_complete
             else [image for image in listing.splits["train"] if split_of.get(image.id, "train") == name]
         )
-    shares = " and ".join(
-        f"{name} ({100 * fractions[name]:.0f} % of each class)" for name in reversed(missing)
-    )
+    shares = listed([f"{name} ({100 * fractions[name]:.0f} % of each class)" for name in reversed(missing)])
     note = (
         f"The source has no {' and no '.join(reversed(missing))} split: {shares} "
         f"{'was' if len(missing) == 1 else 'were'} cut from its training images, stratified, "

@@ -18,9 +18,9 @@ Channels = tuple[float, float, float]
 
 
 def channel_statistics(images: NDArray[np.uint8]) -> tuple[Channels, Channels]:
-    """Mean and standard deviation (of the population) of each channel, in 0..1.
+    """Mean and population standard deviation of each channel, in 0..1.
 
-    Sums are integers, so the result is exact up to the last rounding to float64 and does not depend on
+    Sums are integers, so the result is exact up to the final rounding to float64 and does not depend on
     the size of the chunks.
 
     Parameters
@@ -43,7 +43,7 @@ def channel_statistics(images: NDArray[np.uint8]) -> tuple[Channels, Channels]:
 
 
 def fingerprint(splits: Mapping[SplitName, Split], class_names: tuple[str, ...]) -> str:
-    """SHA-256 over pixels, labels, ids and class names of all splits, in hexadecimal."""
+    """SHA-256, in hexadecimal, of the pixels, labels, ids and class names of all splits."""
     digest = hashlib.sha256(json.dumps(class_names).encode())
     for name in SPLIT_NAMES:
         split = splits[name]
@@ -55,7 +55,7 @@ def fingerprint(splits: Mapping[SplitName, Split], class_names: tuple[str, ...])
 
 
 def chunks(images: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
-    """Consecutive parts of an array of images, each small enough for memory."""
+    """Consecutive parts of an array of images, of about `BYTES_PER_CHUNK` bytes each."""
     step = max(1, BYTES_PER_CHUNK // math.prod(images.shape[1:]))
     for start in range(0, len(images), step):
         yield images[start : start + step]

@@ -149,7 +149,7 @@ def test_labels_outside_the_named_classes_are_refused(load, splits_dir, label):
 def test_a_class_that_only_test_has_is_refused(load, splits_dir):
     (splits_dir / "class_names.txt").write_text("ape\nzebra\nlion\n")
     edit(splits_dir, "test", lambda text: text.replace(".png 1", ".png lion"))
-    with pytest.raises(BakeoffError, match=r"'lion' .*no image in train while test has 1"):
+    with pytest.raises(BakeoffError, match=r"'lion' .*no image in train, while test has 1"):
         load(f"splits:{splits_dir}")
 
 

@@ -1,1 +1,1 @@
-"""Sources of images: each a function that lists which images there are, with their labels and splits."""
+"""Sources of images: for each, a function that lists its images with their labels and splits."""

@@ -26,7 +26,7 @@ def list_cifar10(directory: Path) -> Listing:
     Raises
     ------
     BakeoffError
-        If a file is missing, its length is no multiple of 3,073 bytes, or a label is not 0..9.
+        If a file is missing, its length is not a multiple of 3,073 bytes, or a label is not 0..9.
     """
     if (directory / "cifar-10-batches-bin").is_dir():
         directory = directory / "cifar-10-batches-bin"
@@ -48,14 +48,14 @@ def _read_batch(file: Path) -> list[ListedImage]:
     if length == 0 or length % RECORD.itemsize:
         raise BakeoffError(
             f"{file} is {length:,} bytes long; expected a multiple of {RECORD.itemsize:,} "
-            "(one label and 3 x 32 x 32 pixels an image; 30,730,000 in the official files); download it again"
+            "(1 + 3 x 32 x 32 per image; 30,730,000 in the official files); download it again"
         )
     records = np.asarray(np.memmap(file, RECORD, "r"))
     labels = records["label"]
-    wrong = np.flatnonzero(labels >= len(CLASS_NAMES))
-    if len(wrong):
+    invalid = np.flatnonzero(labels >= len(CLASS_NAMES))
+    if len(invalid):
         raise BakeoffError(
-            f"{file}: label {labels[wrong[0]]} of image {wrong[0]} is outside 0..{len(CLASS_NAMES) - 1}; "
+            f"{file}: label {labels[invalid[0]]} of image {invalid[0]} is outside 0..{len(CLASS_NAMES) - 1}; "
             "is this the binary version of CIFAR-10, not CIFAR-100?"
         )
     images = records["planes"].transpose(0, 2, 3, 1)

@@ -1,4 +1,4 @@
-"""The source `folder:DIR`: one folder of images a class."""
+"""The source `folder:DIR`: one folder of images per class."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from bakeoff.data.image_data import SPLIT_NAMES, SplitName
 from bakeoff.data.sources.listing import ListedImage, Listing, natural_key, read_class_names
 from bakeoff.errors import BakeoffError
-from bakeoff.text import shorten
+from bakeoff.text import counted, listed, shorten
 
 IMAGE_SUFFIXES = frozenset(
     {".avif", ".bmp", ".dib", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png"}
@@ -17,11 +17,11 @@ IMAGE_SUFFIXES = frozenset(
 
 
 def list_class_folders(directory: Path) -> Listing:
-    """List the images of `train/CLASS/*` (with `val/` and `test/` where they are), or of `CLASS/*` alone.
+    """List the images of `train/CLASS/*` (and of `val/` and `test/` if they exist), or of `CLASS/*` alone.
 
-    Classes come in natural order of their names, or in the order of `class_names.txt` if `directory` has
-    one. Images may lie in folders inside a class's folder. Hidden files are passed over; files without an
-    image's extension too, but they are counted in a note.
+    Classes are in natural order of their names, or in the order of `class_names.txt` if `directory` has one.
+    Images may be in subfolders of a class's folder. Hidden files are ignored; so are files without an image
+    extension, which are counted in a note.
 
     Raises
     ------
@@ -35,7 +35,7 @@ def list_class_folders(directory: Path) -> Listing:
     if "train" not in roots:
         if roots:
             raise BakeoffError(
-                f"{directory} has a folder {' and '.join(roots)} but no train; expected train/CLASS/*, "
+                f"{directory} has a folder {listed([*roots])} but no train; expected train/CLASS/*, "
                 "with optional val/ and test/, or CLASS/* alone"
             )
         roots = {"train": directory}
@@ -43,19 +43,19 @@ def list_class_folders(directory: Path) -> Listing:
     splits: dict[SplitName, list[ListedImage]] = {}
     num_ignored = 0
     for split, root in roots.items():
-        unknown = set(_folders(root)) - set(class_names)
+        unknown = sorted(set(_folders(root)) - set(class_names))
         if unknown:
             raise BakeoffError(
-                f"{root} has the class {sorted(unknown)[0]!r} that train lacks; "
-                f"add training images of it, or remove {root / sorted(unknown)[0]}"
+                f"{root} has the class {unknown[0]!r}, which train lacks; "
+                f"add training images of it, or remove {root / unknown[0]}"
             )
         splits[split] = []
         for label, name in enumerate(class_names):
-            files, others = _image_files(root / name)
-            num_ignored += others
+            files, num_others = _image_files(root / name)
+            num_ignored += num_others
             if not files and split == "train":
                 raise BakeoffError(
-                    f"no image in {root / name}: add images to this class, or remove its folder"
+                    f"no image in {root / name}; add images to this class, or remove its folder"
                 )
             ids = sorted((file.relative_to(directory).as_posix() for file in files), key=natural_key)
             splits[split] += [ListedImage(image_id, label, directory / image_id) for image_id in ids]
@@ -66,7 +66,7 @@ def _class_names(directory: Path, train: Path) -> tuple[str, ...]:
     folders = _folders(train)
     if not folders:
         raise BakeoffError(
-            f"no folders of images in {train}; expected one folder a class, as in {train}/CLASS/*.png"
+            f"no folders of images in {train}; expected one folder per class, as in {train}/CLASS/*.png"
         )
     names_file = directory / "class_names.txt"
     if not names_file.is_file():
@@ -91,7 +91,7 @@ def _folders(root: Path) -> list[str]:
 
 
 def _image_files(folder: Path) -> tuple[list[Path], int]:
-    """The image files below `folder`, in no order, and the number of other files."""
+    """The image files below `folder`, unordered, and the number of other files."""
     files: list[Path] = []
     num_others = 0
     for root, folders, names in os.walk(folder, onerror=_refuse_unreadable):
@@ -107,7 +107,7 @@ def _image_files(folder: Path) -> tuple[list[Path], int]:
 
 
 def _refuse_unreadable(error: OSError) -> None:
-    """A folder passed over in silence would be images that a study lacks."""
+    """Raise an error instead of skipping a folder, whose images would be missing unnoticed."""
     if not isinstance(error, FileNotFoundError):  # val and test may lack a class
         folder = shorten(str(error.filename))
         raise BakeoffError(f"cannot read the folder {folder}: {error.strerror}; make it readable") from error
@@ -116,15 +116,16 @@ def _refuse_unreadable(error: OSError) -> None:
 def _notes(directory: Path, roots: dict[SplitName, Path], num_ignored: int) -> tuple[str, ...]:
     notes = []
     if num_ignored:
-        notes.append(f"{num_ignored} file(s) in the class folders without an image's extension were ignored.")
+        files_ignored = counted(num_ignored, "file")
+        notes.append(f"Ignored {files_ignored} without an image extension in the class folders.")
     if roots["train"] == directory:
-        loose = sum(
+        num_loose = sum(
             entry.is_file() and entry.suffix.lower() in IMAGE_SUFFIXES for entry in directory.iterdir()
         )
-        if loose:
-            notes.append(f"{loose} image(s) outside any class folder were ignored.")
+        if num_loose:
+            notes.append(f"Ignored {counted(num_loose, 'image')} outside of the class folders.")
     else:
         others = [name for name in _folders(directory) if name not in roots]
         if others:
-            notes.append(f"Folders beside the splits were ignored: {', '.join(others)}.")
+            notes.append(f"Ignored the folders beside the splits: {', '.join(others)}.")
     return tuple(notes)

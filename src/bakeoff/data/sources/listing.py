@@ -1,4 +1,4 @@
-"""Listing: what a source holds, before a pixel is decoded."""
+"""Listing: the images of a source, before they are decoded."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from bakeoff.data.image_data import SplitName
 from bakeoff.errors import BakeoffError
+from bakeoff.text import listed
 
 
 class ListedImage(NamedTuple):
@@ -25,7 +26,7 @@ class ListedImage(NamedTuple):
     label
         Index into the class names.
     image
-        A file still to be decoded, or uint8 [height, width, 3], often a view of a mapped file.
+        A file to decode, or uint8 [height, width, 3], often a view of a memory-mapped file.
     """
 
     id: str
@@ -35,16 +36,16 @@ class ListedImage(NamedTuple):
 
 @dataclass(frozen=True)
 class Listing:
-    """The images of a source, split by split.
+    """The images of a source by split.
 
     Attributes
     ----------
     splits
-        Always holds train; val and test only where the source has them.
+        Always has train; val and test only if the source has them.
     class_names
         In label order.
     notes
-        Sentences on what was done to get here, without paths.
+        Sentences on how the listing was made, without paths.
     """
 
     splits: dict[SplitName, list[ListedImage]]
@@ -53,18 +54,18 @@ class Listing:
 
 
 def check_listing(listing: Listing) -> None:
-    """See that a classifier can be trained on this.
+    """Check that a classifier can be trained on these images.
 
     Raises
     ------
     BakeoffError
-        If a split is empty, there are fewer than two classes, a class has no training image, or a name is
-        not Unicode.
+        If a split is empty, there are fewer than two classes, a class has no training image, or a name is not
+        valid Unicode.
     """
     _refuse_undecodable([*listing.class_names, *(i.id for images in listing.splits.values() for i in images)])
     for name, images in listing.splits.items():
         if not images:
-            raise BakeoffError(f"the {name} split is empty: add images to it, or remove it")
+            raise BakeoffError(f"the {name} split is empty; add images to it, or remove it")
     if len(listing.class_names) < 2:
         raise BakeoffError(
             f"found only one class, {listing.class_names[0]!r}; a classifier needs images of at least two"
@@ -72,58 +73,57 @@ def check_listing(listing: Listing) -> None:
     counts = {name: Counter(image.label for image in images) for name, images in listing.splits.items()}
     for label, class_name in enumerate(listing.class_names):
         if counts["train"][label] == 0:
-            where = [f"{split} has {counts[split][label]}" for split in counts if counts[split][label]]
+            others = [f"{split} has {counts[split][label]}" for split in counts if counts[split][label]]
             raise BakeoffError(
                 f"class {class_name!r} (label {label}) has no image in train"
-                f"{' while ' + ' and '.join(where) if where else ''}; "
+                f"{', while ' + listed(others) if others else ''}; "
                 "add training images of it, or remove the class (labels count from 0, without gaps)"
             )
 
 
 def _refuse_undecodable(names: list[str]) -> None:
-    """Names of files that are not UTF-8 come as lone surrogates, which no file of results can hold."""
+    """Refuse file names that are not UTF-8: they have lone surrogates, which cannot be written to results."""
     try:
         "".join(names).encode()
     except UnicodeEncodeError as error:
-        place = error.start
+        position = error.start
         for name in names:
-            if place < len(name):
+            if position < len(name):
                 raise BakeoffError(f"the name {name!r} is not UTF-8; rename the file or folder") from error
-            place -= len(name)
+            position -= len(name)
 
 
 def read_class_names(path: Path) -> tuple[str, ...]:
-    """Read class names from a UTF-8 text file, one a line, in label order.
+    """Read class names from a UTF-8 text file, one per line, in label order.
 
     Raises
     ------
     BakeoffError
-        If a line is empty or a name stands there twice.
+        If a line is empty or a name is repeated.
     """
     names = [line.strip() for line in read_lines(path)]
     while names and not names[-1]:  # the official CIFAR-10 file ends with an empty line
         names.pop()
     if not names:
-        raise BakeoffError(f"{path} is empty; expected one class name a line")
+        raise BakeoffError(f"{path} is empty; expected one class name per line")
     for number, name in enumerate(names, start=1):
         if not name:
-            raise BakeoffError(f"{path}:{number}: empty line; expected one class name a line")
+            raise BakeoffError(f"{path}:{number}: empty line; expected one class name per line")
         if name in names[: number - 1]:
-            raise BakeoffError(
-                f"{path}:{number}: class {name!r} is named twice; each name may stand there once"
-            )
+            raise BakeoffError(f"{path}:{number}: class {name!r} is listed twice; list each class once")
     return tuple(names)
 
 
 def read_lines(path: Path) -> list[str]:
-    """Give the lines of a UTF-8 text, with or without a byte order mark, with LF or CRLF.
+    """Read the lines of a UTF-8 text file, with or without a byte order mark, with LF or CRLF.
 
-    Unlike `str.splitlines`, rarer separators such as U+2028 stay part of a line: file names may hold them.
+    Unlike in `str.splitlines`, rare separators such as U+2028 stay part of a line: file names may contain
+    them.
 
     Raises
     ------
     BakeoffError
-        If the file cannot be read, is not UTF-8, or holds a NUL character.
+        If the file cannot be read, is not UTF-8, or contains a NUL character.
     """
     try:
         text = path.read_bytes().decode("utf-8-sig")

@@ -22,8 +22,8 @@ BYTES_PER_IMAGE = 3 * IMAGE_SIDE * IMAGE_SIDE
 def list_stl10(directory: Path, settings: DataSettings) -> Listing:
     """List the images of `train_X.bin` and `test_X.bin` in `directory` or its folder `stl10_binary`.
 
-    Of the official test part the first `settings.stl10_val_per_class` images of each class are val, the
-    rest test, as in the published study.
+    Of the official test set, the first `settings.stl10_val_per_class` images of each class are val and the
+    rest are test, as in the published study.
 
     Raises
     ------
@@ -42,16 +42,16 @@ def list_stl10(directory: Path, settings: DataSettings) -> Listing:
         "val": [],
         "test": [],
     }
-    seen: Counter[int] = Counter()
+    counts: Counter[int] = Counter()
     for image in _read_part(directory, "test"):
-        splits["val" if seen[image.label] < settings.stl10_val_per_class else "test"].append(image)
-        seen[image.label] += 1
-    for label, count in sorted(seen.items()):
+        splits["val" if counts[image.label] < settings.stl10_val_per_class else "test"].append(image)
+        counts[image.label] += 1
+    for label, count in sorted(counts.items()):
         if count <= settings.stl10_val_per_class:
             raise BakeoffError(
                 f"data.stl10_val_per_class is {settings.stl10_val_per_class}, but {directory / 'test_X.bin'} "
                 f"has only {count} images of {class_names[label]!r}, so nothing remains for test; "
-                f"set data.stl10_val_per_class below {min(seen.values())}"
+                f"set data.stl10_val_per_class below {min(counts.values())}"
             )
     note = (
         f"Of the official test part the first {settings.stl10_val_per_class} images of each class are val "
@@ -66,23 +66,23 @@ def _read_part(directory: Path, part: str) -> list[ListedImage]:
         if not file.is_file():
             raise BakeoffError(
                 f"no file {file}; expected train_X.bin, train_y.bin, test_X.bin and test_y.bin, "
-                "as `bakeoff data fetch stl10 DIR` leaves them"
+                "as `bakeoff data fetch stl10 DIR` downloads them"
             )
     labels = np.fromfile(labels_file, np.uint8)
     if not len(labels):
-        raise BakeoffError(f"{labels_file} is empty; expected one byte an image; fetch it again")
-    found, expected = pixels_file.stat().st_size, len(labels) * BYTES_PER_IMAGE
-    if found != expected:
+        raise BakeoffError(f"{labels_file} is empty; expected one byte per image; fetch it again")
+    length, expected = pixels_file.stat().st_size, len(labels) * BYTES_PER_IMAGE
+    if length != expected:
         raise BakeoffError(
-            f"{pixels_file} is {found:,} bytes long; expected {expected:,} "
+            f"{pixels_file} is {length:,} bytes long; expected {expected:,} "
             f"({BYTES_PER_IMAGE:,} for each of the {len(labels):,} labels in {labels_file.name}); "
             "fetch it again"
         )
-    wrong = np.flatnonzero((labels < 1) | (labels > len(CLASS_NAMES)))
-    if len(wrong):
+    invalid = np.flatnonzero((labels < 1) | (labels > len(CLASS_NAMES)))
+    if len(invalid):
         raise BakeoffError(
-            f"{labels_file}: label {labels[wrong[0]]} at byte {wrong[0]} is outside 1..{len(CLASS_NAMES)}; "
-            "fetch it again"
+            f"{labels_file}: label {labels[invalid[0]]} at byte {invalid[0]} is outside "
+            f"1..{len(CLASS_NAMES)}; fetch it again"
         )
     planes = np.asarray(np.memmap(pixels_file, np.uint8, "r").reshape(-1, 3, IMAGE_SIDE, IMAGE_SIDE))
     images = planes.transpose(0, 3, 2, 1)  # planes are column-major: [image, channel, column, row]
