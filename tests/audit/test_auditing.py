@@ -198,7 +198,7 @@ def test_images_that_are_all_far_from_square_are_told_once(source: Source) -> No
                 source.plant(name, image.convert("RGB").resize((200, 60)), label, f"{name}-{index}.png")
     (finding,) = odd(audit(source.load())).values()
     assert (finding.kind, finding.count, finding.images) == ("far-from-square", 100, ())
-    assert "200 x 60 pixels at the median" in finding.sentence
+    assert "the median is 200 x 60 pixels" in finding.sentence
 
 
 @settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

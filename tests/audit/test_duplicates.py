@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bakeoff.audit import duplicates as near_duplicates
-from bakeoff.audit.duplicates import MAX_DISTANCE, find_near_duplicates, to_grey
+from bakeoff.audit.duplicates import MAX_DISTANCE, find_near_duplicates, to_gray
 from bakeoff.data import load_data
 from bakeoff.study.settings.data import DataSettings
 
@@ -18,23 +18,23 @@ SEEN_SAME = [(4918, 7402), (1332, 4512), (2693, 7831), (64, 7523), (1645, 2429),
 SEEN_DIFFERENT = [(3544, 3757), (1065, 3401), (2983, 3544), (4681, 5390), (132, 813)]
 
 
-def load_grey(directory: Path) -> np.ndarray:
+def load_gray(directory: Path) -> np.ndarray:
     data = load_data(DataSettings(source=f"splits:{directory}", image_size=32))
-    return np.concatenate([to_grey(data.split(name).images) for name in ("train", "val", "test")])
+    return np.concatenate([to_gray(data.split(name).images) for name in ("train", "val", "test")])
 
 
 @pytest.fixture(scope="module")
-def stl10_grey(stl10_dir: Path) -> np.ndarray:
-    return load_grey(stl10_dir)
+def stl10_gray(stl10_dir: Path) -> np.ndarray:
+    return load_gray(stl10_dir)
 
 
 @pytest.fixture(scope="module")
-def grey(photographs: Path) -> np.ndarray:
-    return load_grey(photographs)
+def gray(photographs: Path) -> np.ndarray:
+    return load_gray(photographs)
 
 
-def test_of_stl10_few_pairs_are_near_and_the_right_ones(stl10_grey: np.ndarray) -> None:
-    found = find_near_duplicates(stl10_grey)
+def test_of_stl10_few_pairs_are_near_and_the_right_ones(stl10_gray: np.ndarray) -> None:
+    found = find_near_duplicates(stl10_gray)
     pairs = {tuple(pair) for pair in found.pairs.tolist()}
     assert set(SEEN_SAME) <= pairs
     assert not pairs & set(SEEN_DIFFERENT)
@@ -43,22 +43,22 @@ def test_of_stl10_few_pairs_are_near_and_the_right_ones(stl10_grey: np.ndarray) 
     assert found.distance.max() <= MAX_DISTANCE
 
 
-def test_the_threshold_decides(stl10_grey: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
-    some = stl10_grey[sorted({image for pair in SEEN_SAME for image in pair})]
+def test_the_threshold_decides(stl10_gray: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    some = stl10_gray[sorted({image for pair in SEEN_SAME for image in pair})]
     distance = find_near_duplicates(some).distance
     assert len(distance) == len(SEEN_SAME)
     monkeypatch.setattr(near_duplicates, "MAX_DISTANCE", float(np.median(distance)))
     assert len(find_near_duplicates(some).distance) == np.count_nonzero(distance <= np.median(distance))
 
 
-def test_shifts_of_up_to_two_pixels_are_found_in_stl10(stl10_grey: np.ndarray) -> None:
+def test_shifts_of_up_to_two_pixels_are_found_in_stl10(stl10_gray: np.ndarray) -> None:
     # Most of the missed ones are one plain photograph at a distance of 0.16.
-    assert num_missed_of_1000_shifted(stl10_grey[::200]) <= 10
+    assert num_missed_of_1000_shifted(stl10_gray[::200]) <= 10
 
 
-def test_shifts_of_up_to_two_pixels_are_found(grey: np.ndarray) -> None:
+def test_shifts_of_up_to_two_pixels_are_found(gray: np.ndarray) -> None:
     # More of these images are out of focus: 13 in 1,000 are missed on average over other choices of images.
-    assert num_missed_of_1000_shifted(grey[::30]) <= 20
+    assert num_missed_of_1000_shifted(gray[::30]) <= 20
 
 
 def num_missed_of_1000_shifted(some: np.ndarray) -> int:
@@ -76,9 +76,9 @@ def num_missed_of_1000_shifted(some: np.ndarray) -> int:
     return num_missed
 
 
-def test_crowded_images_are_counted_and_bounded(grey: np.ndarray) -> None:
+def test_crowded_images_are_counted_and_bounded(gray: np.ndarray) -> None:
     noise = np.random.default_rng(0).normal(0, 2, (60, 32, 32)).astype(np.float32)
-    found = find_near_duplicates(np.concatenate([grey[:1] + noise, grey[1:40]]))
+    found = find_near_duplicates(np.concatenate([gray[:1] + noise, gray[1:40]]))
     assert found.num_crowded == 60
     assert len(found.pairs) <= 60 * near_duplicates.MAX_CANDIDATES * len(near_duplicates.SHIFTS)
     assert {image for pair in found.pairs.tolist() for image in pair} == set(range(60))

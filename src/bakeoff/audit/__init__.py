@@ -1,4 +1,4 @@
-"""The audit of a data set: what in it would make a comparison lie."""
+"""The audit of a data set: problems in it that would make a comparison misleading."""
 
 from bakeoff.audit.auditing import audit
 from bakeoff.audit.duplicates import MAX_DISTANCE, SMALLEST_SIDE

@@ -1,4 +1,4 @@
-"""audit(): everything that is checked, in one call; audit_source() adds the source's own files."""
+"""audit(): all checks of the images in one call; audit_source() also checks the source's split files."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from bakeoff.study import DataSettings
 
 
 def audit(data: ImageData, *, other_findings: Iterable[Finding] = ()) -> Audit:
-    """Look for what in a data set would make a comparison lie.
+    """Check a data set for problems that would make a comparison misleading.
 
-    Repeated images (identical, near duplicates, mirrored) across and within splits and under two labels,
-    missing and unequal classes, images without content, odd shapes and sizes. Works on the
+    Checks for repeated images (identical, near duplicates, mirrored) between and within splits and under two
+    labels, missing and imbalanced classes, images without content, unusual shapes and sizes. Works on the
     decoded images; reads the original sizes from `data.directory`. Takes a few seconds for 13,000 images.
 
     Parameters
     ----------
     data
-        As `load_data` gives it.
+        As returned by `load_data`.
     other_findings
-        Found elsewhere, such as by `check_split_files`; sorted in.
+        Findings of other checks, such as `check_split_files`, to include.
     """
     sizes = read_original_sizes(data.directory)
     side = min(data.image_size, *np.median(sizes, axis=0))
@@ -40,21 +40,22 @@ def audit(data: ImageData, *, other_findings: Iterable[Finding] = ()) -> Audit:
     limits = []
     if side < SMALLEST_SIDE:
         limits.append(
-            f"Near duplicates were not looked for: with {side:g} pixels a side, below {SMALLEST_SIDE}, "
-            "a copy cannot be told from another image of the same kind. Identical images were."
+            f"Only identical images were searched for, not near duplicates: with {side:g} pixels per side, "
+            f"below {SMALLEST_SIDE}, a copy cannot be distinguished from another image of the same class."
         )
     if images.num_crowded:
         limits.append(
-            f"{images.num_crowded:,} images resemble more than {MAX_CANDIDATES} others at first sight; "
-            f"only the {MAX_CANDIDATES} most similar were compared in detail."
+            f"For {images.num_crowded:,} images, more than {MAX_CANDIDATES} others were candidates for near "
+            f"duplicates; only the {MAX_CANDIDATES} most similar were compared in detail."
         )
     repeats = find_repeats(images)
     share = images.share_with_near_duplicates()
     if share > SUSPICIOUS_SHARE:
-        repeats = [_doubted(finding) if _is_near(finding) else finding for finding in repeats]
+        repeats = [_downgraded(finding) if _is_near(finding) else finding for finding in repeats]
         limits.append(
-            f"{100 * share:.0f} % of the images have a near duplicate: frames of one film, or plain figures "
-            "such as digits and glyphs, which this measure cannot tell from copies. Look at the pairs."
+            f"{100 * share:.0f} % of the images have a near duplicate: they may be frames of one video, or "
+            "simple shapes such as digits and glyphs, which this measure cannot distinguish from copies. "
+            "Look at the pairs."
         )
     findings = [
         *repeats,
@@ -70,14 +71,14 @@ def _is_near(finding: Finding) -> bool:
     return finding.kind.startswith(("near-", "flipped-"))
 
 
-def _doubted(finding: Finding) -> Finding:
-    """The same finding, no severer than a warning."""
+def _downgraded(finding: Finding) -> Finding:
+    """The same finding with its severity limited to a warning."""
     severity: Severity = "note" if finding.severity == "note" else "warning"
     return dataclasses.replace(finding, severity=severity)
 
 
 def audit_source(settings: DataSettings, data: ImageData) -> Audit:
-    """Audit the images that `load_data(settings)` gave, and for `splits:DIR` the split files too."""
+    """Audit the images that `load_data(settings)` returned, and for `splits:DIR` also the split files."""
     kind, _, directory = settings.source.partition(":")
     if kind != "splits":
         return audit(data)

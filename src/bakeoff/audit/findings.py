@@ -1,4 +1,4 @@
-"""Audit and Finding: what was found wrong with a data set, as plain values."""
+"""Audit and Finding: the problems of a data set, as plain values."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ RELATIONS: tuple[Relation, ...] = ("identical", "near", "flipped")
 
 @dataclass(frozen=True)
 class ImageName:
-    """Which image: its split, its id in that split, and the name of its class."""
+    """An image's split, its id in that split, and the name of its class."""
 
     split: SplitName
     id: str
@@ -26,16 +26,17 @@ class ImageName:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two images that are the same, or nearly.
+    """Two images that are identical or near duplicates.
 
     Attributes
     ----------
     first, second
         In the order train, val, test, and in the order of the split.
     relation
-        `identical` pixel for pixel after resizing, `near` duplicates, or near after a horizontal flip.
+        `identical` pixel for pixel after resizing, `near` duplicates, or near duplicates after a horizontal
+        flip (`flipped`).
     distance
-        1 minus the correlation of the detail, 0 for identical images; see `near_duplicates`.
+        1 minus the correlation of the detail, 0 for identical images; see `bakeoff.audit.duplicates`.
     """
 
     first: ImageName
@@ -46,26 +47,25 @@ class Pair:
 
 @dataclass(frozen=True)
 class Finding:
-    """One kind of trouble.
+    """One kind of problem.
 
     Attributes
     ----------
     severity
-        `leak`: the test split is not unseen. `conflict`: one image has two labels. `warning`: it may spoil
+        `leak`: the test split is not unseen. `conflict`: one image has two labels. `warning`: it may distort
         a comparison. `note`: worth knowing.
     kind
         A stable name for programs, such as `near-train-test`.
     count
-        Images concerned; for a leak those of the test split; for classes and files, how many of them.
+        The number of images concerned (for a leak, of test images), or of classes or files.
     num_groups
-        Groups that the images fall into when all that are linked are put together; 0 where it has no
-        meaning.
+        The number of groups of linked images that they form; 0 where that has no meaning.
     sentence
         What was found.
     advice
         What to do.
     pairs, images
-        The first ones, closest pairs first, at most `SHOWN` of each.
+        The first ones, closest pairs first, at most `MAX_LISTED` of each.
     """
 
     severity: Severity
@@ -78,13 +78,13 @@ class Finding:
     images: tuple[ImageName, ...] = ()
 
 
-SHOWN = 100
-"""A finding keeps this many pairs and images; `count` counts all."""
+MAX_LISTED = 100
+"""A finding lists at most this many pairs and images; `count` counts all."""
 
 
 @dataclass(frozen=True)
 class Audit:
-    """What was found in a data set.
+    """The findings in a data set.
 
     Attributes
     ----------
@@ -93,9 +93,9 @@ class Audit:
     num_images
         In all three splits.
     findings
-        The severest first.
+        The most severe first.
     limits
-        Sentences on what was not looked at, and why.
+        Sentences on what was not checked, and why.
     """
 
     source: str
@@ -110,14 +110,14 @@ class Audit:
 
     @property
     def is_clean(self) -> bool:
-        """Nothing found but notes."""
+        """Whether there are no findings except notes."""
         return all(finding.severity == "note" for finding in self.findings)
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it in dicts, lists, texts and numbers, ready for JSON."""
+        """The audit as dicts, lists, strings and numbers, for JSON."""
         return dataclasses.asdict(self)
 
 
 def by_severity(findings: list[Finding]) -> tuple[Finding, ...]:
-    """Sort findings, the severest first, otherwise as they came."""
+    """Sort findings, the most severe first, otherwise in their order."""
     return tuple(sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity)))

@@ -1,4 +1,4 @@
-"""Links: which images are the same or nearly, over all three splits, and the questions asked of them."""
+"""Links: which images are identical or near duplicates, over all three splits, and queries on them."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bakeoff.audit.duplicates import NearDuplicates, content_numbers, find_near_duplicates, to_grey
+from bakeoff.audit.duplicates import NearDuplicates, content_numbers, find_near_duplicates, to_gray
 from bakeoff.audit.findings import RELATIONS, ImageName, Relation
 from bakeoff.data.image_data import SPLIT_NAMES, ImageData
 
 
 class Link(NamedTuple):
-    """Two contents that are linked (one and the same, if identical); ordered by strength."""
+    """Two linked contents (the same one twice for identical images); sorts by strength."""
 
     rank: int  # index into RELATIONS
     distance: float
@@ -23,7 +23,7 @@ class Link(NamedTuple):
 
 
 class Match(NamedTuple):
-    """An image and the nearest partner that a question allows it."""
+    """An image and its nearest partner among those that a query allows."""
 
     rank: int
     distance: float
@@ -43,9 +43,9 @@ class Images:
     data
         The images.
     uniform
-        bool [num_images]: images without content, which only identity can link.
+        bool [num_images]: images without content, which are linked only if they are identical.
     search_near
-        Look for near duplicates, not for identical images only.
+        Search for near duplicates too, not only for identical images.
     """
 
     def __init__(self, data: ImageData, uniform: NDArray[np.bool_], *, search_near: bool) -> None:
@@ -62,7 +62,7 @@ class Images:
         self.num_crowded = 0
         if search_near:
             near, contents = self._near_duplicates(
-                np.concatenate([to_grey(s.images) for s in splits]), uniform
+                np.concatenate([to_gray(split.images) for split in splits]), uniform
             )
             self.num_crowded = near.num_crowded
             self.links += [
@@ -72,11 +72,11 @@ class Images:
         self.links.sort()  # the strongest first
 
     def _near_duplicates(
-        self, grey: NDArray[np.float32], uniform: NDArray[np.bool_]
+        self, gray: NDArray[np.float32], uniform: NDArray[np.bool_]
     ) -> tuple[NearDuplicates, NDArray[np.int64]]:
         contents, images = np.unique(self.content, return_index=True)  # one image of each content
-        keep = ~uniform[images]
-        return find_near_duplicates(grey[images[keep]]), contents[keep]
+        has_content = ~uniform[images]
+        return find_near_duplicates(gray[images[has_content]]), contents[has_content]
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -86,13 +86,13 @@ class Images:
         return ImageName(SPLIT_NAMES[self.split[image]], self.ids[image], label)
 
     def matches(self, allowed: Callable[[int, int], bool]) -> dict[Relation, list[Match]]:
-        """For each relation the images that have an allowed partner, each with its nearest one.
+        """Find, for each relation, the images that have an allowed partner, each with its nearest one.
 
         Parameters
         ----------
         allowed
-            Whether the first image may be the partner of the second; it may depend on their splits and
-            labels alone.
+            Whether the first image may be the partner of the second; it may depend only on their splits and
+            labels.
 
         Returns
         -------
@@ -110,21 +110,21 @@ class Images:
         return {relation: [m for m in ordered if m.relation == relation] for relation in RELATIONS}
 
     def _representatives(self, content: int) -> list[int]:
-        """Two images of each split and label: enough for any question, however many copies there are."""
-        taken: dict[tuple[int, int], list[int]] = {}
+        """Two images of each split and label: enough for any query, however many copies there are."""
+        by_split_and_label: dict[tuple[int, int], list[int]] = {}
         for image in self._members[content]:
-            same = taken.setdefault((int(self.split[image]), int(self.labels[image])), [])
-            if len(same) < 2:
-                same.append(image)
-        return sorted(image for same in taken.values() for image in same)
+            group = by_split_and_label.setdefault((int(self.split[image]), int(self.labels[image])), [])
+            if len(group) < 2:
+                group.append(image)
+        return sorted(image for group in by_split_and_label.values() for image in group)
 
     def share_with_near_duplicates(self) -> float:
-        """Share of the images that have one, 0..1."""
+        """Share of the images that have a near duplicate, 0..1."""
         contents = {content for link in self.links if link.rank > 0 for content in (link.first, link.second)}
         return sum(len(self._members[content]) for content in contents) / len(self)
 
     def num_groups(self, matches: list[Match]) -> int:
-        """Groups that images and partners fall into when all that are linked are put together."""
+        """The number of connected groups that the matched images and their partners form."""
         from scipy.sparse import coo_array
         from scipy.sparse.csgraph import connected_components
 

@@ -1,15 +1,15 @@
-"""Findings about repeated images: leaks between splits, copies within one, one image under two labels."""
+"""Findings about repeated images: leaks between splits, copies within a split, one image under two labels."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from bakeoff.audit.findings import SHOWN, Finding, Pair, Relation, Severity
+from bakeoff.audit.findings import MAX_LISTED, Finding, Pair, Relation, Severity
 from bakeoff.audit.links import Images, Match
 from bakeoff.data.image_data import SPLIT_NAMES
 
 SUSPICIOUS_SHARE = 0.2
-"""If more images than this share have a near duplicate, the measure may not fit the images."""
+"""If a larger share of the images has a near duplicate, the measure may not suit them."""
 
 PHRASES: dict[Relation, tuple[str, str]] = {
     "identical": ("is identical to", "are identical to"),
@@ -20,10 +20,10 @@ PHRASES: dict[Relation, tuple[str, str]] = {
 LEAK_ADVICE = (
     "Remove them from {earlier}, or from test: accuracy on images seen before says nothing about new ones."
 )
-VAL_ADVICE = "Remove them from train: they make val choose the checkpoint that remembers best."
+VAL_ADVICE = "Remove them from train: with them, val selects the checkpoint that memorizes best."
 CONFLICT_ADVICE = "Look at the pairs and correct the wrong label, or remove the images."
 WITHIN_ADVICE = {
-    "train": "Keep one of each: a repeated image counts as often as it is there.",
+    "train": "Keep one of each: a repeated image has more weight in training.",
     "val": "Keep one of each: a repeated image counts twice in every accuracy.",
     "test": "Keep one of each: a repeated image counts twice in every accuracy.",
 }
@@ -57,14 +57,14 @@ def find_repeats(images: Images) -> list[Finding]:
 
 
 def _between(images: Images, earlier: int, later: int) -> Callable[[int, int], bool]:
-    """The question: which images of one split have a partner in another, or in the same."""
+    """The query for images of split `later` with a partner in split `earlier`, which may be the same."""
     return lambda partner, image: bool(images.split[partner] == earlier and images.split[image] == later)
 
 
 def _conflicts(images: Images) -> list[Finding]:
-    found = images.matches(lambda partner, image: bool(images.labels[partner] != images.labels[image]))
+    conflicts = images.matches(lambda partner, image: bool(images.labels[partner] != images.labels[image]))
     findings = []
-    for relation, matches in found.items():
+    for relation, matches in conflicts.items():
         if matches:
             sentence = _sentence(len(matches), "", relation, "an image with another label")
             findings.append(
@@ -82,7 +82,7 @@ def _finding(
     images: Images, severity: Severity, kind: str, matches: list[Match], sentence: str, advice: str
 ) -> Finding:
     pairs: dict[tuple[int, int], Match] = {}
-    for match in matches:  # where both images of a pair are concerned, the pair is shown once
+    for match in matches:  # a pair is listed once, even if both of its images match
         pairs.setdefault((min(match.partner, match.image), max(match.partner, match.image)), match)
     return Finding(
         severity,
@@ -93,6 +93,6 @@ def _finding(
         images.num_groups(matches),
         tuple(
             Pair(images.name(first), images.name(second), match.relation, round(match.distance, 4))
-            for (first, second), match in list(pairs.items())[:SHOWN]
+            for (first, second), match in list(pairs.items())[:MAX_LISTED]
         ),
     )

@@ -1,4 +1,4 @@
-"""check_split_files(): headers in split files, and what a reader that expects one would lose."""
+"""check_split_files(): header lines in split files, and images lost by reading the first line as one."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ HEADER_WORDS = frozenset(("class", "classes", "class_name", "class_names", "labe
 
 
 def check_split_files(directory: Path, *, first_line_is_header: bool = False) -> tuple[Finding, ...]:
-    """Look at the first lines of the text files of a `splits:DIR` source.
+    """Check the first lines of the text files of a `splits:DIR` source.
 
-    Works without decoding an image, so also where `load_data` refuses the source.
+    Decodes no image, so it works even where `load_data` refuses the source.
 
     Parameters
     ----------
     directory
-        Holds `splits/*.txt` and perhaps `class_names.txt`.
+        Contains `splits/*.txt` and perhaps `class_names.txt`.
     first_line_is_header
         As in the study's [data] table: whether the first lines are dropped.
 
@@ -29,14 +29,14 @@ def check_split_files(directory: Path, *, first_line_is_header: bool = False) ->
         If a file cannot be read as UTF-8 text.
     """
     findings: list[Finding] = []
-    without: list[tuple[str, int, str]] = []  # file, number of lines, first line's path
+    without_header: list[tuple[str, int, str]] = []  # file, number of lines, first line's path
     for name in SPLIT_NAMES:
         file = directory / "splits" / f"{name}.txt"
         lines = read_lines(file) if file.is_file() else []
         if not lines:
             continue
         if not _looks_like_header(directory, lines):
-            without.append((file.name, len(lines), lines[0].rpartition(" ")[0]))
+            without_header.append((file.name, len(lines), lines[0].rpartition(" ")[0]))
         elif not first_line_is_header:
             findings.append(
                 Finding(
@@ -56,16 +56,18 @@ def check_split_files(directory: Path, *, first_line_is_header: bool = False) ->
                 "header-class-names",
                 1,
                 f"The first line of {names_file.name} looks like a header: {first_name!r}.",
-                "Remove it: it counts as class 0, and shifts every other class by one.",
+                "Remove it: it is read as class 0, and shifts every other class by one.",
             )
         )
-    if without:
-        findings.append(_dropped(without) if first_line_is_header else _would_be_dropped(without))
+    if without_header:
+        findings.append(
+            _images_dropped(without_header) if first_line_is_header else _no_header(without_header)
+        )
     return tuple(findings)
 
 
 def _looks_like_header(directory: Path, lines: list[str]) -> bool:
-    """The first line names no file, and its label is no other line's."""
+    """Whether the first line names no file and no other line has its label."""
     path, _, label = lines[0].strip().rpartition(" ")
     try:
         names_file = bool(path) and (directory / path.strip()).is_file()
@@ -74,18 +76,18 @@ def _looks_like_header(directory: Path, lines: list[str]) -> bool:
     return not names_file and all(line.strip().rpartition(" ")[2] != label for line in lines[1:])
 
 
-def _dropped(files: list[tuple[str, int, str]]) -> Finding:
+def _images_dropped(files: list[tuple[str, int, str]]) -> Finding:
     losses = ", ".join(f"{path} of {file}" for file, _, path in files)
     return Finding(
         "warning",
         "first-images-dropped",
         len(files),
         f"data.first_line_is_header drops an image, not a header, from each split file: {losses}.",
-        "Set it to false, unless you repeat a study that lost them.",
+        "Set it to false, unless you repeat a study that dropped them.",
     )
 
 
-def _would_be_dropped(files: list[tuple[str, int, str]]) -> Finding:
+def _no_header(files: list[tuple[str, int, str]]) -> Finding:
     losses = ", ".join(f"{file} {count - 1:,} of {count:,} images" for file, count, _ in files)
     return Finding(
         "note",
