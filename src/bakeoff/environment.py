@@ -1,4 +1,4 @@
-"""What a study ran on: versions, processor, threads, kernels."""
+"""The environment of a study: versions, processor, threads, kernels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PACKAGES = ("bakeoff", "torch", "numpy", "scipy", "scikit-learn", "pillow")
 
 
 def describe_environment(num_workers: int, device: str = "cpu") -> dict[str, Any]:
-    """Versions, processor, threads and device, as environment.json holds them."""
+    """Describe versions, processor, threads and device, as stored in environment.json."""
     from bakeoff.kernels import describe_kernels
 
     return {
@@ -29,7 +29,7 @@ def describe_environment(num_workers: int, device: str = "cpu") -> dict[str, Any
 
 
 def available_cores() -> int:
-    """Cores that this process may use."""
+    """The number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

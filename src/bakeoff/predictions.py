@@ -1,4 +1,4 @@
-"""What runs said about the same images: the arrays that storage hands to every analysis."""
+"""Predictions of several runs for the same images: the arrays that every analysis takes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class RecipePredictions:
-    """What the runs of one recipe predicted.
+    """Predictions of the runs of one recipe.
 
     Attributes
     ----------
@@ -21,8 +21,7 @@ class RecipePredictions:
     predicted
         int [num_seeds, num_images], class indices.
     probabilities
-        float32 [num_seeds, num_images, num_classes], rows sum to 1, or None where only the classes are
-        known.
+        float32 [num_seeds, num_images, num_classes], rows sum to 1; None if only the classes are known.
     """
 
     name: str
@@ -64,24 +63,25 @@ class Predictions:
         return next(recipe for recipe in self.recipes if recipe.name == name)
 
     def correct(self, name: str) -> NDArray[np.bool_]:
-        """bool [num_seeds, num_images]: where the runs of recipe `name` are right."""
-        right: NDArray[np.bool_] = self.recipe(name).predicted == self.labels
-        return right
+        """bool [num_seeds, num_images]: whether each run of recipe `name` is correct."""
+        correct: NDArray[np.bool_] = self.recipe(name).predicted == self.labels
+        return correct
 
 
 @dataclass(frozen=True)
 class RunMaps:
-    """The maps of one run.
+    """Attribution maps of one run.
 
     Attributes
     ----------
     image_indices
-        int [num_maps], the test images that the run gets wrong, ascending.
+        int [num_maps], the test images that the run misclassifies, ascending.
     maps
-        float32 [num_maps, num_cells, num_cells]: what each place adds to the lead of the run's answer over
-        the true class, in logits; above 0 it speaks for the answer.
+        float32 [num_maps, num_cells, num_cells]: what each cell contributes to the logit of the predicted
+        class minus that of the true class; positive values support the wrong prediction.
     error
-        float32 [num_maps]: how far the cells' sum misses the lead, over the sum of the cells' sizes.
+        float32 [num_maps]: the completeness error, the difference between the sum of the cells and the logit
+        difference that they explain, relative to the sum of the cells' absolute values.
     """
 
     image_indices: NDArray[np.int32]
