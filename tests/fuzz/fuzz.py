@@ -24,7 +24,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from fuzz_targets import TARGETS
+from targets import TARGETS
 
 from bakeoff.errors import BakeoffError
 

@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import tomli_w
-from fuzz_results import fetched, predictions_csv, predictions_npz, resume_states, study_folders
 from hostile_bytes import NAMES, mutate, restructure, without_none
 from PIL import Image
+from results import fetched, predictions_csv, predictions_npz, resume_states, study_folders
 
 from bakeoff.data import decode_image, load_data
 from bakeoff.study import DataSettings, load_study, study_to_toml
