@@ -15,7 +15,6 @@ from bakeoff.analysis.statistics.mcnemar import mcnemar_exact
 from bakeoff.analysis.statistics.multiple_testing import benjamini_hochberg, holm
 from bakeoff.analysis.statistics.noise_budget import noise_budget
 from bakeoff.analysis.statistics.outperformance import probability_of_outperforming
-from bakeoff.analysis.statistics.verdict import verdict
 from bakeoff.analysis.statistics.what_it_takes import what_it_takes
 from bakeoff.analysis.statistics.wilson import wilson_interval
 
@@ -146,20 +145,6 @@ def test_the_crossed_interval_of_the_example_follows_from_the_formula_alone() ->
     written = numbers_on("crossed-interval")
     assert written["V"] == pytest.approx([total], abs=6e-7)
     assert written["difference"] == pytest.approx([mean(d)])
-
-
-def test_the_verdicts_on_the_page_are_what_the_code_gives() -> None:
-    def judge(low: float, high: float, p: float) -> tuple[str, bool]:
-        found = verdict(low / 100, high / 100, p, margin=0.01, confidence=0.95)
-        return found.name, found.smaller_than_margin
-
-    assert judge(1.6, 3.8, 0.001) == ("better", False)
-    assert judge(0.2, 0.8, 0.004) == ("better", True)
-    assert judge(-0.4, 0.6, 0.7) == ("equivalent", False)
-    assert judge(0.4, 7.1, 0.07) == ("undecided", False)
-    assert judge(-2.6, 0.4, 0.2) == ("undecided", False)
-    assert judge(-3.8, -1.6, 0.001) == ("worse", False)
-    assert judge(-0.8, -0.2, 0.004) == ("worse", True)
 
 
 def test_every_page_is_in_the_index() -> None:
