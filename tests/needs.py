@@ -1,8 +1,8 @@
 """What some tests need beside the Python packages, how it is found, and how to get it.
 
-A test says so with `@pytest.mark.needs(NAME)`, or by requesting a fixture that is listed with the need. Where
-the thing is missing the test is left out, and the end of the run says in a line how many were and why. With
-BAKEOFF_TEST_ALL=1, as in CI, it fails instead.
+A test says so with `@pytest.mark.needs(NAME)`; one that requests a fixture listed with the need gets the mark
+by that. Where the thing is missing the test is left out, and the end of the run says in a line how many were
+and why. With BAKEOFF_TEST_ALL=1, as in CI, it fails instead. `pytest -m needs` runs these tests alone.
 """
 
 from __future__ import annotations
@@ -112,22 +112,25 @@ def reason(name: str) -> str:
     return f"needs {NEEDS[name].what}"
 
 
-def names(item: pytest.Item) -> list[str]:
-    """The needs of a test, by its marks and fixtures."""
-    marked = [name for mark in item.iter_markers("needs") for name in mark.args]
-    requested = set(getattr(item, "fixturenames", ()))
-    return [*marked, *(name for name, need in NEEDS.items() if need.fixtures & requested)]
-
-
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the mark."""
     config.addinivalue_line("markers", f"needs(name): left out where it is missing: {', '.join(NEEDS)}")
 
 
+@pytest.hookimpl(tryfirst=True)  # before tests are selected by their marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that request a fixture of a need."""
+    for item in items:
+        requested = set(getattr(item, "fixturenames", ()))
+        for name, need in NEEDS.items():
+            if need.fixtures & requested:
+                item.add_marker(pytest.mark.needs(name))
+
+
 @pytest.hookimpl(tryfirst=True)  # before a fixture is made that needs it
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Leave out a test that lacks what it needs, or let it fail."""
-    for name in names(item):
+    for (name,) in (mark.args for mark in item.iter_markers("needs")):
         if not is_there(name):
             if os.environ.get(TEST_ALL):
                 pytest.fail(f"{reason(name)} ({NEEDS[name].how_to_get}); {TEST_ALL} is set", pytrace=False)
