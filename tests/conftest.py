@@ -20,16 +20,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def image_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Point BAKEOFF_CACHE at a folder of this test session, for this process and its children."""
-    directory = tmp_path_factory.mktemp("cache")
-    before = os.environ.get("BAKEOFF_CACHE")
-    os.environ["BAKEOFF_CACHE"] = str(directory)
-    yield directory
-    if before is None:
-        del os.environ["BAKEOFF_CACHE"]
-    else:
-        os.environ["BAKEOFF_CACHE"] = before
+def folders_of_their_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Point cache and state at folders of this test session, for this process and its children."""
+    names = ("BAKEOFF_CACHE", "XDG_STATE_HOME")
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update({name: str(tmp_path_factory.mktemp(name.lower())) for name in names})
+    yield
+    for name, value in before.items():
+        if value is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = value
 
 
 @pytest.fixture(scope="session")

@@ -324,8 +324,10 @@ class Result:
 
         return study_figures(self._summary).by_name()
 
-    def model(self, recipe: str, seed: int = 0) -> TrainedModel:
+    def model(self, recipe: str, seed: int = 0, *, trust: bool = False) -> TrainedModel:
         """A finished run as a model: `.probabilities(images)` answers as evaluation did.
+
+        A model that is code of somebody else's is run only with `trust=True`.
 
         Raises
         ------
@@ -334,7 +336,7 @@ class Result:
         """
         from bakeoff.predict.model import load_model
 
-        return load_model(self.path, recipe, seed)
+        return load_model(self.path, recipe, seed, trust=trust)
 
     def report(self) -> Path:
         """Write the report; gives the path of its page."""

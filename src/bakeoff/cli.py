@@ -15,7 +15,7 @@ from bakeoff.text import printable
 
 if TYPE_CHECKING:
     from bakeoff.data import ImageData
-    from bakeoff.study import DataSettings
+    from bakeoff.study import DataSettings, Study
 
 EXIT_FAILED_RUNS = EXIT_FOUND_TROUBLE = 1
 EXIT_USER_ERROR = 2
@@ -57,6 +57,9 @@ StudyDirArgument = Annotated[Path, typer.Argument(metavar="STUDY_DIR", help="A f
 RecipeOption = Annotated[
     str | None,
     typer.Option(metavar="RECIPE", help="Default: the one that the study supports best, or its baseline."),
+]
+TrustOption = Annotated[
+    bool, typer.Option("--trust", help="Run the code that the study names as its model, whoever wrote it.")
 ]
 SetOption = Annotated[
     list[str] | None,
@@ -109,8 +112,7 @@ def run_(
         recipes=[name.strip() for name in recipes.split(",")] if recipes is not None else None,
     )
     root = study_folder(loaded, out)
-    # A user's own model may lie in the current folder.
-    sys.path.insert(0, str(Path.cwd()))
+    _find_own_classes(loaded)
     failed = False
     try:
         run(loaded, root, jobs=jobs, device=device, engine=engine, address=address, check=check, wait=wait)
@@ -219,6 +221,7 @@ def predict(
     json_: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Write all predictions as JSON.")
     ] = None,
+    trust: TrustOption = False,
 ) -> None:
     """Classify images with a study's trained models.
 
@@ -229,12 +232,13 @@ def predict(
     from bakeoff.predict.ensemble import load_ensemble
     from bakeoff.predict.files import count_images, predict_files
     from bakeoff.predict.outputs import prediction_files
+    from bakeoff.store import Layout, read_study
     from bakeoff.terminal.predictions import PredictionSummary, print_predictions
     from bakeoff.terminal.progress import PredictionDisplay
 
     console = Console()
-    sys.path.insert(0, str(Path.cwd()))  # a user's own model may lie in the current folder
-    ensemble = load_ensemble(study_dir, recipe=recipe, seeds=seed)
+    _find_own_classes(read_study(Layout(study_dir)))
+    ensemble = load_ensemble(study_dir, recipe=recipe, seeds=seed, trust=trust)
     typer.echo(ensemble.describe())
     summary = PredictionSummary()
     try:
@@ -269,18 +273,26 @@ def export(
     ensemble: Annotated[
         bool, typer.Option("--ensemble", help="The mean of all finished seeds as one ONNX model.")
     ] = False,
+    trust: TrustOption = False,
 ) -> None:
     """Write a study's model as ONNX and safetensors, with a model card."""
     from bakeoff.export import export as export_model
+    from bakeoff.store import Layout, read_study
 
-    sys.path.insert(0, str(Path.cwd()))  # a user's own model may lie in the current folder
-    done = export_model(study_dir, directory, recipe=recipe, seed=seed, ensemble=ensemble)
+    _find_own_classes(read_study(Layout(study_dir)))
+    done = export_model(study_dir, directory, recipe=recipe, seed=seed, ensemble=ensemble, trust=trust)
     typer.echo(done.choice)
     typer.echo(
         f"ONNX Runtime and PyTorch differ by at most {done.difference:.1g} in probability "
         f"on {done.num_checked} test images"
     )
     typer.echo(f"exported to {printable(str(directory))}: {', '.join(done.files)}")
+
+
+def _find_own_classes(study: Study) -> None:
+    """Let imports find a user's own classes in the current folder, behind all that is installed."""
+    if study.own_classes:
+        sys.path.append(str(Path.cwd()))
 
 
 def _finish(root: Path, open_report: bool) -> None:
@@ -381,6 +393,7 @@ OPTIONS = {
     "overrides": "--set KEY=VALUE",
     "path": "--out DIR",
     "recipes": "--recipes A,B",
+    "trust": "--trust",
     "until": "--until decided",
     "wait": "--wait, or --out DIR",
 }

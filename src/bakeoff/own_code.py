@@ -7,18 +7,24 @@ itself would leave out the modules that it imports.
 
 from __future__ import annotations
 
+import ast
 import atexit
 import hashlib
 import importlib
-import inspect
+import os
 import shutil
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from importlib.machinery import PathFinder
 from pathlib import Path, PurePosixPath
 
 from bakeoff.errors import BakeoffError
+
+OwnCode = Mapping[str, bytes]
+"""Content of each file by its name: of its module, or of its path below an entry of `sys.path`."""
 
 
 def import_class(path: str, role: str) -> type:
@@ -51,10 +57,104 @@ def import_class(path: str, role: str) -> type:
     return cls
 
 
-def source_digest(path: str, role: str) -> str:
-    """SHA-256 of the file that defines the class, or "" if there is none (defined at a prompt)."""
-    file = inspect.getsourcefile(import_class(path, role))
-    return hashlib.sha256(Path(file).read_bytes()).hexdigest() if file else ""
+def source_digest(path: str) -> str:
+    """SHA-256 over the files that decide what the class at an import path does; nothing is imported.
+
+    These are the module's file and those of the user's own that it imports, see `own_files`; "" where there
+    is no file (a class typed in at a prompt).
+    """
+    files = own_files(path)
+    if len(files) == 1:  # as versions before the neighbors were part of it
+        return hashlib.sha256(*files.values()).hexdigest()
+    return digest_of(files) if files else ""
+
+
+def own_files(path: str) -> OwnCode:
+    """The files that importing the class at an import path runs, by module name; none is run here.
+
+    Follows import statements from the class's module to other files of the user's own, wherever in a file
+    they stand. What is installed, Python's or Bakeoff's is left out, but for the class's own module. Imports
+    by a computed name cannot be seen.
+    """
+    start = path.partition(":")[0]
+    files: dict[str, bytes] = {}
+    names = [start]
+    seen: set[str] = set()
+    while names:
+        name = names.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        names += [name[:end] for end, character in enumerate(name) if character == "."]
+        place = place_of(name)
+        if place is None or (name != start and _is_installed(place)):
+            continue
+        content = place.read_bytes()
+        if content or name == start:
+            files[name] = content
+        if not _is_installed(place):
+            names += _imported_names(content, name, is_package=place.name == "__init__.py")
+    return files
+
+
+def place_of(name: str) -> Path | None:
+    """The source file of a module, found without running the packages above it."""
+    search: Sequence[str] | None = None
+    spec = None
+    for end in [*(i for i, character in enumerate(name) if character == "."), len(name)]:
+        spec = PathFinder.find_spec(name[:end], search)
+        if spec is None:
+            spec = getattr(sys.modules.get(name[:end]), "__spec__", None)  # found by another finder
+        if spec is None:
+            return None
+        search = spec.submodule_search_locations
+    origin = spec.origin if spec else None
+    return Path(origin).resolve() if origin and origin.endswith(".py") and Path(origin).is_file() else None
+
+
+def _imported_names(source: bytes, module: str, *, is_package: bool) -> list[str]:
+    """Every name that may be a module in the import statements of a source."""
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError):  # to import it will say so
+        return []
+    names = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            parents = module.split(".")
+            parents = parents[: len(parents) - node.level + is_package] if node.level else []
+            base = ".".join([*parents, *([node.module] if node.module else [])])
+            names += [base, *(f"{base}.{alias.name}" for alias in node.names if alias.name != "*")]
+    return [name for name in names if name]
+
+
+def trust(digests: Iterable[str]) -> None:
+    """Note that this user ran code with these digests on this machine; without a place for it, nothing."""
+    new = set(digests) - _trusted() - {""}
+    if new:
+        with suppress(OSError, RuntimeError):
+            _trusted_file().parent.mkdir(parents=True, exist_ok=True)
+            with _trusted_file().open("a", encoding="ascii") as file:
+                file.writelines(f"{digest}\n" for digest in sorted(new))
+
+
+def is_trusted(digest: str) -> bool:
+    """Whether this user ran code with this digest on this machine."""
+    return digest in _trusted()
+
+
+def _trusted() -> set[str]:
+    try:
+        return set(_trusted_file().read_text("ascii").split())
+    except (OSError, RuntimeError, ValueError):
+        return set()
+
+
+def _trusted_file() -> Path:
+    folder = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(folder) / "bakeoff" / "code-that-was-run"
 
 
 def import_path(cls: type) -> str:
@@ -78,10 +178,6 @@ def import_path(cls: type) -> str:
     if cls.__qualname__ != name:
         raise BakeoffError(f"{cls.__qualname__} is nested; define {name} at the top level of its file")
     return f"{module}:{name}"
-
-
-OwnCode = Mapping[str, bytes]
-"""Content of each file by its path below an entry of `sys.path`."""
 
 
 def collect_own_code(paths: Iterable[str]) -> OwnCode:

@@ -16,7 +16,7 @@ from bakeoff.engines import Engine, Event, Job, ProcessEngine, RunFailed, RunFin
 from bakeoff.environment import describe_environment
 from bakeoff.errors import BakeoffError
 from bakeoff.models import check_model, model_source_digest
-from bakeoff.own_code import source_digest
+from bakeoff.own_code import source_digest, trust
 from bakeoff.store import (
     Layout,
     check_folder,
@@ -130,7 +130,12 @@ def run_study(
             raise BakeoffError(f"recipes.{name}: {error}") from error
     check_folder(root)
     with lock_folder(root, on_wait=display.waiting if wait else None):
-        layout = prepare_folder(root, study, data, describe_environment(engine.num_workers, engine.device))
+        environment = describe_environment(engine.num_workers, engine.device)
+        own_code = {path: source_digest(path) for path in sorted(study.own_classes)}
+        trust(own_code.values())
+        if own_code:
+            environment["own_code"] = own_code
+        layout = prepare_folder(root, study, data, environment)
         running = StudyRun(study, data, layout, engine, display, check=check)
         if study.until == "decided":
             running.until_decided()
@@ -286,4 +291,4 @@ class StudyRun:
 def _own_code_digest(recipe: Recipe) -> str:
     """Of the files with the user's own model and augmentation; "" where the recipe has none."""
     custom = recipe.augmentation.custom
-    return model_source_digest(recipe.model) + (source_digest(custom, "augmentation") if custom else "")
+    return model_source_digest(recipe.model) + (source_digest(custom) if custom else "")

@@ -24,6 +24,8 @@ MAX_DEATHS = 3
 """Workers that may die of one run before it is given up."""
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 """Environment of a worker, in which the numerical libraries use one thread."""
+SAFE_PATH = {"PYTHONSAFEPATH": "1"}
+"""While a worker starts it imports no file `copy.py` of the current folder; its path is then the driver's."""
 
 
 class ProcessEngine:
@@ -101,7 +103,7 @@ class ProcessEngine:
 
 
 def _start(num_workers: int) -> list[_Worker]:
-    with _one_thread_a_process(), _deaf_to_ctrl_c():
+    with _environment_of_workers(), _deaf_to_ctrl_c():
         return [_Worker.start() for _ in range(num_workers)]
 
 
@@ -113,10 +115,10 @@ def _stop(workers: list[_Worker]) -> None:
 
 
 @contextmanager
-def _one_thread_a_process() -> Iterator[None]:
-    """Tell the numerical libraries of processes started inside to use one thread (they read it once)."""
-    before = {name: os.environ.get(name) for name in ONE_THREAD}
-    os.environ.update(ONE_THREAD)
+def _environment_of_workers() -> Iterator[None]:
+    """Set the environment that processes started inside read once, when they start."""
+    before = {name: os.environ.get(name) for name in (*ONE_THREAD, *SAFE_PATH)}
+    os.environ.update(ONE_THREAD | SAFE_PATH)
     try:
         yield
     finally:

@@ -66,6 +66,7 @@ def export(
     recipe: str | None = None,
     seed: int | None = None,
     ensemble: bool = False,
+    trust: bool = False,
 ) -> Exported:
     """Write model.onnx, model.safetensors, study.toml and a model card, README.md.
 
@@ -81,6 +82,8 @@ def export(
         By default the one with the highest validation accuracy; test images choose nothing.
     ensemble
         Export the mean over all finished seeds instead.
+    trust
+        Run the code that the recipe's model names, see `bakeoff.predict.model.load_model`.
 
     Raises
     ------
@@ -94,7 +97,7 @@ def export(
     study = load_study_folder(study_dir)
     chosen = choose_recipe(study, recipe)
     seeds, why = (None, "") if ensemble else _choose_seed(study, chosen.name, seed)
-    loaded = load_ensemble(study, recipe=chosen.name, seeds=seeds)
+    loaded = load_ensemble(study, recipe=chosen.name, seeds=seeds, trust=trust)
     loaded = replace(loaded, choice=chosen)
     choice = loaded.describe() if ensemble else f"Recipe {chosen.name}: {chosen.reason}. Seed {why}."
 

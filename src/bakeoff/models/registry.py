@@ -96,5 +96,5 @@ def count_parameters(model: nn.Module) -> int:
 
 
 def model_source_digest(settings: ModelSettings) -> str:
-    """SHA-256 of the file that holds a user's model, or "" for a model of Bakeoff's own."""
-    return source_digest(settings.name, "model") if isinstance(settings, CustomModelSettings) else ""
+    """SHA-256 over the files of a user's model, or "" for a model of Bakeoff's own."""
+    return source_digest(settings.name) if isinstance(settings, CustomModelSettings) else ""

@@ -95,7 +95,11 @@ def average(probabilities: Sequence[NDArray[np.float64]]) -> Answers:
 
 
 def load_ensemble(
-    study_dir: Path | StoredStudy, *, recipe: str | None = None, seeds: Sequence[int] | None = None
+    study_dir: Path | StoredStudy,
+    *,
+    recipe: str | None = None,
+    seeds: Sequence[int] | None = None,
+    trust: bool = False,
 ) -> Ensemble:
     """The models of a recipe of a study.
 
@@ -107,6 +111,8 @@ def load_ensemble(
         By default the one that the study supports best: see `supported_recipe`.
     seeds
         By default all that are finished.
+    trust
+        Run the code that the recipe's model names, see `load_model`.
 
     Raises
     ------
@@ -123,7 +129,7 @@ def load_ensemble(
             f"{chosen.name} has no finished run with seed {_list(missing) or '(none given)'}; "
             f"it has {_list(finished)}"
         )
-    models = tuple(load_model(study.root, chosen.name, seed) for seed in wanted)
+    models = tuple(load_model(study.root, chosen.name, seed, trust=trust) for seed in wanted)
     for model in models:
         if model.class_names != study.class_names or model.image_size != study.data["image_size"]:
             raise BakeoffError(

@@ -13,8 +13,13 @@ from torch import nn
 
 from bakeoff.errors import BakeoffError
 from bakeoff.models import build_model
+from bakeoff.own_code import is_trusted, place_of, source_digest
 from bakeoff.store import Layout, StoredRun, StoredStudy, StoredWeights, read_weights
+from bakeoff.store.run_files import stored_identity
+from bakeoff.store.stored_study import read_environment, read_study
 from bakeoff.study import Recipe
+from bakeoff.study.settings.model import CustomModelSettings
+from bakeoff.text import shorten
 from bakeoff.training.evaluation import evaluated, predict_logits
 from bakeoff.training.preprocessing import Preprocessing
 
@@ -92,18 +97,40 @@ class TrainedModel:
         return result
 
 
-def load_model(study_dir: Path, recipe: str, seed: int) -> TrainedModel:
+def load_model(study_dir: Path, recipe: str, seed: int, *, trust: bool = False) -> TrainedModel:
     """A finished run of a study folder as a model.
 
-    Where the recipe's model is a user's own, its class is imported and called.
+    Parameters
+    ----------
+    study_dir
+        A folder that `bakeoff run` wrote.
+    recipe, seed
+        Which run.
+    trust
+        Run the code that the recipe's model names, whoever wrote it. By default code that is not Bakeoff's
+        is run only if this user ran the same files in a study on this machine.
 
     Raises
     ------
     BakeoffError
-        If there is no such run, its weights are damaged, or its model cannot be built or does not take them.
+        If there is no such run, its weights are damaged or are not those of the study, its model is code that
+        is not trusted, cannot be built or does not take them.
     """
-    stored = read_weights(Layout(study_dir), recipe, seed)
+    layout = Layout(study_dir)
+    stored = read_weights(layout, recipe, seed)
     header = stored.header
+    if header.settings != read_study(layout).recipes.get(recipe):
+        raise BakeoffError(
+            f"{layout.weights(recipe, seed)} holds weights of other settings than {layout.study.name} says "
+            f"for {recipe}; one of them was changed or replaced"
+        )
+    if stored_identity(layout, recipe, seed) != ("finished", header.identity):
+        raise BakeoffError(
+            f"{layout.weights(recipe, seed)} holds the weights of another run than "
+            f"{layout.predictions(recipe, seed).name} beside it; one of them was changed or replaced"
+        )
+    if isinstance(header.settings.model, CustomModelSettings) and not trust:
+        _require_known_code(header.settings.model.name, layout)
     model = build_model(
         header.settings.model,
         num_classes=len(header.class_names),
@@ -128,6 +155,23 @@ def load_model(study_dir: Path, recipe: str, seed: int) -> TrainedModel:
         checkpoint_epoch=header.checkpoint_epoch,
         model=model,
         stored=stored,
+    )
+
+
+def _require_known_code(path: str, layout: Layout) -> None:
+    """See that a model's class is code that this user has run before, without importing it."""
+    digest = source_digest(path)
+    if is_trusted(digest):
+        return
+    place = place_of(path.partition(":")[0])
+    recorded = read_environment(layout).get("own_code", {}).get(path, "none")
+    raise BakeoffError(
+        f"the model of this study is {shorten(path)}, code that you have not run in a study on this machine\n"
+        f"  file: {place or 'not found'}\n"
+        f"  SHA-256 of this code: {digest or 'none'}\n"
+        f"  recorded by the study: {shorten(recorded) if recorded != digest else 'the same'}\n"
+        "loading the model runs this code; trust it only if you know who wrote it",
+        "trust",
     )
 
 

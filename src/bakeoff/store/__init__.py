@@ -12,7 +12,7 @@ from bakeoff.store.folder import (
 from bakeoff.store.layout import FORMAT_VERSION, Layout, run_identity
 from bakeoff.store.run_files import FailedRun, StoredRun, failure_reason, run_state, save_failure, save_run
 from bakeoff.store.status import RunStatus, count_unfinished, study_status
-from bakeoff.store.stored_study import StoredStudy, load_study_folder, stored_audit
+from bakeoff.store.stored_study import StoredStudy, load_study_folder, read_study, stored_audit
 from bakeoff.store.unfinished import UnfinishedRun
 from bakeoff.store.weights import StoredWeights, read_weights
 
@@ -32,6 +32,7 @@ __all__ = [
     "load_study_folder",
     "lock_folder",
     "prepare_folder",
+    "read_study",
     "read_weights",
     "remove_leftovers",
     "remove_stale",

@@ -140,6 +140,15 @@ def read_study(layout: Layout) -> Study:
         raise BakeoffError(f"{layout.root} is a damaged study folder: {error}") from error
 
 
+def read_environment(layout: Layout) -> dict[str, Any]:
+    """The content of environment.json; empty where it cannot be read."""
+    try:
+        content = json.loads(layout.environment.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
 def stored_audit(layout: Layout, fingerprint: str) -> dict[str, Any] | None:
     """The findings of a check of the images with this fingerprint, or None if there was none."""
     try:

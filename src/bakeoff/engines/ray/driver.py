@@ -27,7 +27,7 @@ from bakeoff.data import keep_in_cache, open_image_data
 from bakeoff.data.image_data import ImageData, Split
 from bakeoff.engines.engine import EpochDone, Event, Job, RunFailed, RunFinished, RunRetried, RunStarted, Task
 from bakeoff.engines.one_run import FolderOutput, clear_log, failure_of
-from bakeoff.engines.processes import MAX_DEATHS, ONE_THREAD
+from bakeoff.engines.processes import MAX_DEATHS, ONE_THREAD, SAFE_PATH
 from bakeoff.engines.ray.task import (
     LogGrown,
     Message,
@@ -87,7 +87,7 @@ class RayDriver:
         self._shared = ray.put(Shared(job.study, _in_memory(self._data), own_code, num_workers))
         self._versions = code_versions()
         # Ray gives a process to runs of one environment only: other code, other process.
-        variables = {**ONE_THREAD, "BAKEOFF_OWN_CODE": digest_of(own_code)}
+        variables = {**ONE_THREAD, **SAFE_PATH, "BAKEOFF_OWN_CODE": digest_of(own_code)}
         if SWITCH in os.environ:
             variables[SWITCH] = os.environ[SWITCH]
         options = {
