@@ -29,7 +29,7 @@ RESULT = [
     "confusion(recipe)",
     "figures",
     "history",
-    "model(recipe, seed=0)",
+    "model(recipe, seed=0, *, trust=False)",
     "pairs",
     "path",
     "predictions",
