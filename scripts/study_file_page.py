@@ -1,8 +1,8 @@
-"""Write docs/study-file.md from the settings and their docstrings.
+"""Generate docs/study-file.md from the settings and their docstrings.
 
     python scripts/study_file_page.py
 
-A test compares the page with what this gives, so it is never behind the code.
+A test compares the page with the output of this script, so it is always up to date.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ INTRODUCTION = """\
 # The study file
 
 A study file is [TOML](https://toml.io). `bakeoff show STUDY` prints one with every key written out;
-`--set KEY=VALUE` sets any key for one command. An unknown key, or a value out of range, is refused with the
+`--set KEY=VALUE` sets any key for one command. Unknown keys and invalid values are refused with a list of the
 valid ones.
 
-What a recipe does not say is taken from `[defaults]`, which may hold any key of a recipe, and what that does
-not say from the defaults below. A table is merged key by key; one that names another model, optimizer or
-schedule replaces the whole table. `optimizer = "sgd"` is short for `optimizer = { name = "sgd" }`.
+Settings that a recipe does not set come from `[defaults]`, which may contain any key of a recipe, or else
+from the defaults below. Tables are merged key by key; a table that names another model, optimizer or schedule
+replaces the whole table. `optimizer = "sgd"` is short for `optimizer = { name = "sgd" }`.
 
-This page is written from the code by `scripts/study_file_page.py`.
+This page is generated from the code by `scripts/study_file_page.py`.
 """
 
-SCALARS = {"integer": "whole number", "number": "number", "string": "text", "boolean": "true or false"}
+SCALARS = {"integer": "whole number", "number": "number", "string": "string", "boolean": "true or false"}
 
 
 def page() -> str:
     """The whole page as Markdown."""
-    parts = [INTRODUCTION, _section("At the top", Study, skip=("data", "recipes", "published"))]
+    parts = [INTRODUCTION, _section("Top level", Study, skip=("data", "recipes", "published"))]
     parts.append(_section("`[data]`", DataSettings))
     parts.append(_section("`[recipes.NAME]` and `[defaults]`", Recipe, skip=(*NAMED_TABLES, *PLAIN_TABLES)))
     for table, settings in PLAIN_TABLES.items():
@@ -84,7 +84,7 @@ def _row(name: str, field: FieldInfo, schema: dict[str, Any]) -> str:
 
 
 def _takes(schema: dict[str, Any]) -> str:
-    """The values that may stand there, from a field's JSON schema."""
+    """The valid values, from a field's JSON schema."""
     if "enum" in schema:
         return "one of " + ", ".join(f"`{json.dumps(value)}`" for value in schema["enum"])
     if "anyOf" in schema:

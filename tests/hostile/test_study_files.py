@@ -32,8 +32,8 @@ SMALL = 'name = "x"\n[defaults]\noptimizer = "sgd"\n[recipes.a]\n[recipes.b]\nmo
         (f'"{"k" * 100_000}" = 1\n{SMALL}', "unknown key"),
         (SMALL.replace('"sgd"', "{name = []}"), "optimizer"),
         (SMALL.replace('"m:C"', '"../../evil:C"'), "model"),
-        (SMALL.replace("recipes.a", 'recipes."../../a"'), "may hold only letters"),
-        (SMALL.replace("recipes.a", 'recipes."\\u001b[2J"'), "may hold only letters"),
+        (SMALL.replace("recipes.a", 'recipes."../../a"'), "may contain only letters"),
+        (SMALL.replace("recipes.a", 'recipes."\\u001b[2J"'), "may contain only letters"),
     ],
 )  # fmt: skip
 def test_a_hostile_study_file_is_refused_soon(tmp_path, refused, text, words):
@@ -70,14 +70,14 @@ def test_a_name_that_no_file_can_have_is_told(refused, name):
     [
         ("a=" + "[" * 5_000, "deep"),
         ("seeds=" + "9" * 5_000, "too many digits"),
-        (".".join("a" * 5_000) + "=1", f"expected {MAX_DEPTH} at most"),
+        (".".join("a" * 5_000) + "=1", f"expected at most {MAX_DEPTH}"),
         (".".join("a" * 31) + "=[[[1]]]", "deep"),
         ("x" * 100_000, "expected KEY=VALUE"),
         ("name.a=1", "not a table"),
     ],
 )
 def test_a_hostile_override_is_refused_soon(refused, override, words):
-    with refused("--set", words):
+    with refused("override", words):
         load_study("quickstart", overrides=[override])
 
 

@@ -112,7 +112,7 @@ def test_published_study_as_published_differs_only_in_the_documented_faults():
         ("recipes.lenet5=3", ["recipes.lenet5", "found 3", "table"]),
         ("recipes.a b.epochs=3", ["'a b'", "letters, digits"]),
         ("recipes.lenet5.optimizer=3", ["recipes.lenet5.optimizer", "found 3"]),
-        ("published.lenet5.train_loss.first=0.5", ["'first'", "no epoch"]),
+        ("published.lenet5.train_loss.first=0.5", ["'first'", "not an epoch"]),
         ("name=../outside", ["name", "'../outside'"]),
     ],
 )

@@ -118,7 +118,7 @@ def test_a_larger_maximum_takes_the_looks_anew_from_the_same_runs(finished, tmp_
 def test_settings_that_make_no_sense_are_refused(tmp_path):
     for words, said in [
         (["--max-seeds", "9"], "--max-seeds N with --until decided"),
-        (["--until", "decided", "--seeds", "2"], "the first look needs 3 seeds or more"),
+        (["--until", "decided", "--seeds", "2"], "the first interim look needs 3 seeds or more"),
         (["--until", "decided", "--seeds", "6", "--max-seeds", "5"], "max_seeds is 5, less than the 6 seeds"),
         (["--until", "never"], "(valid: all_seeds, decided)"),
     ]:

@@ -1,4 +1,4 @@
-"""Models: Bakeoff's own, and the door for a user's."""
+"""Models: built-in ones, and users' own by import path."""
 
 from bakeoff.models.lenet5 import LeNet5
 from bakeoff.models.registry import build_model, check_model, count_parameters, model_source_digest

@@ -1,4 +1,4 @@
-"""LeNet-5 in the form that is trained today: ReLU, max pooling, one linear output a class.
+"""LeNet-5 in its modern form: ReLU, max pooling, one linear output per class.
 
 After Y. LeCun, L. Bottou, Y. Bengio, P. Haffner: Gradient-based learning applied to document recognition,
 Proceedings of the IEEE 86(11), 1998.
@@ -14,9 +14,9 @@ MIN_IMAGE_SIZE = 16
 
 
 class LeNet5(KernelSequential):
-    """Two convolutions and three linear layers: logits [N, num_classes] of standardised images.
+    """Two convolutions and three linear layers: logits [N, num_classes] of standardized images.
 
-    62,006 parameters on ten classes at 32 x 32, 62,458 with batch normalisation (after each ReLU, before the
+    62,006 parameters on ten classes at 32 x 32, 62,458 with batch normalization (after each ReLU, before the
     pooling).
 
     Parameters
@@ -26,9 +26,9 @@ class LeNet5(KernelSequential):
     image_size
         Height and width of the images in pixels.
     batch_norm
-        Normalise after each ReLU.
+        Add batch normalization after each ReLU.
     dropout
-        Share of the values zeroed before the second and the third linear layer while training.
+        Dropout probability before the second and the third linear layer.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class LeNet5(KernelSequential):
             raise ValueError(f"lenet5 needs images of at least {MIN_IMAGE_SIZE} x {MIN_IMAGE_SIZE} pixels")
         pooled_size = ((image_size - 4) // 2 - 4) // 2
 
-        def normalise(layer: nn.Module) -> list[nn.Module]:
+        def normalize(layer: nn.Module) -> list[nn.Module]:
             return [layer] if batch_norm else []
 
         def drop() -> list[nn.Module]:
@@ -48,22 +48,22 @@ class LeNet5(KernelSequential):
         self.features = KernelSequential(
             nn.Conv2d(3, 6, kernel_size=5),
             nn.ReLU(),
-            *normalise(nn.BatchNorm2d(6)),
+            *normalize(nn.BatchNorm2d(6)),
             nn.MaxPool2d(2),
             nn.Conv2d(6, 16, kernel_size=5),
             nn.ReLU(),
-            *normalise(nn.BatchNorm2d(16)),
+            *normalize(nn.BatchNorm2d(16)),
             nn.MaxPool2d(2),
         )
         self.classifier = KernelSequential(
             nn.Flatten(),
             nn.Linear(16 * pooled_size**2, 120),
             nn.ReLU(),
-            *normalise(nn.BatchNorm1d(120)),
+            *normalize(nn.BatchNorm1d(120)),
             *drop(),
             nn.Linear(120, 84),
             nn.ReLU(),
-            *normalise(nn.BatchNorm1d(84)),
+            *normalize(nn.BatchNorm1d(84)),
             *drop(),
             nn.Linear(84, num_classes),
         )

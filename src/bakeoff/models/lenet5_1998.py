@@ -1,9 +1,9 @@
 """LeNet-5 as its authors described it.
 
 Y. LeCun, L. Bottou, Y. Bengio, P. Haffner: Gradient-based learning applied to document recognition,
-Proceedings of the IEEE 86(11), 1998, section II.B; names of layers, connections and initial weights are
-theirs. Two things differ, because the task does: the input has three colours instead of one, and the output
-is a linear layer with a softmax instead of distances to drawings of the characters.
+Proceedings of the IEEE 86(11), 1998, section II.B; names of layers, connections and initial weights
+follow the paper. Two things differ because the task does: the input has three color channels instead of one,
+and the output is a linear layer with a softmax instead of distances to bitmaps of the characters.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ CONNECTIONS = (
 
 
 class LeNet51998(nn.Module):
-    """Seven layers with scaled tanh: C1, S2, C3 (partly connected), S4, C5, F6 and the output.
+    """Seven layers with scaled tanh: C1, S2, C3 (partially connected), S4, C5, F6 and the output.
 
     61,150 trainable parameters on ten classes at 32 x 32: the paper's 60,000 with its one input channel, 300
-    weights more for the two further colours, and 850 of the output.
+    additional weights for the two further color channels, and 850 of the output.
 
     Parameters
     ----------
@@ -64,11 +64,11 @@ class LeNet51998(nn.Module):
         self.f6 = nn.Linear(120, 84)
         self.output = nn.Linear(84, num_classes)
         for layer in (self.c1, self.c5, self.f6, self.output):
-            _initialise(layer.weight, layer.weight[0].numel())
+            _initialize(layer.weight, layer.weight[0].numel())
             nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
 
     def forward(self, images_NCHW: Tensor) -> Tensor:
-        """Logits [N, num_classes] of standardised images [N, 3, image_size, image_size]."""
+        """Logits [N, num_classes] of standardized images [N, 3, image_size, image_size]."""
         maps = scaled_tanh(self.s2(scaled_tanh(self.c1(images_NCHW))))
         maps = scaled_tanh(self.s4(scaled_tanh(self.c3(maps))))
         hidden = scaled_tanh(self.f6(scaled_tanh(self.c5(maps.flatten(1)))))
@@ -82,7 +82,7 @@ def scaled_tanh(x: Tensor) -> Tensor:
 
 
 class Subsampling(nn.Module):
-    """The sum of 2 x 2 pixels, times one trainable coefficient a map, plus one trainable bias."""
+    """The sum of 2 x 2 pixels, times one trainable coefficient per map, plus one trainable bias."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -104,7 +104,7 @@ class PartialConvolution(nn.Module):
         self.convolutions = nn.ModuleList(nn.Conv2d(len(seen), 1, kernel_size=5) for seen in CONNECTIONS)
         for convolution in self.convolutions:
             assert isinstance(convolution, nn.Conv2d)
-            _initialise(convolution.weight, convolution.weight[0].numel())
+            _initialize(convolution.weight, convolution.weight[0].numel())
             nn.init.zeros_(convolution.bias)  # type: ignore[arg-type]
 
     def forward(self, maps_NCHW: Tensor) -> Tensor:
@@ -116,6 +116,6 @@ class PartialConvolution(nn.Module):
         return nn.functional.conv2d(maps_NCHW, weight, bias)
 
 
-def _initialise(weight: Tensor, fan_in: int) -> None:
+def _initialize(weight: Tensor, fan_in: int) -> None:
     """Uniform within 2.4 / fan-in, as in the paper's appendix A."""
     nn.init.uniform_(weight, -2.4 / fan_in, 2.4 / fan_in)

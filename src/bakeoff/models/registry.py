@@ -1,4 +1,4 @@
-"""From model settings to a module: Bakeoff's own by name, a user's by import path."""
+"""From model settings to a module: built-in models by name, users' own by import path."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ ModelSettings = LeNet5Settings | LeNet51998Settings | ResNetSettings | CustomMod
 
 
 def build_model(settings: ModelSettings, *, num_classes: int, image_size: int, seed: int) -> nn.Module:
-    """A freshly initialised model; the same seed gives the same weights.
+    """A newly initialized model; the same seed gives the same weights.
 
     Raises
     ------
     BakeoffError
-        If the import path leads nowhere, or the class does not take these options or fails.
+        If the class cannot be imported, does not accept these options, or fails.
     """
     # Layers draw their weights from torch's global generator; fork_rng leaves it as it was.
     with torch.random.fork_rng(devices=[]):
@@ -38,9 +38,7 @@ def build_model(settings: ModelSettings, *, num_classes: int, image_size: int, s
         except Exception as error:  # whatever a user's model raises
             raise BakeoffError(f"model {settings.name!r} cannot be built: {error}") from error
     if not isinstance(model, nn.Module):
-        raise BakeoffError(
-            f"model {settings.name!r} gave a {type(model).__name__}; expected a torch.nn.Module"
-        )
+        raise BakeoffError(f"model {settings.name!r} is a {type(model).__name__}; expected a torch.nn.Module")
     return model
 
 
@@ -61,12 +59,12 @@ def _construct(settings: ModelSettings, num_classes: int, image_size: int) -> nn
 
 
 def check_model(settings: ModelSettings, *, num_classes: int, image_size: int) -> int:
-    """Number of trainable parameters, after a small batch went through the model and back.
+    """Try the model on a small batch; return its number of trainable parameters.
 
     Raises
     ------
     BakeoffError
-        If the model fails on images of this size, has nothing to train, or gives anything but finite logits
+        If the model fails on images of this size, has nothing to train, or does not return finite logits
         [N, num_classes].
     """
     model = build_model(settings, num_classes=num_classes, image_size=image_size, seed=0)
@@ -81,9 +79,11 @@ def check_model(settings: ModelSettings, *, num_classes: int, image_size: int) -
             ) from error
     if not isinstance(logits, Tensor) or tuple(logits.shape) != expected:
         found = list(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
-        raise BakeoffError(f"model {settings.name!r} gave {found}; expected logits of shape {list(expected)}")
+        raise BakeoffError(
+            f"model {settings.name!r} returned {found}; expected logits of shape {list(expected)}"
+        )
     if not torch.isfinite(logits).all():
-        raise BakeoffError(f"model {settings.name!r} gave logits that are not finite on random images")
+        raise BakeoffError(f"model {settings.name!r} returned infinite or NaN logits for random images")
     num_parameters = count_parameters(model)
     if num_parameters == 0 or not logits.requires_grad:
         raise BakeoffError(f"model {settings.name!r} has nothing to train: no gradient reaches a parameter")

@@ -1,4 +1,4 @@
-"""A small residual net for small images.
+"""A small residual network for small images.
 
 After K. He, X. Zhang, S. Ren, J. Sun: Deep residual learning for image recognition, CVPR 2016.
 """
@@ -23,9 +23,9 @@ class ResNet(nn.Module):
     widths
         Channels of each stage; every stage after the first halves the resolution.
     blocks
-        Residual blocks of each stage.
+        Number of residual blocks of each stage.
     dropout
-        Share of the values zeroed before the linear layer while training.
+        Dropout probability before the linear layer.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class ResNet(nn.Module):
         self.classifier = nn.Linear(channels, num_classes)
 
     def forward(self, images_NCHW: Tensor) -> Tensor:
-        """Logits [N, num_classes] of standardised images [N, 3, H, W]."""
+        """Logits [N, num_classes] of standardized images [N, 3, H, W]."""
         features: Tensor = self.stages(self.stem(images_NCHW)).mean((2, 3))
         logits: Tensor = self.classifier(self.dropout(features))
         return logits
@@ -53,8 +53,8 @@ class ResNet(nn.Module):
 class ResidualBlock(nn.Module):
     """Two 3 x 3 convolutions with batch norm, added to their input.
 
-    Where the shape changes the input goes through 2 x 2 averages and a 1 x 1 convolution, so that no pixel
-    is passed over (He et al., Bag of tricks, 2019: ResNet-D).
+    If the shape changes, the shortcut is 2 x 2 average pooling and a 1 x 1 convolution, so that no pixel is
+    skipped (He et al., Bag of tricks, 2019: ResNet-D).
     """
 
     def __init__(self, channels_in: int, channels_out: int, stride: int) -> None:

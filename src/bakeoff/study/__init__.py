@@ -1,4 +1,4 @@
-"""Study files: what is compared, on which images, trained how."""
+"""Study files: which recipes are compared, on which images, and how they are trained."""
 
 from bakeoff.study.files import builtin_studies, load_study, study_from_toml, study_to_toml
 from bakeoff.study.recipe import Recipe

@@ -26,12 +26,12 @@ def load_study(
     epochs: int | None = None,
     recipes: Sequence[str] | None = None,
 ) -> Study:
-    """The study with this built-in name or in this TOML file, with changes.
+    """Load a built-in study or a TOML file, with changes.
 
     Parameters
     ----------
     name_or_path
-        A name that `builtin_studies` gives, or a path that ends in .toml.
+        Name of a built-in study (see `builtin_studies`), or path of a TOML file.
     overrides
         `KEY=VALUE` texts; KEY is a dotted path into the file, such as `defaults.optimizer.lr`.
     source
@@ -70,17 +70,17 @@ def load_study(
 
 
 def study_from_toml(text: str, origin: str) -> Study:
-    """The study that a TOML text describes; `origin` names it in messages."""
+    """The study described by TOML text; `origin` names it in messages."""
     return study_from_tables(parse_toml(text, origin), origin)
 
 
 def study_to_toml(study: Study) -> str:
-    """TOML with every default written out; reading it again gives an equal study."""
+    """A study as TOML with every default written out; reading it again gives an equal study."""
     return tomli_w.dumps(study.model_dump(mode="json", exclude_none=True))
 
 
 def builtin_studies() -> dict[str, Study]:
-    """The studies that come with Bakeoff, by name."""
+    """The built-in studies, by name."""
     return {name: load_study(name) for name in _builtin_names()}
 
 
@@ -106,7 +106,7 @@ def _study_text(name_or_path: str) -> tuple[str, str]:
                 raise BakeoffError(f"{path}: {too_long(path.stat().st_size)}")
             return path.read_text("utf-8"), str(path)
     except UnicodeDecodeError as error:
-        raise BakeoffError(f"{path}: not a text file in UTF-8; a study file is TOML") from error
+        raise BakeoffError(f"{path}: not UTF-8 text; a study file is TOML") from error
     except OSError as error:
         raise BakeoffError(f"cannot read {shorten(name_or_path)}: {error.strerror or error}") from error
     names = _builtin_names()
@@ -114,7 +114,7 @@ def _study_text(name_or_path: str) -> tuple[str, str]:
     hint = did_you_mean(name_or_path, [*names, *files])
     raise BakeoffError(
         f"no study {shorten(name_or_path)}: neither a file nor a built-in study{hint}\n"
-        f"built-in: {', '.join(names)}\nfor a file of your own: bakeoff show quickstart > my.toml"
+        f"built-in: {', '.join(names)}\nto write your own: bakeoff show quickstart > my.toml"
     )
 
 

@@ -1,4 +1,4 @@
-"""From pydantic's validation errors to lines a user can act on: the key, what was found, what is valid."""
+"""Turn pydantic's validation errors into messages with the key, what was found, and what is valid."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bakeoff.study.tables import Table
 from bakeoff.text import counted, did_you_mean, list_some, shorten
 
 MOST_PROBLEMS = 200
-"""Explained at most: more have one cause, and each takes a search for the nearest valid key."""
+"""Maximum number of problems explained: more have one cause, and each costs a search for similar keys."""
 
 EXPECTED = {
     "int_type": "a whole number",
@@ -21,7 +21,7 @@ EXPECTED = {
     "float_type": "a number",
     "finite_number": "a finite number",
     "bool_type": "true or false",
-    "string_type": "a text in quotes",
+    "string_type": "a string in quotes",
     "dict_type": "a table",
     "model_type": "a table",
     "model_attributes_type": "a table",
@@ -32,13 +32,13 @@ EXPECTED = {
 Schema = TypeVar("Schema", bound=BaseModel)
 
 ValidKeys = Callable[[list[str], Table], list[str]]
-"""From a path, and the tables it leads into, to the keys that may stand there."""
+"""From a path and the tables it refers to, to the valid keys there."""
 
 
 def validate(
     schema: type[Schema], tables: Table, origin: str, valid_keys: ValidKeys, written: Table | None = None
 ) -> Schema:
-    """What complete tables describe.
+    """The study or recipe that complete tables describe.
 
     Parameters
     ----------
@@ -49,14 +49,14 @@ def validate(
     origin
         Names the tables in messages.
     valid_keys
-        Of this schema.
+        The valid keys of this schema.
     written
-        The tables as the user wrote them, where they are others.
+        The tables as the user wrote them, if different.
 
     Raises
     ------
     BakeoffError
-        If they are not valid: every wrong key with what was found there and what is valid.
+        If the tables are invalid: every wrong key with what was found and what is valid.
     """
     try:
         return schema.model_validate(tables)
@@ -66,31 +66,31 @@ def validate(
 
 
 def explain(error: ValidationError, written: Table, merged: Table, valid_keys: ValidKeys) -> list[str]:
-    """One line for each wrong key of a study file, without repeats.
+    """One line per wrong key of a study file, without duplicates.
 
     Parameters
     ----------
     error
-        What pydantic said of `merged`.
+        Pydantic's error for `merged`.
     written
-        The tables as the user wrote them: tells whether a value came from [defaults].
+        The tables as the user wrote them, which show whether a value came from [defaults].
     merged
         The tables after [defaults] were merged into the recipes.
     valid_keys
-        What may stand in a table.
+        The valid keys of a table.
     """
     lines = []
     for problem in error.errors(include_url=False)[:MOST_PROBLEMS]:
         path = _path_in(merged, problem["loc"])
         if path == ["defaults"] and isinstance(problem["input"], dict):
-            continue  # not merged, because [recipes] is wrong: that is told
+            continue  # not merged, because [recipes] is wrong, which is reported
         shown = _shown(".".join(_as_written(path, written))) or "study"
         lines.append(f"{shown}: {_problem_text(dict(problem), path, merged, valid_keys)}")
     return list(dict.fromkeys(lines))
 
 
 def _path_in(tables: Any, location: tuple[int | str, ...]) -> list[str]:
-    """Drop from pydantic's location the tags of unions and its own marks, which are no keys of the file."""
+    """Pydantic's location without tags of unions and its own marks, which are not keys of the file."""
     path: list[str] = []
     here = tables
     for depth, part in enumerate(location):
@@ -116,7 +116,7 @@ def _tags(table: str) -> set[str]:
 
 
 def _as_written(path: list[str], written: Table) -> list[str]:
-    """The path with `recipes.NAME` replaced by `defaults` where the value was inherited."""
+    """The path with `recipes.NAME` replaced by `defaults` if the value was inherited."""
     if len(path) < 3 or path[0] != "recipes":
         return path
     own: Any = written.get("recipes", {}).get(path[1], {})
@@ -148,15 +148,15 @@ def _problem_text(problem: dict[str, Any], path: list[str], merged: Table, valid
     if kind == "value_error":
         return str(context["error"])
     if kind == "missing":
-        return "not there, but required"
+        return "missing, but required"
     if kind == "too_short" and path == ["recipes"]:
         return "a study needs at least one [recipes.NAME] table"
     if kind == "string_pattern_mismatch":
         if path[-2:] == ["augmentation", "custom"]:
             return f"found {shorten(found)}, expected an import path package.module:Class"
         if "train_loss" in path:
-            return f"the key {shorten(found)} is no epoch; expected a whole number from 1, in quotes"
-        return f"the name {shorten(found)} may hold only letters, digits, - and _ (64 at most)"
+            return f"the key {shorten(found)} is not an epoch; expected a whole number from 1, in quotes"
+        return f"the name {shorten(found)} may contain only letters, digits, - and _ (at most 64)"
     expected = EXPECTED.get(kind) or problem["msg"].removeprefix("Input should be ")
     return f"found {shorten(found)}, expected {expected}"
 

@@ -1,4 +1,4 @@
-"""Recipe: everything that decides how one model is trained."""
+"""Recipe: everything that determines how one model is trained."""
 
 from __future__ import annotations
 
@@ -26,52 +26,52 @@ from bakeoff.study.tables import Table, merge_recipe
 
 
 class Recipe(Settings):
-    """Everything that decides how one model is trained."""
+    """Everything that determines how one model is trained."""
 
     model: Model = DEFAULT_MODEL
-    """The model: a name of Bakeoff's own, or an import path, with its options."""
+    """The model: the name of a built-in model, or an import path, with its options."""
 
     epochs: int = Field(100, ge=1)
-    """Passes over the training images."""
+    """Number of passes over the training images."""
 
     batch_size: int = Field(128, ge=1)
-    """Images a step; the last batch of an epoch may be smaller."""
+    """Images per step; the last batch of an epoch may be smaller."""
 
     augmentation: AugmentationSettings = AugmentationSettings()
-    """What may happen to a training image each time it is shown."""
+    """Random changes to training images."""
 
     loss: Loss = DEFAULT_LOSS
-    """What is minimised."""
+    """The function that is minimized."""
 
     optimizer: Optimizer = DEFAULT_OPTIMIZER
-    """How the weights follow the gradient."""
+    """How the weights are updated."""
 
     gradient_clipping: float = Field(0.0, ge=0)
-    """The gradient over all weights is scaled down to this norm where it is longer; 0 turns it off."""
+    """Maximum norm of the gradient over all weights: a larger one is scaled down to it. 0 turns it off."""
 
     schedule: Schedule = DEFAULT_SCHEDULE
-    """How the learning rate changes over the run."""
+    """How the learning rate changes during the run."""
 
     ema_decay: float = Field(0.0, ge=0, lt=1)
-    """Evaluate and keep an exponential moving average of the weights, with this share of the average kept at
-    each step, and less in the first steps; 0 turns it off."""
+    """Evaluate and keep an exponential moving average of the weights with this decay per step (less in the
+    first steps). 0 turns it off."""
 
     checkpoint: Literal["best_val_accuracy", "best_val_loss", "last"] = "best_val_accuracy"
-    """Which epoch's weights are kept and tested; the earliest one where several are equally good."""
+    """The epoch whose weights are kept and tested; of several equally good ones, the earliest."""
 
     test_time_augmentation: Literal["none", "horizontal_flip"] = "none"
-    """What validation, test and prediction average over: `horizontal_flip` takes the mean of the logits of
-    an image and its mirror image."""
+    """Averaging in validation, test and prediction: `horizontal_flip` averages the logits of an image and its
+    mirror image."""
 
     train_mode: Literal["every_epoch", "first_epoch_only"] = "every_epoch"
-    """When the model is put into training mode. `first_epoch_only` repeats a fault of the published study:
-    from epoch 2 on, batch normalisation trains with frozen running statistics. Leave it alone elsewhere."""
+    """When the model is put into training mode. `first_epoch_only` reproduces a fault of the published study:
+    from epoch 2 on, batch normalization trains with frozen running statistics. Do not use it otherwise."""
 
     def changed(self, **settings: Any) -> Recipe:
-        """A recipe with other settings; a table is merged key by key, as [defaults] of a file is.
+        """Return a recipe with other settings; tables are merged key by key, like [defaults] of a file.
 
         `recipe.changed(epochs=20, optimizer={"lr": 0.01}, augmentation={"horizontal_flip": True})`. A model
-        may be a class of your own: `recipe.changed(model=Net)`.
+        may be your own class: `recipe.changed(model=Net)`.
 
         Raises
         ------
@@ -84,7 +84,7 @@ class Recipe(Settings):
 
 
 def recipe_keys(path: list[str], recipe: Table) -> list[str]:
-    """The keys that may stand in a recipe's table at this path; [] where no table may be."""
+    """The valid keys of a recipe's table at this path; [] if there can be no table."""
     match path:
         case []:
             return list(Recipe.model_fields)
@@ -97,7 +97,7 @@ def recipe_keys(path: list[str], recipe: Table) -> list[str]:
 
 
 def _with_paths(key: str, value: Any) -> Any:
-    """Replace a class of the user's own by its import path."""
+    """Replace a user's own class by its import path."""
     place = {"model": "name", "augmentation": "custom"}.get(key)
     if place and inspect.isclass(value):
         return {place: import_path(value)}
@@ -107,7 +107,7 @@ def _with_paths(key: str, value: Any) -> Any:
 
 
 def flatten_settings(recipe: Recipe) -> dict[str, Any]:
-    """Give a recipe's settings by dotted path, such as `optimizer.lr`, in the order they are declared."""
+    """A recipe's settings by dotted path, such as `optimizer.lr`, in the order of declaration."""
     return _flatten(recipe.model_dump(mode="json"))
 
 

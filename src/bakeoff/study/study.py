@@ -22,58 +22,58 @@ RecipeName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-
 Share = Annotated[float, Field(ge=0, le=1)]
 
 MIN_FIRST_SEEDS = 3
-"""With two, the variance over seeds is too rough for looks to hold their level (docs/statistics/looks.md)."""
+"""With two, the variance over seeds is too imprecise for valid interim looks (docs/statistics/looks.md)."""
 
 EpochKey = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,6}$")]
 
 
 class Published(Settings):
-    """Results that somebody else reported for a recipe, to stand beside ours."""
+    """Results reported elsewhere for a recipe, to be shown beside those of the study."""
 
     test_accuracy: Share | None = None
-    """Share of test images classified rightly, 0..1."""
+    """Test accuracy, 0..1."""
 
     class_accuracies: dict[str, Share] = Field(default_factory=dict)
-    """The same for the images of one class, by class name."""
+    """Test accuracy of single classes, by class name."""
 
     train_loss: dict[EpochKey, float] = Field(default_factory=dict)
     """Mean training loss of single epochs; the key is the epoch, counted from 1."""
 
     test_images: int | None = Field(None, ge=1)
-    """Number of test images behind the accuracy."""
+    """Number of test images on which the accuracy was measured."""
 
     source: str = ""
-    """Where it was reported."""
+    """Where the results were reported."""
 
 
 class Study(Settings):
-    """Recipes x seeds on one data set: all that `bakeoff run` needs to know."""
+    """Recipes x seeds on one data set: the complete input of `bakeoff run`."""
 
     name: RecipeName
-    """Names the study's folder; letters, digits, - and _."""
+    """Name of the study and its folder; letters, digits, - and _."""
 
     description: str = ""
-    """One line on what is asked."""
+    """The question in one line."""
 
     seeds: int = Field(5, ge=1, le=10_000)
-    """Runs a recipe, with the seeds 0, 1, 2 ... ; fewer than 5 are exploratory."""
+    """Number of runs per recipe, with the seeds 0, 1, 2 ...; with fewer than 5, results are exploratory."""
 
     until: Literal["all_seeds", "decided"] = "all_seeds"
-    """When to stop: `decided` begins with `seeds` runs a recipe, looks at the comparison, and gives more
-    seeds to the recipes of pairs that are undecided and that more seeds may decide."""
+    """When to stop: `decided` starts with `seeds` runs per recipe, compares the recipes (an interim look),
+    and adds seeds to the recipes of undecided pairs that more seeds may decide."""
 
     max_seeds: int = Field(20, ge=1, le=10_000)
-    """With `until = "decided"`: the most runs a recipe gets. It also sets how strict each look is, so choose
-    it before the first."""
+    """With `until = "decided"`: the maximum number of runs per recipe. It also determines how strict each
+    interim look is, so choose it before the first one."""
 
     baseline: str | None = None
-    """The recipe that the others are compared with; without it all pairs are compared."""
+    """The recipe that the others are compared with; without it, all pairs are compared."""
 
     margin: float = Field(0.01, gt=0, lt=1)
-    """The smallest difference in accuracy that matters, 0..1: recipes closer than this are equivalent."""
+    """The smallest difference in accuracy that matters, 0..1; smaller differences count as equivalent."""
 
     confidence: float = Field(0.95, ge=0.5, le=0.999)
-    """Confidence of all intervals."""
+    """Confidence level of all intervals."""
 
     data: DataSettings = DataSettings()
     """The images."""
@@ -88,19 +88,20 @@ class Study(Settings):
     def _names_known(self) -> Study:
         if self.baseline is not None and self.baseline not in self.recipes:
             raise ValueError(
-                f"baseline {shorten(self.baseline)} is none of the recipes: {_some(self.recipes)}"
+                f"baseline {shorten(self.baseline)} is not one of the recipes: {_some(self.recipes)}"
             )
         for name in self.published:
             if name not in self.recipes:
                 raise ValueError(f"published.{name[:100]}: no such recipe; there are {_some(self.recipes)}")
         if self.until == "decided" and self.max_seeds < self.seeds:
             raise ValueError(
-                f"max_seeds is {self.max_seeds}, less than the {self.seeds} seeds before the first look; "
-                "raise max_seeds, or lower seeds"
+                f"max_seeds is {self.max_seeds}, less than the {self.seeds} seeds of the first interim look; "
+                "increase max_seeds, or reduce seeds"
             )
         if self.until == "decided" and self.seeds < MIN_FIRST_SEEDS:
             raise ValueError(
-                f"seeds is {self.seeds}; until decided, the first look needs {MIN_FIRST_SEEDS} seeds or more"
+                f'seeds is {self.seeds}; with until = "decided", the first interim look needs '
+                f"{MIN_FIRST_SEEDS} seeds or more"
             )
         if self.most_seeds * len(self.recipes) > MAX_RUNS:
             raise ValueError(
@@ -111,21 +112,21 @@ class Study(Settings):
 
     @property
     def most_seeds(self) -> int:
-        """Runs that a recipe can have: `seeds`, or `max_seeds` where seeds are added until decided."""
+        """Maximum number of runs per recipe: `seeds`, or `max_seeds` if seeds are added until decided."""
         return self.max_seeds if self.until == "decided" else self.seeds
 
     @property
     def own_classes(self) -> set[str]:
-        """The import paths of the user's own models and augmentations that recipes name."""
+        """The import paths of users' own models and augmentations in the recipes."""
         recipes = self.recipes.values()
         models = {r.model.name for r in recipes if isinstance(r.model, CustomModelSettings)}
         return models | {r.augmentation.custom for r in recipes if r.augmentation.custom}
 
     def changed(self, **settings: Any) -> Study:
-        """A study with other settings; `data` is merged key by key, `recipes` by name.
+        """Return a study with other settings; `data` is merged key by key, `recipes` by name.
 
-        `study.changed(seeds=10, recipes={"wide": recipe})` adds a recipe or replaces it; `{"wide": None}`
-        takes it out.
+        `study.changed(seeds=10, recipes={"wide": recipe})` adds or replaces a recipe; `{"wide": None}`
+        removes it.
 
         Raises
         ------
@@ -141,7 +142,7 @@ class Study(Settings):
                 tables.pop(key, None)
             else:
                 tables[key] = value
-        # What belonged to a recipe taken out goes with it.
+        # What belongs to a removed recipe is removed with it.
         names = tables["recipes"] if isinstance(tables["recipes"], dict) else {}
         tables["published"] = {name: entry for name, entry in tables["published"].items() if name in names}
         if "baseline" not in settings and tables.get("baseline") not in names:
@@ -155,7 +156,7 @@ class Study(Settings):
     __str__ = __repr__
 
     def _repr_html_(self) -> str:
-        """Show the recipes side by side in a notebook, the settings they differ in first."""
+        """Show the recipes side by side in a notebook, the differing settings first."""
         return study_html(self)
 
 
@@ -165,7 +166,7 @@ def _some(names: Iterable[str]) -> str:
 
 
 def study_html(study: Study) -> str:
-    """A table of settings by recipe: those that differ, then how many are alike."""
+    """An HTML table of the settings that differ between recipes, and the number of equal ones."""
     flat = {name: flatten_settings(recipe) for name, recipe in study.recipes.items()}
     keys = list(dict.fromkeys(key for settings in flat.values() for key in settings))
     differing = [key for key in keys if len({repr(settings.get(key)) for settings in flat.values()}) > 1]
@@ -179,7 +180,7 @@ def study_html(study: Study) -> str:
     )
     up_to = f" to {study.most_seeds}" if study.until == "decided" else ""
     about = f"{study.seeds}{up_to} seeds per recipe on {study.data.source}"
-    alike = f"; {len(keys) - len(differing)} further settings are alike" if differing else ""
+    alike = f"; {len(keys) - len(differing)} further settings are equal" if differing else ""
     return (
         f"<p><b>{html.escape(study.name)}</b> {html.escape(study.description)}<br>"
         f"{html.escape(about)}{alike}</p>"
@@ -192,7 +193,7 @@ def _as_table(part: Any) -> Any:
 
 
 def study_from_tables(tables: Table, origin: str) -> Study:
-    """The study that tables describe, as they come from TOML; `origin` names them in messages.
+    """The study described by tables, as read from TOML; `origin` names them in messages.
 
     Raises
     ------
@@ -204,7 +205,7 @@ def study_from_tables(tables: Table, origin: str) -> Study:
 
 
 def study_keys(path: list[str], study: Table) -> list[str]:
-    """The keys that may stand in a study's tables at this path; [] where no table may be."""
+    """The valid keys of a study's table at this path; [] if there can be no table."""
     match path:
         case []:
             return [*Study.model_fields, "defaults"]

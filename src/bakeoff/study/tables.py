@@ -14,13 +14,13 @@ from bakeoff.text import shorten
 Table = dict[str, Any]
 
 MAX_BYTES = 1_000_000
-"""A study of 1,000 recipes with every default written out has half of this."""
+"""A study of 1,000 recipes with every default written out has half as many."""
 
 MAX_DEPTH = 32
-"""Tables and lists inside each other; a study file has 4."""
+"""Levels of nested tables and lists; a study file has 4."""
 
 MAX_DOTS = 200
-"""In one line: the time that tomllib takes grows with the square of the parts of a dotted key."""
+"""Per line: the time of tomllib is quadratic in the number of parts of a dotted key."""
 
 MAX_RECIPES = 1_000
 
@@ -33,14 +33,14 @@ def parse_toml(text: str, origin: str) -> Table:
     Raises
     ------
     BakeoffError
-        If it is not TOML, or larger or deeper than any study.
+        If it is not TOML, or is larger or deeper than any study.
     """
     if len(text) > MAX_BYTES:
         raise BakeoffError(f"{origin}: {too_long(len(text))}")
     for number, line in enumerate(text.split("\n"), start=1):
         if line.count(".") > MAX_DOTS:
             raise BakeoffError(
-                f"{origin}: line {number} has {line.count('.'):,} dots; expected {MAX_DOTS} at most"
+                f"{origin}: line {number} has {line.count('.'):,} dots; expected at most {MAX_DOTS}"
             )
     try:
         tables = tomllib.loads(text)
@@ -55,12 +55,12 @@ def parse_toml(text: str, origin: str) -> Table:
 
 
 def too_long(length: int) -> str:
-    """Say that a file is longer than a study file may be."""
+    """The message that a file is too long for a study file."""
     return f"{length:,} characters are too many for a study file; the limit is {MAX_BYTES:,}"
 
 
 def refuse_deep(tables: Table, origin: str) -> None:
-    """Raise a BakeoffError if tables and lists lie too deep inside each other."""
+    """Raise a BakeoffError if tables and lists are nested too deeply."""
     level: list[Any] = [tables]
     for _ in range(MAX_DEPTH):
         level = [
@@ -75,23 +75,23 @@ def refuse_deep(tables: Table, origin: str) -> None:
 
 
 def refuse_many_recipes(tables: Table, origin: str) -> None:
-    """Raise a BakeoffError before time goes into checking each recipe of an absurd number."""
+    """Raise a BakeoffError if there are too many recipes, before time is spent on checking each."""
     recipes = tables.get("recipes")
     if isinstance(recipes, dict) and len(recipes) > MAX_RECIPES:
-        raise BakeoffError(f"{origin}: {len(recipes):,} recipes; expected {MAX_RECIPES:,} at most")
+        raise BakeoffError(f"{origin}: {len(recipes):,} recipes; expected at most {MAX_RECIPES:,}")
 
 
-_TOO_DEEP = f"tables or lists lie more than {MAX_DEPTH} deep inside each other; a study file has 4 levels"
+_TOO_DEEP = f"tables or lists are nested more than {MAX_DEPTH} deep; a study file has 4 levels"
 
 
 def apply_overrides(tables: Table, overrides: Iterable[str]) -> Table:
-    """Tables with each `KEY=VALUE` set; KEY is a dotted path, VALUE is read as TOML, else as text.
+    """Tables with each `KEY=VALUE` set; KEY is a dotted path, VALUE is read as TOML, or else as a string.
 
     Raises
     ------
     BakeoffError
-        If an override has no `=`, an empty key, a path that leads through something not a table, or is too
-        long or deep for any study.
+        If an override has no `=`, an empty key, a path through a value that is not a table, or is too long
+        or deep for any study.
     """
     tables = copy.deepcopy(tables)
     for override in overrides:
@@ -103,7 +103,7 @@ def apply_overrides(tables: Table, overrides: Iterable[str]) -> Table:
                 f"{origin}: expected KEY=VALUE with a dotted key, such as defaults.epochs=20", "overrides"
             )
         if len(path) > MAX_DEPTH:
-            raise BakeoffError(f"{origin}: the key has {len(path):,} parts; expected {MAX_DEPTH} at most")
+            raise BakeoffError(f"{origin}: the key has {len(path):,} parts; expected at most {MAX_DEPTH}")
         *parents, last = path
         table = tables
         for depth, part in enumerate(parents, start=1):
@@ -113,7 +113,7 @@ def apply_overrides(tables: Table, overrides: Iterable[str]) -> Table:
             if not isinstance(child, dict):
                 raise BakeoffError(
                     f"{origin}: {'.'.join(path[:depth])} is {shorten(child)}, not a table, "
-                    "so nothing can be set inside it"
+                    "so it has no keys to set"
                 )
             table = child
         table[last] = _toml_value(text.strip(), origin)
@@ -134,7 +134,7 @@ def _toml_value(text: str, origin: str) -> Any:
 
 
 def set_for_all_recipes(tables: Table, key: str, value: Any) -> Table:
-    """Tables in which `key` has this value in [defaults] and in every recipe that sets it."""
+    """Tables with this value of `key` in [defaults] and in every recipe that sets it."""
     tables = apply_overrides(tables, [f"defaults.{key}={value}"])
     recipes = tables.get("recipes")
     for recipe in recipes.values() if isinstance(recipes, dict) else ():
@@ -144,10 +144,10 @@ def set_for_all_recipes(tables: Table, key: str, value: Any) -> Table:
 
 
 def merge_defaults(tables: Table) -> Table:
-    """Tables with [defaults] merged into each recipe and gone.
+    """Tables with [defaults] merged into each recipe and removed.
 
-    A table is merged key by key. One that names another model, loss, optimizer or schedule than [defaults]
-    does replaces the whole table, because the options of the one mean nothing to the other.
+    Tables are merged key by key. A table that names a model, loss, optimizer or schedule other than that of
+    [defaults] replaces the whole table, because their options differ.
     """
     defaults, recipes = tables.get("defaults", {}), tables.get("recipes")
     if not isinstance(defaults, dict) or not isinstance(recipes, dict):
@@ -160,7 +160,7 @@ def merge_defaults(tables: Table) -> Table:
 
 
 def merge_recipe(defaults: Table, recipe: Table) -> Table:
-    """One recipe's tables over those of [defaults]."""
+    """The tables of one recipe merged over those of [defaults]."""
     merged = {key: _as_table(key, value) for key, value in defaults.items()}
     for key, value in recipe.items():
         default = merged.get(key)
@@ -175,7 +175,7 @@ def merge_recipe(defaults: Table, recipe: Table) -> Table:
 
 
 def _as_table(key: str, value: Any) -> Any:
-    """Read `optimizer = "sgd"` as a table with that name, and give a table without a name the usual one."""
+    """Read `optimizer = "sgd"` as a table with that name; a table without a name gets the default name."""
     if key in NAMED_TABLES and isinstance(value, str):
         return {"name": value}
     if key in NAMED_TABLES and isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""What all parts of a study file share."""
+"""The base class of all tables of a study file."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Settings(BaseModel):
-    """A table of a study file: immutable, unknown keys refused, no silent conversion of types.
+    """A table of a study file: immutable; unknown keys are refused; types are not converted silently.
 
     The docstring under each field is its documentation.
     """

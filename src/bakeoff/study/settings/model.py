@@ -19,55 +19,55 @@ class LeNet5Settings(Settings):
     name: Literal["lenet5"] = "lenet5"
 
     batch_norm: bool = False
-    """Put a batch normalisation after each ReLU."""
+    """Add batch normalization after each ReLU."""
 
     dropout: DropoutRate = 0.0
-    """Share of the values zeroed before the second and the third linear layer while training."""
+    """Dropout probability before the second and the third linear layer."""
 
 
 class LeNet51998Settings(Settings):
-    """LeNet-5 as it was in 1998: tanh, trainable average pooling, a partly connected second convolution."""
+    """The LeNet-5 of 1998: tanh, trainable average pooling, a partially connected second convolution."""
 
     name: Literal["lenet5_1998"] = "lenet5_1998"
 
 
 class ResNetSettings(Settings):
-    """A small residual net: stages of 3 x 3 convolutions, each at half the resolution of the one before."""
+    """A small residual network: stages of 3 x 3 convolutions, each at half the resolution of the last."""
 
     name: Literal["resnet"] = "resnet"
 
     widths: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = Field(
         (16, 32, 48), strict=False, min_length=1, max_length=8
     )
-    """Channels of each stage."""
+    """Number of channels of each stage."""
 
     blocks: tuple[Annotated[int, Field(ge=1, le=64)], ...] = Field(
         (1, 1, 1), strict=False, min_length=1, max_length=8
     )
-    """Residual blocks of each stage, two convolutions a block."""
+    """Number of residual blocks of each stage, with two convolutions per block."""
 
     dropout: DropoutRate = 0.0
-    """Share of the values zeroed before the linear layer while training."""
+    """Dropout probability before the linear layer."""
 
     @model_validator(mode="after")
     def _as_many_blocks_as_widths(self) -> ResNetSettings:
         if len(self.widths) != len(self.blocks):
             raise ValueError(
                 f"widths gives {len(self.widths)} stages and blocks {len(self.blocks)}; "
-                "expected one number a stage in each"
+                "expected one number per stage in both"
             )
         return self
 
 
 class CustomModelSettings(BaseModel):
-    """A model of the user's own; further keys of the table are passed to the class by name."""
+    """Your own model; further keys of the table are passed to the class as keyword arguments."""
 
     model_config = ConfigDict(
         extra="allow", frozen=True, strict=True, use_attribute_docstrings=True, allow_inf_nan=False
     )
 
     name: str = Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
-    """Import path `package.module:Class` of a torch.nn.Module. The class is called as
+    """Import path `package.module:Class` of a `torch.nn.Module`. The class is called as
     `Class(num_classes=..., image_size=..., **other_keys)`."""
 
     @model_validator(mode="after")
@@ -76,7 +76,7 @@ class CustomModelSettings(BaseModel):
             if not _is_plain(value):
                 raise ValueError(
                     f"{key[:100]} is {shorten(value)}; "
-                    "expected finite numbers, texts, true, false, and lists or tables of them"
+                    "expected finite numbers, strings, true, false, and lists or tables of these"
                 )
         return self
 

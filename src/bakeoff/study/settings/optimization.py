@@ -15,33 +15,33 @@ class CrossEntropySettings(Settings):
     name: Literal["cross_entropy"] = "cross_entropy"
 
     label_smoothing: float = Field(0.0, ge=0, lt=1)
-    """Share of the target spread evenly over all classes (Szegedy et al., 2016)."""
+    """Fraction of the target distributed evenly over all classes (Szegedy et al., 2016)."""
 
 
 class AdamSettings(Settings):
-    """Adam (Kingma and Ba, 2015); weight decay is coupled, that is, an L2 penalty."""
+    """Adam (Kingma and Ba, 2015). Weight decay is coupled: it acts as an L2 penalty."""
 
     name: Literal["adam"] = "adam"
 
     lr: float = Field(0.001, gt=0)
-    """The learning rate that the schedule starts from, or, with warm-up, rises to."""
+    """Initial learning rate of the schedule; with warm-up or `one_cycle`, its maximum."""
 
     weight_decay: float = Field(0.0, ge=0)
-    """Added to the gradient times the weight."""
+    """L2 penalty: this times the weight is added to the gradient."""
 
     betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = Field(
         (0.9, 0.999), strict=False
     )
-    """Decay rates of the running mean of the gradient and of its square."""
+    """Decay rates of the running averages of the gradient and of its square."""
 
 
 class AdamWSettings(AdamSettings):
-    """AdamW (Loshchilov and Hutter, 2019); weight decay is decoupled from the gradient."""
+    """AdamW (Loshchilov and Hutter, 2019). Weight decay is decoupled from the gradient."""
 
     name: Literal["adamw"] = "adamw"  # type: ignore[assignment]
 
     weight_decay: float = Field(0.01, ge=0)
-    """Share of the weight, times the learning rate, taken off at each step."""
+    """Each step subtracts this times the learning rate times the weight."""
 
 
 class SGDSettings(Settings):
@@ -50,16 +50,16 @@ class SGDSettings(Settings):
     name: Literal["sgd"] = "sgd"
 
     lr: float = Field(0.1, gt=0)
-    """The learning rate that the schedule starts from, or, with warm-up, rises to."""
+    """Initial learning rate of the schedule; with warm-up or `one_cycle`, its maximum."""
 
     momentum: float = Field(0.9, ge=0, lt=1)
-    """Share of the last step kept in the next; 0 turns it off."""
+    """Momentum factor; 0 turns momentum off."""
 
     nesterov: bool = False
-    """Take the gradient's step after the momentum's (Nesterov momentum)."""
+    """Use Nesterov momentum."""
 
     weight_decay: float = Field(0.0, ge=0)
-    """Added to the gradient times the weight."""
+    """L2 penalty: this times the weight is added to the gradient."""
 
     @model_validator(mode="after")
     def _nesterov_has_momentum(self) -> SGDSettings:
@@ -69,7 +69,7 @@ class SGDSettings(Settings):
 
 
 class ConstantSchedule(Settings):
-    """The learning rate stays as it is."""
+    """The learning rate is constant."""
 
     name: Literal["constant"] = "constant"
 
@@ -80,40 +80,40 @@ class StepSchedule(Settings):
     name: Literal["step"] = "step"
 
     step_size: int = Field(20, ge=1)
-    """Epochs between two drops."""
+    """Number of epochs between two reductions."""
 
     gamma: float = Field(0.5, gt=0, le=1)
-    """Factor of one drop."""
+    """Factor of each reduction."""
 
 
 class CosineSchedule(Settings):
-    """Half a cosine from the learning rate to `final_lr` over the steps of the run (Loshchilov, 2017)."""
+    """Cosine annealing from the learning rate to `final_lr` over the steps of the run (Loshchilov, 2017)."""
 
     name: Literal["cosine"] = "cosine"
 
     warmup_epochs: float = Field(0.0, ge=0)
-    """The rate first rises in equal steps from 0 over this many epochs."""
+    """The learning rate first rises linearly from 0 over this many epochs."""
 
     final_lr: float = Field(0.0, ge=0)
-    """Learning rate that the curve ends at."""
+    """Learning rate at the end of the run."""
 
 
 class OneCycleSchedule(Settings):
-    """Up along a cosine, down along another, once over the steps of the run (Smith and Topin, 2018).
+    """The learning rate rises along a cosine and falls along another, once per run (Smith and Topin, 2018).
 
-    As PyTorch's OneCycleLR without its cycle of the momentum.
+    Like PyTorch's `OneCycleLR`, but the momentum is not cycled.
     """
 
     name: Literal["one_cycle"] = "one_cycle"
 
     warmup_share: float = Field(0.3, gt=0, lt=1)
-    """Share of the steps on the way up."""
+    """Fraction of the steps in which the learning rate rises."""
 
     div_factor: float = Field(25.0, ge=1)
-    """The rate starts at the optimizer's `lr` divided by this."""
+    """The learning rate starts at the optimizer's `lr` divided by this."""
 
     final_div_factor: float = Field(10_000.0, ge=1)
-    """The rate ends at its start divided by this."""
+    """The learning rate ends at its initial value divided by this."""
 
 
 Loss = CrossEntropySettings

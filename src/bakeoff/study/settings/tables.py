@@ -1,4 +1,4 @@
-"""The tables that a recipe consists of."""
+"""The tables of a recipe."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NAMED_TABLES: dict[str, dict[str, type[Settings]]] = {
     "optimizer": OPTIMIZERS,
     "schedule": SCHEDULES,
 }
-"""The tables of a recipe that begin with a `name`, and what may stand there."""
+"""The tables of a recipe that have a `name`, and the valid names."""
 
 PLAIN_TABLES: dict[str, type[BaseModel]] = {"augmentation": AugmentationSettings}
 """The tables of a recipe without a name."""
@@ -38,11 +38,11 @@ DEFAULT_NAMES = {
     "optimizer": DEFAULT_OPTIMIZER.name,
     "schedule": DEFAULT_SCHEDULE.name,
 }
-"""What a table with options but without a `name` is about."""
+"""The name of a table that has options but no `name`."""
 
 
 def named_table_keys(table: str, name: object) -> list[str]:
-    """The keys that may stand in one of `NAMED_TABLES` of this name, or of the default."""
+    """The valid keys of one of `NAMED_TABLES` with this name, or with the default name."""
     kinds = NAMED_TABLES[table]
     known = name if isinstance(name, str) and name in kinds else DEFAULT_NAMES[table]
     return list(kinds[known].model_fields)
