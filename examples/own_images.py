@@ -1,4 +1,4 @@
-"""Train on images of your own: a folder with one folder a class, or arrays in memory."""
+"""Train on your own images: a folder with one folder per class, or arrays in memory."""
 
 import sys
 
@@ -12,7 +12,7 @@ def main(folder: str, source: str | None) -> None:
         images: str | bakeoff.ImageArrays = source
     else:
         digits = load_digits()
-        pixels = (digits.images * (255 / 16)).round().astype("uint8")  # [1797, 8, 8], grey
+        pixels = (digits.images * (255 / 16)).round().astype("uint8")  # [1797, 8, 8], grayscale
         images = bakeoff.ImageArrays(
             train=(pixels[:1200], digits.target[:1200]), test=(pixels[1200:], digits.target[1200:])
         )

@@ -1,4 +1,4 @@
-"""Compare a model, an augmentation and a metric of your own with the built-in ones."""
+"""Use your own model, augmentation and metric."""
 
 import sys
 
@@ -9,7 +9,7 @@ import bakeoff
 
 
 class TwoLayers(nn.Module):
-    """Called as Class(num_classes=..., image_size=..., **further keys of the recipe's model table)."""
+    """Called as Class(num_classes=..., image_size=..., **other keys of the recipe's model table)."""
 
     def __init__(self, num_classes: int, image_size: int, width: int = 64) -> None:
         super().__init__()
@@ -18,7 +18,7 @@ class TwoLayers(nn.Module):
         )
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits [N, num_classes] of standardised images [N, 3, image_size, image_size]."""
+        """Logits [N, num_classes] of standardized images [N, 3, image_size, image_size]."""
         return self.layers(images)
 
 
@@ -30,8 +30,8 @@ class Noise:
         return np.clip(images + noise, 0, 255).astype(np.uint8)
 
 
-def among_the_first_three(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    """A metric gives one score an image; recipes are compared by its mean."""
+def top3_accuracy(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """A metric returns one score per image; recipes are compared by its mean."""
     return (np.argsort(probabilities)[:, -3:] == labels[:, None]).any(axis=1)
 
 
@@ -45,8 +45,8 @@ def main(folder: str) -> None:
     }
     result = bakeoff.run(study.changed(name="own-model", baseline="lenet5", recipes=recipes), folder)
     print(result.comparison.conclusion)
-    for found in result.compare(among_the_first_three).recipes:
-        print(f"{found.recipe}: {found.mean:.3f} among the first three ({found.low:.3f} to {found.high:.3f})")
+    for score in result.compare(top3_accuracy).recipes:
+        print(f"{score.recipe}: top-3 accuracy {score.mean:.3f} ({score.low:.3f} to {score.high:.3f})")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Change recipes in Python, train them, and ask which is better."""
+"""Change recipes in Python, train them and compare them."""
 
 import sys
 
