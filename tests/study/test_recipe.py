@@ -1,0 +1,49 @@
+"""A recipe: a changed copy, its settings by path, and the keys that may stand in its tables."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bakeoff.study import Recipe
+from bakeoff.study.recipe import flatten_settings, recipe_keys
+
+
+def test_a_changed_recipe_keeps_what_is_not_named():
+    recipe = Recipe(epochs=7, optimizer={"name": "sgd", "lr": 0.5, "momentum": 0.3})
+    changed = recipe.changed(optimizer={"lr": 0.25}, augmentation={"mixup": 0.2})
+    assert (changed.epochs, changed.optimizer.momentum, changed.optimizer.lr) == (7, 0.3, 0.25)
+    assert changed.augmentation.mixup == 0.2
+    assert recipe.optimizer.lr == 0.5
+
+
+def test_another_optimizer_begins_with_its_own_defaults():
+    changed = Recipe(optimizer={"name": "sgd", "lr": 0.5}).changed(optimizer="adamw")
+    assert (changed.optimizer.lr, changed.optimizer.weight_decay) == (0.001, 0.01)
+
+
+@given(st.integers(1, 500), st.integers(1, 512), st.floats(1e-6, 10), st.booleans())
+def test_flat_settings_name_every_setting_once(epochs, batch_size, lr, flip):
+    recipe = Recipe(
+        epochs=epochs,
+        batch_size=batch_size,
+        optimizer={"name": "adam", "lr": lr},
+        augmentation={"horizontal_flip": flip},
+    )
+    flat = flatten_settings(recipe)
+    assert (flat["epochs"], flat["batch_size"], flat["optimizer.lr"]) == (epochs, batch_size, lr)
+    assert flat["augmentation.horizontal_flip"] is flip
+    tables: dict = {}
+    for path, value in flat.items():
+        *parents, last = path.split(".")
+        table = tables
+        for part in parents:
+            table = table.setdefault(part, {})
+        table[last] = value
+    assert Recipe.model_validate(tables) == recipe
+
+
+def test_the_keys_of_a_table_are_those_of_what_it_names():
+    assert "momentum" in recipe_keys(["optimizer"], {"optimizer": {"name": "sgd"}})
+    assert "momentum" not in recipe_keys(["optimizer"], {"optimizer": {"lr": 1}})
+    assert "mixup" in recipe_keys(["augmentation"], {"augmentation": {}})
+    assert recipe_keys(["epochs"], {"epochs": 3}) == []
+    assert {"epochs", "model", "augmentation"} <= set(recipe_keys([], {}))

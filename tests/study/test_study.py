@@ -1,0 +1,41 @@
+"""A study: what its parts must agree on, and a changed copy."""
+
+import pytest
+from tests.study.writing import write
+
+from bakeoff.errors import BakeoffError
+from bakeoff.study import Recipe, load_study
+
+
+def test_a_study_without_recipes_is_refused(tmp_path):
+    with pytest.raises(BakeoffError, match="recipes"):
+        load_study(write(tmp_path, 'name = "mine"\n'))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["until=decided", "max_seeds=4"], "max_seeds is 4, less than the 5 seeds before the first look"),
+        (["until=decided", "seeds=2"], "seeds is 2; until decided, the first look needs 3 seeds"),
+        (["baseline=other"], "baseline 'other' is none of the recipes"),
+    ],
+)
+def test_numbers_of_seeds_and_names_agree(overrides, message):
+    with pytest.raises(BakeoffError, match=message):
+        load_study("lenet5-stl10", overrides=overrides)
+
+
+def test_the_most_seeds_are_those_until_decided():
+    study = load_study("quickstart", seeds=3)
+    assert study.most_seeds == 3
+    assert study.changed(until="decided", max_seeds=9).most_seeds == 9
+
+
+def test_classes_of_the_users_own_are_models_and_augmentations_of_recipes():
+    study = load_study("quickstart")
+    assert study.own_classes == set()
+    recipes = {
+        "one": Recipe(model={"name": "nets:One"}, augmentation={"custom": "crops:Crop"}),
+        "two": Recipe(model={"name": "nets:Two"}, augmentation={"custom": "crops:Crop"}),
+    }
+    assert study.changed(recipes=recipes).own_classes == {"nets:One", "nets:Two", "crops:Crop"}
