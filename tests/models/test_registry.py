@@ -87,7 +87,7 @@ def test_a_users_model_is_built_with_its_options(user_models):
     ("name", "options", "message"),
     [
         ("user_models:WrongShape", {}, r"\[4, 3\].*\[4, 10\]"),
-        ("user_models:NotFinite", {}, "not finite"),
+        ("user_models:NotFinite", {}, "infinite or NaN"),
         ("user_models:Raises", {}, "no forward today"),
         ("user_models:Frozen", {}, "nothing to train"),
         ("user_models:NoModule", {}, "NoModule.*torch.nn.Module"),

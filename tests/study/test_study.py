@@ -15,9 +15,9 @@ def test_a_study_without_recipes_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["until=decided", "max_seeds=4"], "max_seeds is 4, less than the 5 seeds before the first look"),
-        (["until=decided", "seeds=2"], "seeds is 2; until decided, the first look needs 3 seeds"),
-        (["baseline=other"], "baseline 'other' is none of the recipes"),
+        (["until=decided", "max_seeds=4"], "max_seeds is 4, less than the 5 seeds of the first interim look"),
+        (["until=decided", "seeds=2"], "the first interim look needs 3 seeds"),
+        (["baseline=other"], "baseline 'other' is not one of the recipes"),
     ],
 )
 def test_numbers_of_seeds_and_names_agree(overrides, message):
