@@ -21,7 +21,15 @@ def test_duration(seconds: float | None, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(1.5757, "1.58"), (0.000372, "0.00037"), (0.0, "0.00"), (-2.0, "-2.00"), (None, "–")]
+    ("value", "text"),
+    [
+        (1.5757, "1.58"),
+        (0.000372, "0.00037"),
+        (0.0, "0.00"),
+        (-2.0, "-2.00"),
+        (None, "–"),
+        (float("nan"), "–"),
+    ],
 )
 def test_a_small_number_does_not_become_zero(value: float | None, text: str) -> None:
     assert writing.number(value) == text
@@ -37,7 +45,7 @@ def test_span_and_percent() -> None:
     assert writing.span([31, 17, 20]) == "17 to 31"
     assert writing.span([5, 5]) == "5"
     assert writing.in_percent(0.4567) == "45.7\N{NO-BREAK SPACE}%"
-    assert writing.percent(None) == "–"
+    assert writing.percent(None) == writing.percent(float("nan")) == "–"
 
 
 def test_the_nearest_valid_word_is_suggested_and_none_that_is_far() -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import IO, Any, TextIO
 
@@ -68,14 +70,19 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file in UTF-8, completely or not at all."""
-    write_atomically(path, lambda file: file.write(text.encode()))
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file, completely or not at all."""
+    write_atomically(path, lambda file: file.write(content))
 
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def to_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """Format a table as CSV; None is an empty cell.
+    """Format a table as CSV; None and numbers that are not finite are empty cells.
 
     Text that a spreadsheet would evaluate as a formula is prefixed with an apostrophe.
     """
@@ -91,6 +98,8 @@ def write_rows(file: TextIO, rows: Iterable[Sequence[Any]]) -> None:
 
 
 def _safe(cell: Any) -> Any:
+    if isinstance(cell, float) and not math.isfinite(cell):
+        return None
     return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA_STARTS) else cell
 
 
@@ -99,3 +108,21 @@ def to_json(value: object) -> str:
     text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
     # JSON strings hold no raw line breaks, so this matches lists only.
     return re.sub(r"\[\n[^][{}]*\]", lambda match: re.sub(r"\n\s*", " ", match[0]), text) + "\n"
+
+
+def jsonable(value: Any) -> Any:
+    """Convert a value to dicts, lists and Python's own numbers, as JSON has them.
+
+    Data classes become dicts of their fields, arrays become lists; numbers that are not finite become None.
+    """
+    if is_dataclass(value):
+        return {field.name: jsonable(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {key: jsonable(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [jsonable(item) for item in value]
+    if hasattr(value, "tolist"):  # an array of NumPy, or one of its numbers
+        return jsonable(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

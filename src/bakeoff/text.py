@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import math
 import unicodedata
 from collections.abc import Sequence
+from typing import TypeGuard
 
 
 def did_you_mean(word: str, valid: Sequence[str], cutoff: float = 0.6) -> str:
@@ -86,14 +88,19 @@ def listed(names: list[str]) -> str:
 NOT_KNOWN = "–"
 
 
+def known(value: float | None) -> TypeGuard[float]:
+    """Whether a number is there: not None, not NaN, not infinite."""
+    return value is not None and math.isfinite(value)
+
+
 def percent(share: float | None, decimals: int = 1) -> str:
     """Write a share of 0..1 in percent, without the percent sign."""
-    return NOT_KNOWN if share is None else f"{100 * share:.{decimals}f}"
+    return f"{100 * share:.{decimals}f}" if known(share) else NOT_KNOWN
 
 
 def number(value: float | None, decimals: int = 2) -> str:
     """Write a number with fixed decimals; a small one with enough digits not to become 0."""
-    if value is None:
+    if not known(value):
         return NOT_KNOWN
     if value != 0 and abs(value) < 10**-decimals:
         return f"{value:.{decimals}g}"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from bakeoff.analysis.comparison.looks import Looks
 from bakeoff.analysis.statistics.calibration import Calibration
 from bakeoff.analysis.statistics.replication import Replication
 from bakeoff.analysis.statistics.verdict import VerdictName
+from bakeoff.files import jsonable
 
 Interval = tuple[float, float]
 
@@ -180,15 +180,5 @@ class Comparison:
 
     def to_dict(self) -> dict[str, Any]:
         """Give the content of comparison.json: dicts, lists, str, int, float, bool and None; no NaN."""
-        content: dict[str, Any] = _plain(asdict(self))
+        content: dict[str, Any] = jsonable(self)
         return content
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    return value
