@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff.analysis.comparison.metric import Metric, MetricComparison, compare_metric
-from bakeoff.analysis.comparison.of_study import compare_study, study_plan
+from bakeoff.analysis.comparison.of_study import study_plan
 from bakeoff.analysis.comparison.result import Comparison
-from bakeoff.analysis.summary import summarize
+from bakeoff.analysis.summary.recipes import FinishedRecipe
+from bakeoff.analysis.summary.study import Summary
 from bakeoff.errors import BakeoffError
 from bakeoff.predictions import Predictions
 from bakeoff.store import StoredStudy, count_unfinished, load_study_folder
@@ -179,12 +180,17 @@ class Result:
 
     Attributes
     ----------
-    stored
-        The arrays as they were read: images, labels, and each run's logits, history and dynamics.
+    summary
+        What the report shows, as values: recipes, comparison, failures.
     """
 
     def __init__(self, stored: StoredStudy) -> None:
-        self.stored = stored
+        self.summary = Summary(stored)
+
+    @property
+    def stored(self) -> StoredStudy:
+        """The arrays as they were read: images, labels, and each run's logits, history and dynamics."""
+        return self.summary.stored
 
     @property
     def path(self) -> Path:
@@ -206,10 +212,10 @@ class Result:
         """int64 [num_test_images]."""
         return self.stored.test_labels
 
-    @cached_property
+    @property
     def predictions(self) -> Predictions:
         """What every finished run says of the test images."""
-        return self.stored.predictions()
+        return self.summary.predictions
 
     def probabilities(self, recipe: str) -> NDArray[np.float32]:
         """float32 [num_seeds, num_test_images, num_classes] of a recipe's finished runs.
@@ -260,15 +266,14 @@ class Result:
         """Mean count over seeds of test images by true class (rows) and predicted class (columns)."""
         import pandas as pd
 
-        results = self._finished(recipe)["results"]
         names = list(self.class_names)
         return pd.DataFrame(
-            results["confusion"]["mean"],
+            self._finished(recipe).results.confusion.mean,
             index=pd.Index(names, name="true"),
             columns=pd.Index(names, name="predicted"),
         )
 
-    @cached_property
+    @property
     def comparison(self) -> Comparison:
         """The comparison by accuracy, as the study asks: its baseline, margin and confidence.
 
@@ -277,10 +282,9 @@ class Result:
         BakeoffError
             If no run is finished.
         """
-        found = compare_study(self.stored, self.predictions)
-        if found is None:
+        if self.summary.comparison is None:
             raise BakeoffError(f"{self.path} has no finished run to compare")
-        return found
+        return self.summary.comparison
 
     @cached_property
     def pairs(self) -> pd.DataFrame:
@@ -322,7 +326,7 @@ class Result:
         """The report's figures by name, such as `loss-RECIPE`; a notebook shows the one it is given."""
         from bakeoff.report.figures.of_study import study_figures
 
-        return study_figures(self._summary).by_name()
+        return study_figures(self.summary).by_name()
 
     def model(self, recipe: str, seed: int = 0, *, trust: bool = False) -> TrainedModel:
         """A finished run as a model: `.probabilities(images)` answers as evaluation did.
@@ -342,18 +346,14 @@ class Result:
         """Write the report; gives the path of its page."""
         from bakeoff.report import build_report
 
-        return build_report(self.path)
+        return build_report(self.summary)
 
-    @cached_property
-    def _summary(self) -> dict[str, Any]:
-        return summarize(self.stored, None)
-
-    def _finished(self, recipe: str) -> dict[str, Any]:
-        for found in self._summary["recipes"]:
-            if found["name"] == recipe and found["results"]:
-                return dict(found)
-        names = [found["name"] for found in self._summary["recipes"] if found["results"]]
-        raise BakeoffError(f"no finished run of a recipe {recipe!r}; there are {', '.join(names) or 'none'}")
+    def _finished(self, recipe: str) -> FinishedRecipe:
+        finished = {found.name: found for found in self.summary.finished}
+        if recipe not in finished:
+            names = ", ".join(finished) or "none"
+            raise BakeoffError(f"no finished run of a recipe {recipe!r}; there are {names}")
+        return finished[recipe]
 
     def __repr__(self) -> str:
         if not self.stored.runs:

@@ -299,13 +299,14 @@ def _finish(root: Path, open_report: bool) -> None:
     """Analyse, write the report, print what came out."""
     from rich.console import Console
 
+    from bakeoff.analysis.summary.study import Summary
     from bakeoff.report import build_report
     from bakeoff.store import load_study_folder
     from bakeoff.terminal.study import print_results
 
-    stored = load_study_folder(root)
-    page = build_report(root)
-    print_results(stored, Console())
+    summary = Summary(load_study_folder(root))
+    page = build_report(summary)
+    print_results(summary, Console())
     typer.echo(f"report: {page}")
     if open_report:
         typer.launch(page.resolve().as_uri())

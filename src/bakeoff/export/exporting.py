@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from bakeoff.analysis.summary.study import Summary
 from bakeoff.data.decoding import resize
 from bakeoff.errors import BakeoffError
 from bakeoff.export.model_card import model_card
@@ -95,9 +96,10 @@ def export(
         raise BakeoffError("found both a seed and the ensemble of all seeds; give one of them")
     _require_free(directory)
     study = load_study_folder(study_dir)
-    chosen = choose_recipe(study, recipe)
+    summary = Summary(study)
+    chosen = choose_recipe(summary, recipe)
     seeds, why = (None, "") if ensemble else _choose_seed(study, chosen.name, seed)
-    loaded = load_ensemble(study, recipe=chosen.name, seeds=seeds, trust=trust)
+    loaded = load_ensemble(summary, recipe=chosen.name, seeds=seeds, trust=trust)
     loaded = replace(loaded, choice=chosen)
     choice = loaded.describe() if ensemble else f"Recipe {chosen.name}: {chosen.reason}. Seed {why}."
 
@@ -142,7 +144,7 @@ def _real_images(study: StoredStudy, image_size: int) -> NDArray[np.uint8]:
 def _metadata(ensemble: Ensemble) -> dict[str, Any]:
     model = ensemble.models[0]
     return {
-        "study": ensemble.study.study.name,
+        "study": ensemble.summary.study.name,
         "recipe": ensemble.recipe,
         "seeds": list(ensemble.seeds),
         "class_names": list(model.class_names),

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from numpy.typing import NDArray
 
-from bakeoff.analysis.comparison.of_study import compare_study
-from bakeoff.analysis.comparison.result import Comparison
+from bakeoff.analysis.comparison.result import ClassAccuracy, RecipeResult
 from bakeoff.analysis.failures.confused_pairs import confused_pairs
 from bakeoff.analysis.statistics.wilson import wilson_interval
 from bakeoff.predict.ensemble import Ensemble, average, val_accuracy
@@ -39,9 +38,8 @@ def model_card(
     difference, num_checked
         Between ONNX Runtime and PyTorch, on how many images.
     """
-    study = ensemble.study
-    predictions = study.predictions()
-    comparison = compare_study(study, predictions)
+    summary, study = ensemble.summary, ensemble.summary.stored
+    predictions, comparison = summary.predictions, summary.comparison
     assert comparison is not None  # the models are of finished runs
     result = next(recipe for recipe in comparison.recipes if recipe.name == ensemble.recipe)
     runs = [run for run in study.runs_of(ensemble.recipe) if run.seed in ensemble.seeds]
@@ -61,14 +59,14 @@ def model_card(
         "interval": interval_points,
         "count": lambda number: f"{number:,}",
     }
-    classes = _classes(predictions, right, comparison, ensemble.recipe)
+    classes = _classes(predictions, right, result, comparison.confidence)
     return template.get_template("model_card.md.j2").render(
         study=study.study,
         ensemble=ensemble,
         settings=flatten_settings(ensemble.models[0].settings),
         choice=choice,
-        data=study.data,
-        num_images={split: sum(counts) for split, counts in study.data["counts"].items()},
+        data=summary.data,
+        num_images={split: sum(counts) for split, counts in summary.data.counts.items()},
         num_parameters=runs[0].num_parameters,
         runs=[(run.seed, run.checkpoint_epoch, val_accuracy(run)) for run in runs],
         accuracy=float(right.mean()),
@@ -76,7 +74,7 @@ def model_card(
         comparison=comparison,
         result=result,
         classes=classes,
-        weakest=min(classes, key=lambda row: row["accuracy"]),
+        weakest=min(classes, key=lambda row: row.accuracy),
         confusions=_confusions(predictions, predicted, ensemble.recipe),
         troubles=[
             finding["sentence"]
@@ -106,44 +104,53 @@ def _predicted(ensemble: Ensemble, predictions: Predictions) -> NDArray[np.int64
     return average([recipe.probabilities[index].astype(np.float64) for index in chosen]).predicted
 
 
+@dataclass(frozen=True)
+class ClassRow:
+    """How often this model and its recipe recognise the test images of a class."""
+
+    name: str
+    num_images: int
+    accuracy: float
+    interval: tuple[float, float]
+    recipe: ClassAccuracy
+
+
 def _classes(
-    predictions: Predictions, right: NDArray[np.bool_], comparison: Comparison, recipe: str
-) -> list[dict[str, Any]]:
-    """For each class with test images, how often this model and its recipe recognise it."""
-    of_recipe = {
-        found.name: found
-        for result in comparison.recipes
-        if result.name == recipe
-        for found in result.classes
-    }
+    predictions: Predictions, right: NDArray[np.bool_], result: RecipeResult, confidence: float
+) -> list[ClassRow]:
+    """A row for each class with test images."""
     rows = []
-    for label, name in enumerate(predictions.class_names):
-        of_class = right[predictions.labels == label]
-        if len(of_class):
-            interval = wilson_interval(int(of_class.sum()), len(of_class), comparison.confidence)
-            rows.append(
-                {
-                    "name": name,
-                    "num_images": len(of_class),
-                    "accuracy": float(of_class.mean()),
-                    "interval": interval,
-                    "recipe": of_recipe[name],
-                }
-            )
+    for of_recipe in result.classes:
+        of_class = right[predictions.labels == predictions.class_names.index(of_recipe.name)]
+        interval = wilson_interval(int(of_class.sum()), len(of_class), confidence)
+        rows.append(ClassRow(of_recipe.name, len(of_class), float(of_class.mean()), interval, of_recipe))
     return rows
 
 
-def _confusions(predictions: Predictions, predicted: NDArray[np.int64], recipe: str) -> list[dict[str, Any]]:
-    """The recipe's most frequent confusions, with the count of this model."""
+@dataclass(frozen=True)
+class ConfusionRow:
+    """How often this model takes a class for another, and the interval of its recipe."""
+
+    true: str
+    predicted: str
+    count: int
+    num_images: int
+    mean_count: float
+    low: float
+    high: float
+
+
+def _confusions(predictions: Predictions, predicted: NDArray[np.int64], recipe: str) -> list[ConfusionRow]:
+    """The recipe's most frequent confusions."""
     return [
-        {
-            "true": predictions.class_names[pair.true],
-            "predicted": predictions.class_names[pair.predicted],
-            "count": int((predicted[predictions.labels == pair.true] == pair.predicted).sum()),
-            "num_images": pair.num_class_images,
-            "mean_count": pair.mean_count,
-            "low": max(pair.low, 0.0),
-            "high": pair.high,
-        }
+        ConfusionRow(
+            true=predictions.class_names[pair.true],
+            predicted=predictions.class_names[pair.predicted],
+            count=int((predicted[predictions.labels == pair.true] == pair.predicted).sum()),
+            num_images=pair.num_class_images,
+            mean_count=pair.mean_count,
+            low=max(pair.low, 0.0),
+            high=pair.high,
+        )
         for pair in confused_pairs(predictions, MOST_CONFUSIONS)[recipe]
     ]

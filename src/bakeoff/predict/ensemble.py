@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff.analysis.comparison.conclusion import SupportedRecipe, supported_recipe
-from bakeoff.analysis.comparison.of_study import compare_study
+from bakeoff.analysis.summary.study import Summary
 from bakeoff.errors import BakeoffError
 from bakeoff.predict.model import TrainedModel, check_reproduces, load_model
-from bakeoff.store import StoredRun, StoredStudy, load_study_folder
+from bakeoff.store import StoredRun, load_study_folder
 from bakeoff.text import counted, shorten
 
 
@@ -46,13 +46,13 @@ class Ensemble:
         The recipe, and why it is this one.
     models
         Ascending in seed; at least one.
-    study
-        Where they come from.
+    summary
+        Of the study that they come from.
     """
 
     choice: SupportedRecipe
     models: tuple[TrainedModel, ...]
-    study: StoredStudy
+    summary: Summary
 
     @property
     def recipe(self) -> str:
@@ -95,7 +95,7 @@ def average(probabilities: Sequence[NDArray[np.float64]]) -> Answers:
 
 
 def load_ensemble(
-    study_dir: Path | StoredStudy,
+    study: Path | Summary,
     *,
     recipe: str | None = None,
     seeds: Sequence[int] | None = None,
@@ -105,8 +105,8 @@ def load_ensemble(
 
     Parameters
     ----------
-    study_dir
-        A folder that `bakeoff run` wrote, or what `load_study_folder` gave for it.
+    study
+        A folder that `bakeoff run` wrote, or the summary of it.
     recipe
         By default the one that the study supports best: see `supported_recipe`.
     seeds
@@ -119,9 +119,10 @@ def load_ensemble(
     BakeoffError
         If it is no study folder, has no such recipe or seed, or a model cannot be used.
     """
-    study = study_dir if isinstance(study_dir, StoredStudy) else load_study_folder(study_dir)
-    chosen = choose_recipe(study, recipe)
-    finished = [run.seed for run in study.runs_of(chosen.name)]
+    summary = study if isinstance(study, Summary) else Summary(load_study_folder(study))
+    stored = summary.stored
+    chosen = choose_recipe(summary, recipe)
+    finished = [run.seed for run in stored.runs_of(chosen.name)]
     wanted = finished if seeds is None else sorted(set(seeds))
     missing = [seed for seed in wanted if seed not in finished]
     if missing or not wanted:
@@ -129,18 +130,18 @@ def load_ensemble(
             f"{chosen.name} has no finished run with seed {_list(missing) or '(none given)'}; "
             f"it has {_list(finished)}"
         )
-    models = tuple(load_model(study.root, chosen.name, seed, trust=trust) for seed in wanted)
+    models = tuple(load_model(stored.root, chosen.name, seed, trust=trust) for seed in wanted)
     for model in models:
-        if model.class_names != study.class_names or model.image_size != study.data["image_size"]:
+        if model.class_names != stored.class_names or model.image_size != summary.data.image_size:
             raise BakeoffError(
-                f"{study.root} is a damaged study folder: the weights of {chosen.name}, seed {model.seed}, "
+                f"{stored.root} is a damaged study folder: the weights of {chosen.name}, seed {model.seed}, "
                 "are of other classes or another image size than its data.json says"
             )
-        check_reproduces(model, study)
-    return Ensemble(chosen, models, study)
+        check_reproduces(model, stored)
+    return Ensemble(chosen, models, summary)
 
 
-def choose_recipe(study: StoredStudy, recipe: str | None = None) -> SupportedRecipe:
+def choose_recipe(summary: Summary, recipe: str | None = None) -> SupportedRecipe:
     """The recipe that is asked for, or the one that the study supports best.
 
     Raises
@@ -148,18 +149,18 @@ def choose_recipe(study: StoredStudy, recipe: str | None = None) -> SupportedRec
     BakeoffError
         If there is no such recipe, or no finished run of it.
     """
-    names = [name for name in study.study.recipes if study.runs_of(name)]
+    stored = summary.stored
+    names = [name for name in stored.study.recipes if stored.runs_of(name)]
     if not names:
-        raise BakeoffError(f"{study.root} has no finished run: each one failed; see `bakeoff status`")
+        raise BakeoffError(f"{stored.root} has no finished run: each one failed; see `bakeoff status`")
     if recipe in names:
         return SupportedRecipe(recipe, "as asked for")
     if recipe is not None:
-        found = "no finished run of recipe" if recipe in study.study.recipes else "no recipe"
-        raise BakeoffError(f"{study.root} has {found} {shorten(recipe)}; there are {', '.join(names)}")
-    comparison = compare_study(study, study.predictions())
-    assert comparison is not None  # there are finished runs
-    accuracies = {name: float(np.mean([val_accuracy(run) for run in study.runs_of(name)])) for name in names}
-    return supported_recipe(comparison, accuracies)
+        found = "no finished run of recipe" if recipe in stored.study.recipes else "no recipe"
+        raise BakeoffError(f"{stored.root} has {found} {shorten(recipe)}; there are {', '.join(names)}")
+    assert summary.comparison is not None  # there are finished runs
+    accuracies = {name: float(np.mean([val_accuracy(run) for run in stored.runs_of(name)])) for name in names}
+    return supported_recipe(summary.comparison, accuracies)
 
 
 def val_accuracy(run: StoredRun) -> float:

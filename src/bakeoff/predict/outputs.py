@@ -82,7 +82,7 @@ def _csv_sink(file: TextIO, ensemble: Ensemble) -> Sink:
 @contextmanager
 def _json_sink(file: TextIO, ensemble: Ensemble) -> Iterator[Sink]:
     head = {
-        "study": ensemble.study.study.name,
+        "study": ensemble.summary.study.name,
         "recipe": ensemble.recipe,
         "reason": ensemble.choice.reason,
         "seeds": list(ensemble.seeds),

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bakeoff.analysis.summary.study import Summary
 
 __all__ = ["build_report"]
 
 
-def build_report(study_dir: Path) -> Path:
-    """Analyse the stored results in a study folder and write its report; returns the page's path.
+def build_report(study: Path | Summary) -> Path:
+    """Write the report of a study folder, or of a summary of one; returns the page's path.
 
     See `bakeoff.report.build.build_report`, which this calls without importing matplotlib before.
     """
     from bakeoff.report import build
 
-    return build.build_report(study_dir)
+    return build.build_report(study)

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bakeoff.analysis.failures.attribution_maps import AttributionMaps
 from bakeoff.analysis.failures.evidence import FailureEvidence, RecipeEvidence
 from bakeoff.analysis.failures.groups import GROUP_NAMES
 from bakeoff.analysis.failures.sentences import describe
+from bakeoff.analysis.summary.study import Summary
 from bakeoff.report.images import Sheet, image_sheet, map_sheet, smaller
 
 TEST_QUALITY = 95
@@ -46,27 +46,21 @@ class Gallery:
     sheets: dict[str, Sheet]
 
 
-def gallery(
-    evidence: FailureEvidence, test_images: NDArray[np.uint8], train_images: NDArray[np.uint8] | None
-) -> Gallery:
-    """Pack every failed case with the sentences about it; the same evidence gives the same bytes.
+def gallery(summary: Summary) -> Gallery | None:
+    """Pack every failed case with the sentences about it; None where no run is wrong about an image.
 
-    Parameters
-    ----------
-    evidence
-        Of the study.
-    test_images
-        uint8 [num_test, size, size, 3].
-    train_images
-        uint8 [num_train, size, size, 3], or None where they are not known: then none are shown.
+    The same results give the same bytes. Where training images are not known, none are shown.
     """
+    evidence, stored = summary.evidence, summary.stored
+    if evidence is None or not summary.failed_cases:
+        return None
     data = gallery_data(evidence)
-    sheets = {"images": image_sheet(test_images[data["images"]["index"]], TEST_QUALITY)}
+    sheets = {"images": image_sheet(stored.test_images[data["images"]["index"]], TEST_QUALITY)}
     maps = [recipe.attributions.maps for recipe in evidence.recipes.values() if recipe.attributions]
     if maps:
         sheets["maps"] = map_sheet(np.concatenate(maps))
-    if data["train"]["index"] and train_images is not None:
-        chosen = smaller(train_images[data["train"]["index"]], TRAIN_SIZE)
+    if data["train"]["index"] and stored.train_images is not None:
+        chosen = smaller(stored.train_images[data["train"]["index"]], TRAIN_SIZE)
         sheets["train"] = image_sheet(chosen, TRAIN_QUALITY)
     data["sheets"] = {name: {"columns": sheet.columns, "rows": sheet.rows} for name, sheet in sheets.items()}
     content = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()

@@ -6,15 +6,17 @@ import base64
 import hashlib
 import itertools
 import re
-from collections.abc import Mapping
+from collections.abc import Sequence
 from importlib import resources
-from typing import Any
+from typing import Any, NamedTuple
 
+from bakeoff.analysis.summary.recipes import FinishedRecipe, RecipeSummary
 from bakeoff.text import (
     NOT_KNOWN,
     counted,
     duration,
     in_percent,
+    known,
     listed,
     mean_count,
     number,
@@ -57,6 +59,7 @@ def render(template: str, **variables: Any) -> str:
         "points": points,
         "in_scrollers": _in_scrollers,
     }
+    environment.tests["known"] = known
     return environment.get_template(template).render(**variables)
 
 
@@ -81,13 +84,20 @@ def _in_scrollers(markup: Any) -> Any:
     return Markup(re.sub(r"<table\b.*?</table>", box, str(markup), flags=re.DOTALL))
 
 
-def settings_side_by_side(recipes: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One row a setting: its key, the value of each recipe as text, and whether they differ."""
-    keys = dict.fromkeys(key for recipe in recipes for key in recipe["settings"])
+class SettingRow(NamedTuple):
+    """A setting, its value in each recipe as text, and whether they differ."""
+
+    key: str
+    values: list[str]
+    differs: bool
+
+
+def settings_side_by_side(recipes: Sequence[RecipeSummary]) -> list[SettingRow]:
+    """One row a setting."""
     rows = []
-    for key in keys:
-        values = [_setting_text(recipe["settings"].get(key)) for recipe in recipes]
-        rows.append({"key": key, "values": values, "differs": len(set(values)) > 1})
+    for key in dict.fromkeys(key for recipe in recipes for key in recipe.settings):
+        values = [_setting_text(recipe.settings.get(key)) for recipe in recipes]
+        rows.append(SettingRow(key, values, len(set(values)) > 1))
     return rows
 
 
@@ -101,25 +111,28 @@ def _setting_text(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def published_losses(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Published training losses beside ours at the same epochs: a row a recipe and epoch."""
+class PublishedLossRow(NamedTuple):
+    """A published training loss beside ours after the same epoch: mean, lowest and highest over seeds."""
+
+    recipe: str
+    epoch: int
+    published: float
+    mean: float
+    low: float
+    high: float
+
+
+def published_losses(recipes: Sequence[FinishedRecipe]) -> list[PublishedLossRow]:
+    """A row a recipe and epoch of which both are known."""
     rows = []
-    for recipe in summary["recipes"]:
-        if not recipe["results"] or not recipe["published"]:
-            continue
-        curves = recipe["results"]["curves"]
-        for point in recipe["published"]["train_loss"]:
-            if point["epoch"] in curves["epoch"]:
-                place = curves["epoch"].index(point["epoch"])
-                ours = [values[place] for values in curves["train_loss"]["per_seed"]]
-                rows.append(
-                    {
-                        "recipe": recipe["name"],
-                        "epoch": point["epoch"],
-                        "published": point["value"],
-                        "mean": curves["train_loss"]["mean"][place],
-                        "low": min(ours),
-                        "high": max(ours),
-                    }
+    for recipe in recipes:
+        epochs, losses = recipe.results.curves.epoch, recipe.results.curves.train_loss
+        for epoch, published in recipe.published.losses if recipe.published else ():
+            if epoch in epochs:
+                place = epochs.index(epoch)
+                ours = losses.per_seed[:, place]
+                row = PublishedLossRow(
+                    recipe.name, epoch, published, losses.mean[place], ours.min(), ours.max()
                 )
+                rows.append(row)
     return rows

@@ -2,53 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
+
+from bakeoff.analysis.comparison.result import Comparison
+from bakeoff.analysis.failures.confusion import row_shares
+from bakeoff.analysis.statistics.calibration import Calibration
+from bakeoff.analysis.summary.failures import FailureSummary
+from bakeoff.analysis.summary.recipes import FinishedRecipe
+from bakeoff.analysis.summary.study import Summary
 from bakeoff.files import to_csv
-from bakeoff.report.figures.confusion import row_shares
+
+Row = tuple[Any, ...]
 
 
-def report_tables(summary: Mapping[str, Any]) -> dict[str, str]:
-    """Give the CSV text of each table by its name; accuracies and shares are in 0..1, times in seconds.
-
-    Parameters
-    ----------
-    summary
-        As `bakeoff.analysis.summary.summarize` gives it.
-    """
-    recipes, classes = summary["recipes"], summary["data"]["class_names"]
-    done = [(recipe["name"], recipe["results"]) for recipe in recipes if recipe["results"]]
-    settings = list(dict.fromkeys(key for recipe in recipes for key in recipe["settings"]))
-    counts = summary["data"]["counts"]
+def report_tables(summary: Summary) -> dict[str, str]:
+    """Give the CSV text of each table by its name; accuracies and shares are in 0..1, times in seconds."""
+    recipes, finished, classes = summary.recipes, summary.finished, summary.stored.class_names
+    settings = list(dict.fromkeys(key for recipe in recipes for key in recipe.settings))
+    counts = summary.data.counts
     return {
         "runs": to_csv(
             ("recipe", "seed", "test_accuracy", "checkpoint_epoch", "training_seconds", "parameters"),
             (
-                (name, *row, results["num_parameters"])
-                for name, results in done
+                (recipe.name, *row, recipe.results.num_parameters)
+                for recipe in finished
                 for row in zip(
-                    results["seeds"],
-                    results["accuracies"],
-                    results["checkpoint_epochs"],
-                    results["training_seconds"],
+                    recipe.results.seeds,
+                    recipe.results.accuracies,
+                    recipe.results.checkpoint_epochs,
+                    recipe.results.training_seconds,
                     strict=True,
                 )
             ),
         ),
         "curves": to_csv(
-            ("recipe", "seed", "epoch", *_CURVES),
-            (row for name, results in done for row in _curve_rows(name, results)),
+            ("recipe", "seed", "epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy"),
+            (row for recipe in finished for row in _curve_rows(recipe)),
         ),
         "class_accuracies": to_csv(
-            ("class", *(f"{name} {column}" for name, _ in done for column in ("mean", "sd"))),
+            ("class", *(f"{recipe.name} {column}" for recipe in finished for column in ("mean", "sd"))),
             (
                 (
                     class_name,
                     *(
-                        results["class_accuracies"][key][label]
-                        for _, results in done
-                        for key in ("mean", "sd")
+                        column[label]
+                        for recipe in finished
+                        for found in [recipe.results.class_accuracies]
+                        for column in (found.mean, found.sd)
                     ),
                 )
                 for label, class_name in enumerate(classes)
@@ -56,46 +59,37 @@ def report_tables(summary: Mapping[str, Any]) -> dict[str, str]:
         ),
         "confusion": to_csv(
             ("recipe", "true", "predicted", "mean_count", "row_share"),
-            (row for name, results in done for row in _confusion_rows(name, results, classes)),
+            (row for recipe in finished for row in _confusion_rows(recipe, classes)),
         ),
         "failed_cases": to_csv(
-            ("recipe", "image", "true", "predicted", *_CASE),
+            ("recipe", "image", *_CASE),
             (
-                (
-                    case["recipe"],
-                    case["image_id"],
-                    classes[case["true"]],
-                    classes[case["predicted"]],
-                    *(case[key] for key in _CASE),
-                )
-                for case in summary["failed_cases"]
+                (described.case.recipe, described.case.image_id, *_cells(described.case, _CASE, classes))
+                for described in summary.failed_cases
             ),
         ),
         "failed_runs": to_csv(
             ("recipe", "seed", "reason"),
             (
-                (recipe["name"], failure["seed"], failure["reason"])
+                (recipe.name, failure.seed, failure.reason)
                 for recipe in recipes
-                for failure in recipe["failures"]
+                for failure in recipe.failures
             ),
         ),
         "images": to_csv(
             ("class", *counts),
-            (
-                (class_name, *(counts[split][label] for split in counts))
-                for label, class_name in enumerate(classes)
-            ),
+            zip(classes, *counts.values(), strict=True),
         ),
         "settings": to_csv(
-            ("setting", *(recipe["name"] for recipe in recipes)),
-            ((key, *(recipe["settings"].get(key) for recipe in recipes)) for key in settings),
+            ("setting", *(recipe.name for recipe in recipes)),
+            ((key, *(recipe.settings.get(key) for recipe in recipes)) for key in settings),
         ),
     }
 
 
-_CURVES = ("train_loss", "train_accuracy", "val_loss", "val_accuracy")
-
 _CASE = (
+    "true",
+    "predicted",
     "num_seeds",
     "num_wrong",
     "num_predicted",
@@ -106,19 +100,20 @@ _CASE = (
 )
 
 
-def _curve_rows(name: str, results: Mapping[str, Any]) -> Iterable[Sequence[Any]]:
-    for place, seed in enumerate(results["seeds"]):
-        columns = [results["curves"][column]["per_seed"][place] for column in _CURVES]
-        for epoch, *values in zip(results["curves"]["epoch"], *columns, strict=True):
-            yield name, seed, epoch, *values
+def _curve_rows(recipe: FinishedRecipe) -> Iterator[Row]:
+    curves = recipe.results.curves
+    columns = (curves.train_loss, curves.train_accuracy, curves.val_loss, curves.val_accuracy)
+    for place, seed in enumerate(recipe.results.seeds):
+        for row in zip(curves.epoch, *(column.per_seed[place] for column in columns), strict=True):
+            yield recipe.name, seed, *row
 
 
-def _confusion_rows(name: str, results: Mapping[str, Any], classes: Sequence[str]) -> Iterable[Sequence[Any]]:
-    counts = results["confusion"]["mean"]
+def _confusion_rows(recipe: FinishedRecipe, classes: Sequence[str]) -> Iterator[Row]:
+    counts = recipe.results.confusion.mean
     shares = row_shares(counts)
-    for true, row in enumerate(counts):
-        for predicted, mean_count in enumerate(row):
-            yield name, classes[true], classes[predicted], mean_count, float(shares[true, predicted])
+    for true, predicted in np.ndindex(counts.shape):
+        cell = true, predicted
+        yield recipe.name, classes[true], classes[predicted], counts[cell], shares[cell]
 
 
 _RECIPE = (
@@ -150,113 +145,111 @@ _PAIR = (
     "images_needed",
 )
 
+_RUN = ("seed", "accuracy", "low", "high")
+
+_CLASS = ("name", "num_images", "accuracy", "low", "high")
+
+_CLASS_DIFFERENCE = ("name", "num_images", "difference", "low", "high", "p", "p_fdr", "beyond_luck")
+
 _SCORES = ("ece", "brier", "log_loss")
 
 
-def comparison_tables(comparison: Mapping[str, Any]) -> dict[str, str]:
+def comparison_tables(comparison: Comparison) -> dict[str, str]:
     """Give the CSV text of each table by its name.
 
     The names are recipes, runs, classes, pairs, class_differences and calibration. Accuracies and
     differences are shares, 0..1; what is not known is empty. Tables without rows are left out.
-
-    Parameters
-    ----------
-    comparison
-        The content of comparison.json.
     """
-    recipes, pairs = comparison["recipes"], comparison["pairs"]
+    recipes, pairs = comparison.recipes, comparison.pairs
     tables = {
-        "recipes": (_RECIPE, recipes),
+        "recipes": (_RECIPE, [_cells(recipe, _RECIPE) for recipe in recipes]),
         "runs": (
-            ("recipe", "seed", "accuracy", "low", "high"),
-            [{**run, "recipe": recipe["name"]} for recipe in recipes for run in recipe["runs"]],
+            ("recipe", *_RUN),
+            [(recipe.name, *_cells(run, _RUN)) for recipe in recipes for run in recipe.runs],
         ),
         "classes": (
-            ("recipe", "name", "num_images", "accuracy", "low", "high"),
-            [{**entry, "recipe": recipe["name"]} for recipe in recipes for entry in recipe["classes"]],
+            ("recipe", *_CLASS),
+            [(recipe.name, *_cells(entry, _CLASS)) for recipe in recipes for entry in recipe.classes],
         ),
-        "pairs": (_PAIR, pairs),
+        "pairs": (_PAIR, [_cells(pair, _PAIR) for pair in pairs]),
         "class_differences": (
-            ("a", "b", "name", "num_images", "difference", "low", "high", "p", "p_fdr", "beyond_luck"),
-            [{**entry, "a": pair["a"], "b": pair["b"]} for pair in pairs for entry in pair["classes"]],
+            ("a", "b", *_CLASS_DIFFERENCE),
+            [(pair.a, pair.b, *_cells(entry, _CLASS_DIFFERENCE)) for pair in pairs for entry in pair.classes],
         ),
         "calibration": (
             ("recipe", *(f"{score}{end}" for score in _SCORES for end in ("", "_low", "_high"))),
-            [_calibration_row(recipe) for recipe in recipes if recipe["calibration"]],
+            [
+                (recipe.name, *_calibration_cells(recipe.calibration))
+                for recipe in recipes
+                if recipe.calibration
+            ],
         ),
     }
-    return {name: _table(columns, rows) for name, (columns, rows) in tables.items() if rows}
+    return {name: to_csv(columns, rows) for name, (columns, rows) in tables.items() if rows}
 
 
-def _table(columns: tuple[str, ...], rows: Iterable[Mapping[str, Any]]) -> str:
-    complete = []
-    for row in rows:
-        low, high = row["interval"] if row.get("interval") else (None, None)
-        complete.append({"low": low, "high": high, **row})
-    return to_csv(columns, [[row.get(column) for column in columns] for row in complete])
+def _calibration_cells(found: Calibration) -> tuple[float, ...]:
+    return (
+        *(found.ece, *found.ece_interval),
+        *(found.brier, *found.brier_interval),
+        *(found.log_loss, *found.log_loss_interval),
+    )
 
 
-def _calibration_row(recipe: Mapping[str, Any]) -> dict[str, Any]:
-    row = {"recipe": recipe["name"]}
-    for score in _SCORES:
-        row[score] = recipe["calibration"][score]
-        row[f"{score}_low"], row[f"{score}_high"] = recipe["calibration"][f"{score}_interval"]
-    return row
-
-
-def failure_tables(summary: Mapping[str, Any]) -> dict[str, str]:
-    """Give the CSV text of each table by its name; shares and rates are in 0..1.
-
-    Parameters
-    ----------
-    summary
-        As `bakeoff.analysis.summary.summarize` gives it, with `failures`.
-    """
-    failures, classes = summary["failures"], summary["data"]["class_names"]
+def failure_tables(failures: FailureSummary) -> dict[str, str]:
+    """Give the CSV text of each table by its name; shares and rates are in 0..1."""
+    evidence = failures.evidence
+    classes, ids = evidence.predictions.class_names, evidence.predictions.image_ids
     tables = {
-        "image_groups": to_csv(("group", "images"), failures["groups"]["counts"].items()),
-        "confused_pairs": _pairs_by_name(
-            ("recipe", "true", "predicted", "mean_count", "low", "high", "num_class_images", "share"),
-            failures["confused_pairs"],
-            classes,
+        "image_groups": to_csv(("group", "images"), evidence.groups.counts.items()),
+        "confused_pairs": to_csv(
+            _CONFUSED_PAIR, (_cells(pair, _CONFUSED_PAIR, classes) for pair in failures.confused_pairs)
         ),
-        "confused_pair_differences": _pairs_by_name(
-            (
-                "true", "predicted", "recipe_a", "recipe_b", "mean_count_a", "mean_count_b",
-                "difference", "low", "high", "p_value", "adjusted_p",
-            ),
-            failures["pair_differences"]["beyond_luck"],
-            classes,
+        "confused_pair_differences": to_csv(
+            _PAIR_DIFFERENCE,
+            (_cells(pair, _PAIR_DIFFERENCE, classes) for pair in failures.pair_differences.beyond_luck),
         ),
         "error_trends": to_csv(
-            ("recipe", "fact", "lowest_value", "highest_value", "images", "error_rate", "low", "high"),
+            ("recipe", "fact", *_QUARTER, "images", "error_rate", "low", "high"),
             (
-                (
-                    trend["recipe"], trend["fact"], quarter["lowest_value"], quarter["highest_value"],
-                    quarter["num_images"], *quarter["error_rate"].values(),
-                )
-                for trend in failures["trends"]
-                for quarter in trend["quarters"]
+                (trend.recipe, trend.fact.name, *_cells(quarter, _QUARTER), quarter.num_images, *rate)
+                for trend in failures.trends
+                for quarter in trend.quarters
+                for rate in [_cells(quarter.error_rate, ("value", "low", "high"))]
             ),
         ),
-    }  # fmt: skip
-    if failures["label_doubts"]:
-        tables["doubtful_labels"] = _pairs_by_name(
-            ("rank", "image_id", "label", "suggested", "label_probability", "suggested_probability"),
-            failures["label_doubts"]["doubts"],
-            classes,
+    }
+    if evidence.doubts:
+        tables["doubtful_labels"] = to_csv(
+            ("rank", "image_id", *_DOUBT),
+            (
+                (doubt.rank, ids[doubt.index], *_cells(doubt, _DOUBT, classes))
+                for doubt in evidence.doubts.doubts
+            ),
         )
     return tables
 
 
+_CONFUSED_PAIR = ("recipe", "true", "predicted", "mean_count", "low", "high", "num_class_images", "share")
+
+_PAIR_DIFFERENCE = (
+    "true", "predicted", "recipe_a", "recipe_b", "mean_count_a", "mean_count_b",
+    "difference", "low", "high", "p_value", "adjusted_p",
+)  # fmt: skip
+
+_QUARTER = ("lowest_value", "highest_value")
+
+_DOUBT = ("label", "suggested", "label_probability", "suggested_probability")
+
 _CLASS_COLUMNS = ("true", "predicted", "label", "suggested")
+"""Fields that hold a class by its index."""
 
 
-def _pairs_by_name(columns: tuple[str, ...], rows: list[dict[str, Any]], classes: list[str]) -> str:
-    return to_csv(
-        columns,
-        (
-            [classes[row[column]] if column in _CLASS_COLUMNS else row[column] for column in columns]
-            for row in rows
-        ),
+def _cells(row: object, columns: tuple[str, ...], classes: Sequence[str] = ()) -> Row:
+    """The fields of a result by their names; `low` and `high` may be the ends of its `interval`."""
+    ends = dict(zip(("low", "high"), getattr(row, "interval", ()), strict=False))
+    cells = (ends[column] if column in ends else getattr(row, column) for column in columns)
+    return tuple(
+        classes[cell] if column in _CLASS_COLUMNS else cell
+        for column, cell in zip(columns, cells, strict=True)
     )

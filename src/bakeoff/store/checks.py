@@ -21,7 +21,13 @@ HISTORY_COLUMNS = (
 )
 
 
-class _Data(BaseModel):
+class DataFacts(BaseModel):
+    """What data.json says of a study's images.
+
+    `counts` are of each class in label order, by split; `mean` and `std` of the training images' channels,
+    0..1; `image_size` is height and width in pixels.
+    """
+
     model_config = ConfigDict(strict=True, allow_inf_nan=False)
 
     source: str
@@ -34,8 +40,8 @@ class _Data(BaseModel):
     notes: list[str]
 
 
-def check_data(data: object) -> None:
-    """Check that the content of data.json is complete.
+def check_data(data: object) -> DataFacts:
+    """Read the content of data.json, and check that it is complete.
 
     Raises
     ------
@@ -43,13 +49,14 @@ def check_data(data: object) -> None:
         If it is not; the message names the first key that is wrong.
     """
     try:
-        valid = _Data.model_validate(data)
+        valid = DataFacts.model_validate(data)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         key = ".".join(map(str, first["loc"]))
         raise ValueError(f"data.json: {key}: found {shorten(first['input'])}; {first['msg']}") from error
     if any(len(counts) != len(valid.class_names) for counts in valid.counts.values()):
         raise ValueError(f"data.json: counts: expected {len(valid.class_names)} per split, one per class")
+    return valid
 
 
 def check_images(

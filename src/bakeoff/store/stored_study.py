@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from bakeoff.errors import BakeoffError
 from bakeoff.predictions import Predictions, RecipePredictions, RunMaps
 from bakeoff.store.arrays import read_arrays
-from bakeoff.store.checks import check_data, check_images
+from bakeoff.store.checks import DataFacts, check_data, check_images
 from bakeoff.store.layout import FORMAT_VERSION, Layout
 from bakeoff.store.run_files import (
     FailedRun,
@@ -67,6 +67,10 @@ class StoredStudy:
     @property
     def class_names(self) -> tuple[str, ...]:
         return tuple(self.data["class_names"])
+
+    def data_facts(self) -> DataFacts:
+        """`data` with types."""
+        return check_data(self.data)
 
     def runs_of(self, recipe: str) -> tuple[StoredRun, ...]:
         return tuple(run for run in self.runs if run.recipe == recipe)

@@ -45,6 +45,11 @@ class Published(Settings):
     source: str = ""
     """Where the results were reported."""
 
+    @property
+    def losses(self) -> list[tuple[int, float]]:
+        """`train_loss` as pairs of epoch and value, ascending in epoch."""
+        return sorted((int(epoch), value) for epoch, value in self.train_loss.items())
+
 
 class Study(Settings):
     """Recipes x seeds on one data set: the complete input of `bakeoff run`."""

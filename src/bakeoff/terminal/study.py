@@ -9,31 +9,27 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bakeoff.analysis.comparison.of_study import compare_study, study_looks
 from bakeoff.data.image_data import SPLIT_NAMES
 from bakeoff.terminal.comparison import print_comparison
 from bakeoff.text import printable
 
 if TYPE_CHECKING:
+    from bakeoff.analysis.summary.study import Summary
     from bakeoff.data import DataDescription
-    from bakeoff.store import RunStatus, StoredStudy
+    from bakeoff.store import RunStatus
     from bakeoff.study import Study
 
 
-def print_results(stored: StoredStudy, console: Console) -> None:
+def print_results(summary: Summary, console: Console) -> None:
     """Print the comparison of a study's recipes, runs not done, and failed ones with their reasons."""
-    predictions = stored.predictions()
-    looks = study_looks(stored, predictions)
-    comparison = compare_study(stored, predictions, looks)
-    if comparison is not None:
-        print_comparison(comparison, console)
-    for recipe in stored.study.recipes:
-        missing = stored.missing_seeds(recipe, looks.wanted[recipe] if looks else stored.study.seeds)
-        if missing:
-            text = f"{recipe}, {'seed' if len(missing) == 1 else 'seeds'} {', '.join(map(str, missing))}: "
-            text += "not done; `bakeoff run` with the same words goes on"
+    if summary.comparison is not None:
+        print_comparison(summary.comparison, console)
+    for recipe in summary.recipes:
+        if missing := recipe.missing_seeds:
+            seeds = f"{'seed' if len(missing) == 1 else 'seeds'} {', '.join(map(str, missing))}"
+            text = f"{recipe.name}, {seeds}: not done; `bakeoff run` with the same words goes on"
             console.print(Text(text, style="yellow"))
-    for failure in stored.failures:
+    for failure in summary.stored.failures:
         console.print(
             Text(f"{failure.recipe}, seed {failure.seed}: failed: {printable(failure.reason)}", style="red")
         )

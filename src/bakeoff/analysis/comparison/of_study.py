@@ -39,9 +39,7 @@ def study_looks(stored: StoredStudy, predictions: Predictions) -> Looks | None:
     )
 
 
-def compare_study(
-    stored: StoredStudy, predictions: Predictions, looks: Looks | None = None
-) -> Comparison | None:
+def compare_study(stored: StoredStudy, predictions: Predictions, looks: Looks | None) -> Comparison | None:
     """Compare the finished recipes as the study asks: its baseline, margin, published accuracies and looks.
 
     Parameters
@@ -51,7 +49,7 @@ def compare_study(
     predictions
         From `stored.predictions()`.
     looks
-        From `study_looks`, where they are known already.
+        From `study_looks`.
 
     Returns
     -------
@@ -76,7 +74,6 @@ def compare_study(
         },
         looks=study_plan(study),
     )
-    looks = looks or study_looks(stored, predictions)
     if looks is None:
         return comparison
     said = say_looks(looks, confidence=study.confidence, num_images=predictions.num_images)

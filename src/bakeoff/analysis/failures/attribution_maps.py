@@ -52,6 +52,16 @@ class AttributionMaps:
     median_error: float
     num_left_out: int
 
+    @property
+    def median_half_area(self) -> float:
+        """What is usual, over all maps."""
+        return float(np.nanmedian(self.half_area))
+
+    @property
+    def median_border_share(self) -> float:
+        """What is usual, over all maps."""
+        return float(np.nanmedian(self.border_share))
+
     def place(self, image: int) -> int | None:
         """Find the row of an image in these arrays; None where it has no map."""
         place = int(np.searchsorted(self.images, image))

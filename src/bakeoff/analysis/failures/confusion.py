@@ -96,6 +96,13 @@ def class_accuracies(counts: NDArray[np.int64]) -> NDArray[np.float64]:
     return accuracy
 
 
+def row_shares(counts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Divide each row by its sum [num_classes, num_classes]; 0 for a class without images."""
+    totals = counts.sum(axis=1, keepdims=True)
+    shares: NDArray[np.float64] = np.divide(counts, totals, out=np.zeros_like(counts), where=totals > 0)
+    return shares
+
+
 def confusions(predictions: Predictions) -> tuple[RecipeConfusion, ...]:
     """Give the confusion matrices of every recipe, in the study's order."""
     num_classes = len(predictions.class_names)

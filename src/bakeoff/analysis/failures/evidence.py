@@ -160,20 +160,21 @@ def gather_evidence(
 NUM_NEIGHBOURS = 10
 
 
-def study_evidence(stored: StoredStudy) -> FailureEvidence | None:
+def study_evidence(stored: StoredStudy, predictions: Predictions) -> FailureEvidence | None:
     """Measure all that is said about failed cases, from a study folder's results alone.
 
     Parameters
     ----------
     stored
         All results. What needs training images, features or attributions is left out where none were kept.
+    predictions
+        From `stored.predictions()`.
 
     Returns
     -------
     FailureEvidence or None
         None without a finished run.
     """
-    predictions = stored.predictions()
     if not predictions.recipes:
         return None
     neighbours: dict[str, Neighbours] = {}

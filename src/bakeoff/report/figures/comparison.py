@@ -1,14 +1,16 @@
 """The figures of a comparison: forest plots of accuracies and differences, by class too, and reliability.
 
-They read the dict of comparison.json and compute nothing. Drawn narrow, with labels above the intervals
+They read a `Comparison` and compute nothing. Drawn narrow, with labels above the intervals
 rather than beside them, so that the same figure is legible on a phone and grows on a desk.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
+from bakeoff.analysis.comparison.result import Comparison, PairResult
+from bakeoff.analysis.statistics.calibration import Calibration
 from bakeoff.report.figures.drawing import (
     COLOURS,
     GREY,
@@ -33,13 +35,13 @@ MAX_PAIRS, MAX_CLASS_PAIRS, MAX_CLASSES = 20, 6, 20
 """Beyond these the least clear are left out of a figure, which says so; the tables have all."""
 
 
-def comparison_figures(comparison: Mapping[str, Any]) -> dict[str, ReportFigure]:
+def comparison_figures(comparison: Comparison) -> dict[str, ReportFigure]:
     """Draw all figures of a comparison.
 
     Parameters
     ----------
     comparison
-        The content of comparison.json.
+        The result.
 
     Returns
     -------
@@ -49,25 +51,25 @@ def comparison_figures(comparison: Mapping[str, Any]) -> dict[str, ReportFigure]
     """
     with drawing():
         drawn = {"accuracies": _accuracies(comparison)}
-        if comparison["pairs"]:
+        if comparison.pairs:
             drawn["differences"] = _differences(comparison)
             drawn["class_differences"] = _class_differences(comparison)
-        if any(recipe["calibration"] for recipe in comparison["recipes"]):
+        if _calibrated(comparison):
             drawn["reliability"] = _reliability(comparison)
     return drawn
 
 
-def _accuracies(comparison: Mapping[str, Any]) -> ReportFigure:
-    recipes = comparison["recipes"]
-    best = max(recipes, key=lambda recipe: recipe["accuracy"])
+def _accuracies(comparison: Comparison) -> ReportFigure:
+    recipes = comparison.recipes
+    best = max(recipes, key=lambda recipe: recipe.accuracy)
     each = [
-        f"{recipe['name']} {points(recipe['accuracy'])} % ({interval_points(recipe['interval'])})"
+        f"{recipe.name} {points(recipe.accuracy)} % ({interval_points(recipe.interval)})"
         for recipe in recipes
     ]
-    scope = "seeds and images" if any(recipe["num_seeds"] > 1 for recipe in recipes) else "images"
+    scope = "seeds and images" if any(recipe.num_seeds > 1 for recipe in recipes) else "images"
     caption = (
         f"Test accuracy with {_percent(comparison)} intervals over {scope}; small dots are single runs. The "
-        f"highest mean is {points(best['accuracy'])} % ({best['name']})."
+        f"highest mean is {points(best.accuracy)} % ({best.name})."
     )
     if len(recipes) > 1:
         caption += (
@@ -82,13 +84,13 @@ def _accuracies(comparison: Mapping[str, Any]) -> ReportFigure:
     )
 
 
-def _differences(comparison: Mapping[str, Any]) -> ReportFigure:
-    pairs = comparison["pairs"]
+def _differences(comparison: Comparison) -> ReportFigure:
+    pairs = comparison.pairs
     shown = _clearest(pairs, MAX_PAIRS)
-    decided = sum(pair["verdict"] in ("better", "worse") for pair in pairs)
+    decided = sum(pair.verdict in ("better", "worse") for pair in pairs)
     each = [
-        f"{pair['b']} minus {pair['a']} {points(pair['difference'])} points "
-        f"({interval_points(pair['interval'])}), {pair['verdict']}"
+        f"{pair.b} minus {pair.a} {points(pair.difference)} points "
+        f"({interval_points(pair.interval)}), {pair.verdict}"
         for pair in shown
     ]
     return finish(
@@ -96,20 +98,20 @@ def _differences(comparison: Mapping[str, Any]) -> ReportFigure:
         "comparison-differences",
         alt=f"Difference in accuracy of each pair with its interval: {'; '.join(each)}.",
         caption=f"Difference in accuracy with {_percent(comparison)} intervals; the band is the margin of "
-        f"±{points(comparison['margin'])} points. {decided} of {counted(len(pairs), 'pair')} decided: an "
+        f"±{points(comparison.margin)} points. {decided} of {counted(len(pairs), 'pair')} decided: an "
         "interval clear of zero decides only where Holm's adjustment for "
         f"{counted(len(pairs), 'test')} agrees.{_left_out(shown, pairs)}",
     )
 
 
-def _class_differences(comparison: Mapping[str, Any]) -> ReportFigure:
-    pairs = comparison["pairs"]
+def _class_differences(comparison: Comparison) -> ReportFigure:
+    pairs = comparison.pairs
     shown = _clearest(pairs, MAX_CLASS_PAIRS)
     beyond = [
-        f"{pair['b']} minus {pair['a']} on {entry['name']}"
+        f"{pair.b} minus {pair.a} on {entry.name}"
         for pair in shown
-        for entry in pair["classes"]
-        if entry["beyond_luck"]
+        for entry in pair.classes
+        if entry.beyond_luck
     ]
     found = "None is beyond luck."
     if beyond:
@@ -121,108 +123,108 @@ def _class_differences(comparison: Mapping[str, Any]) -> ReportFigure:
         alt=f"Differences in accuracy class by class with intervals. {found}",
         caption=f"Difference in accuracy on each class with {_percent(comparison)} intervals over seeds and "
         f"that class's images. Filled: beyond luck, with a false discovery rate of "
-        f"{100 * (1 - comparison['confidence']):g} % over the classes of a pair. {found}"
+        f"{100 * (1 - comparison.confidence):g} % over the classes of a pair. {found}"
         f"{_left_out(shown, pairs)}",
     )
 
 
-def _reliability(comparison: Mapping[str, Any]) -> ReportFigure:
-    recipes = [recipe for recipe in comparison["recipes"] if recipe["calibration"]]
-    worst = max(recipes, key=lambda recipe: recipe["calibration"]["ece"])
-    gap = sum(
-        (entry["confidence"] - entry["accuracy"]) * entry["num_predictions"]
-        for entry in worst["calibration"]["bins"]
-    )
-    each = [f"{recipe['name']} {points(recipe['calibration']['ece'])} points" for recipe in recipes]
+def _reliability(comparison: Comparison) -> ReportFigure:
+    recipes = _calibrated(comparison)
+    worst, found = max(recipes, key=lambda recipe: recipe[1].ece)
+    gap = sum((entry.confidence - entry.accuracy) * entry.num_predictions for entry in found.bins)
+    each = [f"{name} {points(calibration.ece)} points" for name, calibration in recipes]
     return finish(
         reliability_plot(comparison),
         "comparison-reliability",
         alt=f"Accuracy against confidence. Expected calibration error: {'; '.join(each)}.",
         caption=f"How often a prediction of a given confidence is right, with {_percent(comparison)} "
         "intervals; on the diagonal, confidence is earned. The largest expected calibration error is "
-        f"{points(worst['calibration']['ece'])} points ({worst['name']}), mostly "
+        f"{points(found.ece)} points ({worst}), mostly "
         f"{'over' if gap > 0 else 'under'}confident.{_left_out(recipes[: len(COLOURS)], recipes)}",
     )
 
 
-def _percent(comparison: Mapping[str, Any]) -> str:
-    return f"{100 * comparison['confidence']:g} %"
+def _calibrated(comparison: Comparison) -> list[tuple[str, Calibration]]:
+    """The recipes whose probabilities are known, by name."""
+    return [(recipe.name, recipe.calibration) for recipe in comparison.recipes if recipe.calibration]
+
+
+def _percent(comparison: Comparison) -> str:
+    return f"{100 * comparison.confidence:g} %"
 
 
 def _left_out(shown: Sequence[object], there: Sequence[object]) -> str:
     return "" if len(shown) == len(there) else f" {len(shown)} of {len(there)} are drawn; the table has all."
 
 
-def accuracy_forest(comparison: Mapping[str, Any]) -> Figure:
+def accuracy_forest(comparison: Comparison) -> Figure:
     """Draw each recipe's accuracy with its interval, and its runs as dots."""
-    recipes = comparison["recipes"]
+    recipes = comparison.recipes
     figure, axes = _forest(len(recipes))
     for row, recipe in enumerate(recipes):
         colour = COLOURS[row % len(COLOURS)]
-        _interval(axes, row, recipe["accuracy"], recipe["interval"], colour, filled=True)
-        runs = [100 * run["accuracy"] for run in recipe["runs"]]
+        _interval(axes, row, recipe.accuracy, recipe.interval, colour, filled=True)
+        runs = [100 * run.accuracy for run in recipe.runs]
         axes.scatter(runs, [row + 0.2] * len(runs), s=9, color=colour, alpha=0.6, linewidths=0)
-        text = f"{points(recipe['accuracy'])} ({interval_points(recipe['interval'])})"
-        _label(axes, row, recipe["name"], text)
+        text = f"{points(recipe.accuracy)} ({interval_points(recipe.interval)})"
+        _label(axes, row, recipe.name, text)
     axes.set_xlabel("test accuracy, %")
     return figure
 
 
-def difference_forest(comparison: Mapping[str, Any]) -> Figure:
+def difference_forest(comparison: Comparison) -> Figure:
     """Draw each pair's difference with its interval over the shaded margin; filled where decided."""
-    pairs = _clearest(comparison["pairs"], MAX_PAIRS)
+    pairs = _clearest(comparison.pairs, MAX_PAIRS)
     figure, axes = _forest(len(pairs))
-    _shade_margin(axes, comparison["margin"])
+    _shade_margin(axes, comparison.margin)
     for row, pair in enumerate(pairs):
-        decided = pair["verdict"] in ("better", "worse")
-        colour = {"better": COLOURS[2], "worse": COLOURS[1], "equivalent": COLOURS[0]}.get(
-            pair["verdict"], GREY
-        )
-        _interval(axes, row, pair["difference"], pair["interval"], colour, filled=decided)
-        text = f"{points(pair['difference'])} ({interval_points(pair['interval'])}) {pair['verdict']}"
-        _label(axes, row, f"{pair['b']} − {pair['a']}", text)
+        decided = pair.verdict in ("better", "worse")
+        colour = {"better": COLOURS[2], "worse": COLOURS[1], "equivalent": COLOURS[0]}.get(pair.verdict, GREY)
+        _interval(axes, row, pair.difference, pair.interval, colour, filled=decided)
+        text = f"{points(pair.difference)} ({interval_points(pair.interval)}) {pair.verdict}"
+        _label(axes, row, f"{pair.b} − {pair.a}", text)
     axes.set_xlabel("difference in accuracy, points")
     return figure
 
 
-def class_difference_forest(comparison: Mapping[str, Any]) -> Figure:
+def class_difference_forest(comparison: Comparison) -> Figure:
     """Draw each pair's differences class by class, a panel a pair; filled where beyond luck."""
     from matplotlib.figure import Figure
 
-    pairs = _clearest(comparison["pairs"], MAX_CLASS_PAIRS)
-    classes = _most_different([entry["name"] for entry in pairs[0]["classes"]], pairs)
+    pairs = _clearest(comparison.pairs, MAX_CLASS_PAIRS)
+    classes = _most_different([entry.name for entry in pairs[0].classes], pairs)
     height = 0.55 + 0.24 * len(classes)
     figure = Figure(figsize=(WIDTH, height * len(pairs) + 0.35), layout="constrained")
     panels: list[Axes] = list(figure.subplots(len(pairs), 1, sharex=True, squeeze=False)[:, 0])
     for axes, pair in zip(panels, pairs, strict=True):
-        _shade_margin(axes, comparison["margin"])
-        by_name = {entry["name"]: entry for entry in pair["classes"]}
+        _shade_margin(axes, comparison.margin)
+        by_name = {entry.name: entry for entry in pair.classes}
         for row, name in enumerate(classes):
             entry = by_name[name]
-            beyond = entry["beyond_luck"]
-            colour = GREY if not beyond else COLOURS[2] if entry["difference"] > 0 else COLOURS[1]
-            _interval(axes, row, entry["difference"], entry["interval"], colour, filled=beyond)
+            beyond = entry.beyond_luck
+            colour = GREY if not beyond else COLOURS[2] if entry.difference > 0 else COLOURS[1]
+            _interval(axes, row, entry.difference, entry.interval, colour, filled=beyond)
         axes.set_yticks(range(len(classes)), [drawn_text(name, 16) for name in classes])
         axes.set_ylim(len(classes) - 0.4, -0.6)
-        axes.set_title(drawn_text(f"{pair['b']} − {pair['a']}", 46))
+        axes.set_title(drawn_text(f"{pair.b} − {pair.a}", 46))
         axes.grid(axis="y", visible=False)
     panels[-1].set_xlabel("difference in accuracy, points")
     return figure
 
 
-def reliability_plot(comparison: Mapping[str, Any]) -> Figure:
+def reliability_plot(comparison: Comparison) -> Figure:
     """Draw accuracy against confidence in bins of equal mass, with intervals."""
-    recipes = [recipe for recipe in comparison["recipes"] if recipe["calibration"]][: len(COLOURS)]
+    recipes = _calibrated(comparison)[: len(COLOURS)]
     figure, axes = new_figure(WIDTH, 4.4)
     axes.plot([0, 100], [0, 100], color=GREY, linewidth=1, linestyle="--")
     drawn = []
-    for row, recipe in enumerate(recipes):
-        bins = recipe["calibration"]["bins"]
-        accuracy = [100 * entry["accuracy"] for entry in bins]
-        low = [100 * (entry["accuracy"] - entry["interval"][0]) for entry in bins]
-        high = [100 * (entry["interval"][1] - entry["accuracy"]) for entry in bins]
+    for row, (_, calibration) in enumerate(recipes):
+        bins = calibration.bins
+        accuracy = [100 * entry.accuracy for entry in bins]
+        low = [100 * (entry.accuracy - entry.interval[0]) for entry in bins]
+        high = [100 * (entry.interval[1] - entry.accuracy) for entry in bins]
         line = axes.errorbar(
-            [100 * entry["confidence"] for entry in bins],
+            [100 * entry.confidence for entry in bins],
             accuracy,
             yerr=[[max(value, 0.0) for value in low], [max(value, 0.0) for value in high]],
             color=COLOURS[row],
@@ -236,7 +238,7 @@ def reliability_plot(comparison: Mapping[str, Any]) -> Figure:
     axes.set_ylabel("accuracy, %")
     axes.set_xlim(0, 101)
     axes.set_ylim(0, 101)
-    axes.legend(drawn, [drawn_text(recipe["name"], 34) for recipe in recipes])
+    axes.legend(drawn, [drawn_text(name, 34) for name, _ in recipes])
     return figure
 
 
@@ -275,17 +277,17 @@ def _shade_margin(axes: Axes, margin: float) -> None:
     axes.axvline(0, color=GREY, linewidth=0.8)
 
 
-def _clearest(pairs: Sequence[Mapping[str, Any]], limit: int) -> list[Mapping[str, Any]]:
+def _clearest(pairs: Sequence[PairResult], limit: int) -> list[PairResult]:
     """Give the pairs in their order, without the least clear where there are too many to draw."""
-    kept = {id(pair) for pair in sorted(pairs, key=lambda pair: float(pair["p"]))[:limit]}
+    kept = {id(pair) for pair in sorted(pairs, key=lambda pair: pair.p)[:limit]}
     return [pair for pair in pairs if id(pair) in kept]
 
 
-def _most_different(names: list[str], pairs: Sequence[Mapping[str, Any]]) -> list[str]:
+def _most_different(names: list[str], pairs: Sequence[PairResult]) -> list[str]:
     """Give all classes in label order or, where there are too many to draw, those with the smallest p."""
     smallest: dict[str, float] = {}
     for pair in pairs:
-        for entry in pair["classes"]:
-            smallest[entry["name"]] = min(smallest.get(entry["name"], 1.0), entry["p"])
+        for entry in pair.classes:
+            smallest[entry.name] = min(smallest.get(entry.name, 1.0), entry.p)
     kept = set(sorted(names, key=lambda name: smallest[name])[:MAX_CLASSES])
     return [name for name in names if name in kept]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bakeoff.analysis.failures.confusion import row_shares
+from bakeoff.analysis.summary.recipes import FinishedRecipe
 from bakeoff.report.figures.drawing import (
     BLUE,
     COLOURS,
@@ -39,16 +41,8 @@ STRONGEST = 0.75
 """Opacity of a full cell: black text on it is legible on a light page, white on a dark one."""
 
 
-def row_shares(counts: Sequence[Sequence[float]]) -> NDArray[np.float64]:
-    """Divide each row by its sum [num_classes, num_classes]; 0 for a class without images."""
-    matrix = np.array(counts, dtype=np.float64)
-    totals = matrix.sum(axis=1, keepdims=True)
-    shares: NDArray[np.float64] = np.divide(matrix, totals, out=np.zeros_like(matrix), where=totals > 0)
-    return shares
-
-
 def confusion_figures(
-    recipes: Sequence[Mapping[str, Any]], class_names: Sequence[str]
+    recipes: Sequence[FinishedRecipe], class_names: Sequence[str]
 ) -> dict[str, ReportFigure]:
     """Draw the mean confusion matrix of each recipe: counts, with row shares beneath.
 
@@ -57,39 +51,38 @@ def confusion_figures(
     Parameters
     ----------
     recipes
-        Of the summary; all with results.
+        Of the summary.
     class_names
         In label order.
     """
-    shares = {recipe["name"]: row_shares(recipe["results"]["confusion"]["mean"]) for recipe in recipes}
+    shares = {recipe.name: row_shares(recipe.results.confusion.mean) for recipe in recipes}
     largest_error = max(float((share - np.diag(np.diag(share))).max()) for share in shares.values())
     with drawing():
         return {
-            recipe["name"]: _confusion_figure(recipe, class_names, shares[recipe["name"]], largest_error)
+            recipe.name: _confusion_figure(recipe, class_names, shares[recipe.name], largest_error)
             for recipe in recipes
         }
 
 
 def _confusion_figure(
-    recipe: Mapping[str, Any],
+    recipe: FinishedRecipe,
     class_names: Sequence[str],
     shares: NDArray[np.float64],
     largest_error: float,
 ) -> ReportFigure:
-    name, results = recipe["name"], recipe["results"]
-    counts = np.array(results["confusion"]["mean"])
+    name, counts, num_seeds = recipe.name, recipe.results.confusion.mean, len(recipe.results.seeds)
     num_classes = len(class_names)
     figure, axes = new_figure(6.4, 6.0)
     opacity = STRONGEST * shares / (largest_error or 1.0)
     np.fill_diagonal(opacity, STRONGEST * np.diag(shares))
     if num_classes <= MAX_CLASSES_WITH_NUMBERS:
-        _draw_cells(axes, counts, shares, opacity, len(results["seeds"]))
+        _draw_cells(axes, counts, shares, opacity, num_seeds)
     else:
         _draw_image(axes, opacity)
     axes.patch.set_gid(PLOT_AREA)
     _name_axes(axes, class_names)
-    means = over_seeds(len(results["seeds"]))
-    facts = _say_errors(counts, shares, class_names, len(results["seeds"]))
+    means = over_seeds(num_seeds)
+    facts = _say_errors(counts, shares, class_names, num_seeds)
     alt = f"Confusion matrix of {name}, {num_classes} by {num_classes} classes, {means}. {facts}"
     step = -(-num_classes // MAX_NAMES_AN_AXIS)
     named = "" if step == 1 else f" One class in {step} is named on the axes."
@@ -187,13 +180,13 @@ def _say_errors(
     )
 
 
-def class_accuracy_figure(recipes: Sequence[Mapping[str, Any]], class_names: Sequence[str]) -> ReportFigure:
+def class_accuracy_figure(recipes: Sequence[FinishedRecipe], class_names: Sequence[str]) -> ReportFigure:
     """Draw the accuracy of each class: a small dot a seed, a large marker the mean, a colour a recipe.
 
     Parameters
     ----------
     recipes
-        Of the summary; all with results.
+        Of the summary.
     class_names
         In label order.
     """
@@ -218,16 +211,16 @@ def class_accuracy_figure(recipes: Sequence[Mapping[str, Any]], class_names: Seq
         figure.legend(loc="outside upper left", ncols=3, fontsize=8, handletextpad=0.2, columnspacing=1.2)
         facts = _say_class_accuracies(recipes, class_names)
         alt = f"Dot chart: accuracy of each of {len(class_names)} classes for {num_recipes} recipes. {facts}"
-        seeds = max(len(recipe["results"]["seeds"]) for recipe in recipes)
+        seeds = max(len(recipe.results.seeds) for recipe in recipes)
         key = "Large markers are means over seeds, small dots single seeds. " if seeds > 1 else ""
         caption = f"{key}{facts}"
         return finish(figure, "class-accuracies", alt=alt, caption=caption)
 
 
-def _draw_accuracies(axes: Axes, recipe: Mapping[str, Any], rows: NDArray[np.float64], place: int) -> None:
-    found = recipe["results"]["class_accuracies"]
+def _draw_accuracies(axes: Axes, recipe: FinishedRecipe, rows: NDArray[np.float64], place: int) -> None:
+    found = recipe.results.class_accuracies
     colour, marker = COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]
-    per_seed = 100 * np.array(found["per_seed"], dtype=np.float64)
+    per_seed = 100 * found.per_seed
     if len(per_seed) > 1:
         axes.plot(
             per_seed.ravel(),
@@ -239,9 +232,8 @@ def _draw_accuracies(axes: Axes, recipe: Mapping[str, Any], rows: NDArray[np.flo
             color=colour,
             alpha=0.6,
         )
-    mean = 100 * np.array(found["mean"], dtype=np.float64)
     axes.plot(
-        mean,
+        100 * found.mean,
         rows,
         linestyle="",
         marker=marker,
@@ -249,12 +241,12 @@ def _draw_accuracies(axes: Axes, recipe: Mapping[str, Any], rows: NDArray[np.flo
         markeredgecolor=INK,
         markeredgewidth=0.5,
         color=colour,
-        label=drawn_text(recipe["name"], 40),
+        label=drawn_text(recipe.name, 40),
     )
 
 
-def _say_class_accuracies(recipes: Sequence[Mapping[str, Any]], class_names: Sequence[str]) -> str:
-    means = np.array([recipe["results"]["class_accuracies"]["mean"] for recipe in recipes], dtype=np.float64)
+def _say_class_accuracies(recipes: Sequence[FinishedRecipe], class_names: Sequence[str]) -> str:
+    means = np.stack([recipe.results.class_accuracies.mean for recipe in recipes])
     if len(recipes) == 1:
         best, worst = int(np.nanargmax(means[0])), int(np.nanargmin(means[0]))
         return (
@@ -266,6 +258,6 @@ def _say_class_accuracies(recipes: Sequence[Mapping[str, Any]], class_names: Seq
     low, high = int(means[:, widest].argmin()), int(means[:, widest].argmax())
     return (
         f"The means of the recipes lie furthest apart on {class_names[widest]}: "
-        f"{in_percent(means[low, widest])} ({recipes[low]['name']}) to {in_percent(means[high, widest])} "
-        f"({recipes[high]['name']})."
+        f"{in_percent(means[low, widest])} ({recipes[low].name}) to {in_percent(means[high, widest])} "
+        f"({recipes[high].name})."
     )

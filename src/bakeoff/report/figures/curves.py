@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bakeoff.analysis.summary.recipes import FinishedRecipe, OverSeeds, Results
 from bakeoff.report.figures.drawing import BLUE, GREY, INK, ORANGE, ReportFigure, drawing, finish, new_figure
 from bakeoff.text import counted, in_percent, number, span
 
@@ -14,49 +15,44 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-SPLITS = (("train", "training", BLUE, "--"), ("val", "validation", ORANGE, "-"))
-
 SIZE = (4.6, 3.0)
 
 
-def curve_figures(recipes: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, ReportFigure]]:
+def curve_figures(recipes: Sequence[FinishedRecipe]) -> dict[str, dict[str, ReportFigure]]:
     """Draw the curves of all recipes with a finished run.
 
     Parameters
     ----------
     recipes
-        Of the summary; all with results.
+        Of the summary.
 
     Returns
     -------
     dict of dict of ReportFigure
         By recipe, then `loss` and `accuracy`. The axes are the same for all recipes.
     """
+    all_curves = [recipe.results.curves for recipe in recipes]
     highest_loss = max(
-        np.max(recipe["results"]["curves"][f"{split}_loss"]["per_seed"])
-        for recipe in recipes
-        for split in ("train", "val")
+        float(loss.per_seed.max()) for curves in all_curves for loss in (curves.train_loss, curves.val_loss)
     )
-    num_epochs = max(recipe["results"]["curves"]["epoch"][-1] for recipe in recipes)
+    num_epochs = max(curves.epoch[-1] for curves in all_curves)
     with drawing():
         return {
-            recipe["name"]: {
-                "loss": _loss_figure(recipe, num_epochs, float(highest_loss)),
+            recipe.name: {
+                "loss": _loss_figure(recipe, num_epochs, highest_loss),
                 "accuracy": _accuracy_figure(recipe, num_epochs),
             }
             for recipe in recipes
         }
 
 
-def _loss_figure(recipe: Mapping[str, Any], num_epochs: int, highest: float) -> ReportFigure:
-    name, results = recipe["name"], recipe["results"]
+def _loss_figure(recipe: FinishedRecipe, num_epochs: int, highest: float) -> ReportFigure:
+    name, results, curves = recipe.name, recipe.results, recipe.results.curves
     figure, axes = new_figure(*SIZE)
-    _draw(axes, results, "loss", 1.0)
-    published = (recipe["published"] or {}).get("train_loss")
-    if published:
+    _draw(axes, results, curves.train_loss, curves.val_loss, 1.0)
+    if recipe.published and recipe.published.losses:
         axes.plot(
-            [point["epoch"] for point in published],
-            [point["value"] for point in published],
+            *zip(*recipe.published.losses, strict=True),
             linestyle="",
             marker="D",
             markersize=5,
@@ -67,12 +63,11 @@ def _loss_figure(recipe: Mapping[str, Any], num_epochs: int, highest: float) -> 
     axes.set_ylim(0, 1.05 * highest)
     axes.set_ylabel("loss (nats an image)")
     _finish_axes(axes, num_epochs)
-    train, val = results["curves"]["train_loss"]["mean"], results["curves"]["val_loss"]["mean"]
-    epochs = results["curves"]["epoch"]
-    caption = f"Loss. {_say_losses(epochs, train, val)}"
+    train, val = curves.train_loss.mean.tolist(), curves.val_loss.mean.tolist()
+    caption = f"Loss. {_say_losses(curves.epoch, train, val)}"
     alt = (
-        f"Line chart: training and validation loss of {name} over {counted(len(epochs), 'epoch')}, "
-        f"{counted(len(results['seeds']), 'seed')}. Training from {number(train[0])} to {number(train[-1])}, "
+        f"Line chart: training and validation loss of {name} over {counted(len(curves.epoch), 'epoch')}, "
+        f"{counted(len(results.seeds), 'seed')}. Training from {number(train[0])} to {number(train[-1])}, "
         f"validation from {number(val[0])} to {number(val[-1])}."
     )
     return finish(figure, f"loss-{name}", alt=alt, caption=caption)
@@ -95,46 +90,40 @@ def _say_losses(epochs: Sequence[int], train: Sequence[float], val: Sequence[flo
     )
 
 
-def _accuracy_figure(recipe: Mapping[str, Any], num_epochs: int) -> ReportFigure:
-    name, results = recipe["name"], recipe["results"]
+def _accuracy_figure(recipe: FinishedRecipe, num_epochs: int) -> ReportFigure:
+    name, results, curves = recipe.name, recipe.results, recipe.results.curves
     figure, axes = new_figure(*SIZE)
-    _draw(axes, results, "accuracy", 100.0)
+    _draw(axes, results, curves.train_accuracy, curves.val_accuracy, 100.0)
     axes.set_ylim(0, 101)
     axes.set_ylabel("accuracy, %")
     _finish_axes(axes, num_epochs)
-    train, val = results["curves"]["train_accuracy"]["mean"], results["curves"]["val_accuracy"]["mean"]
-    epochs = results["curves"]["epoch"]
+    train, val = curves.train_accuracy.mean.tolist(), curves.val_accuracy.mean.tolist()
     highest = int(np.argmax(val))
     alt = (
-        f"Line chart: training and validation accuracy of {name} over {counted(len(epochs), 'epoch')}, "
-        f"{counted(len(results['seeds']), 'seed')}. Training from {in_percent(train[0])} to "
+        f"Line chart: training and validation accuracy of {name} over {counted(len(curves.epoch), 'epoch')}, "
+        f"{counted(len(results.seeds), 'seed')}. Training from {in_percent(train[0])} to "
         f"{in_percent(train[-1])}, validation from {in_percent(val[0])} to {in_percent(val[-1])}."
     )
     caption = (
         f"Accuracy. After the last epoch {in_percent(train[-1])} in training and {in_percent(val[-1])} in "
-        f"validation; mean validation accuracy is highest at epoch {epochs[highest]} "
-        f"({in_percent(val[highest])}). Weights kept from epoch {span(results['checkpoint_epochs'])}."
+        f"validation; mean validation accuracy is highest at epoch {curves.epoch[highest]} "
+        f"({in_percent(val[highest])}). Weights kept from epoch {span(results.checkpoint_epochs)}."
     )
     return finish(figure, f"accuracy-{name}", alt=alt, caption=caption)
 
 
-def _draw(axes: Axes, results: Mapping[str, Any], quantity: str, scale: float) -> None:
-    curves = results["curves"]
-    epochs = curves["epoch"]
+def _draw(axes: Axes, results: Results, train: OverSeeds, val: OverSeeds, scale: float) -> None:
+    epochs = results.curves.epoch
     # A single epoch has no line to draw.
     marker = "o" if len(epochs) == 1 else ""
-    for split, label, colour, line in SPLITS:
-        curve = curves[f"{split}_{quantity}"]
-        if len(curve["per_seed"]) > 1:
-            for values in curve["per_seed"]:
-                axes.plot(epochs, scale * np.array(values), color=colour, linewidth=0.6, alpha=0.45)
-        mean = scale * np.array(curve["mean"])
+    for curve, label, colour, line in ((train, "training", BLUE, "--"), (val, "validation", ORANGE, "-")):
+        if len(curve.per_seed) > 1:
+            for values in curve.per_seed:
+                axes.plot(epochs, scale * values, color=colour, linewidth=0.6, alpha=0.45)
+        mean = scale * curve.mean
         axes.plot(epochs, mean, line, color=colour, linewidth=1.9, label=label, marker=marker, markersize=4)
-    kept = results["checkpoint_epochs"]
-    values = [
-        scale * per_seed[epoch - epochs[0]]
-        for per_seed, epoch in zip(curves[f"val_{quantity}"]["per_seed"], kept, strict=True)
-    ]
+    kept = results.checkpoint_epochs
+    values = [scale * per_seed[epoch - epochs[0]] for per_seed, epoch in zip(val.per_seed, kept, strict=True)]
     axes.plot(
         kept,
         values,

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from bakeoff.analysis.summary.study import Summary
 from bakeoff.report.figures.comparison import comparison_figures
 from bakeoff.report.figures.confusion import class_accuracy_figure, confusion_figures
 from bakeoff.report.figures.curves import curve_figures
@@ -48,21 +47,20 @@ class StudyFigures:
         return figures
 
 
-def study_figures(summary: Mapping[str, Any]) -> StudyFigures:
+def study_figures(summary: Summary) -> StudyFigures:
     """Draw loss and accuracy curves, confusion matrices, class accuracies and the comparison.
 
     Parameters
     ----------
     summary
-        From `summarize`; recipes without a finished run are left out.
+        Of the study; recipes without a finished run are left out.
     """
-    finished = [recipe for recipe in summary["recipes"] if recipe["results"]]
-    if not finished:
+    finished, class_names = summary.finished, summary.stored.class_names
+    if summary.comparison is None:
         return StudyFigures({}, {}, None, {})
-    class_names = summary["data"]["class_names"]
     return StudyFigures(
         curve_figures(finished),
         confusion_figures(finished, class_names),
         class_accuracy_figure(finished, class_names),
-        comparison_figures(summary["comparison"]),
+        comparison_figures(summary.comparison),
     )

@@ -1,0 +1,139 @@
+"""FailureSummary: groups, confused pairs, trends, doubtful labels and described cases of a study."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
+
+from bakeoff.analysis.failures.attribution_maps import AttributionMaps
+from bakeoff.analysis.failures.cases import FailedCase
+from bakeoff.analysis.failures.confused_pairs import (
+    ConfusedPair,
+    PairDifferences,
+    confused_pairs,
+    pair_differences,
+)
+from bakeoff.analysis.failures.evidence import FailureEvidence
+from bakeoff.analysis.failures.sentences import Finding, describe
+from bakeoff.analysis.failures.trends import ErrorTrend
+
+
+@dataclass(frozen=True, eq=False)
+class FailureSummary:
+    """What a report shows of the failures beside the single cases.
+
+    Attributes
+    ----------
+    evidence
+        All that was measured.
+    confidence
+        Of the confused pairs' intervals, 0..1; above 0.95 where they are to hold over several looks.
+    """
+
+    evidence: FailureEvidence
+    confidence: float
+
+    @cached_property
+    def confused_pairs(self) -> tuple[ConfusedPair, ...]:
+        """The most frequent of each recipe, the mean count with its interval."""
+        found = confused_pairs(self.evidence.predictions, confidence=self.confidence)
+        return tuple(pair for pairs in found.values() for pair in pairs)
+
+    @cached_property
+    def pair_differences(self) -> PairDifferences:
+        """Where recipes differ in them beyond luck, and how many were tested."""
+        return pair_differences(self.evidence.predictions, confidence=self.confidence)
+
+    @property
+    def trends(self) -> tuple[ErrorTrend, ...]:
+        """Error rate by quarter of each fact, of each recipe."""
+        return tuple(trend for recipe in self.evidence.recipes.values() for trend in recipe.trends)
+
+    @property
+    def attributions(self) -> dict[str, AttributionMaps]:
+        """Of each recipe that has them."""
+        recipes = self.evidence.recipes.items()
+        return {name: recipe.attributions for name, recipe in recipes if recipe.attributions}
+
+    @property
+    def has_norms(self) -> bool:
+        """Whether training images were stored."""
+        return bool(self.evidence.norms.values)
+
+    @property
+    def has_neighbours(self) -> bool:
+        """Whether features of all recipes were stored."""
+        return all(recipe.neighbours is not None for recipe in self.evidence.recipes.values())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the content of `failures` in summary.json."""
+        groups, doubts, differences = self.evidence.groups, self.evidence.doubts, self.pair_differences
+        ids = self.evidence.predictions.image_ids
+        return {
+            "groups": {
+                "counts": groups.counts,
+                "expected_by_luck": groups.expected_by_luck,
+                "threshold": groups.threshold,
+            },
+            "confused_pairs": [asdict(pair) | {"share": pair.share} for pair in self.confused_pairs],
+            "pair_differences": {
+                "num_tested": differences.num_tested,
+                "false_discovery_rate": differences.false_discovery_rate,
+                "beyond_luck": [
+                    asdict(pair) | {"difference": pair.difference} for pair in differences.beyond_luck
+                ],
+            },
+            "trends": [
+                {
+                    "recipe": trend.recipe,
+                    "fact": trend.fact.name,
+                    "meaning": trend.fact.meaning,
+                    "lowest": trend.fact.lowest,
+                    "highest": trend.fact.highest,
+                    "quarters": trend.quarters,
+                    "sentences": trend.sentences(),
+                }
+                for trend in self.trends
+            ],
+            "label_doubts": {
+                "num_flagged": doubts.num_flagged,
+                "num_images": doubts.num_images,
+                "agreement": doubts.agreement,
+                "doubts": [asdict(doubt) | {"image_id": ids[doubt.index]} for doubt in doubts.doubts],
+            }
+            if doubts
+            else None,
+            "attributions": [
+                {
+                    "recipe": name,
+                    "num_maps": len(maps.images),
+                    "num_left_out": maps.num_left_out,
+                    "median_error": maps.median_error,
+                    "median_half_area": maps.median_half_area,
+                    "median_border_share": maps.median_border_share,
+                    "border_area": maps.border_area,
+                }
+                for name, maps in self.attributions.items()
+            ],
+            "has_norms": self.has_norms,
+            "has_neighbours": self.has_neighbours,
+        }
+
+
+@dataclass(frozen=True)
+class DescribedCase:
+    """A failed case with the sentences about it and their numbers."""
+
+    case: FailedCase
+    findings: tuple[Finding, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give an entry of `failed_cases` in summary.json."""
+        share = self.case.confusion_share
+        return asdict(self.case) | {"confusion_share": share, "findings": self.findings}
+
+
+def describe_cases(evidence: FailureEvidence) -> tuple[DescribedCase, ...]:
+    """Choose one failed case for each recipe and class, and say what was measured about it."""
+    return tuple(DescribedCase(case, describe(case, evidence)) for case in evidence.chosen_cases())

@@ -1,0 +1,197 @@
+"""RecipeSummary: what a recipe is, and what its runs came to over seeds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bakeoff.analysis.failures.confusion import RecipeConfusion, confusions
+from bakeoff.predictions import Predictions
+from bakeoff.study.recipe import flatten_settings
+
+if TYPE_CHECKING:
+    from bakeoff.analysis.comparison.looks import Looks
+    from bakeoff.store import FailedRun, StoredRun, StoredStudy
+    from bakeoff.study import Published
+
+
+@dataclass(frozen=True)
+class OverSeeds:
+    """Numbers of each run, `per_seed` [num_seeds, ...], and their mean over seeds [...]."""
+
+    mean: NDArray[np.float64]
+    per_seed: NDArray[np.float64] | NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class ClassAccuracies:
+    """The accuracy on each class, 0..1; NaN for a class without test images.
+
+    Attributes
+    ----------
+    mean, sd
+        float [num_classes]: over seeds; the standard deviation (n - 1) is NaN with one seed.
+    per_seed
+        float [num_seeds, num_classes].
+    """
+
+    mean: NDArray[np.float64]
+    sd: NDArray[np.float64]
+    per_seed: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Loss (nats an image) and accuracy (0..1) after each epoch, [num_epochs] and [num_seeds, num_epochs]."""
+
+    epoch: tuple[int, ...]
+    train_loss: OverSeeds
+    train_accuracy: OverSeeds
+    val_loss: OverSeeds
+    val_accuracy: OverSeeds
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a recipe's finished runs came to; an entry a run is in the order of `seeds`.
+
+    Attributes
+    ----------
+    seeds
+        One per run, ascending.
+    accuracies
+        float [num_seeds], share of test images classified rightly, 0..1.
+    mean, sd
+        Of the accuracies; the standard deviation (n - 1) is NaN with one seed.
+    confusion
+        Images by true class (row) and predicted class (column).
+    checkpoint_epochs
+        Whose weights were kept.
+    """
+
+    seeds: tuple[int, ...]
+    accuracies: NDArray[np.float64]
+    mean: float
+    sd: float
+    class_accuracies: ClassAccuracies
+    confusion: OverSeeds
+    curves: Curves
+    checkpoint_epochs: tuple[int, ...]
+    training_seconds: tuple[float, ...]
+    mean_training_seconds: float
+    num_parameters: int
+    devices: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class RecipeSummary:
+    """A recipe of a study.
+
+    Attributes
+    ----------
+    settings
+        By dotted path, in the order they are declared.
+    failures
+        Ascending in seed.
+    missing_seeds
+        Whose runs neither finished nor failed.
+    published
+        None where nothing was.
+    results
+        None without a finished run.
+    """
+
+    name: str
+    settings: dict[str, Any]
+    failures: tuple[FailedRun, ...]
+    missing_seeds: list[int]
+    published: Published | None
+    results: Results | None
+
+    def to_dict(self, class_names: tuple[str, ...]) -> dict[str, Any]:
+        """Give an entry of `recipes` in summary.json."""
+        return {
+            "name": self.name,
+            "settings": self.settings,
+            "failures": [{"seed": failure.seed, "reason": failure.reason} for failure in self.failures],
+            "missing_seeds": self.missing_seeds,
+            "published": _published(self.published, class_names) if self.published else None,
+            "results": self.results,
+        }
+
+
+@dataclass(frozen=True)
+class FinishedRecipe(RecipeSummary):
+    """A recipe with a finished run."""
+
+    results: Results
+
+
+def summarize_recipes(
+    stored: StoredStudy, predictions: Predictions, looks: Looks | None
+) -> tuple[RecipeSummary, ...]:
+    """Summarize each recipe of a study, in its order; those with a finished run as `FinishedRecipe`."""
+    study = stored.study
+    confusion_of = {confusion.recipe: confusion for confusion in confusions(predictions)}
+    recipes: list[RecipeSummary] = []
+    for name, recipe in study.recipes.items():
+        facts = (
+            name,
+            flatten_settings(recipe),
+            tuple(failure for failure in stored.failures if failure.recipe == name),
+            stored.missing_seeds(name, looks.wanted[name] if looks else study.seeds),
+            study.published.get(name),
+        )
+        if name in confusion_of:
+            results = _results(predictions, confusion_of[name], stored.runs_of(name))
+            recipes.append(FinishedRecipe(*facts, results))
+        else:
+            recipes.append(RecipeSummary(*facts, None))
+    return tuple(recipes)
+
+
+def _results(predictions: Predictions, confusion: RecipeConfusion, runs: tuple[StoredRun, ...]) -> Results:
+    accuracies = predictions.correct(confusion.recipe).mean(axis=1)
+    seconds = np.array([run.seconds for run in runs])
+    return Results(
+        seeds=predictions.recipe(confusion.recipe).seeds,
+        accuracies=accuracies,
+        mean=float(accuracies.mean()),
+        sd=float(accuracies.std(ddof=1)) if len(accuracies) > 1 else float("nan"),
+        class_accuracies=ClassAccuracies(
+            confusion.class_accuracy_mean, confusion.class_accuracy_sd, confusion.class_accuracy
+        ),
+        confusion=OverSeeds(confusion.mean_counts, confusion.counts),
+        curves=Curves(
+            epoch=tuple(runs[0].history["epoch"].astype(int).tolist()),
+            train_loss=_curve(runs, "train_loss"),
+            train_accuracy=_curve(runs, "train_accuracy"),
+            val_loss=_curve(runs, "val_loss"),
+            val_accuracy=_curve(runs, "val_accuracy"),
+        ),
+        checkpoint_epochs=tuple(run.checkpoint_epoch for run in runs),
+        training_seconds=tuple(seconds.tolist()),
+        mean_training_seconds=float(seconds.mean()),
+        num_parameters=runs[0].num_parameters,
+        devices=tuple(run.device for run in runs),
+    )
+
+
+def _curve(runs: tuple[StoredRun, ...], column: str) -> OverSeeds:
+    values = np.stack([run.history[column] for run in runs])
+    return OverSeeds(values.mean(axis=0), values)
+
+
+def _published(published: Published, class_names: tuple[str, ...]) -> dict[str, Any]:
+    """Class accuracies in label order, losses by ascending epoch."""
+    accuracies = published.class_accuracies
+    return {
+        "test_accuracy": published.test_accuracy,
+        "test_images": published.test_images,
+        "class_accuracies": [accuracies.get(name) for name in class_names] if accuracies else None,
+        "train_loss": [{"epoch": epoch, "value": value} for epoch, value in published.losses],
+        "source": published.source,
+    }

@@ -1,0 +1,129 @@
+"""Summary: what a study's results say, each part of it computed once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from bakeoff.analysis.comparison.of_study import compare_study, study_looks
+from bakeoff.analysis.comparison.result import Comparison
+from bakeoff.analysis.failures.evidence import FailureEvidence, study_evidence
+from bakeoff.analysis.summary.failures import DescribedCase, FailureSummary, describe_cases
+from bakeoff.analysis.summary.recipes import FinishedRecipe, RecipeSummary, summarize_recipes
+from bakeoff.files import jsonable
+
+if TYPE_CHECKING:
+    from bakeoff.analysis.comparison.looks import Looks
+    from bakeoff.predictions import Predictions
+    from bakeoff.store import StoredStudy
+    from bakeoff.store.checks import DataFacts
+    from bakeoff.study import Study
+
+SUMMARY_VERSION = 1
+"""Of the form of summary.json; raised when a key changes its meaning."""
+
+
+@dataclass(frozen=True, eq=False)
+class Summary:
+    """Everything that is shown of a study's results.
+
+    Each part is computed when it is first asked for, and kept: whoever reads the same summary sees the same
+    numbers, and who needs the comparison alone does not wait for the evidence about failures.
+
+    Attributes
+    ----------
+    stored
+        All results, as they were read from the study folder.
+    """
+
+    stored: StoredStudy
+
+    @property
+    def study(self) -> Study:
+        """What was asked."""
+        return self.stored.study
+
+    @cached_property
+    def data(self) -> DataFacts:
+        """What the images are."""
+        return self.stored.data_facts()
+
+    @cached_property
+    def predictions(self) -> Predictions:
+        """What every finished run predicts for the test images."""
+        return self.stored.predictions()
+
+    @cached_property
+    def looks(self) -> Looks | None:
+        """The interim looks at the comparison; None where seeds are not added until decided."""
+        return study_looks(self.stored, self.predictions)
+
+    @cached_property
+    def comparison(self) -> Comparison | None:
+        """The comparison as the study asks for it; None without a finished run."""
+        return compare_study(self.stored, self.predictions, self.looks)
+
+    @cached_property
+    def recipes(self) -> tuple[RecipeSummary, ...]:
+        """All recipes, in the study's order."""
+        return summarize_recipes(self.stored, self.predictions, self.looks)
+
+    @property
+    def finished(self) -> tuple[FinishedRecipe, ...]:
+        """The recipes that have results."""
+        return tuple(recipe for recipe in self.recipes if isinstance(recipe, FinishedRecipe))
+
+    @cached_property
+    def evidence(self) -> FailureEvidence | None:
+        """All that was measured about failed cases, the slowest part; None without a finished run."""
+        return study_evidence(self.stored, self.predictions)
+
+    @cached_property
+    def failed_cases(self) -> tuple[DescribedCase, ...]:
+        """One for each recipe and class with a wrongly classified image."""
+        return describe_cases(self.evidence) if self.evidence else ()
+
+    @cached_property
+    def failures(self) -> FailureSummary | None:
+        """Groups, confused pairs, trends and doubtful labels; None without a finished run."""
+        if self.evidence is None:
+            return None
+        return FailureSummary(self.evidence, self.looks.level if self.looks else 0.95)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the content of summary.json: dicts, lists, str, int, float, bool and None; no NaN.
+
+        Accuracies are in 0..1, times in seconds, classes indices into `data.class_names`.
+
+        - `study`: name, description, seeds asked for, until, max_seeds, baseline, margin, confidence;
+        - `data`, `environment`, `audit` (None where the images were not checked): as stored;
+        - `recipes`: see `RecipeSummary`;
+        - `failed_cases`: see `DescribedCase`;
+        - `failures`: see `FailureSummary`;
+        - `comparison`: the content of comparison.json.
+        """
+        study = self.study
+        content: dict[str, Any] = jsonable(
+            {
+                "summary_version": SUMMARY_VERSION,
+                "study": {
+                    "name": study.name,
+                    "description": study.description,
+                    "seeds": study.seeds,
+                    "until": study.until,
+                    "max_seeds": study.most_seeds,
+                    "baseline": study.baseline,
+                    "margin": study.margin,
+                    "confidence": study.confidence,
+                },
+                "data": self.stored.data,
+                "environment": self.stored.environment,
+                "audit": self.stored.audit,
+                "recipes": [recipe.to_dict(self.stored.class_names) for recipe in self.recipes],
+                "failed_cases": [case.to_dict() for case in self.failed_cases],
+                "failures": self.failures.to_dict() if self.failures else None,
+                "comparison": self.comparison,
+            }
+        )
+        return content
