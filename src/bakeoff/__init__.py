@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, Any
 from bakeoff.errors import BakeoffError
 
 if TYPE_CHECKING:
-    from bakeoff.api import Result, RunsFailedError, open_result, run
+    from bakeoff.api import RunsFailedError, open_result, run
     from bakeoff.data.sources.arrays import ImageArrays
+    from bakeoff.result import Result
     from bakeoff.study import Recipe, Study, builtin_studies, load_study
 
 _WHERE = {
     "ImageArrays": "bakeoff.data.sources.arrays",
     "Recipe": "bakeoff.study",
-    "Result": "bakeoff.api",
+    "Result": "bakeoff.result",
     "RunsFailedError": "bakeoff.api",
     "Study": "bakeoff.study",
     "builtin_studies": "bakeoff.study",

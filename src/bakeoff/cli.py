@@ -15,6 +15,7 @@ from bakeoff.text import printable
 
 if TYPE_CHECKING:
     from bakeoff.data import ImageData
+    from bakeoff.result import Result
     from bakeoff.study import DataSettings, Study
 
 EXIT_FAILED_RUNS = EXIT_FOUND_TROUBLE = 1
@@ -115,15 +116,17 @@ def run_(
     _find_own_classes(loaded)
     failed = False
     try:
-        run(loaded, root, jobs=jobs, device=device, engine=engine, address=address, check=check, wait=wait)
-    except RunsFailedError:  # the screen shows which
-        failed = True
+        result = run(
+            loaded, root, jobs=jobs, device=device, engine=engine, address=address, check=check, wait=wait
+        )
+    except RunsFailedError as error:  # the screen shows which
+        failed, result = True, error.result
     except KeyboardInterrupt:
         typer.echo(
             f"stopped; finished runs are kept in {root}, and the same command continues from there", err=True
         )
         raise typer.Exit(EXIT_INTERRUPTED) from None
-    _finish(root, open_)
+    _finish(result, open_)
     if failed:
         raise typer.Exit(EXIT_FAILED_RUNS)
 
@@ -156,7 +159,9 @@ def report(
     open_: Annotated[bool, typer.Option("--open", help="Open the report in a browser.")] = False,
 ) -> None:
     """Analyse and report again, from the stored results alone."""
-    _finish(study_dir, open_)
+    from bakeoff.api import open_result
+
+    _finish(open_result(study_dir), open_)
 
 
 @app.command()
@@ -295,18 +300,14 @@ def _find_own_classes(study: Study) -> None:
         sys.path.append(str(Path.cwd()))
 
 
-def _finish(root: Path, open_report: bool) -> None:
-    """Analyse, write the report, print what came out."""
+def _finish(result: Result, open_report: bool) -> None:
+    """Write the report, print the results."""
     from rich.console import Console
 
-    from bakeoff.analysis.summary.study import Summary
-    from bakeoff.report import build_report
-    from bakeoff.store import load_study_folder
     from bakeoff.terminal.study import print_results
 
-    summary = Summary(load_study_folder(root))
-    page = build_report(summary)
-    print_results(summary, Console())
+    page = result.report()
+    print_results(result.summary, Console())
     typer.echo(f"report: {page}")
     if open_report:
         typer.launch(page.resolve().as_uri())

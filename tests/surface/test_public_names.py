@@ -38,6 +38,7 @@ RESULT = [
     "runs",
     "stored",
     "study",
+    "summary",
     "test_labels",
 ]
 

@@ -1,0 +1,246 @@
+"""Result: a study folder as arrays, tables and figures."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bakeoff.analysis.comparison.metric import Metric, MetricComparison, compare_metric
+from bakeoff.analysis.comparison.of_study import study_plan
+from bakeoff.analysis.comparison.result import Comparison
+from bakeoff.analysis.summary.recipes import FinishedRecipe
+from bakeoff.analysis.summary.study import Summary
+from bakeoff.errors import BakeoffError
+from bakeoff.predictions import Predictions
+from bakeoff.store import StoredStudy
+from bakeoff.study import Study
+from bakeoff.text import interval_points, points
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from bakeoff.predict.model import TrainedModel
+    from bakeoff.report.figures.drawing import ReportFigure
+
+
+class Result:
+    """All results of a study; in a notebook it shows its comparison.
+
+    Attributes
+    ----------
+    summary
+        What the report shows, as values: recipes, comparison, failures.
+    """
+
+    def __init__(self, stored: StoredStudy) -> None:
+        self.summary = Summary(stored)
+
+    @property
+    def stored(self) -> StoredStudy:
+        """The arrays as they were read: images, labels, and each run's logits, history and dynamics."""
+        return self.summary.stored
+
+    @property
+    def path(self) -> Path:
+        """The study folder."""
+        return self.stored.root
+
+    @property
+    def study(self) -> Study:
+        """What was asked."""
+        return self.stored.study
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """In label order."""
+        return self.stored.class_names
+
+    @property
+    def test_labels(self) -> NDArray[np.int64]:
+        """int64 [num_test_images]."""
+        return self.stored.test_labels
+
+    @property
+    def predictions(self) -> Predictions:
+        """What every finished run says of the test images."""
+        return self.summary.predictions
+
+    def probabilities(self, recipe: str) -> NDArray[np.float32]:
+        """float32 [num_seeds, num_test_images, num_classes] of a recipe's finished runs.
+
+        Raises
+        ------
+        BakeoffError
+            If the recipe has no finished run.
+        """
+        self._finished(recipe)
+        found = self.predictions.recipe(recipe).probabilities
+        assert found is not None  # a study's runs all have them
+        return found
+
+    @cached_property
+    def runs(self) -> pd.DataFrame:
+        """One row a finished run: recipe, seed, test accuracy, checkpoint_epoch, num_parameters, seconds."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            [
+                {
+                    "recipe": run.recipe,
+                    "seed": run.seed,
+                    "accuracy": float((run.test_logits.argmax(1) == self.test_labels).mean()),
+                    "checkpoint_epoch": run.checkpoint_epoch,
+                    "num_parameters": run.num_parameters,
+                    "seconds": run.seconds,
+                }
+                for run in self.stored.runs
+            ]
+        )
+
+    @cached_property
+    def history(self) -> pd.DataFrame:
+        """One row an epoch of a run: recipe, seed, and the columns of history.csv."""
+        import pandas as pd
+
+        tables = []
+        for run in self.stored.runs:
+            table = pd.DataFrame(run.history).astype({"epoch": int})
+            table.insert(0, "recipe", run.recipe)
+            table.insert(1, "seed", run.seed)
+            tables.append(table)
+        return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+
+    def confusion(self, recipe: str) -> pd.DataFrame:
+        """Mean count over seeds of test images by true class (rows) and predicted class (columns)."""
+        import pandas as pd
+
+        names = list(self.class_names)
+        return pd.DataFrame(
+            self._finished(recipe).results.confusion.mean,
+            index=pd.Index(names, name="true"),
+            columns=pd.Index(names, name="predicted"),
+        )
+
+    @property
+    def comparison(self) -> Comparison:
+        """The comparison by accuracy, as the study asks: its baseline, margin and confidence.
+
+        Raises
+        ------
+        BakeoffError
+            If no run is finished.
+        """
+        if self.summary.comparison is None:
+            raise BakeoffError(f"{self.path} has no finished run to compare")
+        return self.summary.comparison
+
+    @cached_property
+    def pairs(self) -> pd.DataFrame:
+        """One row a pair: a, b, difference (b - a, 0..1), low, high, p_holm, verdict."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            [
+                {
+                    "a": pair.a,
+                    "b": pair.b,
+                    "difference": pair.difference,
+                    "low": pair.interval[0],
+                    "high": pair.interval[1],
+                    "p_holm": pair.p_holm,
+                    "verdict": pair.verdict,
+                }
+                for pair in self.comparison.pairs
+            ]
+        )
+
+    def compare(self, metric: Metric) -> MetricComparison:
+        """Compare the recipes by a score of your own; see `bakeoff.analysis.comparison.metric`.
+
+        Parameters
+        ----------
+        metric
+            From labels [num_images] and probabilities [num_images, num_classes] of one run to one score an
+            image, True and False or numbers; the recipes are compared by its mean.
+        """
+        study = self.study
+        finished = [recipe.name for recipe in self.predictions.recipes]
+        baseline = study.baseline if study.baseline in finished else None
+        level = study_plan(study).level
+        return compare_metric(self.predictions, metric, baseline=baseline, confidence=level)
+
+    @cached_property
+    def figures(self) -> Mapping[str, ReportFigure]:
+        """The report's figures by name, such as `loss-RECIPE`; a notebook shows the one it is given."""
+        from bakeoff.report.figures.of_study import study_figures
+
+        return study_figures(self.summary).by_name()
+
+    def model(self, recipe: str, seed: int = 0, *, trust: bool = False) -> TrainedModel:
+        """A finished run as a model: `.probabilities(images)` answers as evaluation did.
+
+        A model that is code of somebody else's is run only with `trust=True`.
+
+        Raises
+        ------
+        BakeoffError
+            If there is no such run, or its model cannot be built.
+        """
+        from bakeoff.predict.model import load_model
+
+        return load_model(self.path, recipe, seed, trust=trust)
+
+    def report(self) -> Path:
+        """Write the report; gives the path of its page."""
+        from bakeoff.report import build_report
+
+        return build_report(self.summary)
+
+    def _finished(self, recipe: str) -> FinishedRecipe:
+        finished = {found.name: found for found in self.summary.finished}
+        if recipe not in finished:
+            names = ", ".join(finished) or "none"
+            raise BakeoffError(f"no finished run of a recipe {recipe!r}; there are {names}")
+        return finished[recipe]
+
+    def __repr__(self) -> str:
+        if not self.stored.runs:
+            return f"Result({str(self.path)!r}): no finished run"
+        lines = [f"Result({str(self.path)!r}): {len(self.stored.runs)} runs"]
+        for recipe in self.comparison.recipes:
+            lines.append(f"  {recipe.name}: {points(recipe.accuracy)} % ({interval_points(recipe.interval)})")
+        return "\n".join([*lines, self.comparison.conclusion])
+
+    def _repr_html_(self) -> str:
+        """Show accuracies, differences and the conclusion in a notebook."""
+        if not self.stored.runs:
+            return f"<p>{html.escape(repr(self))}</p>"
+        comparison = self.comparison
+        recipes = [
+            (recipe.name, recipe.num_seeds, points(recipe.accuracy), interval_points(recipe.interval))
+            for recipe in comparison.recipes
+        ]
+        pairs = [
+            (f"{pair.b} − {pair.a}", points(pair.difference), interval_points(pair.interval), pair.verdict)
+            for pair in comparison.pairs
+        ]
+        interval = f"{100 * comparison.confidence:g} % interval"
+        tables = html_table(("recipe", "seeds", "accuracy, %", interval), recipes)
+        if pairs:
+            tables += html_table(("difference", "points", interval, "verdict"), pairs)
+        return f"{tables}<p>{html.escape(comparison.conclusion)}</p>"
+
+
+def html_table(header: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:
+    """A table for a notebook, everything escaped."""
+    head = "".join(f"<th>{html.escape(text)}</th>" for text in header)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{html.escape(str(cell))}</td>" for cell in row) + "</tr>" for row in rows
+    )
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
