@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from rich.console import Console
+from tests.prediction_files.sample import CLASSES, predictions
 
 from bakeoff.analysis.comparison.compare import compare
 from bakeoff.analysis.comparison.result import Comparison
@@ -21,26 +22,6 @@ from bakeoff.prediction_files.compare import compare_files
 from bakeoff.predictions import Predictions, RecipePredictions
 from bakeoff.report.build import write_comparison_report
 from bakeoff.terminal.comparison import print_comparison
-
-NAMES = ("lenet5", "lenet5_l2_regularization", "lenet5_batch_norm")
-CLASSES = ("airplane", "bird", "<script>alert(1)</script>", "$cat_1$")
-
-
-def predictions(names: tuple[str, ...] = NAMES, num_seeds: int = 5, num_images: int = 400) -> Predictions:
-    rng = np.random.default_rng(1)
-    labels = rng.integers(0, 4, num_images)
-    ease = rng.normal(0.5, 1.5, num_images)
-    recipes = []
-    for number, name in enumerate(names):
-        logits = rng.normal(size=(num_seeds, num_images, 4))
-        logits[:, np.arange(num_images), labels] += ease + 0.6 * number
-        chances = np.exp(logits) / np.exp(logits).sum(axis=2, keepdims=True)
-        recipes.append(
-            RecipePredictions(
-                name, tuple(range(num_seeds)), logits.argmax(axis=2), chances.astype(np.float32)
-            )
-        )
-    return Predictions(labels, tuple(f"{i}.png" for i in range(num_images)), CLASSES, tuple(recipes))
 
 
 def write_csv(path: Path, given: Predictions) -> Path:
@@ -89,42 +70,6 @@ def test_files_give_the_same_comparison_as_arrays(tmp_path: Path) -> None:
     assert left is not None
     assert right is not None
     assert left.log_loss == pytest.approx(right.log_loss, rel=1e-4)
-
-
-def test_the_screen_shows_recipes_pairs_replication_and_conclusion_in_80_columns(result: Comparison) -> None:
-    text = printed(result)
-    assert max(map(len, text.splitlines())) <= 80
-    flat = re.sub(r"\s+", " ", text)
-    assert result.conclusion in flat
-    for name in NAMES:
-        assert f" {name} " in flat
-    for pair in result.pairs:
-        assert f"{pair.b} against {pair.a}: {pair.what_it_takes}" in flat
-        assert pair.verdict in flat
-    assert re.search(r"lenet5_batch_norm: the published 99.0 % lies outside .* it does not replicate\.", flat)
-    assert re.search(r"lenet5: the published 45.0 % lies (inside|outside) the prediction interval", flat)
-
-
-@pytest.mark.parametrize("width", [60, 79, 80, 200])
-def test_a_narrow_terminal_shows_fewer_columns_and_whole_names(width: int) -> None:
-    text = printed(compare(predictions(("plain", "random_crop_padded_by_4"))), width)
-    assert max(map(len, text.splitlines())) <= width
-    for line in ("  random_crop_padded_by_4  ", "  against plain  "):
-        assert any(shown.startswith(line) for shown in text.splitlines()), text
-    assert ("s.d. seeds" in text) == ("fixed/" in text) == (width > 60)
-    assert "95 % interval" in text
-    assert "verdict" in text
-
-
-def test_markup_in_a_recipes_name_is_text_on_the_screen() -> None:
-    assert "[red]x[/red]" in printed(compare(predictions(("[red]x[/red]", "plain"))))
-
-
-def test_many_pairs_are_cut_to_the_clearest_on_the_screen() -> None:
-    many = compare(predictions(tuple(f"r{number}" for number in range(8)), num_images=100))
-    text = printed(many)
-    assert "The 15 clearest of 28 pairs are shown." in text
-    assert text.count("against") == 15
 
 
 class Page(html.parser.HTMLParser):

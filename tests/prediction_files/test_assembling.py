@@ -1,0 +1,95 @@
+"""Files of predictions that go together, and those that do not."""
+
+import random
+from pathlib import Path
+
+import pytest
+from tests.prediction_files.writing import HEADER, HEADER_P, ROWS, WITH_P, same, write, write_npz
+
+from bakeoff.analysis.comparison.compare import compare
+from bakeoff.errors import BakeoffError
+from bakeoff.prediction_files import read_predictions
+
+
+def test_permuting_rows_and_splitting_into_files_changes_nothing(tmp_path: Path) -> None:
+    rng = random.Random(0)
+    whole = read_predictions([write(tmp_path / "p.csv", HEADER_P, WITH_P)])
+    rows = WITH_P[:1] + rng.sample(WITH_P[1:], len(WITH_P) - 1)
+    files = [write(tmp_path / "a.csv", HEADER_P, rows[:2]), write(tmp_path / "b.csv", HEADER_P, rows[2:])]
+    assert same(read_predictions(files), whole)
+    assert compare(read_predictions(files)).to_dict() == compare(whole).to_dict()
+
+
+def test_npz_and_csv_of_the_same_images_go_together(tmp_path: Path) -> None:
+    npz = write_npz(tmp_path / "run.npz", "a", 0)
+    names = ("cat", "dog", "ship")
+    rows = [f"b,0,{number}.png,{names[number % 3]},cat" for number in range(6)]
+    found = read_predictions([npz, write(tmp_path / "b.csv", HEADER, rows)])
+    assert found.class_names == names
+    assert (found.correct("b")[0] == [True, False, False, True, False, False]).all()
+    with pytest.raises(
+        BakeoffError, match=r"b\.csv line 3: the label 'frog' is none of the classes cat, dog"
+    ):
+        read_predictions([npz, write(tmp_path / "b.csv", HEADER, [rows[0], rows[1].replace("dog", "frog")])])
+
+
+def refusals() -> dict[str, tuple[str, list[str], str]]:
+    dog_p = ",0.25,0.75"
+    return {
+        "duplicate row": (
+            HEADER,
+            [*ROWS, ROWS[1]],
+            r"1 predictions occur more than once:\n"
+            r"  recipe 'plain' seed 0 image 'two.png': .*p\.csv line 3 and .* line 8",
+        ),
+        "missing image": (
+            HEADER,
+            ROWS[:-1],
+            r"1 predictions are missing:\n  recipe 'wide' seed 0 image 'two.png'",
+        ),
+        "other images": (
+            HEADER,
+            [*ROWS[:-1], "wide,0,three.png,dog,dog"],
+            r"the same 3 images; 3 predictions are missing:\n  recipe 'plain' seed 0 image 'three.png'",
+        ),
+        "other label": (
+            HEADER,
+            [*ROWS[:-1], "wide,0,two.png,cat,dog"],
+            r"different labels:\n  image 'two.png' is 'dog' in .*p\.csv line 3 and 'cat' in .*p\.csv line 7",
+        ),
+        "label outside": (
+            HEADER_P,
+            [*WITH_P, "wide,1,one.png,frog,dog" + dog_p],
+            r"line 8: the label 'frog' is none of the classes cat, dog",
+        ),
+        "prediction outside": (
+            HEADER_P,
+            [*WITH_P, "wide,1,one.png,dog,frog" + dog_p],
+            r"line 8: the prediction 'frog' is none of the classes",
+        ),
+    }
+
+
+@pytest.mark.parametrize("kind", refusals())
+def test_a_csv_file_with_a_mistake_is_refused(tmp_path: Path, kind: str) -> None:
+    header, rows, message = refusals()[kind]
+    path = write(tmp_path / "p.csv", header, rows)
+    with pytest.raises(BakeoffError, match=message) as refused:
+        read_predictions([path])
+    assert str(path) in str(refused.value) or "missing" in str(refused.value)
+
+
+def test_many_offenders_are_counted(tmp_path: Path) -> None:
+    rows = [f"{recipe},0,{number:02}.png,cat,cat" for recipe in "ab" for number in range(30)]
+    with pytest.raises(
+        BakeoffError, match=r"(?s)25 predictions are missing.*05\.png.*and 15 more"
+    ) as refused:
+        read_predictions([write(tmp_path / "p.csv", HEADER, rows[:35])])
+    assert str(refused.value).count("recipe 'b'") == 10
+
+
+def test_mixed_up_columns_do_not_take_all_memory(tmp_path: Path) -> None:
+    """Every row a run of its own with an image of its own: 30,000 x 30,000 cells."""
+    rows = [f"r{number},{number},{number}.png,cat,cat" for number in range(30_000)]
+    with pytest.raises(BakeoffError, match="899970000 predictions are missing"):
+        read_predictions([write(tmp_path / "p.csv", HEADER, rows)])

@@ -1,0 +1,44 @@
+"""Predictions from NPZ: what is refused with which words."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.prediction_files.writing import write_npz
+
+from bakeoff.errors import BakeoffError
+from bakeoff.prediction_files import read_predictions
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"test_logits": None}, "has no array 'test_logits'"),
+        ({"test_labels": np.array([0, 1, 2, 0, 1, 3])}, r"image '5\.png' has the label 3, expected 0\.\.2"),
+        ({"test_logits": np.full((6, 3), np.nan, np.float32)}, r"logits of 6 images are NaN .* '0\.png'"),
+        ({"test_ids": np.array(["a"] * 5)}, "do not fit together"),
+        ({"test_ids": np.array(["0.png"] * 6)}, "15 predictions occur|occur more than once"),
+        ({"test_labels": np.array([0.0] * 6)}, "wrong kind"),
+        ({"class_names": np.array(["cat", {}, 1], dtype=object)}, "cannot read"),
+        (
+            {
+                "test_logits": np.zeros((0, 3), np.float32),
+                "test_labels": np.zeros(0, int),
+                "test_ids": np.zeros(0, "U1"),
+            },
+            "has no rows: the recipe 'a'",
+        ),
+    ],
+)
+def test_an_npz_file_with_a_mistake_is_refused(
+    tmp_path: Path, changes: dict[str, object], message: str
+) -> None:
+    with pytest.raises(BakeoffError, match=message):
+        read_predictions([write_npz(tmp_path / "run.npz", "a", 0, **changes)])
+
+
+def test_a_damaged_npz_file_is_refused(tmp_path: Path) -> None:
+    path = write_npz(tmp_path / "run.npz", "a", 0)
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(BakeoffError, match="cannot read"):
+        read_predictions([path])
