@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
+from bakeoff.audit import Audit, Finding
 from bakeoff.data import ImageData, load_data
 from bakeoff.data.image_data import SPLIT_NAMES, SplitName
 from bakeoff.study.settings.data import DataSettings
@@ -92,3 +93,7 @@ def flipped(image: Image.Image) -> Image.Image:
 
 def grey(image: Image.Image) -> Image.Image:
     return image.convert("L")
+
+
+def repeats(result: Audit) -> list[Finding]:
+    return [finding for finding in result.findings if finding.pairs]
