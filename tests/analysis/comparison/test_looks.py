@@ -7,8 +7,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from tests.analysis.comparison.samples import draw_correct
-from tests.analysis.statistics.test_coverage import DIFFICULTY, expected_accuracy
+from tests.analysis.comparison.samples import DIFFICULTY, draw_correct, expected_accuracy
 
 from bakeoff.analysis.comparison.compare import compare
 from bakeoff.analysis.comparison.look_plan import LookPlan, plan_looks

@@ -6,8 +6,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.special import expit, stdtrit
-from tests.analysis.comparison.samples import draw_correct
+from scipy.special import stdtrit
+from tests.analysis.comparison.samples import (
+    DIFFICULTY,
+    INTERACTION,
+    SEED_STD,
+    draw_correct,
+    expected_accuracy,
+)
 
 from bakeoff.analysis.statistics.crossed import crossed_interval, summarise, variance_parts
 from bakeoff.analysis.statistics.wilson import wilson_interval
@@ -152,20 +158,7 @@ def test_intervals_are_finite_inside_bounds_and_change_sign_with_the_order(
 
 
 NUM_DRAWS, NUM_IMAGES = 1_000, 500
-
-
-DIFFICULTY, SEED_STD, INTERACTION = 1.5, 0.12, 1.5
-"""In logits; the seed's 0.12 are about 1.6 points of accuracy."""
-
-
 LEVELS = (0.0, 0.1)
-
-
-def expected_accuracy(level: float, seed_std: float = SEED_STD, interaction: float = INTERACTION) -> float:
-    """The expectation over images, seeds and interaction: their logits sum to one normal."""
-    nodes, weights = np.polynomial.hermite_e.hermegauss(60)
-    total = np.sqrt(DIFFICULTY**2 + seed_std**2 + interaction**2)
-    return float((weights * expit(level + total * nodes)).sum() / weights.sum())
 
 
 def draw_pair(rng: np.random.Generator, seeds: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
