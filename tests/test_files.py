@@ -1,12 +1,16 @@
-"""What is written into files: JSON without NaN, CSV that shows what is not known as empty."""
+"""Files are complete or absent; JSON without NaN, CSV that shows what is not known as empty."""
 
 import json
 import math
+import subprocess
+import sys
 from dataclasses import dataclass
 
 import numpy as np
+import pytest
 
-from bakeoff.files import jsonable, to_csv
+from bakeoff.errors import BakeoffError
+from bakeoff.files import jsonable, to_csv, write_text
 
 
 @dataclass(frozen=True)
@@ -45,3 +49,36 @@ def test_jsonable_gives_plain_values_and_none_for_what_is_not_finite() -> None:
 def test_csv_leaves_empty_what_is_not_known() -> None:
     rows = [(None, math.nan, np.float64(np.inf)), (0, np.float64(0.1), "=1")]
     assert to_csv(("a", "b", "c"), rows) == "a,b,c\n,,\n0,0.1,'=1\n"
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_no_other(tmp_path):
+    path = tmp_path / "file.txt"
+    write_text(path, "old")
+
+    def fails(file):
+        file.write(b"half")
+        raise OSError(28, "No space left on device")
+
+    from bakeoff.files import write_atomically
+
+    with pytest.raises(BakeoffError, match="No space left"):
+        write_atomically(path, fails)
+    assert path.read_text() == "old"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["file.txt"]
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(tmp_path):
+    """A real limit on file size, in a process of its own, stands for the full disk."""
+    script = (
+        "import resource, signal, sys\n"
+        "from pathlib import Path\n"
+        "from bakeoff.files import write_text\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "write_text(Path(sys.argv[1]) / 'big.txt', 'x' * 5000)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert "cannot write" in done.stderr
+    assert list(tmp_path.iterdir()) == []

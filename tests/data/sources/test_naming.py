@@ -1,0 +1,51 @@
+"""KIND:DIR, and what is refused with the nearest valid source."""
+
+import pytest
+
+from bakeoff.errors import BakeoffError
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("foldr:x", ["'foldr:x'", "did you mean 'folder'?", "stl10:DIR"]),
+        ("digit", ["did you mean 'digits'?"]),
+        ("SPLITS:x", ["did you mean 'splits'?"]),
+        ("mnist", ["unknown data source 'mnist'", "(valid: digits, splits:DIR"]),
+        ("", ["unknown data source ''"]),
+        ("splits", ["lacks its folder", "splits:DIR"]),
+        ("stl10:", ["lacks its folder", "stl10:DIR"]),
+        ("digits:x", ["digits takes no folder"]),
+    ],
+)
+def test_a_source_that_is_none_is_refused_with_the_nearest_one(load, source, words):
+    with pytest.raises(BakeoffError) as caught:
+        load(source)
+    for word in words:
+        assert word in str(caught.value)
+    assert caught.value.parameter == "data"
+
+
+def test_a_bare_folder_is_told_its_kind(load, tmp_path):
+    with pytest.raises(BakeoffError, match=f"did you mean 'folder:{tmp_path}'"):
+        load(str(tmp_path))
+
+
+@pytest.mark.parametrize("kind", ["splits", "folder", "stl10", "cifar10"])
+def test_a_missing_folder_is_told_with_a_sibling_of_nearly_that_name(load, tmp_path, kind):
+    (tmp_path / "pictures").mkdir()
+    with pytest.raises(BakeoffError, match=r"no folder .*pictres; did you mean 'pictures'\?"):
+        load(f"{kind}:{tmp_path / 'pictres'}")
+    with pytest.raises(BakeoffError, match=r"no folder .*quite-other"):
+        load(f"{kind}:{tmp_path / 'quite-other'}")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BakeoffError, match="file is a file; expected a folder"):
+        load(f"{kind}:{tmp_path / 'file'}")
+
+
+@pytest.mark.parametrize("source", ["digits", "folder:x", "stl10:x", "cifar10:x"])
+def test_the_published_fault_is_refused_elsewhere(load, source):
+    with pytest.raises(
+        BakeoffError, match=r"data.first_line_is_header is for splits:DIR only.*set it to false"
+    ):
+        load(source, first_line_is_header=True)
