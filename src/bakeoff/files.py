@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
 import math
 import os
 import re
+import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import fields, is_dataclass
@@ -76,6 +78,47 @@ def write_text(path: Path, text: str) -> None:
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file, completely or not at all."""
     write_atomically(path, lambda file: file.write(content))
+
+
+MAX_BYTES = 64 << 20
+"""Of a file of text: that of a study of 100,000 runs has half of this."""
+
+
+def open_regular(path: Path) -> IO[bytes]:
+    """Open a file to read; a pipe or a device, which may have no end, is refused at once.
+
+    Raises
+    ------
+    OSError
+        If there is none, it cannot be read, or it is not a regular file.
+    """
+    # Without O_NONBLOCK, opening a pipe waits for a writer.
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(path, flags)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    return os.fdopen(descriptor, "rb")
+
+
+def read_bytes(path: Path, limit: int = MAX_BYTES) -> bytes:
+    """Read a regular file of at most so many bytes.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read, is not a regular file, or is larger.
+    """
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > limit:
+            raise OSError(errno.EFBIG, f"{size:,} bytes, expected {limit:,} at most", str(path))
+        return file.read(limit)
+
+
+def read_text(path: Path, limit: int = MAX_BYTES) -> str:
+    """Read a regular text file in UTF-8; see `read_bytes`. Raises ValueError if it is not UTF-8."""
+    return read_bytes(path, limit).decode("utf-8")
 
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")

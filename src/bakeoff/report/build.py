@@ -17,7 +17,7 @@ from bakeoff.report.gallery import gallery
 from bakeoff.report.images import png_data_uri
 from bakeoff.report.page import published_losses, render, script, settings_side_by_side
 from bakeoff.report.tables import comparison_tables, failure_tables, report_tables
-from bakeoff.store import Layout, StoredStudy, load_study_folder, remove_stale
+from bakeoff.store import Layout, StoredStudy, load_study_folder, refuse_links, remove_stale
 from bakeoff.study import study_to_toml
 
 
@@ -44,6 +44,7 @@ def build_report(study: Path | Summary) -> Path:
     summary = study if isinstance(study, Summary) else Summary(load_study_folder(study))
     stored, comparison = summary.stored, summary.comparison
     layout = Layout(stored.root)
+    refuse_links(layout.root)
     figures = study_figures(summary)
     written: list[Path] = []
     for name, figure in figures.by_name().items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,8 +11,39 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bakeoff.files import open_regular
+
 MAX_BYTES = 1 << 30
 """Of the arrays read from one file, uncompressed: logits of 50,000 images and 1,000 classes take 0.2 GB."""
+
+
+def memory_for_results() -> int:
+    """Half of this machine's memory, in bytes."""
+    if not hasattr(os, "sysconf"):
+        return 4 * MAX_BYTES
+    return max(2 * MAX_BYTES, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2)
+
+
+class MemoryBudget:
+    """What the arrays of all runs that are read together may take."""
+
+    def __init__(self) -> None:
+        self.total = self.left = memory_for_results()
+
+    def take(self, *arrays: NDArray[Any]) -> None:
+        """Count arrays.
+
+        Raises
+        ------
+        ValueError
+            If there is no room left for them.
+        """
+        self.left -= sum(array.nbytes for array in arrays)
+        if self.left < 0:
+            raise ValueError(
+                f"with it, the results take more than {self.total / 2**30:.1f} GiB, half of this machine's "
+                "memory; expected fewer or smaller runs"
+            )
 
 
 def read_arrays(path: Path, *names: str) -> list[NDArray[Any]]:
@@ -25,7 +57,7 @@ def read_arrays(path: Path, *names: str) -> list[NDArray[Any]]:
         If it is not an NPZ file, is damaged, lacks one of the arrays, or holds more than `MAX_BYTES`.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             _refuse_large(file, names)
             file.seek(0)
             # Opened here, because numpy.load does not close a file that it cannot read.
@@ -52,7 +84,7 @@ def array_names(path: Path) -> list[str]:
         If it is damaged.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_regular(path) as file, zipfile.ZipFile(file) as archive:
             return [name.removesuffix(".npy") for name in archive.namelist()]
     except (OSError, ValueError):
         raise

@@ -18,7 +18,7 @@ from PIL import Image
 
 from bakeoff.data.image_data import SPLIT_NAMES, ImageData, Split
 from bakeoff.errors import BakeoffError
-from bakeoff.files import to_json, write_atomically, write_text
+from bakeoff.files import read_text, to_json, write_atomically, write_text
 from bakeoff.store.layout import FORMAT_VERSION, Layout
 from bakeoff.study import Study, study_from_toml, study_to_toml
 from bakeoff.study.recipe import flatten_settings
@@ -74,6 +74,26 @@ def check_folder(root: Path) -> None:
         raise BakeoffError(f"{root} is not empty and not a study folder; choose another folder", "path")
 
 
+def refuse_links(root: Path) -> None:
+    """Check that no symbolic link in a study folder leads what is written or removed there to another place.
+
+    A link in place of a file of results is no danger: such files are replaced, never opened for writing.
+
+    Raises
+    ------
+    BakeoffError
+        If a folder, or a file that begins with a dot, is a link.
+    """
+    for folder, folders, files in os.walk(root):
+        for name in [*folders, *(name for name in files if name.startswith("."))]:
+            path = Path(folder) / name
+            if path.is_symlink():
+                raise BakeoffError(
+                    f"{path} is a symbolic link to {path.readlink()}; nothing is written to a study folder "
+                    "that leads elsewhere; remove the link, or put in its place what it leads to"
+                )
+
+
 def check_still_there(layout: Layout) -> None:
     """Check that a study folder was not deleted while runs were written to it.
 
@@ -91,8 +111,8 @@ def check_still_there(layout: Layout) -> None:
 
 def _refuse_other_results(layout: Layout, study: Study, data: ImageData) -> None:
     try:
-        stored_data = json.loads(layout.data.read_text("utf-8"))
-        stored_study = study_from_toml(layout.study.read_text("utf-8"), str(layout.study))
+        stored_data = json.loads(read_text(layout.data))
+        stored_study = study_from_toml(read_text(layout.study), str(layout.study))
         format_version = stored_data["format_version"]
     except (OSError, ValueError, KeyError) as error:
         raise BakeoffError(
@@ -189,6 +209,7 @@ def lock_folder(root: Path, *, on_wait: Callable[[str], None] | None = None) -> 
     lock = FileLock(root / ".lock")
     try:
         root.mkdir(parents=True, exist_ok=True)
+        refuse_links(root)
         try:
             lock.acquire(timeout=0)
         except Timeout as busy:
@@ -215,7 +236,7 @@ def lock_folder(root: Path, *, on_wait: Callable[[str], None] | None = None) -> 
 
 def _describe(holder: Path) -> str:
     try:
-        content = json.loads(holder.read_text("utf-8"))
+        content = json.loads(read_text(holder))
         return f"process {content['process']} on {content['host']}"
     except (OSError, ValueError, KeyError, TypeError):
         return "another process"
@@ -250,7 +271,7 @@ def remove_stale(layout: Layout, written: Sequence[Path]) -> None:
 def _recorded_files(layout: Layout) -> set[str]:
     """The files of the earlier report, by their paths below its folder."""
     try:
-        names = json.loads(layout.report_files.read_text("utf-8"))
+        names = json.loads(read_text(layout.report_files))
     except (OSError, ValueError, RecursionError):
         return set()
     if not isinstance(names, list):

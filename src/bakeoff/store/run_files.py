@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from bakeoff.data.image_data import ImageData
 from bakeoff.errors import BakeoffError
-from bakeoff.files import to_json, write_atomically, write_text
+from bakeoff.files import read_text, to_json, write_atomically, write_text
 from bakeoff.predictions import RunMaps
-from bakeoff.store.arrays import array_names, read_arrays
+from bakeoff.store.arrays import MemoryBudget, array_names, read_arrays
 from bakeoff.store.checks import check_attributions, check_history, check_run
 from bakeoff.store.layout import Layout
 from bakeoff.study import Study
@@ -103,14 +103,16 @@ def failure_reason(layout: Layout, recipe: str, seed: int) -> str:
 
 def _failure(layout: Layout, recipe: str, seed: int) -> dict[str, Any]:
     try:
-        content = json.loads(layout.failure(recipe, seed).read_text("utf-8"))
+        content = json.loads(read_text(layout.failure(recipe, seed)))
     except (OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}
 
 
-def load_run(layout: Layout, recipe: str, seed: int, test_shape: tuple[int, int]) -> StoredRun:
-    """Read a finished run; `test_shape` is (num_test_images, num_classes).
+def load_run(
+    layout: Layout, recipe: str, seed: int, test_shape: tuple[int, int], budget: MemoryBudget
+) -> StoredRun:
+    """Read a finished run; `test_shape` is (num_test_images, num_classes), `budget` is for all runs together.
 
     Raises
     ------
@@ -126,6 +128,7 @@ def load_run(layout: Layout, recipe: str, seed: int, test_shape: tuple[int, int]
             "train_true_probability",
         )
         check_run(test_shape, (epoch, num_parameters), logits, dynamics)
+        budget.take(logits, dynamics)
         return StoredRun(
             recipe=recipe,
             seed=seed,
@@ -150,7 +153,7 @@ def _device(predictions: Path) -> str:
 
 
 def load_features(
-    layout: Layout, recipe: str, seed: int
+    layout: Layout, recipe: str, seed: int, budget: MemoryBudget
 ) -> tuple[NDArray[np.float16], NDArray[np.float16]] | None:
     """Read a run's features of the test and the training images, float16 [num_images, num_features].
 
@@ -166,6 +169,7 @@ def load_features(
         return None
     try:
         test, train = read_arrays(path, "test", "train")
+        budget.take(test, train)
     except (OSError, ValueError) as error:
         raise _damaged(layout, recipe, seed, error) from error
     return test, train
@@ -204,8 +208,7 @@ def load_history(path: Path) -> dict[str, NDArray[np.float64]]:
         If it is damaged.
     """
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            header, *rows = csv.reader(file)
+        header, *rows = csv.reader(io.StringIO(read_text(path), newline=""))
     except csv.Error as error:
         raise ValueError(f"{path.name} is not a CSV file: {error}") from error
     columns = np.array(rows, dtype=np.float64).T

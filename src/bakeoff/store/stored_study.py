@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff.errors import BakeoffError
+from bakeoff.files import read_text
 from bakeoff.predictions import Predictions, RecipePredictions, RunMaps
-from bakeoff.store.arrays import read_arrays
+from bakeoff.store.arrays import MemoryBudget, read_arrays
 from bakeoff.store.checks import DataFacts, check_data, check_images
 from bakeoff.store.layout import FORMAT_VERSION, Layout
 from bakeoff.store.run_files import (
@@ -87,7 +88,8 @@ class StoredStudy:
         None if a finished run has none, see `load_features`.
         """
         layout = Layout(self.root)
-        features = [load_features(layout, recipe, run.seed) for run in self.runs_of(recipe)]
+        budget = MemoryBudget()
+        features = [load_features(layout, recipe, run.seed, budget) for run in self.runs_of(recipe)]
         stored = [pair for pair in features if pair is not None]
         if not stored or len(stored) < len(features):
             return None
@@ -139,7 +141,7 @@ def read_study(layout: Layout) -> Study:
             "expected a folder that `bakeoff run` wrote"
         )
     try:
-        return study_from_toml(layout.study.read_text("utf-8"), str(layout.study))
+        return study_from_toml(read_text(layout.study), str(layout.study))
     except (OSError, ValueError) as error:
         raise BakeoffError(f"{layout.root} is a damaged study folder: {error}") from error
 
@@ -147,7 +149,7 @@ def read_study(layout: Layout) -> Study:
 def read_environment(layout: Layout) -> dict[str, Any]:
     """The content of environment.json; empty where it cannot be read."""
     try:
-        content = json.loads(layout.environment.read_text("utf-8"))
+        content = json.loads(read_text(layout.environment))
     except (OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}
@@ -156,7 +158,7 @@ def read_environment(layout: Layout) -> dict[str, Any]:
 def stored_audit(layout: Layout, fingerprint: str) -> dict[str, Any] | None:
     """The findings of a check of the images with this fingerprint, or None if there was none."""
     try:
-        content = json.loads(layout.audit.read_text("utf-8"))
+        content = json.loads(read_text(layout.audit))
         return content if content["fingerprint"] == fingerprint else None
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
@@ -173,8 +175,8 @@ def load_study_folder(root: Path) -> StoredStudy:
     layout = Layout(root)
     study = read_study(layout)
     try:
-        data = json.loads(layout.data.read_text("utf-8"))
-        environment = json.loads(layout.environment.read_text("utf-8"))
+        data = json.loads(read_text(layout.data))
+        environment = json.loads(read_text(layout.environment))
         if not isinstance(data, dict) or not isinstance(environment, dict):
             raise ValueError("data.json or environment.json is not a JSON object")
         if data.get("format_version") != FORMAT_VERSION:
@@ -196,12 +198,12 @@ def load_study_folder(root: Path) -> StoredStudy:
     except (OSError, ValueError, RecursionError) as error:
         raise BakeoffError(f"{root} is a damaged study folder: {error}") from error
     test_shape = (len(labels), len(data["class_names"]))
-    runs, failures = [], []
+    runs, failures, budget = [], [], MemoryBudget()
     for recipe in study.recipes:
         for seed in range(study.most_seeds):
             stored = stored_identity(layout, recipe, seed)
             if stored and stored[0] == "finished":
-                runs.append(load_run(layout, recipe, seed, test_shape))
+                runs.append(load_run(layout, recipe, seed, test_shape, budget))
             elif stored:
                 failures.append(FailedRun(recipe, seed, failure_reason(layout, recipe, seed)))
     if not runs and not failures:

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bakeoff.files import write_atomically
+from bakeoff.files import open_regular, read_bytes, write_atomically
 
 MAX_HEADER_BYTES = 10_000
+
+MAX_STATE_BYTES = 32 << 30
+"""Of one file: weights, their average and an optimizer's two moments."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class UnfinishedRun:
     def load(self) -> bytes | None:
         """The state saved last under this identity; None if there is none or it is damaged."""
         try:
-            content = self.path.read_bytes()
+            content = read_bytes(self.path, MAX_STATE_BYTES)
         except OSError:
             return None
         line, _, state = content.partition(b"\n")
@@ -53,7 +56,7 @@ class UnfinishedRun:
 def unfinished_progress(path: Path) -> tuple[int, float] | None:
     """(epochs done, validation accuracy) of the state in a file, or None if there is none."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             header = _header(file.readline(MAX_HEADER_BYTES))
         return int(header["epoch"]), float(header["val_accuracy"])
     except (OSError, KeyError, TypeError, ValueError, OverflowError):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bakeoff.errors import BakeoffError
+from bakeoff.files import read_bytes
 from bakeoff.store.layout import Layout
 from bakeoff.study import Recipe
 from bakeoff.text import shorten
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 MAX_HEADER_BYTES = 1 << 24
+
+MAX_WEIGHTS_BYTES = 8 << 30
+"""Of one file: two thousand million parameters."""
 
 Deviation = Annotated[float, Field(ge=0)]
 
@@ -77,7 +81,7 @@ def read_weights(layout: Layout, recipe: str, seed: int) -> StoredWeights:
 
     path = layout.weights(recipe, seed)
     try:
-        content = path.read_bytes()
+        content = read_bytes(path, MAX_WEIGHTS_BYTES)
         tensors = load(content)
         header = WeightsHeader.model_validate_json(_metadata(content)["bakeoff"])
         if (header.recipe, header.seed) != (recipe, seed):
