@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from bakeoff.training import batches as counting
-from bakeoff.training.batches import EpochCount
+from bakeoff.training.batches import BatchMemory, EpochCount, split_into_batches
 from bakeoff.training.evaluation import loss_and_accuracy
+from bakeoff.training.preprocessing import Preprocessing
 
 NUM_IMAGES, NUM_CLASSES = 700, 7
 
@@ -54,3 +55,30 @@ def test_logits_are_let_go_of_while_the_epoch_goes_on(answers, monkeypatch):
         count.add(batch, copy, 1.0)
         del copy
         assert sum(one() is not None for one in held) < 3
+
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"), [(256, [128, 128]), (257, [128, 129]), (258, [128, 128, 2]), (1, [1])]
+)
+def test_batches_cover_the_order_and_no_batch_of_one_is_left(size, expected):
+    order = np.arange(size)
+    batches = list(split_into_batches(order, 128))
+    assert [len(batch) for batch in batches] == expected
+    assert np.array_equal(np.concatenate(batches), order)
+
+
+def test_gathered_batches_are_the_chosen_images_and_are_standardised_in_the_same_memory():
+    images = np.random.default_rng(0).integers(0, 256, (20, 5, 5, 3), dtype=np.uint8)
+    images.flags.writeable = False
+    memory = BatchMemory(images, 7)
+    preprocessing = Preprocessing((0.4, 0.5, 0.6), (0.2, 0.3, 0.25), 5)
+    for chosen in (np.array([3, 19, 0, 4, 4, 7, 1]), np.array([2, 11])):
+        pixels = memory.gather(chosen)
+        assert np.array_equal(pixels, images[chosen])
+        found = preprocessing(pixels, out=memory.standardised)
+        assert torch.equal(found, preprocessing(images[chosen]))
+        assert found.data_ptr() == memory.standardised.data_ptr()
+        assert found.is_contiguous(memory_format=torch.channels_last)

@@ -1,10 +1,14 @@
 """Features of the penultimate layer, from models with and without one."""
 
 import numpy as np
+import pytest
 import torch
 from torch import nn
 
-from bakeoff.training.evaluation import penultimate_features
+from bakeoff.models import build_model
+from bakeoff.study import load_study
+from bakeoff.training import train
+from bakeoff.training.evaluation import penultimate_features, predict_logits
 from bakeoff.training.preprocessing import Preprocessing
 
 PREPROCESSING = Preprocessing((0.5, 0.5, 0.5), (0.25, 0.25, 0.25), 4)
@@ -35,3 +39,22 @@ def test_features_beyond_float16_stay_finite():
     model = nn.Sequential(nn.Flatten(), nn.Linear(48, 3), nn.Linear(3, 2))
     nn.init.constant_(model[1].bias, 1e9)
     assert np.isfinite(penultimate_features(model, IMAGES, PREPROCESSING)).all()
+
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def recipe(name="lenet5", **changes):
+    return load_study("quickstart", epochs=2).recipes[name].model_copy(update=changes)
+
+
+def test_flip_averaging_is_the_mean_of_the_logits_of_an_image_and_its_mirror_image(data):
+    flipping = recipe(test_time_augmentation="horizontal_flip")
+    run = train(flipping, 0, data)
+    model = build_model(flipping.model, num_classes=10, image_size=16, seed=0)
+    model.load_state_dict(run.weights)
+    plain = predict_logits(model, data.test.images, run.preprocessing)
+    mirrored = predict_logits(model, np.ascontiguousarray(data.test.images[:, :, ::-1]), run.preprocessing)
+    assert run.test_logits == pytest.approx((plain + mirrored) / 2, abs=1e-5)
+    assert run.test_features is not None  # of the image itself
+    assert run.test_features.shape == (797, 84)

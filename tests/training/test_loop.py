@@ -1,55 +1,18 @@
 """The training loop: modes, randomness, checkpoints, what is measured, and one golden loss."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 from tests.training.heard import Heard
 from torch import nn
 
-from bakeoff.data.image_data import ImageData, Split
-from bakeoff.models import build_model
 from bakeoff.study import load_study
-from bakeoff.study.settings.optimization import SGDSettings
 from bakeoff.training import TrainingFailure, train
 from bakeoff.training.attribution import NUM_STEPS
-from bakeoff.training.augmentation.apply import Blend
-from bakeoff.training.batches import split_into_batches
-from bakeoff.training.evaluation import loss_and_accuracy, predict_logits
-from bakeoff.training.loss import Loss
-from bakeoff.training.preprocessing import Preprocessing
+from bakeoff.training.evaluation import loss_and_accuracy
 from bakeoff.training.repeatable import Stream, torch_seed
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-
-@pytest.fixture(scope="module")
-def data() -> ImageData:
-    """Scikit-learn's digits, enlarged by repeating pixels: real, and independent of the data room."""
-    from sklearn.datasets import load_digits
-
-    digits = load_digits()
-    grey = (digits.images * (255 / 16)).round().astype(np.uint8).repeat(2, 1).repeat(2, 2)
-    images, labels = np.stack([grey] * 3, axis=3), digits.target.astype(np.int64)
-
-    def split(start: int, stop: int) -> Split:
-        ids = tuple(str(index) for index in range(start, stop))
-        return Split(images[start:stop], labels[start:stop], ids)
-
-    scaled = images[:700] / 255
-    return ImageData(
-        train=split(0, 700),
-        val=split(700, 1000),
-        test=split(1000, 1797),
-        class_names=tuple("0123456789"),
-        mean=tuple(scaled.mean((0, 1, 2)).tolist()),
-        std=tuple(scaled.std((0, 1, 2)).tolist()),
-        source="digits",
-        fingerprint="digits",
-        notes=(),
-        directory=Path("nowhere"),
-    )
 
 
 def recipe(name="lenet5", **changes):
@@ -91,7 +54,7 @@ GOLDEN_LOSSES = [2.0557723, 1.2639884, 2.2708009, 2.1391736]
 def test_training_loss_equals_a_plain_pytorch_loop(data):
     """An independent loop, written out with torch alone, from the same first weights and order."""
     from bakeoff.models import LeNet5
-    from bakeoff.training.repeatable import Stream, generator, torch_seed
+    from bakeoff.training.repeatable import generator
 
     torch.manual_seed(torch_seed(0, Stream.WEIGHTS))
     model = LeNet5(10, 16)
@@ -173,16 +136,6 @@ def test_the_checkpoint_is_the_epoch_that_its_rule_prefers(data, rule):
     assert (loss, accuracy) == (record.val_loss, record.val_accuracy)
 
 
-def test_kept_weights_give_the_stored_test_logits(data):
-    from bakeoff.models import LeNet5
-
-    run = train(recipe("lenet5_batch_norm"), 0, data)
-    model = LeNet5(10, 16, batch_norm=True).to(memory_format=torch.channels_last)
-    model.load_state_dict(run.weights)
-    again = predict_logits(model, data.test.images, run.preprocessing)
-    assert again.tobytes() == run.test_logits.tobytes()
-
-
 def test_recorded_accuracy_and_dynamics_agree(data):
     run = train(recipe(), 0, data)
     assert run.train_true_probability.shape == (2, 700)
@@ -218,75 +171,3 @@ def test_an_epochs_loss_and_accuracy_are_those_of_its_steps(data):
         losses, accuracies = np.array(steps)[:, 1:].T
         assert record.train_loss == pytest.approx((losses * sizes).sum() / 700)
         assert record.train_accuracy == pytest.approx((accuracies * sizes).sum() / 700)
-
-
-@pytest.mark.parametrize(
-    ("size", "expected"), [(256, [128, 128]), (257, [128, 129]), (258, [128, 128, 2]), (1, [1])]
-)
-def test_batches_cover_the_order_and_no_batch_of_one_is_left(size, expected):
-    order = np.arange(size)
-    batches = list(split_into_batches(order, 128))
-    assert [len(batch) for batch in batches] == expected
-    assert np.array_equal(np.concatenate(batches), order)
-
-
-def test_standardised_training_pixels_have_mean_0_and_std_1(data):
-    pixels = Preprocessing(data.mean, data.std, 16)(data.train.images)
-    assert pixels.shape == (700, 3, 16, 16)
-    assert pixels.dtype == torch.float32
-    assert pixels.mean().item() == pytest.approx(0, abs=1e-4)
-    assert pixels.std().item() == pytest.approx(1, abs=1e-4)
-
-
-def test_a_channel_without_spread_stays_finite():
-    images = np.full((2, 4, 4, 3), 7, np.uint8)
-    pixels = Preprocessing((7 / 255,) * 3, (0.0, 0.0, 0.0), 4)(images)
-    assert pixels.abs().max().item() < 1e-6
-
-
-def test_label_smoothing_and_blended_labels_are_cross_entropy_with_soft_targets():
-    generator = torch.Generator().manual_seed(0)
-    logits = torch.randn(6, 10, generator=generator)
-    labels, partners = torch.tensor([0, 3, 3, 9, 1, 2]), torch.tensor([5, 4, 3, 2, 1, 0])
-
-    def soft(labels):
-        return 0.9 * torch.eye(10)[labels] + 0.1 / 10
-
-    target = 0.7 * soft(labels) + 0.3 * soft(labels[partners])
-    by_hand = -(target * torch.log_softmax(logits, 1)).sum(1).mean()
-    assert Loss(labels, 0.1, Blend(0.7, partners))(logits).item() == pytest.approx(by_hand.item())
-    by_hand = -(soft(labels) * torch.log_softmax(logits, 1)).sum(1).mean()
-    assert Loss(labels, 0.1)(logits).item() == pytest.approx(by_hand.item())
-
-
-def test_flip_averaging_is_the_mean_of_the_logits_of_an_image_and_its_mirror_image(data):
-    flipping = recipe(test_time_augmentation="horizontal_flip")
-    run = train(flipping, 0, data)
-    model = build_model(flipping.model, num_classes=10, image_size=16, seed=0)
-    model.load_state_dict(run.weights)
-    plain = predict_logits(model, data.test.images, run.preprocessing)
-    mirrored = predict_logits(model, np.ascontiguousarray(data.test.images[:, :, ::-1]), run.preprocessing)
-    assert run.test_logits == pytest.approx((plain + mirrored) / 2, abs=1e-5)
-    assert run.test_features is not None  # of the image itself
-    assert run.test_features.shape == (797, 84)
-
-
-def test_a_clipped_gradient_makes_a_step_no_longer_than_the_norm_allows(data):
-    sgd = SGDSettings(lr=1.0, momentum=0.0)
-    short = recipe(optimizer=sgd, gradient_clipping=1e-3, epochs=1, batch_size=700)
-    run = train(short, 0, data)
-    start = build_model(short.model, num_classes=10, image_size=16, seed=torch_seed(0, Stream.WEIGHTS))
-    moved = [run.weights[name] - value for name, value in start.state_dict().items()]
-    length = torch.cat([change.flatten() for change in moved]).norm().item()
-    assert length == pytest.approx(1e-3, rel=1e-3)
-
-
-def test_the_average_of_the_weights_is_what_is_evaluated_and_kept(data):
-    averaged = recipe(ema_decay=0.9, checkpoint="last")
-    run, plain = train(averaged, 0, data), train(recipe(checkpoint="last"), 0, data)
-    assert [epoch.train_loss for epoch in run.history] == [epoch.train_loss for epoch in plain.history]
-    assert not torch.equal(run.weights["features.0.weight"], plain.weights["features.0.weight"])
-    model = build_model(averaged.model, num_classes=10, image_size=16, seed=0)
-    model.load_state_dict(run.weights)
-    again = predict_logits(model, data.test.images, run.preprocessing)
-    assert again == pytest.approx(run.test_logits, abs=1e-5)

@@ -10,7 +10,6 @@ from torch import nn
 
 from bakeoff.study import load_study
 from bakeoff.training.optimizers import build_optimizer, learning_rate
-from bakeoff.training.step import build_average
 
 STEPS = 7
 
@@ -126,25 +125,6 @@ def test_a_step_in_one_operation_is_the_one_made_of_several(settings, dtype):
 def test_where_pytorch_has_no_such_step_it_chooses_another():
     for model in (nn.Linear(2, 2, device="meta"), nn.Linear(2, 2, dtype=torch.complex64)):
         assert build_optimizer(recipe().optimizer, model).param_groups[0]["fused"] is None
-
-
-def test_the_average_is_the_sum_worked_out_by_hand():
-    model = nn.Sequential(nn.Linear(1, 1, bias=False), nn.BatchNorm1d(1))
-    average = build_average(model, 0.9)
-    assert average is not None
-    expected = None
-    for step, value in enumerate([1.0, 2.0, -3.0, 5.0, 4.0] * 30):
-        with torch.no_grad():
-            model[0].weight.fill_(value)
-            model[1].running_mean.fill_(-value)
-            model[1].num_batches_tracked.fill_(step)
-        average.update_parameters(model)
-        keep = min(0.9, (1 + step) / (10 + step))
-        expected = value if expected is None else keep * expected + (1 - keep) * value
-    assert average.module[0].weight.item() == pytest.approx(expected, rel=1e-5)
-    assert average.module[1].running_mean.item() == pytest.approx(-expected, rel=1e-5)
-    assert average.module[1].num_batches_tracked.item() == 149
-    assert build_average(model, 0.0) is None
 
 
 @pytest.mark.parametrize("settings", OPTIMIZERS)

@@ -1,69 +1,18 @@
 """Stacked training gives what each seed gives alone, to rounding, with all that a recipe can have."""
 
-import re
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
 from tests.training.heard import Heard
-from torch import nn
+from tests.training.stacked.seeds import SEEDS, largest_difference, recipe, runs_of
 
-from bakeoff.data import load_data
 from bakeoff.data.image_data import Split
-from bakeoff.study import DataSettings, load_study
-from bakeoff.training import EpochRecord, TrainedRun, TrainingFailure, train
-from bakeoff.training.augmentation.apply import Augmentation, color_jitter
-from bakeoff.training.augmentation.stacked import StackedAugmentation
-from bakeoff.training.preprocessing import Preprocessing
-from bakeoff.training.repeatable import Stream, generator
-from bakeoff.training.stacked import train_stacked, try_stacking
-from bakeoff.training.stacked.model import StackedModel
-
-SEEDS = (3, 0, 7)
-
-
-@pytest.fixture(scope="module")
-def data():
-    """Of digits, with few images to evaluate: most of them are wrong at first, and get attributions."""
-    torch.set_num_threads(1)
-    whole = load_data(DataSettings(image_size=16))
-    return replace(whole, val=first(whole.val, 100), test=first(whole.test, 50))
+from bakeoff.training import EpochRecord, TrainingFailure, train
+from bakeoff.training.stacked import train_stacked
 
 
 def first(split: Split, number: int) -> Split:
     return Split(split.images[:number], split.labels[:number], split.ids[:number])
-
-
-class InDouble(Preprocessing):
-    def __call__(self, images_NHWC, out=None):
-        return super().__call__(images_NHWC, out).double()
-
-
-@pytest.fixture
-def in_double(monkeypatch):
-    """Models, images and so all arithmetic of training in float64."""
-    for module in ("loop", "stacked.parts"):
-        monkeypatch.setattr(f"bakeoff.training.{module}.Preprocessing", InDouble)
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
-
-
-def recipe(*overrides, epochs=2, name="lenet5"):
-    return load_study(
-        "quickstart", epochs=epochs, overrides=[f"recipes.{name}.{o}" for o in overrides]
-    ).recipes[name]
-
-
-def runs_of(told):
-    return {seed: what for seed, what in told if isinstance(what, TrainedRun)}
-
-
-def largest_difference(first, second):
-    return max(
-        float((first[name].double() - second[name].double()).abs().max()) for name in (*first, *second)
-    )
 
 
 EVERYTHING = (
@@ -78,7 +27,6 @@ EVERYTHING = (
     "test_time_augmentation=horizontal_flip",
     "checkpoint=last",
 )
-
 
 SMALL_RESNET = ("model={name='resnet', widths=[4, 6], blocks=[1, 1], dropout=0.2}", "checkpoint=last")
 
@@ -236,168 +184,6 @@ def test_states_of_different_epochs_or_damaged_ones_start_the_stack_anew(data, m
         told = list(train_stacked(chosen, (0, 1), data, "cpu", state_stores=[*map(EveryEpoch, contents)]))
         assert sum(isinstance(what, EpochRecord) for _, what in told) == 6
         assert runs_of(told)[1].test_logits.tobytes() == whole[1].test_logits.tobytes()
-
-
-# Augmentation: pixel by pixel what each seed would see alone.
-
-
-def test_every_augmented_image_is_the_one_of_the_run_alone(data):
-    settings = recipe(
-        "augmentation={random_crop_padding=3, horizontal_flip=true, random_zoom=0.2, random_erasing=0.5, "
-        "mixup=0.2, cutmix=0.5}"
-    ).augmentation
-    preprocessing = Preprocessing(data.mean, data.std, data.image_size)
-    stacked = StackedAugmentation(settings, preprocessing, SEEDS, torch.device("cpu"))
-    stacked.start_epoch(4, [40, 40, 7])
-    alone = [Augmentation(settings, preprocessing, seed) for seed in SEEDS]
-    for one in alone:
-        one.start_epoch(4)
-    start, kinds = 0, set()
-    for batch, size in enumerate([40, 40, 7]):
-        images = data.train.images[start : start + size]
-        start += size
-        pixels = stacked.pixels(torch.from_numpy(np.array([images] * 3)), batch)
-        tensors = torch.stack([preprocessing(pixels[index].numpy()) for index in range(3)])
-        mixed, blend = stacked.tensors(tensors, batch)
-        for index, one in enumerate(alone):
-            expected_pixels = one.pixels(images)
-            assert (pixels[index].numpy() == expected_pixels).all()
-            expected, expected_blend = one.tensors(preprocessing(expected_pixels))
-            assert torch.allclose(mixed[index], expected, atol=1e-6)
-            assert float(blend.share_S[index]) == expected_blend.share
-            assert torch.equal(blend.partners_SN[index], expected_blend.partners_N)
-            kinds.add(expected_blend.share >= 0.5)
-    assert kinds == {True, False}
-
-
-def test_colour_jitter_is_that_of_the_run_alone_to_one_step_of_rounding(data):
-    settings = recipe(
-        "augmentation={jitter_brightness=0.3, jitter_contrast=0.4, jitter_saturation=0.5}"
-    ).augmentation
-    preprocessing = Preprocessing(data.mean, data.std, data.image_size)
-    colours = np.random.default_rng(0).integers(0, 256, (50, 16, 16, 3), dtype=np.uint8)
-    stacked = StackedAugmentation(settings, preprocessing, SEEDS, torch.device("cpu"))
-    stacked.start_epoch(1, [50])
-    found = stacked.pixels(torch.from_numpy(np.array([colours] * 3)), 0).numpy().astype(int)
-    for index, seed in enumerate(SEEDS):
-        expected = color_jitter(colours, 0.3, 0.4, 0.5, generator(seed, Stream.JITTER, 1)).astype(int)
-        assert np.abs(found[index] - expected).max() <= 1
-        assert (found[index] != expected).mean() < 1e-3
-
-
-# Models that cannot be stacked.
-
-
-class Plain(nn.Module):
-    def __init__(self, num_classes, image_size):
-        super().__init__()
-        self.linear = nn.Linear(3 * image_size**2, num_classes)
-
-    def forward(self, images):
-        return self.linear(images.flatten(1))
-
-
-class LooksAtValues(Plain):
-    def forward(self, images):
-        logits = super().forward(images)
-        return logits if logits.mean() > 0 else logits * 2
-
-
-class DrawsItself(Plain):
-    def forward(self, images):
-        logits = super().forward(images)
-        return logits + torch.randn_like(logits) if self.training else logits
-
-
-class HidesNumbers(Plain):
-    """Its permutation is no buffer: a stack would take the first seed's for all."""
-
-    def __init__(self, num_classes, image_size):
-        super().__init__(num_classes, image_size)
-        self.order = torch.randperm(3 * image_size**2)
-
-    def forward(self, images):
-        return self.linear(images.flatten(1)[:, self.order])
-
-
-class CountsByReplacing(Plain):
-    """Gives its buffer a new tensor at each call, instead of changing it."""
-
-    def __init__(self, num_classes, image_size):
-        super().__init__(num_classes, image_size)
-        self.register_buffer("calls", torch.zeros(()))
-
-    def forward(self, images):
-        if self.training:
-            self.calls = self.calls + 1
-        return super().forward(images)
-
-
-class DropsInForward(Plain):
-    def forward(self, images):
-        return super().forward(nn.functional.dropout(images, 0.5, self.training))
-
-
-class Ties(nn.Module):
-    def __init__(self, num_classes, image_size):
-        super().__init__()
-        self.first = nn.Linear(3 * image_size**2, 20)
-        self.second, self.third = nn.Linear(20, 20), nn.Linear(20, 20)
-        self.third.weight = self.second.weight
-        self.last = nn.Linear(20, num_classes)
-
-    def forward(self, images):
-        hidden = torch.tanh(self.first(images.flatten(1)))
-        return self.last(torch.tanh(self.third(torch.tanh(self.second(hidden)))))
-
-
-@pytest.mark.parametrize(
-    ("model", "reason"),
-    [
-        (LooksAtValues, "data-dependent|bool|item"),
-        (DrawsItself, "random"),
-        (HidesNumbers, "differ in more than their weights"),
-        (CountsByReplacing, ""),
-        (DropsInForward, ""),
-        (Ties, ""),
-    ],
-)
-def test_any_model_trains_as_it_does_alone_stacked_or_not(data, in_double, model, reason):
-    chosen = recipe(f"model='{__name__}:{model.__name__}'", "checkpoint=last")
-    stacking = try_stacking(chosen, SEEDS, data, "cpu")
-    if reason:
-        assert not stacking.vectorized
-        assert stacking.size == 1
-        assert re.search(reason, stacking.reason), stacking.reason
-        found = {}
-        for seed in SEEDS:
-            found |= runs_of(train_stacked(chosen, [seed], data, "cpu", vectorized=False))
-    else:
-        assert stacking.vectorized, stacking.reason
-        found = runs_of(train_stacked(chosen, SEEDS, data, "cpu"))
-    for seed, run in found.items():
-        alone = train(chosen, seed, data)
-        assert run.weights.keys() == alone.weights.keys()
-        assert largest_difference(run.weights, alone.weights) < 1e-10
-
-
-def test_dropout_zeroes_its_share_and_keeps_the_mean():
-    class Drop(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.scale = nn.Parameter(torch.ones(1))
-            self.drop = nn.Dropout(0.3)
-
-        def forward(self, x):
-            return self.drop(x * self.scale)
-
-    stack = StackedModel([Drop(), Drop()], torch.device("cpu"))
-    stack.seed_layers([1, 2])
-    found = stack(torch.ones(2, 40_000, 1, 1, 1))
-    for one in found.detach():
-        assert (one == 0).float().mean() == pytest.approx(0.3, abs=0.01)
-        assert one.mean() == pytest.approx(1.0, abs=0.02)
-    assert not torch.equal(found[0], found[1])
 
 
 class Rotates:
