@@ -6,11 +6,9 @@ import sys
 
 import numpy as np
 import pytest
-import torch
 
-from bakeoff.engines import ProcessEngine, RunsNotStacked, open_engine
+from bakeoff.engines import ProcessEngine, RunsNotStacked
 from bakeoff.engines.stacked import StackedEngine
-from bakeoff.errors import BakeoffError
 from bakeoff.kernels import describe_cpu
 from bakeoff.report import build_report
 from bakeoff.run_study import run_study
@@ -242,39 +240,3 @@ def test_a_failed_seed_is_a_failed_run(tmp_path):
     again = run_study(chosen, tmp_path / "study", engine=StackedEngine("cpu"), check=False)
     assert len(again.failed) == 2
     assert not again.finished
-
-
-def test_what_each_device_option_gives():
-    with open_engine() as engine:
-        assert isinstance(engine, ProcessEngine)
-    with open_engine(device="auto", jobs=2) as engine:
-        assert (type(engine), engine.num_workers) == (ProcessEngine, 2)
-    with open_engine(device="auto") as engine:
-        assert isinstance(engine, StackedEngine if torch.cuda.is_available() else ProcessEngine)
-    for options, message in (
-        ({"name": "slurm"}, "'slurm' is unknown; expected processes, ray"),
-        ({"device": "gpu"}, "'gpu' is unknown; expected auto, cpu, cuda"),
-        ({"device": "cuda", "jobs": 2}, "--jobs 2 is for worker processes"),
-        ({"name": "ray", "device": "cuda"}, "runs on a Ray cluster train on CPUs"),
-        ({"address": "auto"}, "give --engine ray with it"),
-    ):
-        with pytest.raises(BakeoffError, match=message), open_engine(**options):
-            pass
-    with pytest.raises(BakeoffError, match="only cuda and cpu are known"):
-        StackedEngine("mps")
-    with pytest.raises(BakeoffError, match="'nonsense' is unknown"):
-        StackedEngine("nonsense")
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_a_gpu_that_is_not_there_is_one_clear_message(tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-m", "bakeoff", "run", "--device", "cuda", "--out", str(tmp_path / "study")],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 2
-    assert "there is no CUDA GPU here" in done.stderr
-    assert "Traceback" not in done.stderr
-    assert not (tmp_path / "study").exists()

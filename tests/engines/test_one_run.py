@@ -1,0 +1,83 @@
+"""One run from beginning to end: what it tells, what it keeps, and what becomes of an error."""
+
+import pytest
+
+from bakeoff.data import load_data
+from bakeoff.engines import EpochDone, Task
+from bakeoff.engines.engine import RunFailed, RunFinished, RunStarted
+from bakeoff.engines.one_run import FolderOutput, do_run, failure_of
+from bakeoff.errors import BakeoffError
+from bakeoff.store import prepare_folder, run_state
+from bakeoff.study import load_study
+from bakeoff.training import TrainingFailure
+
+STUDY = load_study("quickstart", epochs=2, seeds=1, recipes=["lenet5"])
+TASK = Task("lenet5", 0, "identity")
+
+
+@pytest.fixture(scope="module")
+def small_data():
+    return load_data(STUDY.data)
+
+
+@pytest.fixture
+def layout(tmp_path, small_data):
+    return prepare_folder(tmp_path / "study", STUDY, small_data, {})
+
+
+def test_a_run_tells_each_epoch_and_is_in_the_folder_when_it_says_so(layout, small_data):
+    events = []
+
+    def tell(event):
+        if isinstance(event, RunFinished):
+            assert run_state(layout, "lenet5", 0, "identity") == "finished"
+        events.append(event)
+
+    leftover = layout.run_tensorboard("lenet5", 0) / "events of an attempt before"
+    leftover.parent.mkdir(parents=True)
+    leftover.touch()
+    do_run(TASK, STUDY, lambda: small_data, FolderOutput(TASK, STUDY, layout), tell)
+    assert [type(event) for event in events] == [RunStarted, EpochDone, EpochDone, RunFinished]
+    assert [event.record.epoch for event in events[1:3]] == [1, 2]
+    assert not leftover.exists()
+    (log,) = leftover.parent.iterdir()
+    assert "tfevents" in log.name
+
+
+def test_images_that_are_gone_fail_the_run_and_the_next_command_tries_again(layout):
+    events = []
+
+    def gone():
+        raise BakeoffError("the decoded images are gone")
+
+    do_run(TASK, STUDY, gone, FolderOutput(TASK, STUDY, layout), events.append)
+    assert events == [RunStarted(TASK), RunFailed(TASK, "the decoded images are gone", try_again=True)]
+    assert run_state(layout, "lenet5", 0, "identity") == "missing"
+
+
+def test_a_driver_that_is_gone_ends_the_run(layout, small_data):
+    def tell(event):
+        if isinstance(event, EpochDone):
+            raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        do_run(TASK, STUDY, lambda: small_data, FolderOutput(TASK, STUDY, layout), tell)
+
+
+def test_only_a_loss_that_diverges_is_not_tried_again(capsys):
+    assert failure_of(TASK, TrainingFailure("loss is nan")) == RunFailed(TASK, "loss is nan", try_again=False)
+    assert failure_of(TASK, BakeoffError("no space")) == RunFailed(TASK, "no space", try_again=True)
+    assert "Traceback" not in capsys.readouterr().err
+    found = failure_of(TASK, LookupError("nothing found"))
+    assert found == RunFailed(TASK, "LookupError: nothing found", try_again=True)
+    assert "LookupError: nothing found" in capsys.readouterr().err
+
+
+def test_a_log_begun_elsewhere_grows_and_a_place_for_none_is_told(layout):
+    output = FolderOutput(TASK, STUDY, layout)
+    output.append_to_log("events", b"one ")
+    output.append_to_log("events", b"two")
+    assert (output.log_directory / "events").read_bytes() == b"one two"
+    (output.log_directory / "folder").mkdir()
+    with pytest.raises(BakeoffError, match=r"cannot write .*folder: Is a directory"):
+        output.append_to_log("folder", b"")
