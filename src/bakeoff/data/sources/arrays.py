@@ -99,7 +99,7 @@ def _indices(split: str, labels: NDArray[Any], class_names: tuple[str, ...]) -> 
     for label in labels:
         if str(label) not in index_of:
             raise BakeoffError(
-                f"{split}: label {shorten(label)} is none of the classes {shorten(class_names)}", "data"
+                f"{split}: label {shorten(str(label))} is none of the classes {shorten(class_names)}", "data"
             )
     return [index_of[str(label)] for label in labels]
 
