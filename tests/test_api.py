@@ -1,7 +1,5 @@
 """The Python API: studies changed and run in code, results as arrays and frames, shown in a notebook."""
 
-import re
-
 import numpy as np
 import pytest
 
@@ -166,63 +164,3 @@ def test_a_script_without_the_usual_guard_is_told_so(tmp_path):
     )
     assert done.returncode == 1
     assert 'put the call below a line `if __name__ == "__main__":`' in done.stderr
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"seeds": 0}, r"changed study.*\n.*seeds"),
-        ({"recipes": {"batch_norm": None, "lenet5": None}}, "at least one"),
-        ({"baseline": "nobody"}, "none of the recipes"),
-        ({"colour": 1}, "colour: unknown key"),
-    ],
-)
-def test_a_wrong_change_is_explained(study, change, message):
-    with pytest.raises(bakeoff.BakeoffError, match=message):
-        study.changed(**change)
-
-
-def test_a_recipe_changes_key_by_key(study):
-    lenet5 = study.recipes["lenet5"]
-    changed = lenet5.changed(
-        optimizer={"lr": 0.5}, augmentation={"mixup": 0.2}, schedule="one_cycle", epochs=7
-    )
-    assert changed.optimizer.lr == 0.5
-    assert changed.optimizer.name == lenet5.optimizer.name
-    assert changed.augmentation.mixup == 0.2
-    assert changed.schedule.name == "one_cycle"
-    assert changed.epochs == 7
-    assert lenet5.changed() == lenet5
-    with pytest.raises(bakeoff.BakeoffError, match=r"optimizer.speed: unknown key"):
-        lenet5.changed(optimizer={"speed": 1})
-
-
-def test_a_class_defined_inside_of_something_is_refused(study):
-    from torch import nn
-
-    class Local(nn.Module):
-        pass
-
-    with pytest.raises(bakeoff.BakeoffError, match="define Local at the top of its file"):
-        study.recipes["lenet5"].changed(model=Local)
-
-
-@pytest.mark.parametrize(
-    ("images", "labels", "message"),
-    [
-        (np.zeros((3, 8, 8), np.uint8), [0, 1], r"train: 3 images and 2 labels"),
-        (np.zeros((2, 8, 8)), [0, 1], r"image 0 is float64 \[8, 8\]; expected uint8"),
-        (np.zeros((2, 8, 8, 4), np.uint8), [0, 1], r"image 0 is uint8 \[8, 8, 4\]"),
-        (np.zeros((2, 8, 8), np.uint8), [0.5, 1.0], r"labels are float64 \[2\]"),
-        (np.zeros((2, 8, 8), np.uint8), [-1, 1], r"label -1; expected 0 to 1"),
-    ],
-)
-def test_arrays_that_are_no_labelled_images_are_refused(study, tmp_path, images, labels, message):
-    with pytest.raises(bakeoff.BakeoffError, match=message):
-        bakeoff.run(study, tmp_path, data=bakeoff.ImageArrays(train=(images, labels)), progress=False)
-
-
-def test_names_are_escaped_where_a_notebook_shows_them(study):
-    marked = study.changed(description="<script>alert(1)</script>")
-    assert "<script>" not in marked._repr_html_()
-    assert re.search("&lt;script&gt;", marked._repr_html_())

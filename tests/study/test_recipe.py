@@ -1,8 +1,10 @@
 """A recipe: a changed copy, its settings by path, and the keys that may stand in its tables."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import bakeoff
 from bakeoff.study import Recipe
 from bakeoff.study.recipe import flatten_settings, recipe_keys
 
@@ -47,3 +49,30 @@ def test_the_keys_of_a_table_are_those_of_what_it_names():
     assert "mixup" in recipe_keys(["augmentation"], {"augmentation": {}})
     assert recipe_keys(["epochs"], {"epochs": 3}) == []
     assert {"epochs", "model", "augmentation"} <= set(recipe_keys([], {}))
+
+
+@pytest.fixture(scope="module")
+def study():
+    study = bakeoff.load_study("quickstart", epochs=2, seeds=2, recipes=["lenet5"])
+    lenet5 = study.recipes["lenet5"]
+    return study.changed(
+        name="api",
+        data={"image_size": 16},
+        baseline="lenet5",
+        recipes={"batch_norm": lenet5.changed(model={"batch_norm": True})},
+    )
+
+
+def test_a_recipe_changes_key_by_key(study):
+    lenet5 = study.recipes["lenet5"]
+    changed = lenet5.changed(
+        optimizer={"lr": 0.5}, augmentation={"mixup": 0.2}, schedule="one_cycle", epochs=7
+    )
+    assert changed.optimizer.lr == 0.5
+    assert changed.optimizer.name == lenet5.optimizer.name
+    assert changed.augmentation.mixup == 0.2
+    assert changed.schedule.name == "one_cycle"
+    assert changed.epochs == 7
+    assert lenet5.changed() == lenet5
+    with pytest.raises(bakeoff.BakeoffError, match=r"optimizer.speed: unknown key"):
+        lenet5.changed(optimizer={"speed": 1})

@@ -1,8 +1,11 @@
 """A study: what its parts must agree on, and a changed copy."""
 
+import re
+
 import pytest
 from tests.study.writing import write
 
+import bakeoff
 from bakeoff.errors import BakeoffError
 from bakeoff.study import Recipe, load_study
 
@@ -39,3 +42,35 @@ def test_classes_of_the_users_own_are_models_and_augmentations_of_recipes():
         "two": Recipe(model={"name": "nets:Two"}, augmentation={"custom": "crops:Crop"}),
     }
     assert study.changed(recipes=recipes).own_classes == {"nets:One", "nets:Two", "crops:Crop"}
+
+
+@pytest.fixture(scope="module")
+def study():
+    study = bakeoff.load_study("quickstart", epochs=2, seeds=2, recipes=["lenet5"])
+    lenet5 = study.recipes["lenet5"]
+    return study.changed(
+        name="api",
+        data={"image_size": 16},
+        baseline="lenet5",
+        recipes={"batch_norm": lenet5.changed(model={"batch_norm": True})},
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"seeds": 0}, r"changed study.*\n.*seeds"),
+        ({"recipes": {"batch_norm": None, "lenet5": None}}, "at least one"),
+        ({"baseline": "nobody"}, "not one of the recipes"),
+        ({"colour": 1}, "colour: unknown key"),
+    ],
+)
+def test_a_wrong_change_is_explained(study, change, message):
+    with pytest.raises(bakeoff.BakeoffError, match=message):
+        study.changed(**change)
+
+
+def test_names_are_escaped_where_a_notebook_shows_them(study):
+    marked = study.changed(description="<script>alert(1)</script>")
+    assert "<script>" not in marked._repr_html_()
+    assert re.search("&lt;script&gt;", marked._repr_html_())

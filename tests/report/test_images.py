@@ -1,0 +1,56 @@
+"""Images inside the page: decoded again, they are what was packed."""
+
+import base64
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bakeoff.report.images import STRONGEST_ALPHA, image_sheet, map_sheet, png_data_uri, smaller
+
+
+def decoded(address: str) -> Image.Image:
+    return Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2])))
+
+
+def test_a_png_keeps_each_pixel() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)
+    address = png_data_uri(image)
+    assert address.startswith("data:image/png;base64,")
+    assert np.array_equal(np.asarray(decoded(address)), image)
+
+
+@pytest.mark.parametrize(
+    ("number", "columns", "rows"), [(1, 1, 1), (5, 3, 2), (6, 3, 2), (9, 3, 3), (10, 4, 3)]
+)
+def test_a_sheet_has_its_images_row_by_row_and_is_nearly_square(number, columns, rows) -> None:
+    colors = np.random.default_rng(1).integers(0, 256, (number, 1, 1, 3), np.uint8)
+    sheet = image_sheet(np.broadcast_to(colors, (number, 8, 8, 3)), quality=95)
+    assert (sheet.columns, sheet.rows) == (columns, rows)
+    pixels = np.asarray(decoded(sheet.address)).astype(int)
+    assert pixels.shape == (8 * rows, 8 * columns, 3)
+    for place in range(number):
+        top, left = 8 * (place // columns), 8 * (place % columns)
+        assert abs(pixels[top : top + 8, left : left + 8] - colors[place]).max() <= 4
+
+
+def test_maps_are_orange_above_0_blue_below_and_clear_at_0() -> None:
+    maps = np.zeros((2, 4, 4), np.float32)
+    maps[0, 0, 0], maps[0, 1, 1], maps[0, 2, 2] = 5.0, -5.0, 2.5
+    sheet = map_sheet(maps)
+    pixels = np.asarray(decoded(sheet.address).convert("RGBA")).astype(int)
+    assert pixels.shape == (4, 8, 4)
+    orange, blue = pixels[0, 0], pixels[1, 1]
+    assert orange[0] > orange[2]
+    assert blue[2] > blue[0]
+    assert orange[3] == blue[3] == STRONGEST_ALPHA
+    assert pixels[2, 2, 3] == pytest.approx(STRONGEST_ALPHA / 2, abs=STRONGEST_ALPHA / 15)
+    assert not pixels[:, 4:, 3].any()  # a map of zeros has no scale
+
+
+def test_smaller_images_are_averages_and_small_ones_stay() -> None:
+    images = np.random.default_rng(2).integers(0, 256, (3, 8, 8, 3), np.uint8)
+    assert smaller(images, 8) is images
+    expected = images.reshape(3, 4, 2, 4, 2, 3).mean((2, 4))
+    assert np.abs(smaller(images, 4) - expected).max() <= 1
