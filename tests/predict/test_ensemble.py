@@ -55,9 +55,12 @@ def test_a_model_of_the_users_own_predicts_and_a_changed_one_is_refused(tmp_path
     assert predicted.returncode == 0, predicted.stderr
     assert "Recipe lenet5: the only recipe with a finished run. Seed 0." in predicted.stdout
     (tmp_path / "mine.py").write_text(OWN_MODEL.replace("{activation}", "Tanh"))
-    changed = bakeoff("predict", "study", split_files[0], cwd=tmp_path)
+    unknown = bakeoff("predict", "study", split_files[0], cwd=tmp_path)
+    assert unknown.returncode == 2
+    assert "code that you have not run" in unknown.stderr
+    changed = bakeoff("predict", "study", split_files[0], "--trust", cwd=tmp_path)
     assert changed.returncode == 2
     assert "does not give the logits that are stored for its test images" in changed.stderr
-    elsewhere = bakeoff("predict", tmp_path / "study", split_files[0], cwd=tmp_path / "study")
+    elsewhere = bakeoff("predict", tmp_path / "study", split_files[0], "--trust", cwd=tmp_path / "study")
     assert elsewhere.returncode == 2
     assert "cannot import 'mine'" in elsewhere.stderr
