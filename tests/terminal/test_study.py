@@ -7,6 +7,7 @@ import shutil
 import pytest
 from rich.console import Console
 
+from bakeoff.analysis.summary.study import Summary
 from bakeoff.data import describe, load_data
 from bakeoff.store import Layout, RunStatus, load_study_folder, save_failure
 from bakeoff.study import DataSettings, load_study
@@ -24,9 +25,9 @@ def test_results_name_what_is_not_done_and_what_failed(photo_study, tmp_path, sc
     for recipe, seed in (("lenet5", 1), ("lenet5_batch_norm", 0)):
         layout.predictions(recipe, seed).unlink()
     save_failure(layout, "lenet5_batch_norm", 0, "identity", "no [red] \x1b", try_again=False)
-    print_results(load_study_folder(tmp_path / "study"), screen)
+    print_results(Summary(load_study_folder(tmp_path / "study")), screen)
     text = re.sub(r"\s+", " ", screen.file.getvalue())
-    assert "lenet5, seed 1: not done; " in text
+    assert "lenet5, seed 1: not done" in text
     assert "lenet5_batch_norm, seed 0: failed: no [red] \\x1b" in text
 
 
