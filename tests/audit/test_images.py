@@ -24,6 +24,17 @@ def test_uniform_images_are_found_and_not_taken_for_near_duplicates(source: Sour
     assert (finding.severity, finding.count) == ("warning", 2)
 
 
+def test_where_every_image_is_uniform_that_is_what_is_found(source: Source) -> None:
+    for split in source.lines:
+        source.lines[split] = []
+        for value in range(10):
+            image = Image.new("RGB", (32, 32), (value, len(split), 0))
+            source.plant(split, image, str(value % 2), f"{split}-{value}.png")
+    result = audit(source.load())
+    assert {finding.kind: finding.count for finding in result.findings}["uniform-images"] == 30
+    assert not [finding for finding in result.findings if finding.kind.startswith("near")]
+
+
 def test_many_identical_uniform_images_do_not_explode(source: Source) -> None:
     black = Image.new("RGB", (8, 8))
     for index in range(1500):

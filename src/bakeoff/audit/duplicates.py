@@ -144,7 +144,7 @@ def _thumbnails(gray: Images, shift: tuple[int, int]) -> Images:
     inner = SIDE - 2 * MAX_SHIFT
     window = gray[:, top : top + inner, left : left + inner]
     cells = window.reshape(len(gray), 7, inner // 7, 7, inner // 7).mean(axis=(2, 4))
-    return _normalized(cells.reshape(len(gray), -1))
+    return _normalized(cells.reshape(len(gray), 7 * 7))
 
 
 def _detail(gray: Images) -> Images:
