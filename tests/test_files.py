@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from bakeoff.errors import BakeoffError
-from bakeoff.files import jsonable, to_csv, write_text
+from bakeoff.files import jsonable, to_csv, to_json, write_text
 
 
 @dataclass(frozen=True)
@@ -82,3 +82,10 @@ def test_a_full_disk_is_told_and_leaves_nothing(tmp_path):
     )
     assert "cannot write" in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_json_keeps_lists_of_numbers_on_one_line_and_every_value() -> None:
+    value = {"a": [1, 2.5, None], "b": ["x]y", "[\n", "  z "], "c": [[1, 2], [3]], "d": {"e": []}}
+    text = to_json(value)
+    assert json.loads(text) == value
+    assert "[ 1, 2.5, null ]" in text

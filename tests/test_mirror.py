@@ -19,14 +19,10 @@ WITHOUT_BEHAVIOR = {
 
 TESTED_AS_A_WHOLE = {
     "analysis/comparison/of_study.py": "system/test_until_decided.py",
-    "analysis/comparison/result.py": "analysis/comparison/test_compare.py",
     "analysis/failures/evidence.py": "report/test_texts_of_failed_cases.py",
     "cli.py": "system/test_command_line.py",
     "report/figures/comparison.py": "report/test_build.py",
     "report/figures/drawing.py": "report/test_build.py",
-    "report/figures/of_study.py": "report/test_build.py",
-    "report/page.py": "report/test_build.py",
-    "report/tables.py": "report/test_build.py",
     "result.py": "test_api.py",
     "run_study.py": "system/test_command_line.py",
     "kernels/compile.py": "kernels/test_installing.py",

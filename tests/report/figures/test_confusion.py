@@ -1,9 +1,17 @@
-"""The sentence under a confusion matrix says what it holds, also where it is unusual."""
+"""A confusion matrix and the sentence under it."""
+
+import html
+import re
+from pathlib import Path
 
 import numpy as np
+from sklearn.metrics import confusion_matrix
+from tests.report.pages import section, texts_of
 
 from bakeoff.analysis.failures.confusion import row_shares
+from bakeoff.report import build_report
 from bakeoff.report.figures.confusion import _say_errors
+from bakeoff.store import load_study_folder
 
 
 def test_errors_name_the_most_frequent_pair_and_leave_out_empty_classes() -> None:
@@ -19,3 +27,35 @@ def test_no_error_is_said() -> None:
     counts = np.diag([3.0, 5.0])
     said = _say_errors(counts, row_shares(counts), ("cat", "dog"), 1)
     assert said.startswith("No test image is taken for another class.")
+
+
+def test_confusion_figure_shows_the_mean_counts(page: Path, study_dir: Path) -> None:
+    stored = load_study_folder(study_dir)
+    matrices = [
+        confusion_matrix(stored.test_labels, run.test_logits.argmax(1), labels=range(10))
+        for run in stored.runs_of("plain")
+    ]
+    mean = np.mean(matrices, axis=0)
+    shown = texts_of(page.parent / "figures" / "confusion-plain.svg")
+    numbers = [text for text in shown if re.fullmatch(r"\d+\.\d", text)]
+    assert numbers == [f"{value:.1f}" for value in mean.ravel() if value > 0]
+    assert {"true class", "predicted class", "seven", "шесть"} <= set(shown)
+
+    errors = mean - np.diag(np.diag(mean))
+    true, predicted = np.unravel_index(errors.argmax(), errors.shape)
+    names = stored.class_names
+    sentence = (
+        f"{names[true]} taken for {names[predicted]}, {errors.max():.1f} of {mean[true].sum():.0f} images"
+    )
+    assert sentence in html.unescape(section(page, "classes"))
+
+
+def test_a_hundred_classes(tmp_path: Path, study_maker) -> None:
+    names = [f"class {index}" for index in range(100)]
+    page = build_report(
+        study_maker(tmp_path / "many", class_names=names, recipes=("plain",), seeds=1, epochs=1)
+    )
+    shown = texts_of(page.parent / "figures" / "confusion-plain.svg")
+    assert len([text for text in shown if text.startswith("class ")]) == 2 * 34
+    assert len(texts_of(page.parent / "figures" / "class-accuracies.svg")) > 100
+    assert page.stat().st_size < 3_000_000

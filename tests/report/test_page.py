@@ -1,0 +1,39 @@
+"""The page: settings side by side, published losses, names as text, references that lead somewhere."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+from tests.report.pages import FIGURES, section
+
+from bakeoff.store import load_study_folder
+
+
+def test_no_id_stands_twice_on_the_page_and_every_reference_has_one(page: Path) -> None:
+    tags = re.findall(r"<[^<>]*>", page.read_text("utf-8"))
+    ids = [found for tag in tags for found in re.findall(r'\sid="([^"]*)"', tag)]
+    assert len(ids) == len(set(ids))
+    references = {
+        found for tag in tags for found in re.findall(r'(?:href="#|url\(#|aria-labelledby=")([^")]+)', tag)
+    }
+    assert references <= set(ids)
+
+
+def test_published_loss_stands_beside_ours(page: Path, study_dir: Path) -> None:
+    losses = [run.history["train_loss"][0] for run in load_study_folder(study_dir).runs_of("plain")]
+    assert f"<td>2.2500</td><td>{np.mean(losses):.4f}</td>" in section(page, "curves")
+
+
+def test_names_and_reasons_with_markup_are_text(page: Path) -> None:
+    text = page.read_text("utf-8")
+    assert text.lower().count("<script") == 2  # the page's own
+    assert "<script>document.title" not in text
+    assert "<b>nan" not in text
+    assert "training loss is &lt;b&gt;nan&lt;/b&gt; in epoch 1" in text
+    assert text.count("</svg>") == len(FIGURES)
+
+
+def test_differing_settings_are_marked(page: Path) -> None:
+    rows = re.findall(r"<tr( class=\"differs\")?><th[^>]*>([^<]*)</th>", section(page, "method"))
+    assert {key for marked, key in rows if marked} == {"model.batch_norm", "optimizer.lr"}
+    assert len(rows) > 8
