@@ -93,14 +93,14 @@ def test_a_hostile_csv_file_is_refused_soon(tmp_path, refused, text, words):
         ({"test_logits": npy("<f4", "x")}, "cannot read"),
         ({"test_logits": b"\x93NUMPY\x02\x00\xff\xff\xff\x7f" + b"(" * 100_000}, "cannot read"),
         ({"test_logits": b"no array"}, "cannot read"),
-        ({"test_logits": np.zeros((2, 0), np.float32)}, "do not fit together"),
+        ({"test_logits": np.zeros((2, 0), np.float32)}, "inconsistent arrays"),
         ({"test_logits": np.array([[1e308, -1e308], [0, 0]])}, "are NaN or infinite"),
         ({"test_ids": npy("<U1", (2,), b"\xff" * 8)}, "invalid text"),
         ({"test_ids": npy("<U1", (2,), b"\x00\xd8\x00\x00" * 2)}, "invalid text"),
-        ({"test_ids": np.array([1.5, 2])}, "expected text"),
+        ({"test_ids": np.array([1.5, 2])}, "expected strings"),
         ({"recipe": np.array("x" * 1_000)}, "more than 500 characters"),
         ({"class_names": np.array(["cat", "cat"])}, "'cat' more than once"),
-        ({"seed": np.array("NaT", "M8[s]")}, "wrong kind"),
+        ({"seed": np.array("NaT", "M8[s]")}, "wrong type"),
     ],
 )
 def test_a_hostile_npz_file_is_refused_soon(tmp_path, refused, changes, words):

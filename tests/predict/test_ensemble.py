@@ -30,7 +30,7 @@ def test_swapped_weights_are_noticed(photo_study, tmp_path):
     content = bytearray(weights.read_bytes())
     content[-200:] = bytes(200)
     weights.write_bytes(content)
-    with pytest.raises(BakeoffError, match="lenet5, seed 0, does not give the logits that are stored"):
+    with pytest.raises(BakeoffError, match="lenet5, seed 0, does not reproduce its stored logits"):
         load_ensemble(study, recipe="lenet5")
     shutil.copy(study / "runs/lenet5/seed-1/best.safetensors", weights)
     with pytest.raises(BakeoffError, match="it holds 'lenet5', seed 1"):
@@ -60,7 +60,7 @@ def test_a_model_of_the_users_own_predicts_and_a_changed_one_is_refused(tmp_path
     assert "code that you have not run" in unknown.stderr
     changed = bakeoff("predict", "study", split_files[0], "--trust", cwd=tmp_path)
     assert changed.returncode == 2
-    assert "does not give the logits that are stored for its test images" in changed.stderr
+    assert "does not reproduce its stored logits of the test images" in changed.stderr
     elsewhere = bakeoff("predict", tmp_path / "study", split_files[0], "--trust", cwd=tmp_path / "study")
     assert elsewhere.returncode == 2
     assert "cannot import 'mine'" in elsewhere.stderr

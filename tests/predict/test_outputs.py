@@ -14,7 +14,7 @@ def test_the_command_writes_csv_and_json_and_exits_with_1(photo_study, mixed, tm
     words = ["predict", photo_study, mixed, "--recipe", "lenet5", "--csv", "out/p.csv", "--json", "p.json"]
     done = bakeoff(*words, cwd=tmp_path)
     assert done.returncode == 1, done.stderr
-    assert "Recipe lenet5: as asked for. Mean of the probabilities of 2 seeds (0, 1)." in done.stdout
+    assert "Recipe lenet5: as requested. Mean of the probabilities of 2 seeds (0, 1)." in done.stdout
     assert "5 images could not be read:" in done.stderr
     assert "b empty.png: the file is empty" in done.stderr
     rows = read_csv(tmp_path / "out/p.csv")
@@ -58,7 +58,7 @@ def test_names_cannot_act_on_the_terminal_or_in_a_spreadsheet(photo_study, tmp_p
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--recipe", "lenet6"], "has no recipe 'lenet6'; there are lenet5, lenet5_batch_norm"),
+        (["--recipe", "lenet6"], "has no recipe 'lenet6'; it has lenet5, lenet5_batch_norm"),
         (["--seed", "7"], "has no finished run with seed 7; it has 0, 1"),
         (["--csv", "."], "it is a folder"),
         (["--csv", "same", "--json", "same"], "both name same"),

@@ -81,9 +81,9 @@ def refusals() -> dict[str, tuple[str, list[str], str]]:
         "a field too many": (
             HEADER,
             [*ROWS, "plain,2,one.png,cat,cat,dog"],
-            r"another length .*\n.*line 8: 6 fields",
+            r"rows without the 5 fields .*\n.*line 8: 6 fields",
         ),
-        "seed": (HEADER, ["plain,1.5,one.png,cat,cat"], r"line 2: seed is '1\.5', expected a whole number"),
+        "seed": (HEADER, ["plain,1.5,one.png,cat,cat"], r"line 2: seed is '1\.5', expected an integer"),
         "open quote": (HEADER, ['plain,0,"one.png,cat,cat'], r"line 2 is not CSV"),
         "NaN": (HEADER_P, [*WITH_P[:-1], ROWS[-1] + ",nan,0.5"], r"line 7: a probability is NaN"),
         "infinite": (HEADER_P, [*WITH_P[:-1], ROWS[-1] + ",inf,0.5"], r"line 7: a probability is infinite"),

@@ -76,7 +76,7 @@ def test_a_rebuilt_report_and_the_same_command_say_the_same(finished):
 def test_a_comparison_of_the_folder_says_that_it_leaves_out_the_looks(finished):
     folder, _ = finished
     said = run([BAKEOFF, "compare", "study"], folder)
-    assert "study: seeds were added until decided. The intervals here do not allow for the looks" in said
+    assert "study: seeds were added until decided. The intervals here are not corrected for the" in said
     (folder / "study.copy").mkdir()
     shutil.copytree(folder / "study" / "runs", folder / "study.copy" / "runs")
     assert "until decided" not in run([BAKEOFF, "compare", "study.copy"], folder)

@@ -1,4 +1,4 @@
-"""Ensembles: the finished runs of one recipe, their probabilities averaged; which recipe by default."""
+"""Ensembles: the finished runs of one recipe with averaged probabilities; the choice of the recipe."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from bakeoff.store import StoredRun, load_study_folder
 from bakeoff.text import counted, shorten
 
 
-class Answers(NamedTuple):
-    """What an ensemble says of some images.
+class EnsemblePredictions(NamedTuple):
+    """An ensemble's predictions for some images.
 
     Attributes
     ----------
@@ -28,7 +28,7 @@ class Answers(NamedTuple):
     probabilities
         float64 [num_images, num_classes], mean over the models.
     agreement
-        int64 [num_images], the models that choose the predicted class on their own.
+        int64 [num_images], the number of models that predict the same class individually.
     """
 
     predicted: NDArray[np.int64]
@@ -38,16 +38,16 @@ class Answers(NamedTuple):
 
 @dataclass(frozen=True)
 class Ensemble:
-    """The models of one recipe, one a seed.
+    """The models of one recipe, one per seed.
 
     Attributes
     ----------
     choice
-        The recipe, and why it is this one.
+        The recipe, and the reason for choosing it.
     models
-        Ascending in seed; at least one.
+        At least one, with ascending seeds.
     summary
-        Of the study that they come from.
+        Of the study that trained them.
     """
 
     choice: SupportedRecipe
@@ -70,28 +70,28 @@ class Ensemble:
 
     @property
     def image_size(self) -> int:
-        """Height and width in pixels of the images it takes."""
+        """Height and width in pixels of the input images."""
         return self.models[0].image_size
 
-    def predict(self, images_NHWC: NDArray[np.uint8]) -> Answers:
+    def predict(self, images_NHWC: NDArray[np.uint8]) -> EnsemblePredictions:
         """Classify images in memory, uint8 [num_images, image_size, image_size, 3], RGB."""
         return average([model.probabilities(images_NHWC) for model in self.models])
 
     def describe(self) -> str:
-        """Which recipe and seeds these are, and why, in a line or two."""
+        """Describe the recipe, the reason for choosing it and the seeds, in two sentences."""
         if len(self.models) == 1:
-            use = f"Seed {self.seeds[0]}"
+            seeds = f"Seed {self.seeds[0]}"
         else:
-            use = f"Mean of the probabilities of {counted(len(self.models), 'seed')} ({_list(self.seeds)})"
-        return f"Recipe {self.recipe}: {self.choice.reason}. {use}."
+            seeds = f"Mean of the probabilities of {counted(len(self.models), 'seed')} ({_list(self.seeds)})"
+        return f"Recipe {self.recipe}: {self.choice.reason}. {seeds}."
 
 
-def average(probabilities: Sequence[NDArray[np.float64]]) -> Answers:
+def average(probabilities: Sequence[NDArray[np.float64]]) -> EnsemblePredictions:
     """Average the probabilities [num_images, num_classes] of several models."""
     stacked = np.stack(probabilities)
     mean = stacked.mean(axis=0)
     predicted = mean.argmax(axis=1)
-    return Answers(predicted, mean, (stacked.argmax(axis=2) == predicted).sum(axis=0))
+    return EnsemblePredictions(predicted, mean, (stacked.argmax(axis=2) == predicted).sum(axis=0))
 
 
 def load_ensemble(
@@ -101,7 +101,7 @@ def load_ensemble(
     seeds: Sequence[int] | None = None,
     trust: bool = False,
 ) -> Ensemble:
-    """The models of a recipe of a study.
+    """Load the models of a recipe of a study.
 
     Parameters
     ----------
@@ -110,39 +110,39 @@ def load_ensemble(
     recipe
         By default the one that the study supports best: see `supported_recipe`.
     seeds
-        By default all that are finished.
+        By default all finished ones.
     trust
         Run the code that the recipe's model names, see `load_model`.
 
     Raises
     ------
     BakeoffError
-        If it is no study folder, has no such recipe or seed, or a model cannot be used.
+        If it is not a study folder, has no such recipe or seed, or a model cannot be used.
     """
     summary = study if isinstance(study, Summary) else Summary(load_study_folder(study))
     stored = summary.stored
-    chosen = choose_recipe(summary, recipe)
-    finished = [run.seed for run in stored.runs_of(chosen.name)]
-    wanted = finished if seeds is None else sorted(set(seeds))
-    missing = [seed for seed in wanted if seed not in finished]
-    if missing or not wanted:
+    choice = choose_recipe(summary, recipe)
+    finished = [run.seed for run in stored.runs_of(choice.name)]
+    requested_seeds = finished if seeds is None else sorted(set(seeds))
+    missing = [seed for seed in requested_seeds if seed not in finished]
+    if missing or not requested_seeds:
         raise BakeoffError(
-            f"{chosen.name} has no finished run with seed {_list(missing) or '(none given)'}; "
+            f"{choice.name} has no finished run with seed {_list(missing) or '(none given)'}; "
             f"it has {_list(finished)}"
         )
-    models = tuple(load_model(stored.root, chosen.name, seed, trust=trust) for seed in wanted)
+    models = tuple(load_model(stored.root, choice.name, seed, trust=trust) for seed in requested_seeds)
     for model in models:
         if model.class_names != stored.class_names or model.image_size != summary.data.image_size:
             raise BakeoffError(
-                f"{stored.root} is a damaged study folder: the weights of {chosen.name}, seed {model.seed}, "
-                "are of other classes or another image size than its data.json says"
+                f"{stored.root} is a damaged study folder: the weights of {choice.name}, seed {model.seed}, "
+                "are for other classes or another image size than its data.json"
             )
         check_reproduces(model, stored)
-    return Ensemble(chosen, models, summary)
+    return Ensemble(choice, models, summary)
 
 
 def choose_recipe(summary: Summary, recipe: str | None = None) -> SupportedRecipe:
-    """The recipe that is asked for, or the one that the study supports best.
+    """Choose the requested recipe, or the one that the study supports best.
 
     Raises
     ------
@@ -152,29 +152,29 @@ def choose_recipe(summary: Summary, recipe: str | None = None) -> SupportedRecip
     stored = summary.stored
     names = [name for name in stored.study.recipes if stored.runs_of(name)]
     if not names:
-        raise BakeoffError(f"{stored.root} has no finished run: each one failed; see `bakeoff status`")
+        raise BakeoffError(f"{stored.root} has no finished run: all failed; see `bakeoff status`")
     if recipe in names:
-        return SupportedRecipe(recipe, "as asked for")
+        return SupportedRecipe(recipe, "as requested")
     if recipe is not None:
-        found = "no finished run of recipe" if recipe in stored.study.recipes else "no recipe"
-        raise BakeoffError(f"{stored.root} has {found} {shorten(recipe)}; there are {', '.join(names)}")
+        missing = "no finished run of recipe" if recipe in stored.study.recipes else "no recipe"
+        raise BakeoffError(f"{stored.root} has {missing} {shorten(recipe)}; it has {', '.join(names)}")
     assert summary.comparison is not None  # there are finished runs
     accuracies = {name: float(np.mean([val_accuracy(run) for run in stored.runs_of(name)])) for name in names}
     return supported_recipe(summary.comparison, accuracies)
 
 
 def val_accuracy(run: StoredRun) -> float:
-    """Of the kept weights, 0..1."""
-    kept = np.flatnonzero(run.history["epoch"] == run.checkpoint_epoch)
-    if not len(kept):
+    """The validation accuracy of the checkpoint, 0..1."""
+    rows = np.flatnonzero(run.history["epoch"] == run.checkpoint_epoch)
+    if not len(rows):
         raise BakeoffError(
             f"the history of {run.recipe}, seed {run.seed}, lacks epoch {run.checkpoint_epoch}, "
-            "whose weights were kept; the study folder is damaged"
+            "the epoch of the checkpoint; the study folder is damaged"
         )
-    return float(run.history["val_accuracy"][kept[0]])
+    return float(run.history["val_accuracy"][rows[0]])
 
 
 def _list(numbers: Sequence[int]) -> str:
-    """0, 1, 2; of many the first and the last."""
+    """Write "0, 1, 2"; of many numbers only the first three and the last."""
     texts = [str(number) for number in numbers]
     return ", ".join(texts if len(texts) <= 12 else [*texts[:3], "...", texts[-1]])

@@ -24,27 +24,27 @@ from bakeoff.predict.ensemble import Ensemble, average, load_ensemble
 from bakeoff.training.evaluation import EVALUATION_BATCH_SIZE
 
 BATCHES_AHEAD = 2
-"""Decoded, or being decoded, while one is classified; with the batches themselves this bounds the memory."""
+"""Batches that are decoded ahead while one is classified; bounds the memory used."""
 
 IMAGES_PER_TASK = 50
 
 
 @dataclass(frozen=True)
 class ImagePrediction:
-    """What the models say of one image.
+    """The prediction for one image.
 
     Attributes
     ----------
     image
-        The file, as it was named or found.
+        The path of the file.
     class_name
         The class with the highest mean probability.
     probability
         Of this class, mean over the models, 0..1.
     agreement
-        Models that choose this class on their own.
+        The number of models that predict this class individually.
     num_models
-        In all.
+        The number of all models.
     probabilities
         float64 [num_classes], mean over the models, in label order.
     """
@@ -59,7 +59,7 @@ class ImagePrediction:
 
 @dataclass(frozen=True)
 class UnreadableImage:
-    """A file that could not be classified, and why."""
+    """A file that cannot be classified, and why."""
 
     image: Path
     reason: str
@@ -78,26 +78,26 @@ def predict(
 ) -> Iterator[Outcome]:
     """Classify image files with a recipe of a study; its runs are averaged as an ensemble.
 
-    Each image is decoded, resized and standardised by what did so for training, and classified as evaluation
-    does: the test images of the study, in its order, get the very logits that it stores.
+    Images are decoded, resized, standardized and classified by the code of training and evaluation: the test
+    images of the study, in its order, get exactly the logits that it stores.
 
     Parameters
     ----------
     study_dir
         A folder that `bakeoff run` wrote.
     images
-        Files, and folders whose image files are found at any depth: see `image_files`.
+        Files, and folders, which are searched for image files recursively: see `image_files`.
     recipe
-        By default the one that the study supports best, or its baseline where that is undecided.
+        By default the one that the study supports best, or its baseline if that is undecided.
     seeds
-        By default all that are finished.
+        By default all finished ones.
     on_progress
         Called with the number of images done since the last call.
 
     Yields
     ------
     ImagePrediction or UnreadableImage
-        One for each file, in order; the images are read in batches, however many there are.
+        One for each file, in order; the images are read in batches, so there may be any number of them.
 
     Raises
     ------
@@ -111,10 +111,10 @@ def predict(
 def predict_files(
     ensemble: Ensemble, images: Iterable[Path], *, on_progress: Callable[[int], None] | None = None
 ) -> Iterator[Outcome]:
-    """Classify image files with models that are loaded; see `predict`."""
+    """Classify image files with loaded models; see `predict`."""
     files = image_files(images)
     num_threads = torch.get_num_threads()
-    # One thread a model, as in training: how a sum is cut among threads could change its last bits.
+    # One thread per model, as in training: dividing a sum among threads could change its last bits.
     with ThreadPoolExecutor(available_cores(), initializer=torch.set_num_threads, initargs=(1,)) as pool:
         ahead: deque[_Batch] = deque()
         try:
@@ -129,11 +129,11 @@ def predict_files(
                     on_progress(len(outcomes))
         finally:
             pool.shutdown(cancel_futures=True)
-            torch.set_num_threads(num_threads)  # for threads that the caller starts
+            torch.set_num_threads(num_threads)  # new threads inherit the number set last
 
 
 class _Batch(NamedTuple):
-    """Files that are being decoded in the pool, some a task."""
+    """Files that are being decoded in the pool, `IMAGES_PER_TASK` per task."""
 
     files: list[Path]
     decoded: list[Future[list[NDArray[np.uint8] | str]]]
@@ -148,21 +148,21 @@ class _Batch(NamedTuple):
 
 
 def _decode(files: list[Path], image_size: int) -> list[NDArray[np.uint8] | str]:
-    """For each file uint8 [image_size, image_size, 3], or why there is none."""
-    found: list[NDArray[np.uint8] | str] = []
+    """Decode each file to uint8 [image_size, image_size, 3], or return the reason why it cannot be."""
+    decoded: list[NDArray[np.uint8] | str] = []
     for file in files:
         try:
-            if file.is_dir():  # a folder that can be read is never among the files
+            if file.is_dir():  # readable folders were replaced by their files
                 raise BakeoffError("a folder that cannot be read")
             check_plain_file(file)
-            found.append(decode_image(file, image_size))
+            decoded.append(decode_image(file, image_size))
         except BakeoffError as error:
-            found.append(str(error))
+            decoded.append(str(error))
         except FileNotFoundError:
-            found.append("no such file or folder")
+            decoded.append("no such file or folder")
         except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-            found.append(getattr(error, "strerror", None) or str(error))
-    return found
+            decoded.append(getattr(error, "strerror", None) or str(error))
+    return decoded
 
 
 def _classify(ensemble: Ensemble, batch: _Batch, pool: ThreadPoolExecutor) -> list[Outcome]:
@@ -170,22 +170,22 @@ def _classify(ensemble: Ensemble, batch: _Batch, pool: ThreadPoolExecutor) -> li
     readable = [image for image in decoded if not isinstance(image, str)]
     if readable:
         images = np.stack(readable)
-        answers = average(list(pool.map(lambda model: model.probabilities(images), ensemble.models)))
+        predictions = average(list(pool.map(lambda model: model.probabilities(images), ensemble.models)))
     outcomes: list[Outcome] = []
     row = 0
     for file, image in zip(batch.files, decoded, strict=True):
         if isinstance(image, str):
             outcomes.append(UnreadableImage(file, image))
             continue
-        predicted = int(answers.predicted[row])
+        predicted = int(predictions.predicted[row])
         outcomes.append(
             ImagePrediction(
                 image=file,
                 class_name=ensemble.class_names[predicted],
-                probability=float(answers.probabilities[row, predicted]),
-                agreement=int(answers.agreement[row]),
+                probability=float(predictions.probabilities[row, predicted]),
+                agreement=int(predictions.agreement[row]),
                 num_models=len(ensemble.models),
-                probabilities=answers.probabilities[row],
+                probabilities=predictions.probabilities[row],
             )
         )
         row += 1
@@ -193,50 +193,50 @@ def _classify(ensemble: Ensemble, batch: _Batch, pool: ThreadPoolExecutor) -> li
 
 
 def count_images(images: Iterable[Path]) -> int:
-    """The number of files that `predict` would read."""
+    """Count the files that `predict` would read."""
     return sum(1 for _ in image_files(images))
 
 
 def image_name(file: Path) -> str:
-    """The name of a file as text that can be written as UTF-8: bytes that are not become escapes."""
+    """The name of a file as text that can be written as UTF-8: invalid bytes are escaped."""
     return os.fsencode(file).decode("utf-8", "backslashreplace")
 
 
 def image_files(paths: Iterable[Path]) -> Iterator[Path]:
-    """Give the files among `paths`, and the image files in the folders among them, at any depth.
+    """Yield the files among `paths`, and the image files in the folders among them, recursively.
 
-    A file that is named is given whatever its name, and whether it is there or not. Of a folder, the files
-    with an image's extension are given in the order of their names, before those of its folders; what is
-    hidden is passed over. Links are followed, but no folder is entered twice. The names of one folder at a
-    time are held in memory, those of the folders above it, and the identity of each folder seen.
+    A file in `paths` is yielded whatever its name, and whether it exists or not. Of a folder, the files with
+    an image extension are yielded in the order of their names, before those of its subfolders; hidden files
+    and folders are skipped. Links are followed, but no folder is entered twice. Memory holds the names in one
+    folder and in those above it, and the identity of each folder visited.
     """
-    seen: set[tuple[int, int]] = set()
+    visited: set[tuple[int, int]] = set()
     for path in paths:
         if os.path.isdir(path):  # noqa: PTH112 - Path raises on names that are too long
-            yield from _below(path, seen)
+            yield from _images_below(path, visited)
         else:
             yield path
 
 
-def _below(root: Path, seen: set[tuple[int, int]]) -> Iterator[Path]:
-    waiting = [root]
-    while waiting:
-        folder = waiting.pop()
+def _images_below(root: Path, visited: set[tuple[int, int]]) -> Iterator[Path]:
+    stack = [root]
+    while stack:
+        folder = stack.pop()
         try:
-            found = os.stat(folder)  # noqa: PTH116
-            if (found.st_dev, found.st_ino) in seen:
+            status = os.stat(folder)  # noqa: PTH116
+            if (status.st_dev, status.st_ino) in visited:
                 continue
-            seen.add((found.st_dev, found.st_ino))
+            visited.add((status.st_dev, status.st_ino))
             names, folders = _entries(folder)
         except OSError:
-            yield folder  # whoever reads it meets the reason
+            yield folder  # reading it reports the reason
             continue
         yield from (folder / name for name in names)
-        waiting += [folder / name for name in reversed(folders)]
+        stack += [folder / name for name in reversed(folders)]
 
 
 def _entries(folder: Path) -> tuple[list[str], list[str]]:
-    """The names of image files, and of folders, in order."""
+    """The sorted names of the image files and of the folders in a folder."""
     names, folders = [], []
     with os.scandir(folder) as entries:
         for entry in entries:

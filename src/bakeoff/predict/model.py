@@ -1,4 +1,4 @@
-"""A finished run as a model that answers: weights, preprocessing and class names from a study folder."""
+"""A finished run as a trained model: weights, preprocessing and class names from a study folder."""
 
 from __future__ import annotations
 
@@ -24,32 +24,32 @@ from bakeoff.training.evaluation import evaluated, predict_logits
 from bakeoff.training.preprocessing import Preprocessing
 
 NUM_CHECKED = 64
-"""Test images on which a loaded model is compared with what evaluation stored."""
+"""Test images on which a loaded model is compared with the stored logits."""
 
 TOLERANCE = 1e-3
-"""Of that comparison, times the largest logit: what another machine may round otherwise."""
+"""Of that comparison, relative to the largest logit: rounding differs between machines."""
 
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """One finished run, ready to answer.
+    """One finished run, ready to predict.
 
     Attributes
     ----------
     recipe, seed
-        Which run.
+        Identify the run.
     settings
-        The recipe's.
+        The recipe's settings.
     class_names
         In label order.
     preprocessing
-        From uint8 images to what the model takes.
+        From uint8 images to the model's input.
     checkpoint_epoch
-        Whose weights these are.
+        The epoch of the weights.
     model
-        In evaluation mode, as evaluation asked it.
+        In evaluation mode, with test-time augmentation if the recipe has it.
     stored
-        The weights as they are in the study folder.
+        The weights as stored in the study folder.
     """
 
     recipe: str
@@ -63,16 +63,16 @@ class TrainedModel:
 
     @property
     def image_size(self) -> int:
-        """Height and width in pixels of the images it takes."""
+        """Height and width in pixels of the input images."""
         return self.preprocessing.image_size
 
     def logits(self, images_NHWC: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Answer as evaluation does.
+        """Compute the logits as in evaluation.
 
         Parameters
         ----------
         images_NHWC
-            uint8 [num_images, image_size, image_size, 3], RGB, such as `bakeoff.data.decode_image` gives.
+            uint8 [num_images, image_size, image_size, 3], RGB, such as from `bakeoff.data.decode_image`.
 
         Returns
         -------
@@ -87,7 +87,7 @@ class TrainedModel:
         if images_NHWC.dtype != np.uint8 or images_NHWC.shape[1:] != expected or not len(images_NHWC):
             raise BakeoffError(
                 f"found images {images_NHWC.dtype} {list(images_NHWC.shape)}; "
-                f"expected uint8 [number of images, {self.image_size}, {self.image_size}, 3]"
+                f"expected uint8 [num_images, {self.image_size}, {self.image_size}, 3]"
             )
         return predict_logits(self.model, images_NHWC, self.preprocessing)
 
@@ -98,14 +98,14 @@ class TrainedModel:
 
 
 def load_model(study_dir: Path, recipe: str, seed: int, *, trust: bool = False) -> TrainedModel:
-    """A finished run of a study folder as a model.
+    """Load a finished run of a study folder as a model.
 
     Parameters
     ----------
     study_dir
         A folder that `bakeoff run` wrote.
     recipe, seed
-        Which run.
+        Identify the run.
     trust
         Run the code that the recipe's model names, whoever wrote it. By default code that is not Bakeoff's
         is run only if this user ran the same files in a study on this machine.
@@ -113,8 +113,8 @@ def load_model(study_dir: Path, recipe: str, seed: int, *, trust: bool = False) 
     Raises
     ------
     BakeoffError
-        If there is no such run, its weights are damaged or are not those of the study, its model is code that
-        is not trusted, cannot be built or does not take them.
+        If there is no such run, its weights are damaged or are not those of the study, or its model is code
+        that is not trusted, cannot be built or does not fit them.
     """
     layout = Layout(study_dir)
     stored = read_weights(layout, recipe, seed)
@@ -135,13 +135,13 @@ def load_model(study_dir: Path, recipe: str, seed: int, *, trust: bool = False) 
         header.settings.model,
         num_classes=len(header.class_names),
         image_size=header.preprocessing.image_size,
-        seed=0,  # what is drawn here is overwritten
+        seed=0,  # any: the weights are overwritten
     ).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     try:
         model.load_state_dict(stored.tensors)
-    except Exception as error:  # RuntimeError on other names or shapes; a user's module may raise anything
+    except Exception as error:  # RuntimeError for other names or shapes; a user's module may raise anything
         raise BakeoffError(
-            f"model {header.settings.model.name!r} does not take the weights of {recipe}, seed {seed}: "
+            f"model {header.settings.model.name!r} does not fit the weights of {recipe}, seed {seed}: "
             f"{str(error)[:1000].expandtabs(2)}\n"
             "has its file changed since it was trained?"
         ) from error
@@ -176,14 +176,14 @@ def _require_known_code(path: str, layout: Layout) -> None:
 
 
 def check_reproduces(model: TrainedModel, study: StoredStudy) -> None:
-    """See that a loaded model says of the first test images what evaluation stored.
+    """Check that a loaded model reproduces the stored logits of the first test images.
 
-    Where the study's images are larger than those that its folder keeps, nothing can be compared.
+    If the study's images are larger than those stored in its folder, nothing can be compared.
 
     Raises
     ------
     BakeoffError
-        If it says something else.
+        If it does not.
     """
     if study.test_images.shape[1] != model.image_size or model.class_names != study.class_names:
         return
@@ -192,7 +192,6 @@ def check_reproduces(model: TrainedModel, study: StoredStudy) -> None:
     difference = float(np.abs(model.logits(study.test_images[:NUM_CHECKED]) - expected).max())
     if not difference <= TOLERANCE * max(float(np.abs(expected).max()), 1.0):
         raise BakeoffError(
-            f"{model.recipe}, seed {model.seed}, does not give the logits that are stored for its test "
-            f"images (they differ by up to {difference:.2g}); has the file of its model, or its run, "
-            "changed since?"
+            f"{model.recipe}, seed {model.seed}, does not reproduce its stored logits of the test images "
+            f"(they differ by up to {difference:.2g}); has the file of its model, or its run, changed since?"
         )

@@ -1,4 +1,4 @@
-"""Predictions of image files as CSV and JSON, written image by image."""
+"""Writing predictions of image files as CSV and JSON, image by image."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Sink = Callable[[Outcome], None]
 
 @contextmanager
 def prediction_files(ensemble: Ensemble, csv: Path | None, json_: Path | None) -> Iterator[Sink]:
-    """Files that outcomes are written to as they come; complete at the end, or absent.
+    """Open files to which outcomes are written one by one; the files are complete at the end, or absent.
 
     Raises
     ------
@@ -29,7 +29,7 @@ def prediction_files(ensemble: Ensemble, csv: Path | None, json_: Path | None) -
         If one cannot be written.
     """
     if csv is not None and csv == json_:
-        raise BakeoffError(f"--csv and --json both name {csv}; give two names")
+        raise BakeoffError(f"the CSV file and the JSON file both name {csv}; choose two files", "csv")
     with ExitStack() as stack:
         sinks: list[Sink] = []
         if csv is not None:
@@ -52,7 +52,7 @@ def _open_text(path: Path) -> Iterator[TextIO]:
         try:
             yield text
         finally:
-            text.detach()  # flushes it, and leaves the file open: it is still to be flushed to the disk
+            text.detach()  # flushes the text, and leaves the file open, which is then flushed to disk
 
 
 def _csv_sink(file: TextIO, ensemble: Ensemble) -> Sink:
@@ -111,5 +111,5 @@ def _json_sink(file: TextIO, ensemble: Ensemble) -> Iterator[Sink]:
 
 
 def _rounded(probability: float) -> float:
-    """Six digits: what the models' arithmetic bears."""
+    """Round to six significant digits, about the precision of float32."""
     return float(f"{probability:.6g}")

@@ -1,4 +1,4 @@
-"""Predictions from files, made by Bakeoff or elsewhere."""
+"""Reading predictions from files, written by Bakeoff or other programs."""
 
 from bakeoff.prediction_files.reading import read_predictions
 

@@ -1,4 +1,4 @@
-"""compare_files(): a comparison of recipes whose predictions are in files."""
+"""compare_files(): compare recipes whose predictions are in files."""
 
 from __future__ import annotations
 
@@ -20,15 +20,16 @@ def compare_files(
 ) -> Comparison:
     """Compare recipes whose predictions are in files: `read_predictions`, then `compare`.
 
-    Of a study folder whose seeds were added until decided, a note says that its looks are not allowed for.
+    For a study folder whose seeds were added until decided, a note says that the intervals are not corrected
+    for its interim looks.
 
     Raises
     ------
     BakeoffError
-        See both.
+        As both.
     """
-    found = compare(read_predictions(paths), baseline=baseline, margin=margin, confidence=confidence)
-    return dataclasses.replace(found, notes=(*found.notes, *_notes_on_looks(paths)))
+    comparison = compare(read_predictions(paths), baseline=baseline, margin=margin, confidence=confidence)
+    return dataclasses.replace(comparison, notes=(*comparison.notes, *_notes_on_looks(paths)))
 
 
 def _notes_on_looks(paths: Sequence[Path]) -> list[str]:
@@ -45,7 +46,7 @@ def _notes_on_looks(paths: Sequence[Path]) -> list[str]:
             continue
         if until == "decided":
             notes.append(
-                f"{path}: seeds were added until decided. The intervals here do not allow for the looks at "
-                "the results on the way; those of `bakeoff report` do."
+                f"{path}: seeds were added until decided. The intervals here are not corrected for the "
+                "interim looks at the results; those of `bakeoff report` are."
             )
     return notes

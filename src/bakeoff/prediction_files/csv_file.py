@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import difflib
 from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
@@ -14,12 +13,12 @@ from numpy.typing import NDArray
 
 from bakeoff.errors import BakeoffError
 from bakeoff.prediction_files.table import LONGEST_NAME, PredictionTable, first_bad_probability
-from bakeoff.text import list_some, shorten
+from bakeoff.text import did_you_mean, list_some, shorten
 
 COLUMNS = ("recipe", "seed", "image", "label", "prediction")
-EXPECTED = ",".join(COLUMNS) + " and optionally one column p_CLASS a class"
+EXPECTED = ",".join(COLUMNS) + " and optionally one column p_CLASS per class"
 
-_ROWS_AT_ONCE = 500
+_ROWS_PER_CHUNK = 500
 """Rows held as text at a time: few enough for the processor's cache, which halves the time of 20,000."""
 
 _SUM_TOLERANCE = 0.01
@@ -27,7 +26,7 @@ _SUM_TOLERANCE = 0.01
 
 
 class _Codes(dict[str, int]):
-    """Numbers texts in the order they first occur; a text seen before costs one look-up in C."""
+    """Assigns codes to strings in the order of first occurrence; a known string costs one lookup in C."""
 
     def __missing__(self, text: str) -> int:
         self[text] = code = len(self)
@@ -43,8 +42,8 @@ def read_csv(path: Path) -> PredictionTable:
     Raises
     ------
     BakeoffError
-        The file is missing, empty, no CSV, not UTF-8, lacks a column, or has a row that cannot be read: names
-        the line.
+        If the file is missing, empty, not CSV or not UTF-8, lacks a column, or has an invalid row; names the
+        line.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -65,7 +64,7 @@ def _read(path: Path, reader: Iterator[list[str]]) -> PredictionTable:
         raise BakeoffError(f"{path} is empty; expected a CSV file with the columns {EXPECTED}")
     names = [name.strip() for name in header[0]]
     positions = _positions(path, names)
-    probability_at = [place for place, name in enumerate(names) if name.startswith("p_")]
+    probability_positions = [position for position, name in enumerate(names) if name.startswith("p_")]
     codes = {name: _Codes() for name in COLUMNS}
     columns: dict[str, list[NDArray[np.int32]]] = {name: [] for name in COLUMNS}
     lines: list[NDArray[np.int32]] = []
@@ -76,21 +75,19 @@ def _read(path: Path, reader: Iterator[list[str]]) -> PredictionTable:
         for name in COLUMNS:
             columns[name].append(codes[name].encode(texts[positions[name]]))
         lines.append(chunk_lines)
-        if probability_at:
-            probabilities.append(
-                _probabilities(
-                    path, [texts[place] for place in probability_at], names, probability_at, chunk_lines
-                )
-            )
+        if probability_positions:
+            probability_names = [names[position] for position in probability_positions]
+            probability_texts = [texts[position] for position in probability_positions]
+            probabilities.append(_probabilities(path, probability_texts, probability_names, chunk_lines))
     if not lines:
-        raise BakeoffError(f"{path} has a header and no rows: no recipe predicts anything in it")
-    whole = {name: np.concatenate(parts) for name, parts in columns.items()}
+        raise BakeoffError(f"{path} has a header and no rows, so no predictions")
+    full_columns = {name: np.concatenate(parts) for name, parts in columns.items()}
     all_lines = np.concatenate(lines)
     for name in COLUMNS:
-        _refuse_bad_names(path, name, codes[name], whole[name], all_lines)
-    classes, labels, predicted = _merge_classes(codes, whole)
-    run_names, runs = _merge_runs(path, codes, whole, all_lines)
-    images, image_column = _strip(codes["image"], whole["image"])
+        _refuse_bad_names(path, name, codes[name], full_columns[name], all_lines)
+    classes, labels, predicted = _merge_classes(codes, full_columns)
+    run_names, runs = _merge_runs(path, codes, full_columns, all_lines)
+    images, image_column = _strip(codes["image"], full_columns["image"])
     return PredictionTable(
         path=path,
         run_names=run_names,
@@ -101,21 +98,22 @@ def _read(path: Path, reader: Iterator[list[str]]) -> PredictionTable:
         labels=labels,
         predicted=predicted,
         probabilities=np.concatenate(probabilities) if probabilities else None,
-        declared_classes=tuple(names[place][2:] for place in probability_at) or None,
+        declared_classes=tuple(names[position][2:] for position in probability_positions) or None,
         lines=all_lines,
     )
 
 
 def _chunks(path: Path, reader: Iterator[list[str]]) -> Iterator[tuple[list[list[str]], NDArray[np.int32]]]:
-    """Yield the header, then rows by the thousand, each with their lines; blank lines are left out."""
+    """Yield the header, then rows in chunks, each with their line numbers; blank lines are left out."""
     line, size = 1, 1
     while True:
         try:
             rows = list(islice(reader, size))
         except csv.Error as error:
-            found: int = reader.line_num  # type: ignore[attr-defined]
+            line_number: int = reader.line_num  # type: ignore[attr-defined]
             raise BakeoffError(
-                f"{path} line {found} is not CSV ({error}); expected a CSV file with the columns {EXPECTED}"
+                f"{path} line {line_number} is not CSV ({error}); "
+                f"expected a CSV file with the columns {EXPECTED}"
             ) from error
         if not rows:
             return
@@ -123,7 +121,7 @@ def _chunks(path: Path, reader: Iterator[list[str]]) -> Iterator[tuple[list[list
         if after - line == len(rows):
             lines = np.arange(line, after, dtype=np.int32)
         else:
-            # A quoted text holds line ends: count them.
+            # Quoted fields contain line breaks: count them.
             heights = [1 + sum(text.count("\n") for text in row) for row in rows]
             lines = (line + np.cumsum([0, *heights[:-1]])).astype(np.int32)
         line = after
@@ -132,29 +130,29 @@ def _chunks(path: Path, reader: Iterator[list[str]]) -> Iterator[tuple[list[list
             rows = [row for row in rows if row]
         if rows:
             yield rows, lines
-            size = _ROWS_AT_ONCE
+            size = _ROWS_PER_CHUNK
 
 
 def _positions(path: Path, names: list[str]) -> dict[str, int]:
-    twice = sorted(name for name, count in Counter(names).items() if count > 1)
-    if twice:
+    repeated = sorted(name for name, count in Counter(names).items() if count > 1)
+    if repeated:
         raise BakeoffError(
-            f"{path} line 1 has the column {shorten(twice[0])} more than once; expected {EXPECTED}"
+            f"{path} line 1 has the column {shorten(repeated[0])} more than once; expected {EXPECTED}"
         )
     missing = [name for name in COLUMNS if name not in names]
     if missing:
-        joined = ", ".join(names)
-        found = joined if len(joined) <= 120 else joined[:120] + "..."
-        hints = []
+        header = ", ".join(names)
+        header = header if len(header) <= 120 else header[:120] + "..."
+        others = [name[:LONGEST_NAME] for name in names if name not in COLUMNS]
+        problems = []
         for name in missing:
-            nearest = difflib.get_close_matches(name, [other for other in names if other not in COLUMNS], 1)
-            hint = f"; did you mean {nearest[0][:100]!r}? rename it" if nearest else ""
-            hints.append(f"no column {name!r}{hint}")
-        if len(names) == 1 and any(mark in names[0] for mark in ";\t"):
-            hints.append("the columns are to be separated by commas")
+            hint = did_you_mean(name, others)
+            problems.append(f"no column {name!r}{hint + ' rename it' if hint else ''}")
+        if len(names) == 1 and any(separator in names[0] for separator in ";\t"):
+            problems.append("the columns must be separated by commas")
         raise BakeoffError(
-            f"{path} line 1 is not the header of a predictions file:\n{list_some(hints)}\n"
-            f"found {found!r}, expected {EXPECTED}"
+            f"{path} line 1 is not the header of a predictions file:\n{list_some(problems)}\n"
+            f"found {header!r}, expected {EXPECTED}"
         )
     longest = max(names, key=len)
     if len(longest) > LONGEST_NAME:
@@ -172,26 +170,24 @@ def _check_width(path: Path, rows: list[list[str]], lines: NDArray[np.int32], wi
             for row, line in zip(rows, lines, strict=True)
             if len(row) != width
         ]
-        raise BakeoffError(f"rows of another length than the header's {width} columns:\n{list_some(bad)}")
+        raise BakeoffError(f"rows without the {width} fields of the header:\n{list_some(bad)}")
 
 
 def _probabilities(
     path: Path,
     texts: list[tuple[str, ...]],
     names: list[str],
-    places: list[int],
     lines: NDArray[np.int32],
 ) -> NDArray[np.float32]:
     values = np.empty((len(lines), len(texts)), dtype=np.float32)
-    for column, (text, place) in enumerate(zip(texts, places, strict=True)):
+    for column, (text, name) in enumerate(zip(texts, names, strict=True)):
         try:
-            with np.errstate(over="ignore"):  # infinite is told below
+            with np.errstate(over="ignore"):  # infinite values are reported below
                 values[:, column] = np.fromiter(map(float, text), np.float32, len(text))
         except ValueError:
             row = next(row for row, value in enumerate(text) if not _is_number(value))
             raise BakeoffError(
-                f"{path} line {lines[row]}: {names[place]} is {shorten(text[row])}, "
-                "expected a probability in 0..1"
+                f"{path} line {lines[row]}: {name} is {shorten(text[row])}, expected a probability in 0..1"
             ) from None
     bad = first_bad_probability(values, _SUM_TOLERANCE)
     if bad is not None:
@@ -226,7 +222,7 @@ def _refuse_bad_names(
 
 
 def _strip(codes: _Codes, column: NDArray[np.int32]) -> tuple[list[str], NDArray[np.int32]]:
-    """Take blanks around the texts away; texts that are then the same get one code."""
+    """Strip the strings; those that are then equal get the same code."""
     stripped = _Codes()
     mapping = stripped.encode(tuple(text.strip() for text in codes))
     return list(stripped), mapping[column]
@@ -235,7 +231,7 @@ def _strip(codes: _Codes, column: NDArray[np.int32]) -> tuple[list[str], NDArray
 def _merge_classes(
     codes: dict[str, _Codes], columns: dict[str, NDArray[np.int32]]
 ) -> tuple[list[str], NDArray[np.int32], NDArray[np.int32]]:
-    """Labels and predictions are texts of one kind: give them one list."""
+    """Give labels and predictions common codes of the classes."""
     merged = _Codes()
     mappings = [
         merged.encode(tuple(text.strip() for text in codes[name])) for name in ("label", "prediction")
@@ -255,9 +251,7 @@ def _merge_runs(
             seeds.append(int(text))
         except ValueError:
             line = lines[int((columns["seed"] == code).argmax())]
-            raise BakeoffError(
-                f"{path} line {line}: seed is {shorten(text)}, expected a whole number"
-            ) from None
+            raise BakeoffError(f"{path} line {line}: seed is {shorten(text)}, expected an integer") from None
     recipes, recipe_column = _strip(codes["recipe"], columns["recipe"])
     pairs, runs = np.unique(
         recipe_column.astype(np.int64) * len(seeds) + columns["seed"], return_inverse=True

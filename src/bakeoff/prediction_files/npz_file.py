@@ -1,4 +1,4 @@
-"""Reading predictions from an NPZ file as Bakeoff writes it, one run a file."""
+"""Reading predictions from an NPZ file as Bakeoff writes it, one run per file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bakeoff.store.arrays import array_names, read_arrays
 KEYS = ("recipe", "seed", "class_names", "test_logits", "test_labels", "test_ids")
 
 LARGEST_LOGIT = 1e300
-"""As good as infinite: the difference of two must be a number."""
+"""Larger logits are treated as infinite, because the difference of two must be finite."""
 
 
 def read_npz(path: Path) -> PredictionTable:
@@ -26,21 +26,21 @@ def read_npz(path: Path) -> PredictionTable:
     Raises
     ------
     BakeoffError
-        The file is missing, damaged, holds objects, lacks an array, or its arrays do not fit together.
+        If the file is missing, damaged or lacks an array, or its arrays contain objects or are inconsistent.
     """
     try:
-        there = array_names(path)
-        missing = [key for key in KEYS if key not in there]
+        names_in_file = array_names(path)
+        missing = [key for key in KEYS if key not in names_in_file]
         if missing:
             raise BakeoffError(
                 f"{path} has no array {missing[0]!r}; expected a predictions.npz of Bakeoff with "
-                f"{', '.join(KEYS)}, found {', '.join(there[:10])[:300] or 'none'}"
+                f"{', '.join(KEYS)}, found {', '.join(names_in_file[:10])[:300] or 'none'}"
             )
         recipe, seed, class_names, logits, labels, ids = read_arrays(path, *KEYS)
     except (OSError, ValueError) as error:
         raise BakeoffError(
             f"cannot read {path} as a predictions.npz of Bakeoff: {str(error)[:500]}; "
-            "a finished run can be made again by deleting its folder and running the study anew"
+            "to make it again, delete the folder of its run and run the study again"
         ) from error
     shapes = f"test_logits {logits.shape}, test_labels {labels.shape}, test_ids {ids.shape}"
     if (
@@ -52,29 +52,29 @@ def read_npz(path: Path) -> PredictionTable:
         or seed.shape != ()
     ):
         raise BakeoffError(
-            f"{path} holds arrays that do not fit together: {shapes}, class_names {class_names.shape}; "
-            "expected [images, classes], [images], [images] and [classes], recipe and seed single values"
+            f"{path} has inconsistent arrays: {shapes}, class_names {class_names.shape}; expected "
+            "[num_images, num_classes], [num_images], [num_images] and [num_classes], recipe and seed scalars"
         )
     if labels.dtype.kind not in "iu" or seed.dtype.kind not in "iu" or logits.dtype.kind != "f":
         raise BakeoffError(
-            f"{path} holds arrays of a wrong kind: test_logits {logits.dtype}, test_labels {labels.dtype}, "
+            f"{path} has arrays of the wrong type: test_logits {logits.dtype}, test_labels {labels.dtype}, "
             f"seed {seed.dtype}; expected floating point, integer, integer"
         )
     if any(texts.dtype.kind != "U" for texts in (recipe, class_names, ids)):
         raise BakeoffError(
-            f"{path} holds arrays of a wrong kind: recipe {recipe.dtype}, class_names {class_names.dtype}, "
-            f"test_ids {ids.dtype}; expected text"
+            f"{path} has arrays of the wrong type: recipe {recipe.dtype}, class_names {class_names.dtype}, "
+            f"test_ids {ids.dtype}; expected strings"
         )
     if max(texts.dtype.itemsize // 4 for texts in (recipe, class_names, ids)) > LONGEST_NAME:
-        raise BakeoffError(f"{path} holds a name of more than {LONGEST_NAME} characters")
+        raise BakeoffError(f"{path} has a name of more than {LONGEST_NAME} characters")
     num_images = len(labels)
     if num_images == 0:
-        raise BakeoffError(f"{path} has no rows: the recipe {recipe.item()!r} predicts no test image in it")
+        raise BakeoffError(f"{path} has no test images, so no predictions of recipe {recipe.item()!r}")
     names = [str(name) for name in class_names.tolist()]
     image_names = [str(name) for name in ids.tolist()]
     if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise BakeoffError(f"{path} names the class {twice!r} more than once in class_names")
+        repeated = next(name for name in names if names.count(name) > 1)
+        raise BakeoffError(f"{path} has the class {repeated!r} more than once in class_names")
     outside = np.flatnonzero((labels < 0) | (labels >= len(names)))
     if len(outside):
         image = int(outside[0])

@@ -1,8 +1,7 @@
-"""Finding the files that a user names, and reading them into one Predictions."""
+"""Reading files and study folders into one Predictions."""
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from bakeoff.prediction_files.assembling import assemble
 from bakeoff.prediction_files.csv_file import read_csv
 from bakeoff.prediction_files.npz_file import read_npz
 from bakeoff.predictions import Predictions
-from bakeoff.text import list_some
+from bakeoff.text import did_you_mean, list_some
 
 _ZIP = b"PK\x03\x04"
 
@@ -22,31 +21,31 @@ def read_predictions(paths: Sequence[Path]) -> Predictions:
     Parameters
     ----------
     paths
-        CSV files with the columns `recipe,seed,image,label,prediction` and optionally one column `p_CLASS` a
-        class; NPZ files as Bakeoff writes them, one a run; study folders, which stand for all their finished
-        runs. Several together make one comparison.
+        CSV files with the columns `recipe,seed,image,label,prediction` and optionally one column `p_CLASS`
+        per class; NPZ files as Bakeoff writes them, one per run; study folders, which stand for all of their
+        finished runs.
 
     Returns
     -------
     Predictions
         Recipes in the order in which they first occur, seeds ascending, images in the order of their names:
-        the order of rows and files changes nothing else. Classes are in the order the files state, or sorted
-        where they state none.
+        the order of rows and files changes nothing else. Classes are in the order that the files declare, or
+        sorted if no file does.
 
     Raises
     ------
     BakeoffError
-        A file cannot be read; images or labels differ between runs; a row occurs twice; a recipe has no rows;
-        probabilities are none. Names the file, the line and the first offenders.
+        If a file cannot be read, images or labels differ between runs, a row occurs twice, a recipe has no
+        rows, or probabilities are invalid; names the file, the line and the first cases.
     """
     if not paths:
-        raise BakeoffError("no file of predictions was given; expected CSV or NPZ files, or a study folder")
+        raise BakeoffError("no file of predictions; expected CSV or NPZ files, or a study folder")
     files: dict[Path, Path] = {}
     for path in paths:
         for file in _files(Path(path)):
             identity = file.resolve()
             if identity in files:
-                raise BakeoffError(f"{file} was given twice; give each file once")
+                raise BakeoffError(f"{file} is listed twice; list each file once")
             files[identity] = file
     return assemble([read_npz(file) if _is_npz(file) else read_csv(file) for file in files.values()])
 
@@ -55,13 +54,8 @@ def _files(path: Path) -> list[Path]:
     if path.is_file():
         return [path]
     if not path.is_dir():
-        nearest = (
-            difflib.get_close_matches(path.name, [other.name for other in path.parent.iterdir()], 1)
-            if path.parent.is_dir()
-            else []
-        )
-        hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
-        raise BakeoffError(f"there is no file or folder {path}{hint}")
+        siblings = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
+        raise BakeoffError(f"there is no file or folder {path}{did_you_mean(path.name, siblings)}")
     files = sorted(path.glob("runs/*/*/predictions.npz"))
     if not files:
         raise BakeoffError(
@@ -69,13 +63,13 @@ def _files(path: Path) -> list[Path]:
             "/predictions.npz, as `bakeoff run` writes them"
         )
     recipes = {file.parts[-3] for file in files}
-    without = sorted(
+    unfinished = sorted(
         folder.name for folder in (path / "runs").iterdir() if folder.is_dir() and folder.name not in recipes
     )
-    if without:
+    if unfinished:
         raise BakeoffError(
-            f"recipes without a finished run in {path}:\n{list_some(without)}\n"
-            "finish them with `bakeoff run`, or give the predictions.npz files of the others one by one"
+            f"recipes without a finished run in {path}:\n{list_some(unfinished)}\n"
+            "finish them with `bakeoff run`, or list the predictions.npz files of the others"
         )
     return files
 

@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 LONGEST_NAME = 500
-"""Characters of a recipe's, an image's or a class's name; more is a mixed-up file."""
+"""Limit for the names of recipes, images and classes in characters; longer ones mean mixed-up columns."""
 
 
 @dataclass(frozen=True)
 class PredictionTable:
-    """What one file predicts; one row is one image in one run.
+    """The predictions in one file; one row is one image in one run.
 
-    Text is kept once: the int32 [num_rows] columns index the lists of names beside them.
+    Each string is stored once: the int32 [num_rows] columns are indices into the lists of names.
 
     Attributes
     ----------
@@ -25,15 +25,15 @@ class PredictionTable:
     run_names
         (recipe, seed) of each run.
     image_names, class_names
-        As they occur in the file.
+        In the order of the file.
     runs, images, labels, predicted
-        Columns; labels and predicted index `class_names`.
+        The columns; labels and predicted are indices into `class_names`.
     probabilities
         float32 [num_rows, num_classes] in the order of `declared_classes`, or None.
     declared_classes
-        All classes there are, in order, where the file states them; else None.
+        All classes in order, if the file declares them; else None.
     lines
-        int32 [num_rows], lines in the file; None for a file without lines.
+        int32 [num_rows], line numbers in the file; None if the file has no lines.
     """
 
     path: Path
@@ -49,22 +49,22 @@ class PredictionTable:
     lines: NDArray[np.int32] | None
 
     def place(self, row: int) -> str:
-        """Say where a row is, for a message."""
+        """The location of a row, for messages."""
         return f"{self.path}" if self.lines is None else f"{self.path} line {self.lines[row]}"
 
 
 def first_bad_probability(probabilities: NDArray[np.float32], tolerance: float) -> tuple[int, str] | None:
-    """Find the first row that is no probability distribution, and say what is wrong with it.
+    """Find the first row that is not a probability distribution, and describe what is wrong with it.
 
     Parameters
     ----------
     probabilities
         float32 [num_rows, num_classes].
     tolerance
-        How far a row's sum may be from 1.
+        Largest difference of a row's sum from 1.
     """
     sums = probabilities.sum(axis=1)
-    # NaN compares false, so that "not within" finds it too.
+    # Negated, because comparisons with NaN are false.
     bad = ~((np.abs(sums - 1) <= tolerance) & (probabilities.min(axis=1) >= 0))
     if not bad.any():
         return None
