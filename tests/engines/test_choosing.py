@@ -23,16 +23,17 @@ def test_what_each_device_option_gives():
         assert (type(engine), engine.num_workers) == (ProcessEngine, 2)
     with open_engine(device="auto") as engine:
         assert isinstance(engine, StackedEngine if torch.cuda.is_available() else ProcessEngine)
-    for options, message in (
-        ({"name": "slurm"}, "'slurm' is unknown; expected processes, ray"),
-        ({"device": "gpu"}, "'gpu' is unknown; expected auto, cpu, cuda"),
-        ({"device": "cuda", "jobs": 2}, "--jobs 2 is for worker processes"),
-        ({"name": "ray", "device": "cuda"}, "runs on a Ray cluster train on CPUs"),
-        ({"address": "auto"}, "give --engine ray with it"),
+    for options, message, parameter in (
+        ({"name": "slurm"}, "'slurm' is unknown; expected processes, ray", "engine"),
+        ({"device": "gpu"}, "'gpu' is unknown; expected auto, cpu, cuda", "device"),
+        ({"device": "cuda", "jobs": 2}, "jobs, 2, is for worker processes", "jobs"),
+        ({"name": "ray", "device": "cuda"}, "the engine 'ray' trains on CPUs", "device"),
+        ({"address": "auto"}, "choose the engine 'ray' with it", "address"),
     ):
-        with pytest.raises(BakeoffError, match=message), open_engine(**options):
+        with pytest.raises(BakeoffError, match=message) as caught, open_engine(**options):
             pass
-    with pytest.raises(BakeoffError, match="only cuda and cpu are known"):
+        assert caught.value.parameter == parameter
+    with pytest.raises(BakeoffError, match="expected cuda or cpu"):
         StackedEngine("mps")
     with pytest.raises(BakeoffError, match="'nonsense' is unknown"):
         StackedEngine("nonsense")

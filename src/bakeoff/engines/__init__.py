@@ -1,4 +1,4 @@
-"""Engines: who does the runs of a study."""
+"""Engines: what executes the runs of a study."""
 
 from bakeoff.engines.choosing import open_engine
 from bakeoff.engines.engine import (

@@ -1,4 +1,4 @@
-"""Which engine the command line's options ask for."""
+"""Opening the requested engine."""
 
 from __future__ import annotations
 
@@ -23,55 +23,59 @@ def open_engine(
     address: str | None = None,
     num_runs: int = 0,
 ) -> Iterator[Engine]:
-    """An engine, until the end of the block.
+    """Open an engine for the duration of a `with` block.
 
     Parameters
     ----------
     name
         "processes" for this machine, or "ray" for a cluster.
     device
-        "cpu", "cuda", or "auto": the GPU of this machine where PyTorch finds one, else the CPU.
+        "cpu", "cuda", or "auto": the GPU of this machine if PyTorch finds one, else the CPU.
     jobs
-        Runs that go on at once on CPUs; by default one a core.
+        Runs at the same time on CPUs; by default one per core.
     address
-        Of a Ray cluster, `HOST:PORT`, or "auto" for the one on this machine; by default a Ray of this machine
-        alone is started.
+        Of a Ray cluster, `HOST:PORT`, or "auto" for the one on this machine; by default Ray is started on
+        this machine.
     num_runs
-        That it may be given at once: worker processes for so many start now, and load what they need while
-        the caller reads images; others start when `do` needs them.
+        The number of runs to expect: worker processes for them start now and load PyTorch while the caller
+        reads images; others start when `do` needs them.
 
     Raises
     ------
     BakeoffError
-        If the engine or the device is unknown or not there, or an option is of another engine.
+        If the engine or the device is unknown or unavailable, or an option belongs to another engine.
     """
     if name not in ENGINES:
-        raise BakeoffError(f"engine {shorten(name)} is unknown; expected {', '.join(ENGINES)}")
+        raise BakeoffError(f"engine {shorten(name)} is unknown; expected {', '.join(ENGINES)}", "engine")
     if device not in DEVICES:
-        raise BakeoffError(f"device {shorten(device)} is unknown; expected {', '.join(DEVICES)}")
+        raise BakeoffError(f"device {shorten(device)} is unknown; expected {', '.join(DEVICES)}", "device")
     if name == "ray":
         if device == "cuda":
-            raise BakeoffError("runs on a Ray cluster train on CPUs; leave out --device cuda or --engine ray")
+            raise BakeoffError(
+                "the engine 'ray' trains on CPUs; choose the device 'cpu' or the engine 'processes'", "device"
+            )
         from bakeoff.engines.ray.cluster import RayEngine
 
         with RayEngine(address, jobs) as engine:
             yield engine
     elif address is not None:
-        raise BakeoffError("--address is of a Ray cluster; give --engine ray with it")
+        raise BakeoffError("the address is that of a Ray cluster; choose the engine 'ray' with it", "address")
     else:
-        chosen = _on_this_machine(device, jobs)
-        if not isinstance(chosen, ProcessEngine):
-            yield chosen
+        local_engine = _local_engine(device, jobs)
+        if not isinstance(local_engine, ProcessEngine):
+            yield local_engine
             return
-        with chosen:
-            chosen.start(num_runs)
-            yield chosen
+        with local_engine:
+            local_engine.start(num_runs)
+            yield local_engine
 
 
-def _on_this_machine(device: str, jobs: int | None) -> Engine:
+def _local_engine(device: str, jobs: int | None) -> Engine:
     if device == "cuda" and jobs is not None:
         raise BakeoffError(
-            f"--jobs {jobs} is for worker processes on the CPU; leave it out with --device cuda"
+            f"the number of jobs, {jobs}, is for worker processes on the CPU; leave it out with the device "
+            "'cuda'",
+            "jobs",
         )
     if device == "cpu" or jobs is not None:
         return ProcessEngine(jobs)

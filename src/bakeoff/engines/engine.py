@@ -1,4 +1,4 @@
-"""What an engine is, what it is given, and what it tells while it works."""
+"""The interface of engines: their tasks, and the events that they report."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Task:
-    """One run to do."""
+    """One run to execute."""
 
     recipe: str
     seed: int
@@ -25,14 +25,14 @@ class Task:
 
 @dataclass(frozen=True)
 class Job:
-    """What all runs of a study share; small, for it travels to each worker.
+    """What all runs of a study share; small, because it is sent to each worker.
 
     Attributes
     ----------
     study
-        Resolved.
+        The resolved study.
     data_directory
-        Memory-mapped images, for `bakeoff.data.open_image_data`.
+        The memory-mapped images, for `bakeoff.data.open_image_data`.
     root
         The study folder.
     """
@@ -44,7 +44,7 @@ class Job:
 
 @dataclass(frozen=True)
 class RunStarted:
-    """A worker began a run."""
+    """A worker started a run."""
 
     task: Task
 
@@ -66,7 +66,7 @@ class RunFinished:
 
 @dataclass(frozen=True)
 class RunRetried:
-    """A run's worker died; the run goes on from its last state on another one."""
+    """A run's worker died; another worker resumes the run from its last saved state."""
 
     task: Task
     reason: str
@@ -74,12 +74,12 @@ class RunRetried:
 
 @dataclass(frozen=True)
 class RunFailed:
-    """A run ended without a result; the others go on.
+    """A run ended without a result; the other runs continue.
 
     Attributes
     ----------
     try_again
-        Whether the next `bakeoff run` should try it: not where the same settings must fail the same way.
+        Whether to try it again when the study is run again; false if it would fail in the same way.
     """
 
     task: Task
@@ -89,12 +89,14 @@ class RunFailed:
 
 @dataclass(frozen=True)
 class RunsNotStacked:
-    """The runs of a recipe go one after another, though the engine would train them at once.
+    """The runs of a recipe are trained one after another, because they cannot be stacked.
 
     Attributes
     ----------
     task
         The first of them.
+    reason
+        Why they cannot be stacked.
     """
 
     task: Task
@@ -105,18 +107,19 @@ Event = RunStarted | EpochDone | RunFinished | RunRetried | RunFailed | RunsNotS
 
 
 class Engine(Protocol):
-    """Who does the runs of a study."""
+    """Executes the runs of a study."""
 
     @property
     def num_workers(self) -> int:
-        """Runs that go on at once."""
+        """The number of runs at the same time."""
 
     @property
     def device(self) -> str:
-        """What computes, as environment.json names it: "cpu" for worker processes."""
+        """The device that trains, as recorded in environment.json: "cpu" for worker processes."""
 
     def do(self, tasks: Sequence[Task], job: Job) -> Generator[Event, None, None]:
-        """Do all tasks, the first in order first and the last ones as suits; give each event as it comes.
+        """Execute all tasks, roughly in order, and yield events as they occur.
 
-        Results do not depend on how many runs go on at once. Closing the generator stops the work at once.
+        Results do not depend on the number of runs at the same time. Closing the generator stops the work
+        immediately.
         """

@@ -1,4 +1,4 @@
-"""One run from beginning to end, the same for all engines; only where its result goes differs."""
+"""One run from start to finish, the same for all engines, which differ in where its result goes."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ if TYPE_CHECKING:
 
 
 class RunOutput(Protocol):
-    """Takes in what one run gives."""
+    """Receives the output of one run."""
 
     @property
     def states(self) -> StateStore:
-        """Keeps the state of the run while it is unfinished."""
+        """Stores the state of the unfinished run."""
 
     @property
     def log_directory(self) -> Path:
-        """For the event file of TensorBoard."""
+        """The folder of TensorBoard's event file."""
 
     def save(self, run: TrainedRun, data: ImageData) -> None:
-        """Keep the finished run; its event file is closed."""
+        """Store the finished run; its event file is closed."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class FolderOutput:
         return self.layout.run_tensorboard(self.task.recipe, self.task.seed)
 
     def append_to_log(self, name: str, content: bytes) -> None:
-        """Add to the event file, which was begun elsewhere under this name.
+        """Append to the event file, which another machine started under this name.
 
         Raises
         ------
@@ -80,7 +80,7 @@ class FolderOutput:
 
 
 def clear_log(output: RunOutput) -> None:
-    """Remove the event file of an attempt that was interrupted."""
+    """Remove the event file of an interrupted attempt."""
     shutil.rmtree(output.log_directory, ignore_errors=True)
 
 
@@ -92,7 +92,7 @@ def log_result(log: TensorBoardLog, task: Task, study: Study, run: TrainedRun, d
 
 
 def failure_of(task: Task, error: Exception) -> RunFailed:
-    """What to tell of a run that ended with an error; of one that nobody foresaw the traceback is printed."""
+    """The event for a run that ended with an exception; prints the traceback of an unexpected one."""
     if isinstance(error, TrainingFailure):
         return RunFailed(task, str(error), try_again=False)
     if isinstance(error, BakeoffError):
@@ -107,43 +107,43 @@ def do_run(
     study: Study,
     open_images: Callable[[], ImageData],
     output: RunOutput,
-    tell: Callable[[Event], None],
+    on_event: Callable[[Event], None],
 ) -> None:
-    """Train one run and give it to `output`, or tell why it failed."""
-    tell(RunStarted(task))
-    # What libraries have loaded stays: looking through it for garbage took 1 to 3 % of an epoch of LeNet-5.
+    """Train one run and pass it to `output`, or report why it failed."""
+    on_event(RunStarted(task))
+    # Exclude the loaded libraries from garbage collection, which took 1 to 3 % of an epoch of LeNet-5.
     gc.collect()
     gc.freeze()
     try:
-        _train_and_save(task, study, open_images(), output, tell)
+        _train_and_save(task, study, open_images(), output, on_event)
     except (EOFError, BrokenPipeError, ConnectionResetError):
-        raise  # nobody listens any more
+        raise  # the driver is gone
     except Exception as error:
-        tell(failure_of(task, error))
+        on_event(failure_of(task, error))
     else:
-        tell(RunFinished(task))
+        on_event(RunFinished(task))
 
 
 def _train_and_save(
-    task: Task, study: Study, data: ImageData, output: RunOutput, tell: Callable[[Event], None]
+    task: Task, study: Study, data: ImageData, output: RunOutput, on_event: Callable[[Event], None]
 ) -> None:
     clear_log(output)
     recipe = study.recipes[task.recipe]
     with TensorBoardLog(output.log_directory) as log:
-        observers: list[Observer] = [log, _Teller(task, tell)]
+        observers: list[Observer] = [log, _EpochReporter(task, on_event)]
         run = train(recipe, task.seed, data, observers=observers, state_store=output.states)
         log_result(log, task, study, run, data)
     output.save(run, data)
 
 
-class _Teller:
-    """An observer that passes each epoch on to the driver."""
+class _EpochReporter:
+    """An observer that reports each epoch to the driver."""
 
-    def __init__(self, task: Task, tell: Callable[[Event], None]) -> None:
-        self.task, self.tell = task, tell
+    def __init__(self, task: Task, on_event: Callable[[Event], None]) -> None:
+        self.task, self.on_event = task, on_event
 
     def on_step(self, step: int, loss: float, accuracy: float) -> None:
         pass
 
     def on_epoch(self, record: EpochRecord) -> None:
-        self.tell(EpochDone(self.task, record))
+        self.on_event(EpochDone(self.task, record))

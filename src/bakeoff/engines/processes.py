@@ -1,4 +1,4 @@
-"""The engine of one machine: worker processes, one thread each, one run at a time each."""
+"""The engine for one machine: worker processes with one thread and one run at a time each."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from bakeoff.environment import available_cores
 
 SECONDS_TO_STOP = 5.0
 MAX_DEATHS = 3
-"""Workers that may die of one run before it is given up."""
+"""A run fails when this many workers have died during it."""
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-"""Environment of a worker, in which the numerical libraries use one thread."""
+"""Environment variables of a worker: the numerical libraries use one thread."""
 SAFE_PATH = {"PYTHONSAFEPATH": "1"}
-"""While a worker starts it imports no file `copy.py` of the current folder; its path is then the driver's."""
+"""A worker that starts imports no `copy.py` of the current folder; later it has the path of the driver."""
 
 
 class ProcessEngine:
-    """Runs on this machine. As a context manager it keeps its workers from one `do` to the next.
+    """Runs on this machine. As a context manager it reuses its workers from one `do` to the next.
 
     Parameters
     ----------
     num_workers
-        Processes, one thread each; by default as many as there are cores.
+        Processes, one thread each; by default one per core.
     """
 
     device = "cpu"
@@ -55,14 +55,14 @@ class ProcessEngine:
         _stop(self._idle)
 
     def start(self, num_runs: int) -> None:
-        """Start as many workers as so many runs need: they load PyTorch while the caller reads images."""
+        """Start the workers for this many runs: they load PyTorch while the caller reads images."""
         self._idle += _start(min(self.num_workers, num_runs) - len(self._idle))
 
     def do(self, tasks: Sequence[Task], job: Job) -> Generator[Event, None, None]:
-        """Do all tasks; give each event as it comes.
+        """Execute all tasks and yield events as they occur.
 
-        When a worker dies, a new one takes its run up from its last state; a run of which three workers died
-        is reported as failed.
+        When a worker dies, a new one resumes its run from the last saved state; a run during which three
+        workers died is reported as failed.
         """
         queue = RunQueue(tasks, job.study)
         deaths: Counter[Task] = Counter()
@@ -103,7 +103,7 @@ class ProcessEngine:
 
 
 def _start(num_workers: int) -> list[_Worker]:
-    with _environment_of_workers(), _deaf_to_ctrl_c():
+    with _worker_environment(), _ignoring_ctrl_c():
         return [_Worker.start() for _ in range(num_workers)]
 
 
@@ -115,8 +115,8 @@ def _stop(workers: list[_Worker]) -> None:
 
 
 @contextmanager
-def _environment_of_workers() -> Iterator[None]:
-    """Set the environment that processes started inside read once, when they start."""
+def _worker_environment() -> Iterator[None]:
+    """Set the environment variables that processes started inside read when they start."""
     before = {name: os.environ.get(name) for name in (*ONE_THREAD, *SAFE_PATH)}
     os.environ.update(ONE_THREAD | SAFE_PATH)
     try:
@@ -130,12 +130,12 @@ def _environment_of_workers() -> Iterator[None]:
 
 
 @contextmanager
-def _deaf_to_ctrl_c() -> Iterator[None]:
-    """Processes started inside do not hear Ctrl-C, which reaches the whole group: the driver decides."""
+def _ignoring_ctrl_c() -> Iterator[None]:
+    """Processes started inside ignore Ctrl-C, which is sent to the whole group: the driver handles it."""
     if not hasattr(signal, "pthread_sigmask"):  # Windows, where a worker ignores it as soon as it can
         yield
         return
-    resource_tracker.ensure_running()  # its own start would undo what follows
+    resource_tracker.ensure_running()  # starting it later would unblock the signal
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -158,15 +158,15 @@ class _Worker:
     @classmethod
     def start(cls) -> _Worker:
         context = multiprocessing.get_context("spawn")
-        ours, theirs = context.Pipe()
-        process = context.Process(target=_work, args=(theirs,), daemon=True)
+        driver_end, worker_end = context.Pipe()
+        process = context.Process(target=_work, args=(worker_end,), daemon=True)
         process.start()
-        theirs.close()  # so that the worker's end of the pipe closes when the worker dies
-        return cls(process, ours)
+        worker_end.close()  # so that it is closed when the worker dies
+        return cls(process, driver_end)
 
     def give(self, task: Task, job: Job) -> None:
         self.task = task
-        with suppress(BrokenPipeError, ConnectionResetError):  # if it is dead, receive() tells
+        with suppress(BrokenPipeError, ConnectionResetError):  # receive() reports a dead worker
             self.connection.send((task, job))
 
     def receive(self) -> Event | _WorkerDied:
@@ -188,8 +188,8 @@ class _Worker:
 
 def _work(connection: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    gc.disable()  # until all is loaded, which stays: to look through it for garbage took a fifth of the time
-    # Imported in the worker: the driver needs neither TensorBoard nor what it brings.
+    gc.disable()  # until everything is loaded: garbage collection took a fifth of the time
+    # Imported in the worker: the driver needs neither TensorBoard nor its dependencies.
     from bakeoff.engines.worker import work
 
     work(connection)

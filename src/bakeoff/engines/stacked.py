@@ -1,4 +1,4 @@
-"""The engine of one GPU: the seeds of a recipe are trained at once, in one program."""
+"""The engine for one GPU: the seeds of a recipe are trained together, as one stacked model."""
 
 from __future__ import annotations
 
@@ -30,25 +30,25 @@ if TYPE_CHECKING:
 
 
 class StackedEngine:
-    """Runs on one device, the seeds of a recipe at once; in this process.
+    """Runs on one device, the seeds of a recipe together; in this process.
 
     Parameters
     ----------
     device
-        "cuda", "cuda:1" and the like, or "cpu", where it is of use for tests alone.
+        "cuda", "cuda:1" and the like, or "cpu", for tests only.
     stack_size
-        Runs that are trained at once; by default as many as fit into the GPU's memory, on a CPU 10.
+        Runs that are trained together; by default as many as fit into the GPU's memory, on a CPU 10.
     convolution
-        "grouped" or "matmul": how a stack convolves.
+        "grouped" or "matmul": how a stack computes convolutions.
 
     Raises
     ------
     BakeoffError
-        If there is no such device.
+        If the device is not available.
     """
 
     num_workers = 1
-    """Stacks that go on at once: an epoch's time is shared out among the seeds of its stack."""
+    """Stacks at the same time: an epoch's time is divided among the seeds of its stack."""
 
     def __init__(
         self, device: str = "cuda", *, stack_size: int | None = None, convolution: Convolution = "grouped"
@@ -57,12 +57,12 @@ class StackedEngine:
         self.device = f"{_device_name(device)}, stacked"
 
     def do(self, tasks: Sequence[Task], job: Job) -> Generator[Event, None, None]:
-        """Do all tasks, one recipe after another; give each event as it comes.
+        """Execute all tasks, one recipe after another, and yield events as they occur.
 
-        Where a recipe's model cannot be stacked its runs go one after another, and an event says so.
+        If a recipe's model cannot be stacked, its runs are trained one after another, and an event says so.
         """
         recipes = list(dict.fromkeys(task.recipe for task in tasks))
-        with _same_arithmetic():
+        with _reproducible_arithmetic():
             for recipe in recipes:
                 yield from self._do_recipe([task for task in tasks if task.recipe == recipe], job)
 
@@ -83,16 +83,16 @@ class StackedEngine:
             yield RunsNotStacked(tasks[0], stacking.reason)
         size = min(stacking.size, self.stack_size or stacking.size)
 
-        # Runs go on together from the same epoch.
+        # Only runs at the same epoch can be trained together.
         def epochs_done(task: Task) -> int:
             store = self._unfinished(task, job)
             progress = unfinished_progress(store.path) if store.load() is not None else None
             return progress[0] if progress else 0
 
         for _, group in groupby(sorted(tasks, key=epochs_done, reverse=True), key=epochs_done):
-            together = list(group)
-            for start in range(0, len(together), size):
-                stack = together[start : start + size]
+            same_epoch = list(group)
+            for start in range(0, len(same_epoch), size):
+                stack = same_epoch[start : start + size]
                 yield from self._do_stack(stack, job, data, vectorized=stacking.vectorized)
 
     def _do_stack(
@@ -104,7 +104,7 @@ class StackedEngine:
 
         recipe = job.study.recipes[tasks[0].recipe]
         outputs = {task.seed: FolderOutput(task, job.study, Layout(job.root)) for task in tasks}
-        left = {task.seed: task for task in tasks}
+        unfinished = {task.seed: task for task in tasks}
         yield from (RunStarted(task) for task in tasks)
         try:
             with ExitStack() as open_logs:
@@ -113,7 +113,7 @@ class StackedEngine:
                     output = outputs[task.seed]
                     clear_log(output)
                     logs[task.seed] = open_logs.enter_context(TensorBoardLog(output.log_directory))
-                for seed, told in train_stacked(
+                for seed, result in train_stacked(
                     recipe,
                     [task.seed for task in tasks],
                     data,
@@ -123,60 +123,61 @@ class StackedEngine:
                     observers=[[logs[task.seed]] for task in tasks],
                     state_stores=[self._unfinished(task, job) for task in tasks],
                 ):
-                    task = left[seed]
-                    if isinstance(told, EpochRecord):
-                        yield EpochDone(task, told)
+                    task = unfinished[seed]
+                    if isinstance(result, EpochRecord):
+                        yield EpochDone(task, result)
                         continue
-                    if isinstance(told, TrainingFailure):
-                        del left[seed]
-                        yield failure_of(task, told)
+                    if isinstance(result, TrainingFailure):
+                        del unfinished[seed]
+                        yield failure_of(task, result)
                         continue
-                    log_result(logs[seed], task, job.study, told, data)
+                    log_result(logs[seed], task, job.study, result, data)
                     device = self.device if vectorized else self.device.removesuffix(", stacked")
-                    outputs[seed].save(replace(told, device=device), data)
-                    del left[seed]
+                    outputs[seed].save(replace(result, device=device), data)
+                    del unfinished[seed]
                     yield RunFinished(task)
         except Exception as error:
-            failure = failure_of(tasks[0], error)  # the same for all that are left; told once
-            yield from (replace(failure, task=task) for task in left.values())
+            failure = failure_of(tasks[0], error)  # once for all, because it may print a traceback
+            yield from (replace(failure, task=task) for task in unfinished.values())
 
     def _unfinished(self, task: Task, job: Job) -> UnfinishedRun:
-        """Where a run's state is kept, under this device: no run goes on with another's arithmetic."""
+        """The store of a run's state, bound to this device: a run does not resume on a different one."""
         path = Layout(job.root).unfinished(task.recipe, task.seed)
         return UnfinishedRun(path, f"{task.identity} on {self.device}")
 
 
 @contextmanager
-def _same_arithmetic() -> Iterator[None]:
-    """One thread on a CPU, so that no sum depends on its cores; float32 on a GPU, not TensorFloat-32."""
+def _reproducible_arithmetic() -> Iterator[None]:
+    """One thread on a CPU, so that sums do not depend on its cores; float32 on a GPU, not TensorFloat-32."""
     import torch
 
-    threads, short_floats = torch.get_num_threads(), torch.backends.cudnn.allow_tf32
+    num_threads, allow_tf32 = torch.get_num_threads(), torch.backends.cudnn.allow_tf32
     torch.set_num_threads(1)
     torch.backends.cudnn.allow_tf32 = False
     try:
         yield
     finally:
-        torch.set_num_threads(threads)
-        torch.backends.cudnn.allow_tf32 = short_floats
+        torch.set_num_threads(num_threads)
+        torch.backends.cudnn.allow_tf32 = allow_tf32
 
 
 def _device_name(device: str) -> str:
-    """As results record it; a BakeoffError where there is no such device."""
+    """The name of the device for results; raises a BakeoffError if it is not available."""
     import torch
 
     try:
-        found = torch.device(device)
+        torch_device = torch.device(device)
     except RuntimeError as error:
-        raise BakeoffError(f"device {device!r} is unknown; expected cuda or cpu") from error
-    if found.type == "cpu":
+        raise BakeoffError(f"device {device!r} is unknown; expected cuda or cpu", "device") from error
+    if torch_device.type == "cpu":
         return "cpu"
-    if found.type != "cuda":
-        raise BakeoffError(f"device {device!r}: only cuda and cpu are known")
+    if torch_device.type != "cuda":
+        raise BakeoffError(f"device {device!r} is not supported; expected cuda or cpu", "device")
     if not torch.cuda.is_available():
-        build = "is built for CPUs alone" if torch.version.cuda is None else "finds none that it can use"
+        reason = "is built for CPUs only" if torch.version.cuda is None else "finds none that it can use"
         raise BakeoffError(
-            f"device {device!r}: there is no CUDA GPU here: PyTorch {torch.__version__} {build}; leave out "
-            "--device, or install a PyTorch for CUDA (pytorch.org) and see that nvidia-smi lists the GPU"
+            f"device {device!r}: there is no CUDA GPU here: PyTorch {torch.__version__} {reason}; choose the "
+            "device 'cpu', or install PyTorch for CUDA (pytorch.org) and check that nvidia-smi lists the GPU",
+            "device",
         )
-    return f"cuda ({torch.cuda.get_device_name(found)})"
+    return f"cuda ({torch.cuda.get_device_name(torch_device)})"

@@ -1,4 +1,4 @@
-"""A worker: one process, one thread, one run after another."""
+"""A worker process: one thread, one run after another."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bakeoff.store import Layout
 
 
 def work(connection: Connection) -> None:
-    """Do the runs that come through the connection until it closes; tell of each step through it."""
+    """Execute the runs received through the connection until it closes; send their events through it."""
     torch.set_num_threads(1)
     gc.freeze()
     gc.enable()
@@ -32,12 +32,12 @@ def work(connection: Connection) -> None:
             output = FolderOutput(task, job.study, Layout(job.root))
             do_run(task, job.study, images, output, connection.send)
     except (EOFError, BrokenPipeError, ConnectionResetError):
-        # The driver is gone: nobody waits for this run. Skip the interpreter's own farewell, which
-        # would try to flush pipes that are gone too.
+        # The driver is gone, so the run is not needed. Skip the interpreter's shutdown, which would try to
+        # flush closed pipes.
         os._exit(1)
 
 
 @cache
 def _open_images(directory: Path) -> ImageData:
-    """Once a worker; inside a run, which tells it if they are gone."""
+    """Open the images once per worker; during a run, so that the run fails if they are missing."""
     return open_image_data(directory)

@@ -19,7 +19,7 @@ def test_what_cannot_be_joined_is_told_at_once(folder):
         said = run(folder, "own.toml", "--engine", "ray", "--address", address, exits=2)
         assert words in said
         assert time.monotonic() - began < 20
-    assert "give --engine ray with it" in run(folder, "own.toml", "--address", "auto", exits=2)
+    assert "--address HOST:PORT with --engine ray" in run(folder, "own.toml", "--address", "auto", exits=2)
     assert "expected processes, ray" in run(folder, "own.toml", "--engine", "slurm", exits=2)
 
 

@@ -1,1 +1,1 @@
-"""Runs as tasks on a Ray cluster."""
+"""The engine for a Ray cluster."""

@@ -1,4 +1,4 @@
-"""The engine of many machines: each run is a task on a Ray cluster."""
+"""The engine for several machines: each run is a task on a Ray cluster."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ SECONDS_TO_CONNECT = 10.0
 
 
 class RayEngine:
-    """Runs on a Ray cluster. A context manager: at its end it leaves the cluster, or stops its own Ray.
+    """Runs on a Ray cluster. As a context manager, it disconnects from the cluster, or stops its own Ray.
 
     Parameters
     ----------
     address
-        Of a cluster that this machine is a node of, `HOST:PORT`, or "auto" for the one found on this machine.
-        By default a Ray of this machine alone is started.
+        Of a cluster that this machine is a node of, `HOST:PORT`, or "auto" for the one on this machine. By
+        default Ray is started on this machine.
     num_workers
-        Runs that go on at once; by default one on each core of the cluster.
+        Runs at the same time; by default one per core of the cluster.
 
     Raises
     ------
@@ -61,21 +61,21 @@ class RayEngine:
         self.close()
 
     def close(self) -> None:
-        """Leave the cluster; what still runs there for this engine is stopped."""
+        """Disconnect from the cluster; the tasks of this engine that still run there are stopped."""
         if self._connected_here:
             self._ray.shutdown()
             self._connected_here = False
 
     def do(self, tasks: Sequence[Task], job: Job) -> Generator[Event, None, None]:
-        """Do all tasks; give each event as it comes.
+        """Execute all tasks and yield events as they occur.
 
-        When a worker or its node is lost, the run goes on elsewhere from the last state that reached the
-        driver; a run of which three workers in a row were lost without a new state is reported as failed.
+        When a worker or its node is lost, another worker resumes the run from the last state that reached the
+        driver; a run that loses three workers in a row without a new state is reported as failed.
 
         Raises
         ------
         BakeoffError
-            If the nodes of the cluster cannot do runs at all: another version of Bakeoff, for example.
+            If the nodes of the cluster cannot execute runs at all: another version of Bakeoff, for example.
         """
         self.join()
         from bakeoff.engines.ray.driver import RayDriver
@@ -83,12 +83,12 @@ class RayEngine:
         yield from RayDriver(tasks, job, self.num_workers, self._limit).do()
 
     def join(self) -> None:
-        """Join the cluster, or start Ray on this machine; `do` does it otherwise."""
+        """Connect to the cluster, or start Ray on this machine; `do` calls it if necessary."""
         if self._ray.is_initialized():
             return
-        # Nothing is reported to anybody of a Ray that we start.
+        # No usage statistics from a Ray that we start.
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        # What a run prints comes with its events; Ray's own would add whole dumps when a node is lost.
+        # The output of a run comes with its events; Ray's forwarding would add whole dumps for a lost node.
         options: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
         if self._address is None:
             options |= {"address": "local", "num_cpus": self.num_workers, "include_dashboard": False}
@@ -96,21 +96,22 @@ class RayEngine:
             options |= {"address": self._address}
         try:
             self._ray.init(**options)
-        except Exception as error:  # Ray raises of many kinds
-            found = f"({type(error).__name__}: {error})"
+        except Exception as error:  # Ray raises many exceptions
+            reason = f"({type(error).__name__}: {error})"
             if self._address is None:
-                raise BakeoffError(f"Ray does not start on this machine {found}") from error
+                raise BakeoffError(f"Ray does not start on this machine {reason}") from error
             raise BakeoffError(
-                f"cannot join the Ray cluster at {self._address} {found}; this machine has to be a node of "
-                "it: `ray start --address=HOST:PORT` makes it one, with `--num-cpus=0` if no run should go "
-                "on here"
+                f"cannot join the Ray cluster at {self._address} {reason}; this machine must be a node of "
+                "it: `ray start --address=HOST:PORT` makes it one, with `--num-cpus=0` if it should not "
+                "execute runs",
+                "address",
             ) from error
         self._connected_here = True
         _silence_dumps()
 
 
 def _silence_dumps() -> None:
-    """Ray prints the end of a lost node's log, with no option against it; the driver says it in a line."""
+    """Stop Ray from printing the end of a lost node's log, for which it has no option."""
     worker = sys.modules.get("ray._private.worker")
     if hasattr(worker, "print_to_stdstream"):
         setattr(worker, "print_to_stdstream", lambda *_, **__: None)  # noqa: B010 - not declared
@@ -121,26 +122,29 @@ def _import_ray() -> Any:
         import ray
     except ImportError as error:
         raise BakeoffError(
-            f"the engine ray needs Ray, which is not installed ({error}); in a copy of the repository: "
-            "pip install -c constraints.txt '.[ray]'"
+            f"the engine 'ray' needs Ray, which is not installed ({error}); in a copy of the repository: "
+            "pip install -c constraints.txt '.[ray]'",
+            "engine",
         ) from error
     return ray
 
 
 def _check_address(address: str) -> None:
-    """See that somebody listens there: Ray itself would try for minutes."""
+    """Check that a server listens at the address: Ray itself would try for minutes."""
     if address == "auto":
         return
     host, _, port = address.rpartition(":")
     if "//" in address or not host or not port.isdecimal():
         raise BakeoffError(
-            f"--address is {shorten(address)}; expected HOST:PORT of a Ray cluster, such as 10.0.0.1:6379, "
-            "or auto for the one on this machine"
+            f"the address is {shorten(address)}; expected HOST:PORT of a Ray cluster, such as 10.0.0.1:6379, "
+            "or auto for the one on this machine",
+            "address",
         )
     try:
         socket.create_connection((host, int(port)), SECONDS_TO_CONNECT).close()
     except (OSError, OverflowError) as error:
         raise BakeoffError(
             f"nothing answers at {address} ({error}); expected the address that `ray start --head` printed "
-            "for other nodes"
+            "for other nodes",
+            "address",
         ) from error

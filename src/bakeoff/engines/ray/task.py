@@ -1,6 +1,6 @@
-"""What runs on a Ray worker: one run, whose events, states and result stream back to the driver.
+"""The task on a Ray worker: one run, which streams its events, states and result back to the driver.
 
-Nothing is written where the driver would have to find it: a worker's disk is its own.
+No results are written to the worker's disk, which the driver may not be able to read.
 """
 
 from __future__ import annotations
@@ -29,25 +29,25 @@ from bakeoff.study import Study
 from bakeoff.training.records import TrainedRun
 
 SECONDS_BETWEEN_BATCHES = 0.25
-"""Messages are sent together; the display shows no more than four changes a second."""
+"""Messages are sent in batches; the display shows no more than four updates per second."""
 
-BATCHES_A_SECOND = 200
-"""That the driver takes in, of all runs together; each costs it some milliseconds."""
+BATCHES_PER_SECOND = 200
+"""Limit for all runs together; each batch costs the driver some milliseconds."""
 
-STATE_BYTES_A_SECOND = 50e6
-"""That all runs together may send to the driver, which writes each to its disk."""
+STATE_BYTES_PER_SECOND = 50e6
+"""Limit for all runs together, because the driver writes each state to its disk."""
 
 
 @dataclass(frozen=True)
 class Shared:
-    """What all runs of a study share; put into the object store once.
+    """What all runs of a study share; stored once in Ray's object store.
 
     Attributes
     ----------
     data
-        Its arrays are read in place on each node.
+        Its arrays are read in shared memory on each node.
     num_workers
-        Runs that go on at once.
+        Runs at the same time.
     """
 
     study: Study
@@ -58,7 +58,7 @@ class Shared:
 
 @dataclass(frozen=True)
 class Placed:
-    """The run began on this node; always the first message."""
+    """The run was started on this node; always the first message."""
 
     node_id: str
 
@@ -82,7 +82,7 @@ class LogGrown:
 
 @dataclass(frozen=True)
 class Printed:
-    """What a user's model, or an error, printed on `stdout` or `stderr`."""
+    """Output of a user's model, or a traceback, on `stdout` or `stderr`."""
 
     text: str
     stream: Literal["stdout", "stderr"]
@@ -90,7 +90,7 @@ class Printed:
 
 @dataclass(frozen=True)
 class RunResult:
-    """A finished run; `RunFinished` or `RunFailed` comes after it."""
+    """A finished run; followed by `RunFinished` or `RunFailed`."""
 
     run: TrainedRun
 
@@ -101,16 +101,16 @@ Message = Event | Placed | StateSaved | LogGrown | Printed | RunResult
 def ray_task(
     versions: Mapping[str, str], shared: Sequence[ray.ObjectRef], task: Task, state: bytes | None
 ) -> Generator[list[Message], None, None]:
-    """Do a run; give what it tells, in batches.
+    """Execute a run and yield its messages in batches.
 
     Parameters
     ----------
     versions
         Of the driver's code.
     shared
-        Reference to a `Shared`, in a list, so that Ray does not fetch and read it before each run.
+        Reference to a `Shared`, in a list, so that Ray does not fetch it before each run.
     state
-        To go on from.
+        The state to resume from, if any.
 
     Raises
     ------
@@ -119,16 +119,16 @@ def ray_task(
     """
     yield [Placed(ray.get_runtime_context().get_node_id())]
     _check_versions(versions)
-    opened = _open_shared(shared[0])
+    shared_content = _open_shared(shared[0])
     outbox = _Outbox()
-    # The run has a thread of its own, for what it calls its observers with cannot be yielded from there.
-    threading.Thread(target=_do, args=(opened, task, state, outbox), daemon=True).start()
-    yield from outbox.batches(max(SECONDS_BETWEEN_BATCHES, opened.num_workers / BATCHES_A_SECOND))
+    # The run has its own thread, because its observers' callbacks cannot yield from this generator.
+    threading.Thread(target=_do, args=(shared_content, task, state, outbox), daemon=True).start()
+    yield from outbox.batches(max(SECONDS_BETWEEN_BATCHES, shared_content.num_workers / BATCHES_PER_SECOND))
 
 
 @cache
 def code_versions() -> dict[str, str]:
-    """What must be the same on each node: releases, and Bakeoff's own source."""
+    """The versions that must be the same on each node, including a digest of Bakeoff's source."""
     return {name: metadata.version(name) for name in ("bakeoff", "torch", "numpy")} | {
         "bakeoff's source": _source_digest()
     }
@@ -144,20 +144,22 @@ def _source_digest() -> str:
 
 
 def _check_versions(versions: Mapping[str, str]) -> None:
-    found = code_versions()
+    own_versions = code_versions()
     different = [
-        f"{name} {found[name]} ({versions[name]} here)" for name in found if found[name] != versions[name]
+        f"{name} {version} ({versions[name]} here)"
+        for name, version in own_versions.items()
+        if version != versions[name]
     ]
     if different:
         raise BakeoffError(
             f"node {ray.util.get_node_ip_address()} of the Ray cluster has {', '.join(different)}; "
-            "install the same on each node, for results of different versions must not meet in a study"
+            "install the same on each node, because a study must not mix results of different versions"
         )
 
 
 @lru_cache(maxsize=1)
 def _open_shared(reference: ray.ObjectRef) -> Shared:
-    """Once a worker."""
+    """Read the shared content, once per worker."""
     shared: Shared = ray.get(reference)
     make_importable(shared.own_code)
     return shared
@@ -165,7 +167,7 @@ def _open_shared(reference: ray.ObjectRef) -> Shared:
 
 def _do(shared: Shared, task: Task, state: bytes | None, outbox: _Outbox) -> None:
     try:
-        # Imported here: the driver needs neither TensorBoard nor what it brings.
+        # Imported here: the driver needs neither TensorBoard nor its dependencies.
         import torch
 
         from bakeoff.engines.one_run import do_run
@@ -195,28 +197,28 @@ class _Outbox:
 
     def put(self, message: Message) -> None:
         with self._lock:
-            if isinstance(message, StateSaved):  # the last one counts
-                self._messages = [known for known in self._messages if not isinstance(known, StateSaved)]
+            if isinstance(message, StateSaved):  # replaces an earlier state
+                self._messages = [other for other in self._messages if not isinstance(other, StateSaved)]
             self._messages.append(message)
 
     def close(self) -> None:
         self._closed.set()
 
     def batches(self, seconds: float) -> Generator[list[Message], None, None]:
-        """Give what there is after each so many seconds, and the rest at once when closed."""
+        """Yield the new messages at this interval, and the rest immediately when closed."""
         while not self._closed.wait(seconds):
-            if batch := self._take():
+            if batch := self._pop_all():
                 yield batch
-        yield self._take()
+        yield self._pop_all()
 
-    def _take(self) -> list[Message]:
+    def _pop_all(self) -> list[Message]:
         with self._lock:
             messages, self._messages = self._messages, []
         return messages
 
 
 class _Printer(io.TextIOBase):
-    """A text stream that is printed by the driver."""
+    """A text stream whose content the driver prints."""
 
     def __init__(self, stream: Literal["stdout", "stderr"], send: Callable[[Message], None]) -> None:
         self._stream, self._send = stream, send
@@ -234,11 +236,11 @@ class _StreamedOutput:
     folder
         For the event file, until it is sent.
     state
-        To go on from.
+        The state to resume from, if any.
     num_workers
-        That share what may be sent.
+        Runs that share `STATE_BYTES_PER_SECOND`.
     send
-        Takes the messages.
+        Receives the messages.
     """
 
     def __init__(
@@ -267,7 +269,7 @@ class _StreamedOutput:
 
 
 class _StreamedStates:
-    """A `StateStore` at the driver, to which a run sends only as often as all runs together can."""
+    """A `StateStore` at the driver, to which states are sent within `STATE_BYTES_PER_SECOND`."""
 
     def __init__(self, state: bytes | None, num_workers: int, send: Callable[[StateSaved], None]) -> None:
         self._state, self._num_workers, self._send = state, num_workers, send
@@ -279,5 +281,5 @@ class _StreamedStates:
     def save(self, state: bytes, epoch: int, val_accuracy: float) -> None:
         now = time.monotonic()
         if now >= self._next_at:
-            self._next_at = now + self._num_workers * len(state) / STATE_BYTES_A_SECOND
+            self._next_at = now + self._num_workers * len(state) / STATE_BYTES_PER_SECOND
             self._send(StateSaved(state, epoch, val_accuracy))
