@@ -7,7 +7,7 @@ from captum.attr import IntegratedGradients
 from torch import nn
 
 from bakeoff.models.lenet5 import LeNet5
-from bakeoff.training.attribution import NUM_STEPS, attribute_wrong_answers, cells_a_side
+from bakeoff.training.attribution import NUM_STEPS, attribute_wrong_answers, cells_per_side
 from bakeoff.training.evaluation import predict_logits
 from bakeoff.training.preprocessing import Preprocessing
 
@@ -31,9 +31,9 @@ def test_a_linear_models_maps_are_weights_times_pixels(size):
     found, logits = attribute(model, images, labels)
     predicted = logits.argmax(axis=1)
     assert found.image_indices.tolist() == np.flatnonzero(predicted != labels).tolist()
-    assert found.maps.shape[1:] == (cells_a_side(size),) * 2
+    assert found.maps.shape[1:] == (cells_per_side(size),) * 2
     weights = model[1].weight.detach().double().numpy().reshape(4, 3, size, size)
-    num_cells = cells_a_side(size)
+    num_cells = cells_per_side(size)
     # Cut each pixel into num_cells x num_cells: an independent way to sum over cells that cut pixels.
     for image, cells, scale in zip(found.image_indices, found.maps, found.scale, strict=True):
         pixels = PREPROCESSING(images[[image]])[0].double().numpy()

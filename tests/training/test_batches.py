@@ -78,7 +78,7 @@ def test_gathered_batches_are_the_chosen_images_and_are_standardised_in_the_same
     for chosen in (np.array([3, 19, 0, 4, 4, 7, 1]), np.array([2, 11])):
         pixels = memory.gather(chosen)
         assert np.array_equal(pixels, images[chosen])
-        found = preprocessing(pixels, out=memory.standardised)
+        found = preprocessing(pixels, out=memory.standardized)
         assert torch.equal(found, preprocessing(images[chosen]))
-        assert found.data_ptr() == memory.standardised.data_ptr()
+        assert found.data_ptr() == memory.standardized.data_ptr()
         assert found.is_contiguous(memory_format=torch.channels_last)

@@ -1,4 +1,4 @@
-"""Training: one recipe, one seed, one data set to one TrainedRun."""
+"""Training: from a recipe, a seed and a data set to a TrainedRun."""
 
 from bakeoff.training.augmentation.apply import check_augmentation
 from bakeoff.training.loop import TRAINING_VERSION, train

@@ -1,4 +1,4 @@
-"""What in an image speaks for a wrong answer: integrated gradients of the images that a run gets wrong.
+"""Attribution: what in an image supports a wrong prediction, by integrated gradients.
 
 M. Sundararajan, A. Taly, Q. Yan: Axiomatic attribution for deep networks, ICML 2017.
 """
@@ -20,34 +20,36 @@ from bakeoff.training.preprocessing import Preprocessing
 NUM_STEPS = 8
 """Points of the Gauss-Legendre rule.
 
-On LeNet-5 trained for 100 epochs, plain, with L2 and with batch normalisation, maps of 8 points correlate
-with those of 128 at 0.99 or more in the median image and above 0.98 in 95 % of them, and miss their total by
-0.4 to 0.8 % in the median. 16 points halve this at twice the time.
+On LeNet-5 trained for 100 epochs, plain, with L2 and with batch normalization, maps of 8 points correlate
+with those of 128 at 0.99 or more in the median image and above 0.98 in 95 % of them, with a median
+completeness error of 0.4 to 0.8 %. 16 points halve the error at twice the time.
 """
 
 BATCH_SIZE = 32
-"""Images a call: a fixed size, because the last bits of a sum can depend on it."""
+"""Images per call: a fixed size, because the last bits of a sum can depend on it."""
 
 MAX_CELLS = 16
-"""A map has at most this many cells a side."""
+"""The maximum number of cells per side of a map."""
 
 
 @dataclass(frozen=True)
 class Attributions:
-    """One map for each image that a run gets wrong, stored in 8 bits a cell.
+    """One map for each image that a run misclassifies, stored with 8 bits per cell.
 
     Attributes
     ----------
     image_indices
         int32 [num_maps], into the images, ascending.
     maps
-        int8 [num_maps, num_cells, num_cells], -127..127; times `scale` it is the cell's share of the
-        difference logit of the answer minus logit of the true class: above 0 it speaks for the answer.
+        int8 [num_maps, num_cells, num_cells], -127..127; times `scale` it is the cell's contribution to the
+        lead, the logit of the predicted class minus that of the true class: positive values support the
+        wrong prediction.
     scale
         float32 [num_maps].
     error
-        float32 [num_maps]: by how much the cells' sum misses the change of that difference from the baseline
-        to the image, over the sum of the cells' sizes (before rounding to 8 bits); 0 would be exact.
+        float32 [num_maps]: the completeness error, the difference between the sum of the cells and the change
+        of the lead from the baseline to the image, relative to the sum of the cells' absolute values (before
+        rounding to 8 bits); 0 is exact.
     """
 
     image_indices: NDArray[np.int32]
@@ -63,26 +65,26 @@ def attribute_wrong_answers(
     logits_NK: NDArray[np.float32],
     preprocessing: Preprocessing,
 ) -> Attributions | None:
-    """Attribute each wrong answer's lead over the true class to the places of the image.
+    """Attribute the lead of each wrong prediction over the true class to the regions of the image.
 
-    The baseline is an even image of the training images' mean colour: 0 everywhere after standardising.
-    Attributions are summed over the colour channels and over blocks of pixels.
+    The baseline is a uniform image of the training images' mean color: 0 everywhere after standardization.
+    Attributions are summed over the color channels and over blocks of pixels.
 
     Parameters
     ----------
     model
         With the weights that gave the logits; it is left in evaluation mode.
     images_NHWC, labels_N, logits_NK
-        Of all images; those whose highest logit is not the label's are attributed.
+        Of all images; the misclassified ones are attributed.
 
     Returns
     -------
     Attributions or None
-        None where no gradient of the model can be had. Maps that are not finite are left out.
+        None if the model has no gradient. Maps that are not finite are left out.
     """
     predicted_N = logits_NK.argmax(axis=1)
     wrong = np.flatnonzero(predicted_N != labels_N)
-    found = []
+    maps_and_errors = []
     try:
         baseline = _baseline_logits(model, images_NHWC.shape[1])
         for start in range(0, len(wrong), BATCH_SIZE):
@@ -91,27 +93,28 @@ def attribute_wrong_answers(
             classes = (predicted_N[chosen], np.asarray(labels_N[chosen]))
             maps = _attribute(model, batch, *classes)
             change = _lead(logits_NK[chosen], *classes) - _lead(np.repeat(baseline, len(chosen), 0), *classes)
-            found.append((maps, _error(maps, change)))
+            maps_and_errors.append((maps, _error(maps, change)))
     except Exception:
-        # A user's model may be anything: what has no gradient trains well enough, and only has no maps.
+        # A user's model may raise anything here; it can be trained all the same, and only lacks maps.
         return None
-    num_cells = cells_a_side(images_NHWC.shape[1])
-    maps = np.concatenate([maps for maps, _ in found]) if found else np.zeros((0, num_cells, num_cells))
-    error = np.concatenate([error for _, error in found]) if found else np.zeros(0)
+    num_cells = cells_per_side(images_NHWC.shape[1])
+    maps, error = np.zeros((0, num_cells, num_cells)), np.zeros(0)
+    if maps_and_errors:
+        maps, error = (np.concatenate(parts) for parts in zip(*maps_and_errors, strict=True))
     finite = np.isfinite(maps).all(axis=(1, 2)) & np.isfinite(error)
     maps, error, wrong = maps[finite], error[finite], wrong[finite]
     scale = np.abs(maps).max(axis=(1, 2), initial=0) / 127
-    steps = np.divide(maps, scale[:, None, None], out=np.zeros_like(maps), where=scale[:, None, None] > 0)
+    levels = np.divide(maps, scale[:, None, None], out=np.zeros_like(maps), where=scale[:, None, None] > 0)
     return Attributions(
         wrong.astype(np.int32),
-        np.rint(steps).astype(np.int8),
+        np.rint(levels).astype(np.int8),
         scale.astype(np.float32),
         error.astype(np.float32),
     )
 
 
-def cells_a_side(image_size: int) -> int:
-    """As many cells as there are whole blocks of pixels, `MAX_CELLS` at most: 16 at 32 pixels, 14 at 28."""
+def cells_per_side(image_size: int) -> int:
+    """The number of blocks of pixels per side, at most `MAX_CELLS`: 16 for 32 pixels, 14 for 28."""
     block = -(-image_size // MAX_CELLS)
     return -(-image_size // block)
 
@@ -134,7 +137,7 @@ def _attribute(
         logits: Tensor = model(faded)
     lead = logits.gather(1, answers) - logits.gather(1, labels)
     (gradient,) = torch.autograd.grad(lead.sum(), faded)
-    # Channels last, as the kernels leave it: no copy.
+    # Channels last, as the kernels return it: no copy.
     gradient_SX = gradient.permute(0, 2, 3, 1).reshape(NUM_STEPS, -1)
     images_NHWC = images_NCHW.permute(0, 2, 3, 1)
     slope_NHWC = (weights_S @ gradient_SX).reshape(images_NHWC.shape)
@@ -146,7 +149,7 @@ def _attribute(
 
 @contextmanager
 def _frozen(model: nn.Module) -> Iterator[None]:
-    """What the model computes inside has no gradients of its weights, which would only cost time."""
+    """Compute no gradients of the weights inside, which are not needed and cost time."""
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     for parameter in trained:
         parameter.requires_grad_(False)
@@ -174,16 +177,16 @@ def _lead(
 
 
 def _error(maps: NDArray[np.float64], change_N: NDArray[np.float64]) -> NDArray[np.float64]:
-    """By how much the cells' sums miss the change of the lead, over the sums of the cells' sizes [N]."""
+    """The completeness error [N], see `Attributions`."""
     size = np.abs(maps).sum(axis=(1, 2))
-    missed: NDArray[np.float64] = np.abs(maps.sum(axis=(1, 2)) - change_N)
-    error: NDArray[np.float64] = np.divide(missed, size, out=np.zeros_like(size), where=size > 0)
+    difference: NDArray[np.float64] = np.abs(maps.sum(axis=(1, 2)) - change_N)
+    error: NDArray[np.float64] = np.divide(difference, size, out=np.zeros_like(size), where=size > 0)
     return error
 
 
 def _overlap(image_size: int) -> NDArray[np.float64]:
-    """Share of each pixel [num_cells, image_size] in each cell of a side; one cut in two counts in both."""
-    num_cells = cells_a_side(image_size)
+    """Share of each pixel that lies in each cell along a side, [num_cells, image_size]."""
+    num_cells = cells_per_side(image_size)
     edges = np.linspace(0, image_size, num_cells + 1)
     pixel = np.arange(image_size)
     shares: NDArray[np.float64] = np.clip(

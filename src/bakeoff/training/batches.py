@@ -1,4 +1,4 @@
-"""Batches of one epoch: which images, the memory that holds them, and how they were answered."""
+"""Batches of one epoch: the indices of their images, memory for them, and their losses and accuracies."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 def split_into_batches(order: NDArray[np.int64], batch_size: int) -> Iterator[NDArray[np.int64]]:
-    """Slices of `order`; a single image left over joins the batch before it, for it has no variance."""
+    """Slices of `order`; a single remaining image joins the batch before it, because it has no variance."""
     ends = [*range(batch_size, len(order), batch_size), len(order)]
     if len(ends) > 1 and ends[-1] - ends[-2] == 1 and batch_size > 1:
         del ends[-2]
@@ -22,39 +22,39 @@ def split_into_batches(order: NDArray[np.int64], batch_size: int) -> Iterator[ND
 
 
 class BatchMemory:
-    """Memory for the images of a batch, used again by the next: fresh memory takes longer than the images.
+    """Memory for the images of a batch, reused by the next: allocation takes longer than copying the images.
 
     Attributes
     ----------
-    standardised
-        float32 [largest, H, W, 3].
+    standardized
+        float32 [max_batch_size, H, W, 3].
     """
 
-    def __init__(self, images_NHWC: NDArray[np.uint8], largest: int) -> None:
-        shape = (largest, *images_NHWC.shape[1:])
-        self._given, self._pixels = images_NHWC, np.empty(shape, np.uint8)
-        self.standardised = torch.empty(shape, dtype=torch.float32)
+    def __init__(self, images_NHWC: NDArray[np.uint8], max_batch_size: int) -> None:
+        shape = (max_batch_size, *images_NHWC.shape[1:])
+        self._images, self._pixels = images_NHWC, np.empty(shape, np.uint8)
+        self.standardized = torch.empty(shape, dtype=torch.float32)
 
-    def gather(self, chosen_B: NDArray[np.int64]) -> NDArray[np.uint8]:
-        """uint8 [B, H, W, 3]: the images at these places, until the next are asked for."""
-        pixels = self._pixels[: len(chosen_B)]
-        # np.take with its default mode would gather into memory of its own first.
-        return np.take(self._given, chosen_B, axis=0, out=pixels, mode="clip")
+    def gather(self, indices_B: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """uint8 [B, H, W, 3]: the images at these indices; valid until the next call."""
+        pixels = self._pixels[: len(indices_B)]
+        # np.take in its default mode would gather into a temporary array first.
+        return np.take(self._images, indices_B, axis=0, out=pixels, mode="clip")
 
 
 BATCHES_AT_ONCE = 64
-"""One by one takes twice as long; all batches at once would keep the logits of every training image."""
+"""Batch by batch takes twice as long; all batches at once would need the logits of every training image."""
 
 
 class EpochCount:
-    """Losses, right answers and probabilities of the batches of one epoch.
+    """Losses, accuracies and probabilities of the batches of one epoch.
 
     Parameters
     ----------
     labels_N
         Of all training images.
     true_probability_N
-        float16: of all training images the probability of the true class, written in place.
+        float16: the probability of the true class of all training images, written in place.
 
     Attributes
     ----------
@@ -63,34 +63,34 @@ class EpochCount:
     total_loss
         Sum over images.
     num_right
-        Images answered rightly.
+        Correctly classified images.
     """
 
     def __init__(self, labels_N: NDArray[np.int64], true_probability_N: NDArray[np.float16]) -> None:
         self.steps: list[tuple[float, float]] = []
         self.total_loss, self.num_right = 0.0, 0
         self._labels, self._true_probability = labels_N, true_probability_N
-        self._chosen: list[NDArray[np.int64]] = []
+        self._indices: list[NDArray[np.int64]] = []
         self._logits: list[Tensor] = []
         self._losses: list[float] = []
 
-    def add(self, chosen_B: NDArray[np.int64], logits_BK: Tensor, loss: float) -> None:
-        """Take a batch: the places of its images, their logits without a graph, and its mean loss."""
-        self._chosen.append(chosen_B)
+    def add(self, indices_B: NDArray[np.int64], logits_BK: Tensor, loss: float) -> None:
+        """Add a batch: the indices of its images, their logits without a graph, and its mean loss."""
+        self._indices.append(indices_B)
         self._logits.append(logits_BK)
         self._losses.append(loss)
         if len(self._losses) == BATCHES_AT_ONCE:
             self.finish()
 
     def finish(self) -> None:
-        """Count what is not counted yet."""
+        """Count the batches that are not counted yet."""
         if not self._losses:
             return
-        chosen, logits = np.concatenate(self._chosen), torch.cat(self._logits)
-        labels = torch.from_numpy(self._labels[chosen])
+        indices, logits = np.concatenate(self._indices), torch.cat(self._logits)
+        labels = torch.from_numpy(self._labels[indices])
         probability = torch.softmax(logits, 1).gather(1, labels[:, None])[:, 0]
-        self._true_probability[chosen] = probability.numpy()
-        sizes = [len(batch) for batch in self._chosen]
+        self._true_probability[indices] = probability.numpy()
+        sizes = [len(batch) for batch in self._indices]
         starts = np.cumsum([0, *sizes[:-1]])
         right = (logits.argmax(1) == labels).numpy()
         rights = np.add.reduceat(right, starts, dtype=np.int64).tolist()
@@ -98,5 +98,5 @@ class EpochCount:
             self.steps.append((loss, batch_right / size))
             self.total_loss += loss * size
             self.num_right += batch_right
-        for waiting in (self._chosen, self._logits, self._losses):
-            waiting.clear()
+        for pending in (self._indices, self._logits, self._losses):
+            pending.clear()

@@ -1,4 +1,4 @@
-"""Evaluation: logits and features of many images, and loss and accuracy from logits."""
+"""Evaluation: logits and features of images, and loss and accuracy from logits."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ EVALUATION_BATCH_SIZE = 500
 
 
 class FlipAveraged(nn.Module):
-    """A model that answers with the mean of its logits of an image and of its mirror image."""
+    """A model that averages the logits of an image and of its mirror image."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
@@ -26,12 +26,12 @@ class FlipAveraged(nn.Module):
 
 
 def evaluated(model: nn.Module, test_time_augmentation: str) -> nn.Module:
-    """The model as validation, test, prediction and export ask it; it shares the weights.
+    """The model as used in validation, test, prediction and export; shares the weights of `model`.
 
     Parameters
     ----------
     model
-        What was trained.
+        The trained model.
     test_time_augmentation
         Of the recipe: "none" or "horizontal_flip".
     """
@@ -39,7 +39,7 @@ def evaluated(model: nn.Module, test_time_augmentation: str) -> nn.Module:
 
 
 def device_of(model: nn.Module) -> torch.device:
-    """Where a model's weights are; the CPU where it has none."""
+    """The device of a model's weights; the CPU if it has none."""
     first = next(model.parameters(), None)
     return torch.device("cpu") if first is None else first.device
 
@@ -47,10 +47,10 @@ def device_of(model: nn.Module) -> torch.device:
 def predict_logits(
     model: nn.Module, images_NHWC: NDArray[np.uint8], preprocessing: Preprocessing
 ) -> NDArray[np.float32]:
-    """float32 [num_images, num_classes], in evaluation mode and without gradients.
+    """Compute logits, float32 [num_images, num_classes], in evaluation mode and without gradients.
 
-    The model is left in evaluation mode. Batches have a fixed size, because the last bits of a sum can
-    depend on it.
+    The model is left in evaluation mode. Batches have a fixed size, because the last bits of a sum can depend
+    on it.
     """
     model.eval()
     device = device_of(model)
@@ -66,9 +66,9 @@ def predict_logits(
 def loss_and_accuracy(
     logits_NK: NDArray[np.float32], labels_N: NDArray[np.int64]
 ) -> tuple[float, float, NDArray[np.float32]]:
-    """Mean cross-entropy, share right, and the probability of the true class [num_images]."""
+    """Mean cross-entropy, accuracy, and the probability of the true class [num_images]."""
     logits = torch.from_numpy(logits_NK)
-    labels = torch.from_numpy(np.array(labels_N))  # a copy: torch takes no read-only array
+    labels = torch.from_numpy(np.array(labels_N))  # a copy, because torch warns of read-only arrays
     log_probability = torch.log_softmax(logits, dim=1).gather(1, labels[:, None])[:, 0]
     accuracy = (logits.argmax(1) == labels).double().mean().item()
     return -log_probability.double().mean().item(), accuracy, log_probability.exp().numpy()
@@ -77,22 +77,22 @@ def loss_and_accuracy(
 def penultimate_features(
     model: nn.Module, images_NHWC: NDArray[np.uint8], preprocessing: Preprocessing
 ) -> NDArray[np.float16] | None:
-    """float16 [num_images, num_features], in evaluation mode and without gradients.
+    """Compute the inputs of the last linear layer, float16 [num_images, num_features], in evaluation mode.
 
     Returns
     -------
     array or None
-        None where the model has no linear layer, or the last one takes anything but one row an image.
+        None if the model has no linear layer, or the input of the last one is not one row per image.
     """
     linear = [module for module in model.modules() if isinstance(module, nn.Linear)]
     if not linear:
         return None
     inputs: list[NDArray[np.float32]] = []
 
-    def keep(module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
+    def record_input(module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
         inputs.append(arguments[0].float().cpu().numpy())
 
-    hook = linear[-1].register_forward_pre_hook(keep)
+    hook = linear[-1].register_forward_pre_hook(record_input)
     try:
         predict_logits(model, images_NHWC, preprocessing)
     finally:

@@ -1,4 +1,4 @@
-"""A run's result from its last state: the kept weights, tested once."""
+"""The result of a run from its last state: the checkpoint, tested once."""
 
 from __future__ import annotations
 
@@ -31,12 +31,15 @@ def finish_run(
     state
         After the last epoch.
     device
-        To record as what computed the run.
+        Recorded as the device of the run.
     """
     model.load_state_dict(state.best_weights)
-    asked = evaluated(model, recipe.test_time_augmentation)
+    model_with_tta = evaluated(model, recipe.test_time_augmentation)
     test = data.test
-    test_logits = predict_logits(asked, test.images, preprocessing)
+    test_logits = predict_logits(model_with_tta, test.images, preprocessing)
+    attributions = attribute_wrong_answers(
+        model_with_tta, test.images, test.labels, test_logits, preprocessing
+    )
     return TrainedRun(
         weights=state.best_weights,
         preprocessing=preprocessing,
@@ -49,6 +52,6 @@ def finish_run(
         num_parameters=count_parameters(model),
         test_features=penultimate_features(model, test.images, preprocessing),
         train_features=penultimate_features(model, data.train.images, preprocessing),
-        attributions=attribute_wrong_answers(asked, test.images, test.labels, test_logits, preprocessing),
+        attributions=attributions,
         device=device,
     )

@@ -1,4 +1,4 @@
-"""train(): one recipe, one seed, one data set; the loop that everything else stands on."""
+"""train(): the training loop of one recipe with one seed."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from bakeoff.training.state import StateSaver, StateStore, TrainingState
 from bakeoff.training.step import Passes, Stepper, build_average
 
 TRAINING_VERSION = 4
-"""Raise it with any change that alters the results of a run: it is part of each run's identity."""
+"""Increase it with any change that alters the results of a run: it is part of each run's identity."""
 
 
 @dataclass
 class _Parts:
-    """What takes part in the training of one run."""
+    """The objects that take part in the training of one run."""
 
     recipe: Recipe
     seed: int
@@ -45,8 +45,8 @@ class _Parts:
     average: AveragedModel | None
 
     @property
-    def kept(self) -> nn.Module:
-        """The model that is evaluated and whose weights are kept."""
+    def evaluated_model(self) -> nn.Module:
+        """The model that is evaluated and saved: the average of the weights if the recipe has one."""
         return self.average.module if self.average else self.model
 
 
@@ -61,26 +61,26 @@ def train(
 ) -> TrainedRun:
     """Train one recipe with one seed; the same arguments give the same bytes on the same machine.
 
-    Runs in the calling thread; for equal results everywhere set torch to one thread first.
+    Runs in the calling thread; for reproducible results set torch to one thread first.
 
     Parameters
     ----------
     recipe
         What to train, and how.
     seed
-        All randomness of the run comes from it.
+        Determines all random numbers of the run.
     data
-        Train fits the weights, val chooses the epoch, test is read once, after the last epoch.
+        Train fits the weights, val selects the epoch, test is used once, after the last epoch.
     observers
-        Told of each step and epoch; of those before an interruption too.
+        Called for each step and epoch, including those before an interruption.
     state_store
-        Keeps the state of the run now and then, and gives the one to go on from: the result has the same
-        bytes as that of a run never interrupted, times aside.
+        Saves the state of the run from time to time, and provides the state to resume from. The result of a
+        resumed run has the same bytes as that of an uninterrupted one, except for times.
 
     Raises
     ------
     TrainingFailure
-        If the loss is not finite; says in which epoch and step.
+        If the loss is not finite; names the epoch and step.
     """
     preprocessing = Preprocessing(data.mean, data.std, data.image_size)
     model = build_model(
@@ -98,7 +98,7 @@ def train(
         build_optimizer(recipe.optimizer, model),
         build_average(model, recipe.ema_decay),
     )
-    asked = evaluated(parts.kept, recipe.test_time_augmentation)
+    model_with_tta = evaluated(parts.evaluated_model, recipe.test_time_augmentation)
     saver = StateSaver(state_store)
     state = _restore(state_store, parts, data, observers) or TrainingState.new(
         recipe.epochs, len(data.train), len(data.val)
@@ -109,7 +109,7 @@ def train(
         if recipe.train_mode == "every_epoch" or epoch == 1:
             model.train()
         train_loss, train_accuracy = _train_epoch(parts, epoch, data.train, state, observers)
-        val_logits = predict_logits(asked, data.val.images, preprocessing)
+        val_logits = predict_logits(model_with_tta, data.val.images, preprocessing)
         val_loss, val_accuracy, true_probability = loss_and_accuracy(val_logits, data.val.labels)
         if not np.isfinite(val_loss):
             raise TrainingFailure(f"validation loss is {val_loss} after epoch {epoch}")
@@ -124,8 +124,8 @@ def train(
             time.perf_counter() - started,
         )
         state.history.append(record)
-        if state.take_if_best(recipe.checkpoint, record, val_logits):
-            weights = parts.kept.state_dict()
+        if state.update_best(recipe.checkpoint, record, val_logits):
+            weights = parts.evaluated_model.state_dict()
             state.best_weights = {name: value.detach().clone() for name, value in weights.items()}
         for observer in observers:
             observer.on_epoch(record)
@@ -139,38 +139,38 @@ def train(
             ),
         )
 
-    return finish_run(parts.kept, recipe, preprocessing, state, data, describe_cpu())
+    return finish_run(parts.evaluated_model, recipe, preprocessing, state, data, describe_cpu())
 
 
 def _restore(
     store: StateStore | None, parts: _Parts, data: ImageData, observers: Sequence[Observer]
 ) -> TrainingState | None:
-    """The state to go on from, put into the parts; observers are told what went before."""
+    """Load the state to resume from into the parts, and replay the earlier epochs to the observers."""
     content = store.load() if store else None
     if content is None:
         return None
     try:
         state = TrainingState.from_bytes(content)
         shape = (parts.recipe.epochs, len(data.train), len(data.val), data.num_classes)
-        state.check_fits(parts.model, parts.optimizer, parts.average, parts.kept, shape)
+        state.check_fits(parts.model, parts.optimizer, parts.average, parts.evaluated_model, shape)
     except ValueError:
-        return None  # damaged, or not of this run: it only costs the time to train again
+        return None  # damaged, or of another run: train from the start
     parts.model.load_state_dict(state.model)
     parts.optimizer.load_state_dict(state.optimizer)
     if parts.average:
         parts.average.load_state_dict(state.average)
-    parts.model.eval()  # as validation left it
-    state.tell(observers)
+    parts.model.eval()  # the mode after validation
+    state.replay(observers)
     return state
 
 
 def _train_epoch(
     parts: _Parts, epoch: int, split: Split, state: TrainingState, observers: Sequence[Observer]
 ) -> tuple[float, float]:
-    """Mean loss and accuracy over the images of one pass; adds the steps and dynamics to the state."""
+    """Train one epoch: mean loss and accuracy over its images; adds its steps and dynamics to the state."""
     recipe, model, augmentation = parts.recipe, parts.model, parts.augmentation
     # A model's own random layers (dropout) draw from torch's global generator on the CPU. torch.manual_seed
-    # would note the seed and a traceback for each kind of GPU too, once an epoch.
+    # would also record the seed and a traceback for each type of GPU, in every epoch.
     torch.default_generator.manual_seed(torch_seed(parts.seed, Stream.LAYERS, epoch))
     augmentation.start_epoch(epoch)
     order = generator(parts.seed, Stream.ORDER, epoch).permutation(len(split))
@@ -178,13 +178,13 @@ def _train_epoch(
     memory = BatchMemory(split.images, max(map(len, batches)))
     passes, stepper = Passes(model), Stepper(parts.optimizer)
     count = EpochCount(split.labels, state.train_true_probability[epoch - 1])
-    for index, chosen in enumerate(batches):
+    for index, indices in enumerate(batches):
         rate = learning_rate(recipe, len(state.steps) + index, len(batches))
         for group in parts.optimizer.param_groups:
             group["lr"] = rate
-        labels = torch.from_numpy(split.labels[chosen])
-        pixels = augmentation.pixels(memory.gather(chosen))
-        images, blend = augmentation.tensors(parts.preprocessing(pixels, out=memory.standardised))
+        labels = torch.from_numpy(split.labels[indices])
+        pixels = augmentation.pixels(memory.gather(indices))
+        images, blend = augmentation.tensors(parts.preprocessing(pixels, out=memory.standardized))
         logits, loss = passes(images, Loss(labels, recipe.loss.label_smoothing, blend))
         if recipe.gradient_clipping:
             nn.utils.clip_grad_norm_(model.parameters(), recipe.gradient_clipping)
@@ -194,7 +194,7 @@ def _train_epoch(
         batch_loss = loss.item()
         if not math.isfinite(batch_loss):
             break
-        count.add(chosen, logits, batch_loss)
+        count.add(indices, logits, batch_loss)
 
     count.finish()
     for step in count.steps:

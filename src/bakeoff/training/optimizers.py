@@ -22,16 +22,16 @@ from bakeoff.study.settings.optimization import (
 )
 
 FUSED_ON = ("cpu", "cuda")
-"""Kinds of devices on which PyTorch makes a step of SGD, Adam and AdamW in one operation."""
+"""Types of devices on which PyTorch has fused steps of SGD, Adam and AdamW."""
 
 Kind = TypeVar("Kind", bound=type[torch.optim.Optimizer])
 
 
 def _without_compiler(kind: Kind) -> Kind:
-    """The same class without the wrappers that load PyTorch's compiler: a second and 70 MiB a process."""
+    """The same class without the wrappers that load PyTorch's compiler: one second and 70 MiB per process."""
     names = ("add_param_group", "zero_grad", "step", "state_dict", "load_state_dict")
     methods = {name: inspect.unwrap(getattr(kind, name)) for name in names}
-    methods["step"] = torch.no_grad()(methods["step"])  # as its wrapper sees to
+    methods["step"] = torch.no_grad()(methods["step"])  # as its wrapper does
     return cast(Kind, type(kind.__name__, (kind,), methods))
 
 
@@ -45,9 +45,9 @@ AdamW = _without_compiler(torch.optim.AdamW)
 def build_optimizer(
     settings: AdamSettings | AdamWSettings | SGDSettings, model: nn.Module
 ) -> torch.optim.Optimizer:
-    """The optimizer over all trainable parameters of the model, one operation a step where PyTorch has it."""
+    """The optimizer of all trainable parameters of the model, with fused steps where PyTorch has them."""
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    fused = _has_fused_step(parameters) or None  # None leaves the choice among the others to PyTorch
+    fused = _has_fused_step(parameters) or None  # None: PyTorch chooses among the other implementations
     if isinstance(settings, SGDSettings):
         return SGD(
             parameters,
@@ -69,23 +69,23 @@ def _has_fused_step(parameters: Sequence[Tensor]) -> bool:
     )
 
 
-def learning_rate(recipe: Recipe, step: int, steps_an_epoch: int) -> float:
+def learning_rate(recipe: Recipe, step: int, steps_per_epoch: int) -> float:
     """The learning rate of a step, counted from 0 over the whole run."""
     schedule, initial = recipe.schedule, recipe.optimizer.lr
-    total = recipe.epochs * steps_an_epoch
+    total = recipe.epochs * steps_per_epoch
     match schedule:
         case ConstantSchedule():
             return initial
         case StepSchedule():
-            return initial * schedule.gamma ** (step // steps_an_epoch // schedule.step_size)
+            return initial * schedule.gamma ** (step // steps_per_epoch // schedule.step_size)
         case CosineSchedule():
-            warmup = schedule.warmup_epochs * steps_an_epoch
+            warmup = schedule.warmup_epochs * steps_per_epoch
             if step < warmup:
                 return initial * (step + 1) / (math.floor(warmup) + 1)
             return _half_cosine(initial, schedule.final_lr, (step - warmup) / max(total - warmup, 1))
         case OneCycleSchedule():
             start = initial / schedule.div_factor
-            # Places of the last step of the way up and of the last of all.
+            # Indices of the last step of the warmup and of the last step.
             peak, end = schedule.warmup_share * total - 1, total - 1
             if step <= peak:
                 return _half_cosine(start, initial, step / peak) if peak > 0 else initial

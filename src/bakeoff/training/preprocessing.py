@@ -1,4 +1,4 @@
-"""Preprocessing: the one way from uint8 images to the tensor that a model takes."""
+"""Preprocessing: from uint8 images to the input tensor of a model."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from bakeoff.kernels.library import Library, current, standardise
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """Scale to 0..1 and standardise each channel. Saved with the weights, used wherever they are.
+    """Scale to 0..1 and standardize each channel. Saved with the weights and used wherever they are used.
 
     Attributes
     ----------
     mean, std
-        Of the training images a channel (red, green, blue), in 0..1. A standard deviation of 0 (all training
-        images alike in that channel) is taken as 1.
+        Per-channel statistics (red, green, blue) of the training images, in 0..1. A standard deviation of 0
+        (a constant channel) is replaced by 1.
     image_size
-        Height and width that images are resized to before they come here.
+        Height and width of the images after resizing.
     """
 
     mean: tuple[float, float, float]
@@ -37,9 +37,9 @@ class Preprocessing:
         Parameters
         ----------
         images_NHWC
-            Of the run's size.
+            Images of size `image_size`.
         out
-            float32 [at least N, H, W, 3], contiguous: memory to write the result to, otherwise new memory.
+            float32 [at least N, H, W, 3], contiguous: memory for the result; by default it is allocated.
         """
         number, height, width, channels = images_NHWC.shape
         shift, scale = _constants_of_row(self, width)
@@ -55,7 +55,7 @@ class Preprocessing:
 
     @cached_property
     def constants(self) -> tuple[Tensor, Tensor]:
-        """What is subtracted from pixels of 0..255, and what they are then multiplied with: float32 [3]."""
+        """Shift and scale, float32 [3] each: pixels of 0..255 become (pixel - shift) * scale."""
         mean = torch.tensor(self.mean, dtype=torch.float64)
         std = torch.tensor([s or 1.0 for s in self.std], dtype=torch.float64)
         return (255 * mean).float(), (1 / (255 * std)).float()
@@ -66,6 +66,6 @@ class Preprocessing:
 
 @lru_cache
 def _constants_of_row(preprocessing: Preprocessing, width: int) -> tuple[Tensor, Tensor]:
-    """Constants for a whole row of pixels: with three at a time PyTorch takes four times as long."""
+    """The constants repeated for a row of pixels: with three values PyTorch takes four times as long."""
     shift, scale = preprocessing.constants
     return shift.repeat(width), scale.repeat(width)

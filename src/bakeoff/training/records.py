@@ -1,4 +1,4 @@
-"""What is recorded of each epoch, and what a finished run gives."""
+"""The records of each epoch, and the result of a finished run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class EpochRecord:
     learning_rate: float
     """Of the last step."""
     train_loss: float
-    """What was minimised, while training: each image counts as it was when its batch came."""
+    """The training objective, averaged during the epoch: for each image as of its batch's step."""
     train_accuracy: float
     val_loss: float
     """After the epoch, in evaluation mode."""
@@ -41,28 +41,28 @@ class TrainedRun:
     Attributes
     ----------
     weights
-        State dict of the chosen epoch.
+        State dict of the checkpoint.
     preprocessing
-        What an image must go through before these weights.
+        The preprocessing of the model's input images.
     history
-        One record an epoch.
+        One record per epoch.
     checkpoint_epoch
-        The epoch whose weights were kept, counted from 1.
+        The epoch of the checkpoint, counted from 1.
     val_logits, test_logits
-        float32 [num_images, num_classes] of the kept weights.
+        float32 [num_images, num_classes] of the checkpoint.
     train_true_probability
-        float16 [num_epochs, num_train_images]: probability of the true class when the image's batch came,
-        as augmentation had made it.
+        float16 [num_epochs, num_train_images]: probability of the true class of each (augmented) image in its
+        batch's training step.
     val_true_probability
-        float16 [num_epochs, num_val_images]: the same after each epoch.
+        float16 [num_epochs, num_val_images]: the same for validation images after each epoch.
     num_parameters
         Trainable parameters.
     test_features, train_features
-        float16 [num_images, num_features], from `penultimate_features`; None where the model has none.
+        float16 [num_images, num_features], from `penultimate_features`; None if the model has none.
     attributions
-        Of the test images that the run gets wrong; None where the model has no gradient.
+        Of the test images that the run misclassifies; None if the model has no gradient.
     device
-        What computed it, such as "cpu, avx512 kernels".
+        What the run was computed on, such as "cpu, avx512 kernels".
     """
 
     weights: dict[str, Tensor]
@@ -81,15 +81,15 @@ class TrainedRun:
 
 
 class Observer(Protocol):
-    """Who wants to see a run while it goes on: TensorBoard, the display. All methods return at once."""
+    """Follows a run during training: TensorBoard, the display. Methods must return quickly."""
 
     def on_step(self, step: int, loss: float, accuracy: float) -> None:
-        """Once the training images of an epoch have been gone through, for each step that there was, counted
-        from 1 over the whole run; means over the batch."""
+        """Called for each step, at the end of its epoch's training; steps are counted from 1 over the whole
+        run, loss and accuracy are means over the batch."""
 
     def on_epoch(self, record: EpochRecord) -> None:
-        """After an epoch's validation."""
+        """Called after an epoch's validation."""
 
 
 class TrainingFailure(Exception):
-    """A run that cannot go on, with the reason; the other runs of the study do."""
+    """A run cannot continue, for the reason in the message; the other runs of the study can."""

@@ -1,7 +1,7 @@
-"""All randomness of a run, from its one seed.
+"""All random numbers of a run, from its one seed.
 
-Each use has a stream of its own, and each epoch its own place in the stream. So no generator has a state to
-carry: epoch 57 draws the same numbers whether or not epochs 1 to 56 ran in the same process.
+Each use has its own stream, and each epoch its own position in the stream. So no generator has a state to
+save: epoch 57 draws the same numbers whether or not epochs 1 to 56 ran in the same process.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import torch
 
 
 class Stream(IntEnum):
-    """What the random numbers are for. The numbers are part of every result: never reuse or change one."""
+    """The uses of random numbers. The values determine every result: never reuse or change one."""
 
     WEIGHTS = 0
     ORDER = 1
@@ -30,7 +30,7 @@ class Stream(IntEnum):
 
 
 def generator(seed: int, stream: Stream, epoch: int = 0) -> np.random.Generator:
-    """The generator of this stream in this epoch (counted from 1; 0 where there is none)."""
+    """The generator of a stream in an epoch (counted from 1; 0 for uses outside of epochs)."""
     return np.random.Generator(np.random.PCG64(_sequence(seed, stream, epoch)))
 
 
@@ -45,10 +45,10 @@ def _sequence(seed: int, stream: Stream, epoch: int) -> np.random.SeedSequence:
 
 @contextmanager
 def denormals_as_zero() -> Iterator[None]:
-    """Let this thread take floats below 1.2e-38 as zero, where the processor can.
+    """Treat floats below 1.2e-38 (denormals) as zero in this thread, if the processor can.
 
-    L2 regularisation shrinks weights that nothing needs until they are that small, and processors take many
-    times as long for arithmetic with such numbers, which change nothing that is added to them.
+    L2 regularization shrinks unused weights to such numbers, with which processors compute many times more
+    slowly, although they change no sum.
     """
     before = _are_zero()
     torch.set_flush_denormal(True)

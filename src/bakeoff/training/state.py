@@ -1,4 +1,4 @@
-"""What an interrupted run needs to go on as if nothing had happened."""
+"""The state of an unfinished run, from which it can be resumed with identical results."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from torch import Tensor, nn
 from bakeoff.training.records import EpochRecord, Observer
 
 SHARE_OF_TIME = 0.005
-"""At most this share of a run's time is spent on writing its state."""
+"""The largest share of a run's time that is spent on saving its state."""
 
 MIN_SECONDS_BETWEEN = 1.0
 
 
 @dataclass
 class TrainingState:
-    """A run after a finished epoch. Random generators are not in it: each epoch draws from its own.
+    """A run after a finished epoch. It has no random generators, because each epoch has its own.
 
     Attributes
     ----------
     model, optimizer, average
-        State dicts; the average of the weights is empty where the recipe has none.
+        State dicts; the average of the weights is empty if the recipe has none.
     best_score, best_epoch, best_weights, best_val_logits
-        Of the epoch that the checkpoint rule prefers so far.
+        Of the best epoch so far by the checkpoint rule.
     history
-        One record an epoch so far.
+        One record per epoch so far.
     steps
         (loss, accuracy) of each training step so far.
     train_true_probability, val_true_probability
@@ -70,8 +70,8 @@ class TrainingState:
             val_true_probability=np.zeros((num_epochs, num_val), np.float16),
         )
 
-    def take_if_best(self, rule: str, record: EpochRecord, val_logits: NDArray[np.float32]) -> bool:
-        """Whether the checkpoint rule prefers this epoch to all before; its weights are then to be kept."""
+    def update_best(self, rule: str, record: EpochRecord, val_logits: NDArray[np.float32]) -> bool:
+        """Record the epoch if it is the best so far by the checkpoint rule; the caller adds its weights."""
         score = {
             "best_val_accuracy": record.val_accuracy,
             "best_val_loss": -record.val_loss,
@@ -82,17 +82,17 @@ class TrainingState:
         self.best_score, self.best_epoch, self.best_val_logits = score, record.epoch, val_logits
         return True
 
-    def tell(self, observers: Sequence[Observer]) -> None:
-        """Tell observers of all steps and epochs so far."""
-        steps_an_epoch = len(self.steps) // max(len(self.history), 1)
+    def replay(self, observers: Sequence[Observer]) -> None:
+        """Call observers for all steps and epochs so far."""
+        steps_per_epoch = len(self.steps) // max(len(self.history), 1)
         for index, record in enumerate(self.history):
             for observer in observers:
-                for step in range(index * steps_an_epoch, (index + 1) * steps_an_epoch):
+                for step in range(index * steps_per_epoch, (index + 1) * steps_per_epoch):
                     observer.on_step(step + 1, *self.steps[step])
                 observer.on_epoch(record)
 
     def to_bytes(self) -> bytes:
-        """Serialise, to be read by `from_bytes` alone."""
+        """Serialize, for `from_bytes`."""
         content = {
             "model": self.model,
             "optimizer": self.optimizer,
@@ -112,7 +112,7 @@ class TrainingState:
 
     @classmethod
     def from_bytes(cls, content: bytes) -> TrainingState:
-        """Read what `to_bytes` gave. Only tensors and plain values are unpickled.
+        """Deserialize the result of `to_bytes`. Only tensors and plain values are unpickled.
 
         Raises
         ------
@@ -126,7 +126,7 @@ class TrainingState:
             state["history"] = [EpochRecord(**record) for record in state["history"]]
             state["steps"] = [(loss, accuracy) for loss, accuracy in state["steps"].tolist()]
             return cls(**state)
-        except Exception as error:  # torch.load raises of many kinds on damaged files
+        except Exception as error:  # torch.load raises many exceptions on damaged files
             raise ValueError(f"the state of an interrupted run cannot be read: {error}") from error
 
     def check_fits(
@@ -134,46 +134,46 @@ class TrainingState:
         model: nn.Module,
         optimizer: torch.optim.Optimizer,
         average: nn.Module | None,
-        kept: nn.Module,
+        evaluated_model: nn.Module,
         shape: tuple[int, int, int, int],
     ) -> None:
-        """See that a run of these parts can go on from this state; nothing is loaded into them.
+        """Check that a run with these parts can resume from this state; nothing is loaded into them.
 
-        Whole, under the right identity, a state can still be of another model or optimizer: one that somebody
-        put there, or of a library whose optimizer kept something else.
+        An undamaged state with the right identity can still belong to another model or optimizer: one that
+        was copied there, or of a library version whose optimizer has another state.
 
         Parameters
         ----------
         model, optimizer, average
             What the state would be loaded into.
-        kept
-            The model whose weights are kept: the average, where there is one.
+        evaluated_model
+            The model that is evaluated and saved: the average, if there is one.
         shape
             (num_epochs, num_train_images, num_val_images, num_classes)
 
         Raises
         ------
         ValueError
-            Naming the first part that does not fit.
+            If it cannot; names the first part that does not fit.
         """
         num_epochs, num_train, num_val, num_classes = shape
         expected = {
             "model": model.state_dict(),
             "average": average.state_dict() if average else {},
-            "best_weights": kept.state_dict(),
+            "best_weights": evaluated_model.state_dict(),
             "best_val_logits": np.zeros((num_val, num_classes), np.float32),
             "train_true_probability": np.zeros((num_epochs, num_train), np.float16),
             "val_true_probability": np.zeros((num_epochs, num_val), np.float16),
         }
         for name, value in expected.items():
-            if _form(getattr(self, name)) != _form(value):
-                raise ValueError(f"the state of an interrupted run: {name} is of another form")
-        if not _is_of(optimizer, self.optimizer):
+            if _structure(getattr(self, name)) != _structure(value):
+                raise ValueError(f"the state of an interrupted run: {name} has another structure")
+        if not _fits_optimizer(optimizer, self.optimizer):
             raise ValueError("the state of an interrupted run is of another optimizer")
-        if not self._has_whole_epochs(num_epochs):
-            raise ValueError("the history of an interrupted run is not one of whole epochs")
+        if not self._has_complete_epochs(num_epochs):
+            raise ValueError("the history of an interrupted run does not have complete epochs")
 
-    def _has_whole_epochs(self, num_epochs: int) -> bool:
+    def _has_complete_epochs(self, num_epochs: int) -> bool:
         epochs = [record.epoch for record in self.history]
         numbers = [self.best_score, *(value for record in self.history for value in asdict(record).values())]
         return (
@@ -186,21 +186,23 @@ class TrainingState:
         )
 
 
-def _is_of(optimizer: torch.optim.Optimizer, state: object) -> bool:
-    """Whether a state dict is one that this optimizer could have, whatever its numbers."""
-    stepped = _after_a_step(optimizer)
-    if not isinstance(state, dict) or _form(state.get("param_groups")) != _form(stepped["param_groups"]):
+def _fits_optimizer(optimizer: torch.optim.Optimizer, state: object) -> bool:
+    """Whether a state dict has the structure of this optimizer's state."""
+    stepped = _state_after_step(optimizer)
+    if not isinstance(state, dict):
+        return False
+    if _structure(state.get("param_groups")) != _structure(stepped["param_groups"]):
         return False
     entries = state.get("state")
     # A parameter that never had a gradient has no entry.
     return isinstance(entries, dict) and all(
-        key in stepped["state"] and _form(entry) == _form(stepped["state"][key])
+        key in stepped["state"] and _structure(entry) == _structure(stepped["state"][key])
         for key, entry in entries.items()
     )
 
 
-def _after_a_step(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
-    """The state dict that an optimizer has after a step, taken on a copy: before, its state is empty."""
+def _state_after_step(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+    """The state dict of a copy of an optimizer after a step, because before the first one it is empty."""
     trial = copy.deepcopy(optimizer)
     for group in trial.param_groups:
         for parameter in group["params"]:
@@ -209,29 +211,29 @@ def _after_a_step(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
     return trial.state_dict()
 
 
-def _form(value: object) -> object:
-    """What is left of a value without its numbers: names, types, shapes."""
+def _structure(value: object) -> object:
+    """The structure of a value: names, types and shapes, without numbers."""
     if isinstance(value, Tensor | np.ndarray):
         return (type(value).__name__, str(value.dtype), tuple(value.shape))
     if isinstance(value, dict):
-        return {key: _form(entry) for key, entry in value.items()}
+        return {key: _structure(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
-        return [type(value).__name__, *map(_form, value)]
+        return [type(value).__name__, *map(_structure, value)]
     return type(value).__name__
 
 
 class StateStore(Protocol):
-    """Where the state of an unfinished run is kept."""
+    """Stores the state of an unfinished run."""
 
     def load(self) -> bytes | None:
-        """What was saved last, or None."""
+        """The state saved last, or None."""
 
     def save(self, state: bytes, epoch: int, val_accuracy: float) -> None:
-        """Replace what was saved last, completely or not at all."""
+        """Replace the state saved last, completely or not at all."""
 
 
 class Pace:
-    """Lets something be saved now and then, so that it costs little and a kill loses little."""
+    """Limits how often something is saved, so that saving costs little and a kill loses little."""
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
         self.clock = clock
@@ -239,7 +241,7 @@ class Pace:
         self.last_cost = 0.0
 
     def offer(self, save: Callable[[], None]) -> None:
-        """Call `save` if it takes no more than its share of the time since the last call."""
+        """Call `save` if it takes at most `SHARE_OF_TIME` of the time since the last call."""
         now = self.clock()
         if now - self.last_end < max(MIN_SECONDS_BETWEEN, self.last_cost / SHARE_OF_TIME):
             return
@@ -249,12 +251,12 @@ class Pace:
 
 
 class StateSaver:
-    """Saves the state of a run now and then."""
+    """Saves the state of a run from time to time."""
 
     def __init__(self, store: StateStore | None, clock: Callable[[], float] = time.perf_counter) -> None:
         self.store, self.pace = store, Pace(clock)
 
     def offer(self, record: EpochRecord, state: Callable[[], TrainingState]) -> None:
-        """Save if it is time to."""
+        """Save the state if it is time to."""
         if (store := self.store) is not None:
             self.pace.offer(lambda: store.save(state().to_bytes(), record.epoch, record.val_accuracy))

@@ -14,14 +14,14 @@ from bakeoff.training.loss import Loss
 
 
 class Passes:
-    """Forward and backward passes of a model while it stays as it is, apart from its numbers.
+    """Forward and backward passes of a model whose structure does not change.
 
-    PyTorch records them, or a plan replaces the graph where kernels do all of it.
+    By PyTorch's autograd, or by a plan if kernels can compute all of it.
 
     Parameters
     ----------
     model
-        Its modes, hooks and parameters are looked at when it first sees batches of a shape.
+        Its modes, hooks and parameters are inspected at the first batch of each shape.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -35,7 +35,7 @@ class Passes:
         Parameters
         ----------
         images_NCHW
-            Standardised.
+            Standardized images.
         loss
             Of this batch.
         """
@@ -45,7 +45,7 @@ class Passes:
         plan = self._plans[shape]
         if plan is None or not plan.fits(images_NCHW):
             return self._recorded(images_NCHW, loss)
-        logits = plan.forward(images_NCHW).clone()  # the next batch comes into the same memory
+        logits = plan.forward(images_NCHW).clone()  # the next batch reuses the memory
         value, of_logits = loss.with_gradient(logits)
         for parameter, gradient in zip(plan.parameters, plan.backward(of_logits), strict=True):
             parameter.grad = gradient
@@ -64,9 +64,9 @@ Tensors = list[Tensor]
 
 
 class Stepper:
-    """Steps of an optimizer, to the last bit as `optimizer.step()` gives them; their state is kept there.
+    """Makes an optimizer's steps, bitwise equal to `optimizer.step()`; the state stays in the optimizer.
 
-    For a small net `torch.optim` takes about as long to collect, check and group its tensors as to compute
+    For a small model `torch.optim` takes about as long to collect, check and group its tensors as to compute
     with them: 40 of 90 microseconds in a step of Adam for LeNet-5, and more in training, where the caches are
     cold. There `optimizer.step()` takes 0.65 to 0.84 ms instead of 0.37 to 0.49 on a busy machine, and an
     epoch 2 to 5 % longer; the function `torch.optim.adam.adam` with the same lists takes 0.46 to 0.61 ms.
@@ -74,9 +74,9 @@ class Stepper:
     Parameters
     ----------
     optimizer
-        Any. From the second step on SGD, Adam and AdamW take the short way where they step in one operation
-        and have one group of float32 parameters on the CPU, all with gradients. A state loaded after the
-        first step needs a new Stepper.
+        Any optimizer. From the second step on, SGD, Adam and AdamW take the fast path if they have fused
+        steps and one group of float32 parameters on the CPU, all with gradients. After loading a state into
+        the optimizer, make a new Stepper.
     """
 
     def __init__(self, optimizer: torch.optim.Optimizer) -> None:
@@ -86,7 +86,7 @@ class Stepper:
 
     @torch.no_grad()
     def step(self) -> None:
-        """Move the parameters by their gradients."""
+        """Update the parameters by their gradients."""
         gradients = [parameter.grad for parameter in self._parameters if parameter.grad is not None]
         if self._fused and len(gradients) == len(self._parameters):
             self._fused(gradients)
@@ -96,7 +96,7 @@ class Stepper:
 
 
 def _fused_step(optimizer: torch.optim.Optimizer, parameters: Tensors) -> Callable[[Tensors], None] | None:
-    """The optimizer's operation with its state; None if it has none or does not step in one."""
+    """The optimizer's fused operation on its state; None if it has no state yet or no fused step."""
     group, *others = optimizer.param_groups
     on_cpu = all(one.dtype is torch.float32 and one.device.type == "cpu" for one in parameters)
     if others or not group.get("fused") or group.get("amsgrad") or not on_cpu:
@@ -111,12 +111,12 @@ def _fused_step(optimizer: torch.optim.Optimizer, parameters: Tensors) -> Callab
     states = [optimizer.state.get(parameter, {}) for parameter in parameters]
     if any(state.get(name) is None for state in states for name in names):
         return None  # before the first step, or a parameter has not had a gradient yet
-    kept = [[state[name] for state in states] for name in names]
+    buffers = [[state[name] for state in states] for name in names]
     if isinstance(optimizer, torch.optim.SGD):
-        return lambda gradients: _step_sgd(group, parameters, gradients, *kept)
+        return lambda gradients: _step_sgd(group, parameters, gradients, *buffers)
     decoupled = isinstance(optimizer, torch.optim.AdamW) or group.get("decoupled_weight_decay")
     operation = torch._fused_adamw_ if decoupled else torch._fused_adam_
-    return lambda gradients: _step_adam(operation, group, parameters, gradients, *kept)
+    return lambda gradients: _step_adam(operation, group, parameters, gradients, *buffers)
 
 
 def _step_sgd(group: dict[str, Any], parameters: Tensors, gradients: Tensors, *momenta: Tensors) -> None:
@@ -165,9 +165,10 @@ def _step_adam(
 def build_average(model: nn.Module, decay: float) -> AveragedModel | None:
     """The average of a model's weights and buffers, to be updated after each step; None if `decay` is 0.
 
-    After n steps it keeps min(decay, (1 + n) / (10 + n)) of itself, and so soon forgets the first weights.
+    After n steps its decay is min(decay, (1 + n) / (10 + n)), so that the first weights are soon forgotten.
+
     After B. Polyak, A. Juditsky: Acceleration of stochastic approximation by averaging, SIAM Journal on
-    Control and Optimization 30(4), 1992, in the exponential form that is usual for neural nets.
+    Control and Optimization 30(4), 1992, in the exponential form that is usual for neural networks.
     """
     if not decay:
         return None
@@ -178,8 +179,8 @@ def build_average(model: nn.Module, decay: float) -> AveragedModel | None:
         steps: Tensor | int,
     ) -> None:
         if average[0].is_floating_point():
-            keep = min(decay, (1 + int(steps)) / (10 + int(steps)))
-            torch._foreach_lerp_(average, current, 1 - keep)
+            step_decay = min(decay, (1 + int(steps)) / (10 + int(steps)))
+            torch._foreach_lerp_(average, current, 1 - step_decay)
         else:
             torch._foreach_copy_(average, current)  # counters of batch norm
 

@@ -1,4 +1,4 @@
-"""TensorBoard: a run's curves, its confusion matrix and its hyperparameters in one event file."""
+"""TensorBoard: a run's curves, confusion matrix and hyperparameters in one event file."""
 
 from __future__ import annotations
 
@@ -24,14 +24,15 @@ from tensorboard.summary.writer.record_writer import RecordWriter
 from torch.utils.tensorboard.summary import hparams, image
 
 from bakeoff.errors import BakeoffError
+from bakeoff.files import RESUME
 from bakeoff.training.records import EpochRecord
 
 
 class TensorBoardLog:
-    """An observer that writes one run's event file, epoch by epoch. A context manager, whose end flushes.
+    """An observer that writes one run's event file, epoch by epoch. As a context manager, flushes at the end.
 
-    Tags are grouped by what is measured, so that TensorBoard lays the runs of all recipes and seeds over one
-    another: loss/train, loss/val, accuracy/train, accuracy/val, learning_rate, step/loss, step/accuracy.
+    Tags are grouped by what is measured, so that TensorBoard overlays the runs of all recipes and seeds:
+    loss/train, loss/val, accuracy/train, accuracy/val, learning_rate, step/loss, step/accuracy.
 
     Parameters
     ----------
@@ -46,7 +47,7 @@ class TensorBoardLog:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        with self._telling():
+        with self._reporting_errors():
             self._file = EventFile(directory)
 
     def __enter__(self) -> TensorBoardLog:
@@ -58,22 +59,21 @@ class TensorBoardLog:
         if error is None:
             self._flush()
         else:
-            with suppress(OSError):  # the first error is the one to tell
+            with suppress(OSError):  # the first error is the one to report
                 self._file.flush()
 
     def _flush(self) -> None:
-        with self._telling():
+        with self._reporting_errors():
             self._file.flush()
 
     @contextmanager
-    def _telling(self) -> Iterator[None]:
-        """Tell in words that the event file cannot be written."""
+    def _reporting_errors(self) -> Iterator[None]:
+        """Raise a BakeoffError if the event file cannot be written."""
         try:
             yield
         except OSError as error:
             raise BakeoffError(
-                f"cannot write {self._directory}: {error.strerror or error}; free some space or choose "
-                "another folder with --out (what was finished is intact)"
+                f"cannot write {self._directory}: {error.strerror or error}; {RESUME}", "path"
             ) from error
 
     def on_step(self, step: int, loss: float, accuracy: float) -> None:
@@ -103,9 +103,9 @@ class TensorBoardLog:
         Parameters
         ----------
         settings
-            The recipe's by dotted path, its name, and the seed.
+            The recipe's settings by dotted path, its name, and the seed.
         epoch
-            Whose weights were tested.
+            The epoch of the tested weights.
         labels_N, logits_NK
             Of the test images.
         class_names
@@ -119,26 +119,26 @@ class TensorBoardLog:
         picture = image("confusion_matrix/test", pixels, dataformats="HWC")  # type: ignore[no-untyped-call]
         self._file.add(picture, epoch)
         accuracy = float((predicted == labels_N).mean())
-        found = {"accuracy/test": accuracy}
-        plain = {
+        metrics = {"accuracy/test": accuracy}
+        plain_settings = {
             key: value if isinstance(value, str | int | float | bool) else str(value)
             for key, value in settings.items()
         }
-        for summary in hparams(plain, found):  # type: ignore[no-untyped-call]
+        for summary in hparams(plain_settings, metrics):  # type: ignore[no-untyped-call]
             self._file.add(summary)
-        self._scalars(found, epoch)
+        self._scalars(metrics, epoch)
         self._flush()
 
     def _scalars(self, scalars: Mapping[str, float], step: int) -> None:
-        """All in one event."""
+        """Add all scalars in one event."""
         values = [Summary.Value(tag=tag, simple_value=value) for tag, value in scalars.items()]
         self._file.add(Summary(value=values), step)
 
 
 class _ConfusionPicture:
-    """A confusion matrix with its classes: laid out once, filled in for each run of a worker.
+    """A figure of a confusion matrix: laid out once per worker, then filled for each run.
 
-    Laying it out is a third of the work.
+    The layout is a third of the work.
     """
 
     def __init__(self, class_names: Sequence[str]) -> None:
@@ -172,19 +172,19 @@ class _ConfusionPicture:
 _confusion_picture = lru_cache(maxsize=1)(_ConfusionPicture)
 
 _numbers = count()
-"""Files that a process opens in the same second differ by these."""
+"""Distinguish the files that a process opens in the same second."""
 
 
 class EventFile:
-    """Gathers events and appends them when it is flushed.
+    """Collects events and appends them to the file when it is flushed.
 
-    PyTorch's and TensorBoard's writers hand each event to a thread, which opens the file for each: 52 to 140
-    microseconds of processor time an event while a model is trained, where this takes 25 to 31.
+    PyTorch's and TensorBoard's writers pass each event to a thread, which opens the file every time: 52 to
+    140 microseconds of processor time per event during training, where this takes 25 to 31.
 
     Parameters
     ----------
     directory
-        Made if it is not there; the file in it is named as TensorBoard looks for it.
+        Created if it does not exist; the file's name follows TensorBoard's pattern.
 
     Raises
     ------
@@ -196,20 +196,20 @@ class EventFile:
         directory.mkdir(parents=True, exist_ok=True)
         name = f"{int(time.time()):010d}.{socket.gethostname()}.{os.getpid()}.{next(_numbers)}"
         self._path = directory / f"events.out.tfevents.{name}"
-        self._waiting = io.BytesIO()
+        self._pending = io.BytesIO()
         self._write(Event(wall_time=time.time(), file_version="brain.Event:2"))
         self.flush()
 
     def add(self, summary: Summary, step: int = 0) -> None:
-        """Gather an event."""
+        """Add an event."""
         self._write(Event(wall_time=time.time(), step=step, summary=summary))
 
     def flush(self) -> None:
-        """Append what was gathered since the last time to the file."""
-        content, self._waiting = self._waiting.getvalue(), io.BytesIO()
+        """Append the events since the last flush to the file."""
+        content, self._pending = self._pending.getvalue(), io.BytesIO()
         if content:
             with self._path.open("ab") as file:
                 file.write(content)
 
     def _write(self, event: Event) -> None:
-        RecordWriter(self._waiting).write(event.SerializeToString())
+        RecordWriter(self._pending).write(event.SerializeToString())

@@ -184,9 +184,9 @@ def test_a_users_own_augmentation_comes_first(tmp_path, monkeypatch, images):
     found = Augmentation(settings, Preprocessing((0, 0, 0), (1, 1, 1), 12), seed=0).pixels(images)
     assert np.array_equal(found, 255 - images)
     for name, message in {
-        "Shrink": r"gave uint8 \[40, 6, 9, 3\]; expected uint8 \[40, 12, 9, 3\]",
+        "Shrink": r"returned uint8 \[40, 6, 9, 3\]; expected uint8 \[40, 12, 9, 3\]",
         "Breaks": "failed on 40 images: no light",
-        "Silent": "gave a Silent that cannot be called",
+        "Silent": "is a Silent, which cannot be called",
         "Nothing": "has no class 'Nothing'; it has Invert, Shrink, Breaks, Silent",
     }.items():
         with pytest.raises(BakeoffError, match=message):

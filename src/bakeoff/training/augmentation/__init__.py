@@ -1,1 +1,1 @@
-"""Augmentation: what happens to a training image each time it is shown."""
+"""Augmentation: random changes to the training images."""

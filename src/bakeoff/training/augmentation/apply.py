@@ -1,9 +1,8 @@
-"""Augmentation: random changes to a batch of training images, seeded and without work in Python an image.
+"""Augmentation: random changes to a batch of training images, seeded and vectorized over the batch.
 
-What moves or recolours pixels (a user's own, crop, flip, colour jitter) works on uint8, before the images are
-standardised; what interpolates or replaces them (zoom, erasing, mixup, CutMix) works on the standardised
-tensor, where the mean colour is 0. Each kind draws from a stream of its own, so that switching one on leaves
-the others as they were.
+Custom augmentation, crop, flip and color jitter work on uint8 images before standardization; zoom, erasing,
+mixup and CutMix work on the standardized tensor, where the mean color is 0. Each has its own random stream,
+so that enabling one does not change the others.
 """
 
 from __future__ import annotations
@@ -45,20 +44,20 @@ STREAMS = (
     Stream.BLEND,
 )
 
-GREY = np.array([0.299, 0.587, 0.114], np.float32)
-"""Luma of red, green and blue, ITU-R BT.601, as Pillow takes it."""
+LUMA_WEIGHTS = np.array([0.299, 0.587, 0.114], np.float32)
+"""Weights of red, green and blue in gray, ITU-R BT.601, as in Pillow."""
 
 
 @dataclass(frozen=True)
 class Blend:
-    """Images of a batch blended with others of it: `share` of each is its own.
+    """How the images of a batch were blended with others in the batch.
 
     Attributes
     ----------
     share
-        In 0.5..1 for mixup, 0..1 for CutMix.
+        Weight of the image itself: 0.5..1 for mixup, 0..1 for CutMix.
     partners_N
-        int64, the place in the batch of the image that the rest is taken from.
+        int64, the index in the batch of the image that has the rest of the weight.
     """
 
     share: float
@@ -66,21 +65,21 @@ class Blend:
 
 
 class Augmentation:
-    """What a recipe does to its training images.
+    """The augmentation of a recipe's training images.
 
     Parameters
     ----------
     settings
         Of the recipe.
     preprocessing
-        Of the run; its mean fills what padding leaves open.
+        Of the run; its mean is the color of padding.
     seed
         Of the run.
 
     Raises
     ------
     BakeoffError
-        If the import path of the user's own leads nowhere, or the class cannot be called.
+        If a custom augmentation cannot be imported, or its class cannot be called.
     """
 
     def __init__(self, settings: AugmentationSettings, preprocessing: Preprocessing, seed: int) -> None:
@@ -90,14 +89,14 @@ class Augmentation:
         self.start_epoch(0)
 
     def start_epoch(self, epoch: int) -> None:
-        """Begin the epoch's own random numbers; epochs are counted from 1."""
+        """Start the random numbers of an epoch; epochs are counted from 1."""
         self._generators = {stream: generator(self.seed, stream, epoch) for stream in STREAMS}
 
     def pixels(self, images_NHWC: Images) -> Images:
-        """Change a batch of images; the one given is left as it is."""
+        """Augment a batch of uint8 images; the input is not modified."""
         settings, draw = self.settings, self._generators
         if self.custom is not None:
-            images_NHWC = self.own(images_NHWC)
+            images_NHWC = self.apply_custom(images_NHWC)
         if settings.random_crop_padding:
             images_NHWC = random_crop(images_NHWC, settings.random_crop_padding, self.fill, draw[Stream.CROP])
         if settings.horizontal_flip:
@@ -107,14 +106,14 @@ class Augmentation:
             images_NHWC = color_jitter(images_NHWC, *jitter, draw[Stream.JITTER])
         return images_NHWC
 
-    def own(self, images_NHWC: Images) -> Images:
-        """What the user's own augmentation makes of a batch."""
+    def apply_custom(self, images_NHWC: Images) -> Images:
+        """Apply the custom augmentation to a batch."""
         assert self.custom is not None
-        changed = self.custom(images_NHWC.copy(), self._generators[Stream.CUSTOM])
-        return _checked(changed, images_NHWC, self.settings)
+        augmented = self.custom(images_NHWC.copy(), self._generators[Stream.CUSTOM])
+        return _checked(augmented, images_NHWC, self.settings)
 
     def tensors(self, images_NCHW: Tensor) -> tuple[Tensor, Blend | None]:
-        """Zoom, erase and blend a batch of standardised images, in place where it can be."""
+        """Zoom, erase and blend a batch of standardized images, in place where possible."""
         settings, draw = self.settings, self._generators
         if settings.random_zoom:
             images_NCHW = random_zoom(images_NCHW, settings.random_zoom, draw[Stream.ZOOM])
@@ -128,59 +127,59 @@ class Augmentation:
 def random_crop(
     images_NHWC: Images, padding: int, fill: NDArray[np.uint8], draw: np.random.Generator
 ) -> Images:
-    """Cut the image's own size out of each image, after padding it on all sides with pixels of `fill`."""
+    """Pad each image on all sides with the color `fill`, and crop it to its size at a random position."""
     number, height, width, channels = images_NHWC.shape
-    offsets = 2 * padding + 1
+    num_offsets = 2 * padding + 1
     padded = np.empty((number, height + 2 * padding, width + 2 * padding, channels), np.uint8)
     # By whole rows: `padded[:] = fill`, three bytes at a time, takes 25 times as long.
-    wide = width + 2 * padding
-    padded.reshape(number, height + 2 * padding, wide * channels)[:] = np.tile(fill, wide)
+    padded_width = width + 2 * padding
+    padded.reshape(number, height + 2 * padding, padded_width * channels)[:] = np.tile(fill, padded_width)
     padded[:, padding : padding + height, padding : padding + width] = images_NHWC
     top, left = crop_corners(number, padding, draw)
-    # Every window as a view, its rows as runs of bytes: one indexing copies the chosen ones row by row.
+    # All crops as a view with rows of bytes: one indexing operation copies the drawn ones row by row.
     image, row, pixel, byte = padded.strides
     windows = np.lib.stride_tricks.as_strided(
-        padded, (number, offsets, offsets, height, width * channels), (image, row, pixel, row, byte)
+        padded, (number, num_offsets, num_offsets, height, width * channels), (image, row, pixel, row, byte)
     )
     result: Images = windows[np.arange(number), top, left].reshape(images_NHWC.shape)
     return result
 
 
 def random_flip(images_NHWC: Images, draw: np.random.Generator) -> Images:
-    """Each image, or with probability 1/2 its mirror image (left and right exchanged)."""
+    """Flip each image horizontally with probability 1/2."""
     flipped = np.flatnonzero(flips(len(images_NHWC), draw))
     result = images_NHWC.copy()
     # By PyTorch: NumPy's [:, :, ::-1] takes five times as long.
-    given = torch.from_numpy(images_NHWC[flipped]).permute(0, 3, 1, 2)
-    result[flipped] = given.flip(3).permute(0, 2, 3, 1).numpy()
+    images_NCHW = torch.from_numpy(images_NHWC[flipped]).permute(0, 3, 1, 2)
+    result[flipped] = images_NCHW.flip(3).permute(0, 2, 3, 1).numpy()
     return result
 
 
 def color_jitter(
     images_NHWC: Images, brightness: float, contrast: float, saturation: float, draw: np.random.Generator
 ) -> Images:
-    """Brightness, contrast, saturation, in this order, each by a factor of its own for each image.
+    """Change brightness, contrast and saturation, in this order, each by a random factor per image.
 
-    A factor is uniform in 1 - j..1 + j. Contrast blends with the mean grey of the image, saturation each
-    pixel with its grey; values are cut to 0..255 after each.
+    A factor is uniform in 1 - j..1 + j. Contrast blends with the mean gray of the image, saturation blends
+    each pixel with its gray; values are clipped to 0..255 after each.
     """
     factors = jitter_directions(len(images_NHWC), draw)[:, :, None, None, None]
     pixels = images_NHWC.astype(np.float32)
     if brightness:
         pixels = np.clip(pixels * (1 + brightness * factors[0]), 0, 255)
     if contrast:
-        grey = (pixels @ GREY).mean(axis=(1, 2))[:, None, None, None]
-        pixels = np.clip(grey + (pixels - grey) * (1 + contrast * factors[1]), 0, 255)
+        gray = (pixels @ LUMA_WEIGHTS).mean(axis=(1, 2))[:, None, None, None]
+        pixels = np.clip(gray + (pixels - gray) * (1 + contrast * factors[1]), 0, 255)
     if saturation:
-        grey = (pixels @ GREY)[..., None]
-        pixels = np.clip(grey + (pixels - grey) * (1 + saturation * factors[2]), 0, 255)
+        gray = (pixels @ LUMA_WEIGHTS)[..., None]
+        pixels = np.clip(gray + (pixels - gray) * (1 + saturation * factors[2]), 0, 255)
     return np.rint(pixels).astype(np.uint8)
 
 
 def random_zoom(images_NCHW: Tensor, zoom: float, draw: np.random.Generator) -> Tensor:
-    """Scale each image about its middle, by bilinear interpolation; beyond the border it is mirrored.
+    """Scale each image about its center, by bilinear interpolation with reflection padding.
 
-    It shows 1 - zoom..1 + zoom of the image's width and height, with a ratio of the two within
+    The result shows 1 - zoom..1 + zoom of the image's width and height, with a ratio of the two within
     1 - zoom / 2..1 + zoom / 2.
     """
     maps = torch.from_numpy(zooms(len(images_NCHW), zoom, draw))
@@ -188,7 +187,7 @@ def random_zoom(images_NCHW: Tensor, zoom: float, draw: np.random.Generator) -> 
 
 
 def zoomed(images_NCHW: Tensor, maps_N23: Tensor) -> Tensor:
-    """The images through affine maps of places in the result to places in the image."""
+    """Resample the images by affine maps from positions in the result to positions in the image."""
     maps = maps_N23.to(images_NCHW.dtype)
     grid = nn.functional.affine_grid(maps, list(images_NCHW.shape), align_corners=False)
     return nn.functional.grid_sample(
@@ -197,7 +196,7 @@ def zoomed(images_NCHW: Tensor, maps_N23: Tensor) -> Tensor:
 
 
 def random_erasing_(images_NCHW: Tensor, probability: float, draw: np.random.Generator) -> None:
-    """Set a rectangle of some images to 0, in place: area and ratio of width to height are drawn.
+    """Set a rectangle of random area and aspect ratio in some images to 0, in place.
 
     After Zhong, Zheng, Kang, Li, Yang: Random erasing data augmentation, AAAI 2020.
     """
@@ -211,7 +210,7 @@ def random_erasing_(images_NCHW: Tensor, probability: float, draw: np.random.Gen
 
 
 def mixup(images_NCHW: Tensor, alpha: float, draw: np.random.Generator) -> tuple[Tensor, Blend]:
-    """Blend each image with another, by one share a batch from Beta(alpha, alpha), folded to 0.5..1.
+    """Blend each image with another, by one share per batch from Beta(alpha, alpha), folded to 0.5..1.
 
     After Zhang, Cisse, Dauphin, Lopez-Paz: mixup: beyond empirical risk minimization, ICLR 2018.
     """
@@ -221,14 +220,14 @@ def mixup(images_NCHW: Tensor, alpha: float, draw: np.random.Generator) -> tuple
 def cutmix(images_NCHW: Tensor, draw: np.random.Generator) -> tuple[Tensor, Blend]:
     """Replace one rectangle, the same for the whole batch, by that of another image.
 
-    After Yun, Han, Oh, Chun, Choe, Yoo: CutMix, ICCV 2019; the area is uniform before the cut at the border.
+    After Yun, Han, Oh, Chun, Choe, Yoo: CutMix, ICCV 2019; the area is uniform before clipping at the border.
     """
     number, _, height, width = images_NCHW.shape
     return blended(images_NCHW, cutmix_blending(number, height, width, draw))
 
 
 def blended(images_NCHW: Tensor, blending: Blending) -> tuple[Tensor, Blend]:
-    """The images blended as was drawn."""
+    """Blend the images as drawn."""
     partners = torch.from_numpy(blending.partners_N)
     blend = Blend(blending.share, partners)
     if blending.box is None:
@@ -240,24 +239,24 @@ def blended(images_NCHW: Tensor, blending: Blending) -> tuple[Tensor, Blend]:
 
 
 def check_augmentation(settings: AugmentationSettings, images_NHWC: Images) -> None:
-    """Try a user's own augmentation on some images.
+    """Try a custom augmentation on some images.
 
     Raises
     ------
     BakeoffError
-        If the import path leads nowhere, or the class cannot be built or called, or gives anything but
-        images like those given.
+        If its class cannot be imported, built or called, or returns anything but images of the same shape and
+        type.
     """
     if settings.custom:
         try:
-            found = _build_custom(settings.custom)(np.array(images_NHWC), generator(0, Stream.CUSTOM))
+            augmented = _build_custom(settings.custom)(np.array(images_NHWC), generator(0, Stream.CUSTOM))
         except BakeoffError:
             raise
         except Exception as error:  # whatever a user's class raises
             raise BakeoffError(
                 f"augmentation {settings.custom!r} failed on {len(images_NHWC)} images: {error}"
             ) from error
-        _checked(found, images_NHWC, settings)
+        _checked(augmented, images_NHWC, settings)
 
 
 def _build_custom(path: str) -> Callable[[Images, np.random.Generator], Images]:
@@ -269,16 +268,20 @@ def _build_custom(path: str) -> Callable[[Images, np.random.Generator], Images]:
         raise BakeoffError(f"augmentation {path!r} cannot be built: {error}") from error
     if not callable(custom):
         raise BakeoffError(
-            f"augmentation {path!r} gave a {type(custom).__name__} that cannot be called; "
+            f"augmentation {path!r} is a {type(custom).__name__}, which cannot be called; "
             "expected __call__(self, images, generator)"
         )
     return custom  # type: ignore[no-any-return]
 
 
-def _checked(found: object, given: Images, settings: AugmentationSettings) -> Images:
-    if not isinstance(found, np.ndarray) or found.shape != given.shape or found.dtype != np.uint8:
-        kind = f"{found.dtype} {list(found.shape)}" if isinstance(found, np.ndarray) else type(found).__name__
-        raise BakeoffError(
-            f"augmentation {settings.custom!r} gave {kind}; expected uint8 {list(given.shape)}, as was given"
-        )
-    return found
+def _checked(augmented: object, images: Images, settings: AugmentationSettings) -> Images:
+    if isinstance(augmented, np.ndarray):
+        if augmented.shape == images.shape and augmented.dtype == np.uint8:
+            return augmented
+        result = f"{augmented.dtype} {list(augmented.shape)}"
+    else:
+        result = type(augmented).__name__
+    raise BakeoffError(
+        f"augmentation {settings.custom!r} returned {result}; "
+        f"expected uint8 {list(images.shape)}, as it was given"
+    )

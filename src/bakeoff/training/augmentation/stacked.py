@@ -1,4 +1,4 @@
-"""Augmentation of many seeds' batches at once, on the device, by the numbers that each alone would draw."""
+"""Augmentation of many seeds' batches together, on the device, with the random numbers of each seed alone."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bakeoff.study.settings.augmentation import AugmentationSettings
-from bakeoff.training.augmentation.apply import GREY, Augmentation, zoomed
+from bakeoff.training.augmentation.apply import LUMA_WEIGHTS, Augmentation, zoomed
 from bakeoff.training.augmentation.draws import (
     Blending,
     blending,
@@ -34,9 +34,9 @@ class StackedBlend:
     Attributes
     ----------
     partners_SN
-        int64, places in the seed's batch.
+        int64, indices in the seed's batch.
     share_S
-        Of the own label.
+        Weight of the image's own label.
     """
 
     partners_SN: Tensor
@@ -44,21 +44,21 @@ class StackedBlend:
 
 
 class StackedAugmentation:
-    """What a recipe does to the training images of many seeds.
+    """The augmentation of a recipe's training images for many seeds.
 
-    The random numbers are those of `Augmentation` in `apply.py`, drawn a whole epoch ahead.
-    Pixels come out alike too, except that colour jitter may differ by 1 of 255 through rounding.
+    The random numbers are those of `Augmentation` in `apply.py`, drawn for a whole epoch in advance. Pixels
+    are equal too, except that color jitter may differ by 1 of 255 through rounding.
 
     Parameters
     ----------
     settings
         Of the recipe.
     preprocessing
-        Of the runs; its mean fills what padding leaves open.
+        Of the runs; its mean is the color of padding.
     seeds
         Of the runs.
     device
-        Where the images are.
+        The device of the images.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class StackedAugmentation:
         self.height = self.width = preprocessing.image_size
         self.solos = [Augmentation(settings, preprocessing, seed) for seed in seeds]
         self.fill = torch.from_numpy(self.solos[0].fill).to(device)
-        self.grey = torch.from_numpy(GREY).to(device)
+        self.gray = torch.from_numpy(LUMA_WEIGHTS).to(device)
 
     def start_epoch(self, epoch: int, batch_sizes: Sequence[int]) -> None:
         """Draw the numbers of all batches of an epoch; epochs are counted from 1."""
@@ -103,15 +103,15 @@ class StackedAugmentation:
             solo.start_epoch(epoch)
 
     def _draw(self, name: str, stream: Stream, draw: Draw) -> None:
-        """Keep what each seed draws for each batch: [num_seeds, num_images, ...], images in epoch order."""
-        of_seeds = []
+        """Draw the numbers of each seed for all batches: [num_seeds, num_images, ...], in epoch order."""
+        per_seed = []
         for seed in self.seeds:
             numbers = generator(seed, stream, self._epoch)
-            of_seeds.append(np.concatenate([draw(size, numbers) for size in self._sizes]))
-        self._drawn[name] = torch.from_numpy(np.stack(of_seeds)).to(self.device)
+            per_seed.append(np.concatenate([draw(size, numbers) for size in self._sizes]))
+        self._drawn[name] = torch.from_numpy(np.stack(per_seed)).to(self.device)
 
     def _draw_blends(self) -> None:
-        """Keep each seed's blend of each batch, one that changes nothing where there is none."""
+        """Draw each seed's blending of each batch; where there is none, one that changes nothing."""
         partners, shares, lerps, boxes = [], [], [], []
         for seed in self.seeds:
             numbers = generator(seed, Stream.BLEND, self._epoch)
@@ -124,25 +124,28 @@ class StackedAugmentation:
             shares.append([blend.share for blend in blends])
             lerps.append([blend.share if blend.box is None else 1.0 for blend in blends])
             boxes.append([blend.box or (0, 0, 0, 0) for blend in blends])
-        named = {"partners": partners, "share": shares, "lerp": lerps, "box": boxes}
+        values = {"partners": partners, "share": shares, "lerp": lerps, "box": boxes}
         self._drawn |= {
-            name: torch.from_numpy(np.array(value)).to(self.device) for name, value in named.items()
+            name: torch.from_numpy(np.array(value)).to(self.device) for name, value in values.items()
         }
 
-    def custom(self, images_NHWC: NDArray[np.uint8], chosen_SN: NDArray[np.int64]) -> Tensor:
-        """A user's own augmentation of each seed's batch, on the CPU: uint8 [S, N, H, W, 3] on the device."""
-        batches = [solo.own(images_NHWC[chosen]) for solo, chosen in zip(self.solos, chosen_SN, strict=True)]
+    def custom(self, images_NHWC: NDArray[np.uint8], indices_SN: NDArray[np.int64]) -> Tensor:
+        """Apply the custom augmentation to each seed's batch: uint8 [S, N, H, W, 3] on the device."""
+        batches = [
+            solo.apply_custom(images_NHWC[indices])
+            for solo, indices in zip(self.solos, indices_SN, strict=True)
+        ]
         return torch.from_numpy(np.stack(batches)).to(self.device)
 
     def pixels(self, images_SNHWC: Tensor, batch: int) -> Tensor:
-        """Crop, flip and recolour uint8 images of a batch, counted from 0."""
+        """Crop, flip and jitter uint8 images of a batch; batches are counted from 0."""
         drawn = self._of_batch(batch)
         if "crop" in drawn or "flip" in drawn:
             images_SNHWC = self._moved(images_SNHWC, drawn.get("crop"), drawn.get("flip"))
         return self._jittered(images_SNHWC, drawn["jitter"]) if "jitter" in drawn else images_SNHWC
 
     def tensors(self, images_SNCHW: Tensor, batch: int) -> tuple[Tensor, StackedBlend | None]:
-        """Zoom, erase and blend standardised images of a batch, counted from 0."""
+        """Zoom, erase and blend standardized images of a batch; batches are counted from 0."""
         drawn = self._of_batch(batch)
         if "zoom" in drawn:
             images_SNCHW = zoomed(images_SNCHW.flatten(0, 1), drawn["zoom"].flatten(0, 1)).view_as(
@@ -161,13 +164,13 @@ class StackedAugmentation:
         return mixed, StackedBlend(drawn["partners"], share)
 
     def _of_batch(self, batch: int) -> dict[str, Tensor]:
-        """What was drawn an image, of one batch."""
+        """The numbers per image of one batch."""
         start, end = self._ends[batch] - self._sizes[batch], self._ends[batch]
-        whole_batch = ("share", "lerp", "box")
-        return {name: value[:, start:end] for name, value in self._drawn.items() if name not in whole_batch}
+        per_batch = ("share", "lerp", "box")
+        return {name: value[:, start:end] for name, value in self._drawn.items() if name not in per_batch}
 
     def _moved(self, images_SNHWC: Tensor, corners: Tensor | None, flipped: Tensor | None) -> Tensor:
-        """Cut out of the padded image, then mirrored: one gathering of pixels."""
+        """Crop and flip in one gather of pixels."""
         seeds, number, height, width = images_SNHWC.shape[:4]
         rows = torch.arange(height, device=self.device).expand(seeds, number, height)
         columns = torch.arange(width, device=self.device).expand(seeds, number, width)
@@ -196,11 +199,11 @@ class StackedAugmentation:
         if settings.jitter_brightness:
             pixels = (pixels * (1 + settings.jitter_brightness * brightness)).clamp(0, 255)
         if settings.jitter_contrast:
-            grey = (pixels @ self.grey).mean((2, 3))[:, :, None, None, None]
-            pixels = (grey + (pixels - grey) * (1 + settings.jitter_contrast * contrast)).clamp(0, 255)
+            gray = (pixels @ self.gray).mean((2, 3))[:, :, None, None, None]
+            pixels = (gray + (pixels - gray) * (1 + settings.jitter_contrast * contrast)).clamp(0, 255)
         if settings.jitter_saturation:
-            grey = (pixels @ self.grey)[..., None]
-            pixels = (grey + (pixels - grey) * (1 + settings.jitter_saturation * saturation)).clamp(0, 255)
+            gray = (pixels @ self.gray)[..., None]
+            pixels = (gray + (pixels - gray) * (1 + settings.jitter_saturation * saturation)).clamp(0, 255)
         return pixels.round().to(torch.uint8)
 
     def _inside(self, boxes: Tensor) -> Tensor:

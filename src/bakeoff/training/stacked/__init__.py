@@ -1,4 +1,4 @@
-"""Stacked training: many seeds of one recipe in one program, on a GPU or, to be tested, on a CPU."""
+"""Stacked training: many seeds of one recipe as one stacked model, on a GPU or, for tests, on a CPU."""
 
 from bakeoff.training.stacked.loop import train_stacked
 from bakeoff.training.stacked.trial import Stacking, try_stacking

@@ -1,4 +1,4 @@
-"""train_stacked(): many seeds of one recipe, trained at once; each gives what `train` gives."""
+"""train_stacked(): train many seeds of one recipe together; each has the result of `train`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from bakeoff.training.stacked.operations import Convolution
 from bakeoff.training.stacked.parts import StackedParts
 from bakeoff.training.state import Pace, StateStore, TrainingState
 
-Told = tuple[int, EpochRecord | TrainingFailure | TrainedRun]
+SeedResult = tuple[int, EpochRecord | TrainingFailure | TrainedRun]
+"""A seed, and its new record, failure or result."""
 
 
 def train_stacked(
@@ -31,12 +32,12 @@ def train_stacked(
     convolution: Convolution = "grouped",
     observers: Sequence[Sequence[Observer]] | None = None,
     state_stores: Sequence[StateStore] | None = None,
-) -> Generator[Told, None, None]:
-    """Train a recipe with many seeds at once.
+) -> Generator[SeedResult, None, None]:
+    """Train a recipe with many seeds together.
 
-    Each seed has weights, buffers, optimizer state, order of images, augmentation and dropout of its own,
-    from the same random numbers as in `bakeoff.training.train`: results differ by rounding alone, except
-    where a GPU draws dropout, whose numbers are others than a CPU's.
+    Each seed has its own weights, buffers, optimizer state, order of images, augmentation and dropout, with
+    the same random numbers as in `bakeoff.training.train`: results differ only by rounding, except for
+    dropout on a GPU, whose random numbers differ from a CPU's.
 
     Parameters
     ----------
@@ -45,39 +46,39 @@ def train_stacked(
     seeds
         One run each.
     device
-        Where the stack lives.
+        The device of the stack.
     vectorized, convolution
         As for `StackedModel`; `try_stacking` finds out whether a recipe's model can be vectorized.
     observers
-        For each seed, who is told of each of its steps and epochs, after each epoch.
+        For each seed, called for its steps and epochs, after each epoch.
     state_stores
-        For each seed, where its state is kept now and then. If all hold the state of the same epoch the
-        stack goes on from there, else it begins anew.
+        For each seed, where its state is saved from time to time. If all have a state of the same epoch,
+        training resumes from it, otherwise it starts over.
 
     Yields
     ------
     tuple of the seed and one of
-        EpochRecord, after each epoch, its time shared out equally among the seeds;
-        TrainingFailure, once, for a seed whose loss is not finite: the others go on as if it were not there;
+        EpochRecord, after each epoch, with the time divided equally among the seeds;
+        TrainingFailure, once, for a seed whose loss is not finite: the others are not affected;
         TrainedRun, at the end.
     """
     parts = StackedParts(recipe, seeds, data, torch.device(device), vectorized, convolution)
-    told_of = observers or [()] * len(seeds)
+    observers_of = observers or [()] * len(seeds)
     states = _restored(parts, data, state_stores) or [
         TrainingState.new(recipe.epochs, len(data.train), len(data.val)) for _ in seeds
     ]
-    for state, listening in zip(states, told_of, strict=True):
-        state.tell(listening)
+    for state, seed_observers in zip(states, observers_of, strict=True):
+        state.replay(seed_observers)
     alive, pace = list(range(len(seeds))), Pace()
     for epoch in range(len(states[0].history) + 1, recipe.epochs + 1):
         started = time.perf_counter()
-        # A seed that failed stays in the stack, where nothing of it reaches the others.
+        # A failed seed stays in the stack, where it does not affect the others.
         trained = parts.train_epoch(epoch)
         val_logits = parts.val_logits()
         seconds = (time.perf_counter() - started) / len(seeds)
         for index in alive.copy():
-            state, kept = states[index], val_logits[index]
-            val_loss, val_accuracy, true_probability = loss_and_accuracy(kept, data.val.labels)
+            state, logits = states[index], val_logits[index]
+            val_loss, val_accuracy, true_probability = loss_and_accuracy(logits, data.val.labels)
             failure = trained.failure(index, epoch)
             if failure is None and not np.isfinite(val_loss):
                 failure = TrainingFailure(f"validation loss is {val_loss} after epoch {epoch}")
@@ -91,14 +92,14 @@ def train_stacked(
             record = EpochRecord(
                 epoch, trained.learning_rate, *trained.means(index), val_loss, val_accuracy, seconds
             )
-            for listener in told_of[index]:
+            for observer in observers_of[index]:
                 for number, (loss, accuracy) in enumerate(steps, start=len(state.steps) + 1):
-                    listener.on_step(number, loss, accuracy)
-                listener.on_epoch(record)
+                    observer.on_step(number, loss, accuracy)
+                observer.on_epoch(record)
             state.steps += steps
             state.history.append(record)
-            if state.take_if_best(recipe.checkpoint, record, kept):
-                state.best_weights = parts.kept.weights_of(index)
+            if state.update_best(recipe.checkpoint, record, logits):
+                state.best_weights = parts.evaluated_model.weights_of(index)
             yield seeds[index], record
         if not alive:
             return
@@ -113,7 +114,7 @@ def train_stacked(
 def _restored(
     parts: StackedParts, data: ImageData, stores: Sequence[StateStore] | None
 ) -> list[TrainingState] | None:
-    """The states to go on from, put into the parts; None if there is not one of the same epoch for each."""
+    """Load the states to resume from into the parts; None if not all seeds have one of the same epoch."""
     contents = [store.load() for store in stores or ()]
     if not contents or None in contents:
         return None
@@ -125,7 +126,7 @@ def _restored(
         if len({len(state.history) for state in states}) != 1:
             return None
     except ValueError:
-        return None  # damaged, or not of this recipe: it only costs the time to train again
+        return None  # damaged, or of another recipe: train from the start
     parts.load(states)
     return states
 

@@ -1,4 +1,4 @@
-"""StackedModel: models of one class with weights of their own, called as one."""
+"""StackedModel: models of one class with separate weights, called as one."""
 
 from __future__ import annotations
 
@@ -15,20 +15,19 @@ from bakeoff.training.stacked.operations import Convolution, StackedOperations
 class StackedModel(nn.Module):
     """Models of the same class, whose parameters and buffers have the seed as their first dimension.
 
-    Optimizers that work on each weight alone (Adam, AdamW, SGD) and weight averaging take it as they take any
-    model.
+    Elementwise optimizers (Adam, AdamW, SGD) and weight averaging work on it as on any model.
 
     Parameters
     ----------
     models
-        One a seed; left as they are.
+        One per seed; not modified.
     device
-        Where the stack lives.
+        The device of the stack.
     vectorized
-        Call all models in one program (`torch.func.vmap`). If not, they are called one after another, which
-        any model allows.
+        Call all models at once (`torch.func.vmap`). Otherwise they are called one after another, which works
+        for any model.
     convolution
-        How vectorized models convolve.
+        How vectorized models compute convolutions.
 
     Raises
     ------
@@ -53,13 +52,13 @@ class StackedModel(nn.Module):
         for name, value in buffers.items():
             self.register_buffer(_flat(name), value.detach().to(device))
         self.parameter_names, self.buffer_names = tuple(parameters), tuple(buffers)
-        # In a list, so that the weights of this one do not count as the stack's.
+        # In a list, so that its weights are not registered as the stack's.
         self._templates = [copy.deepcopy(models[0]).to(device)]
         self.generators = [torch.Generator(device) for _ in models]
 
     @property
     def template(self) -> nn.Module:
-        """A model of the kind that is stacked; its weights are put in from outside at each call."""
+        """A model of the stacked class; its weights are passed at each call."""
         return self._templates[0]
 
     def train(self, mode: bool = True) -> StackedModel:
@@ -68,7 +67,7 @@ class StackedModel(nn.Module):
         return self
 
     def seed_layers(self, seeds: Sequence[int]) -> None:
-        """Begin the random numbers of the models' own layers (dropout), for each model its own."""
+        """Seed the random numbers of the models' own layers (dropout), separately for each model."""
         for generator, seed in zip(self.generators, seeds, strict=True):
             generator.manual_seed(seed)
         if not self.vectorized:
@@ -80,7 +79,7 @@ class StackedModel(nn.Module):
         Parameters
         ----------
         images
-            Standardised, [num_models, N, 3, H, W], or [N, 3, H, W] where all models see the same.
+            Standardized, [num_models, N, 3, H, W], or [N, 3, H, W] for the same images for all models.
         """
         parameters = {name: getattr(self, _flat(name)) for name in self.parameter_names}
         buffers = {name: getattr(self, _flat(name)) for name in self.buffer_names}
@@ -99,7 +98,7 @@ class StackedModel(nn.Module):
                 )
                 for index in range(self.num_models)
             ]
-            logits = torch.stack([answer for answer, _ in calls])
+            logits = torch.stack([model_logits for model_logits, _ in calls])
             replaced = {name: torch.stack([values[name] for _, values in calls]) for name in calls[0][1]}
         with torch.no_grad():
             for name, value in replaced.items():
@@ -110,13 +109,13 @@ class StackedModel(nn.Module):
     def _call(
         self, parameters: Mapping[str, Tensor], buffers: Mapping[str, Tensor], images: Tensor
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Logits [N, num_classes] of one model, and the buffers that it replaced instead of changing."""
+        """Logits [N, num_classes] of one model, and the buffers that it replaced instead of modifying."""
         state = {**parameters, **buffers}
         logits: Tensor = functional_call(self.template, state, (images,))
         return logits, {name: state[name] for name in buffers if state[name] is not buffers[name]}
 
     def clip_gradients(self, max_norm: float) -> None:
-        """Scale the gradient over all weights of each model down to this norm where it is longer."""
+        """Clip the norm of the gradient over all weights of each model."""
         gradients = [parameter.grad for parameter in self.parameters() if parameter.grad is not None]
         squares = torch.stack([gradient.flatten(1).square().sum(1) for gradient in gradients])
         scales = (max_norm / (squares.sum(0).sqrt() + 1e-6)).clamp(max=1.0)  # as torch.nn.utils does it
@@ -132,7 +131,7 @@ class StackedModel(nn.Module):
         return [(name, getattr(self, _flat(name))) for name in (*self.parameter_names, *self.buffer_names)]
 
     def state_of(self, index: int, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """One model's state dict from tensors [num_models, ...]; tied weights under each of their names."""
+        """One model's state dict from tensors [num_models, ...]; tied weights have all of their names."""
         names = {id(value): name for name, value in reversed([*_all_tensors(self.template)])}
         return {
             name: tensors[names[id(value)]][index].detach().to("cpu", copy=True)
@@ -141,7 +140,7 @@ class StackedModel(nn.Module):
 
     @torch.no_grad()
     def load_weights(self, states: Sequence[Mapping[str, Tensor]]) -> None:
-        """Put in a state dict for each model. Buffers that state dicts leave out stay as they are."""
+        """Load a state dict for each model. Buffers that are not in the state dicts are not changed."""
         for name, tensor in self.named_tensors():
             for index, state in enumerate(states):
                 if name in state:
@@ -153,5 +152,5 @@ def _all_tensors(model: nn.Module) -> list[tuple[str, Tensor]]:
 
 
 def _flat(name: str) -> str:
-    """A name without dots, as registered tensors need it."""
+    """A name without dots, which names of registered tensors may not contain."""
     return "stacked/" + name.replace(".", "/")

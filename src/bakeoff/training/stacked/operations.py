@@ -1,4 +1,4 @@
-"""Operations that a stack does in its own way: dropout from each seed's own numbers, and convolution."""
+"""Operations with their own implementation for stacks: dropout with a generator per seed, and convolution."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 Convolution = Literal["grouped", "matmul"]
-"""How a stack convolves: as one grouped convolution, or as one batched product of matrices."""
+"""How a stack computes convolutions: as one grouped convolution, or as one batched matrix product."""
 
 
 class StackedOperations(TorchFunctionMode):
-    """Inside this context, and inside vmap, dropout and convolution are those of a stack.
+    """Inside this context, and inside vmap, dropout and convolution use the implementations for stacks.
 
     Parameters
     ----------
     generators
-        One a seed, on the device: dropout draws from its own, so that no seed's numbers depend on those it is
-        stacked with. On a CPU these are the numbers that the run alone draws, where its values lie in memory
-        in the same order, as they do before linear layers.
+        One per seed, on the device: dropout draws from the seed's own, so that no seed's numbers depend on
+        the other seeds in the stack. On a CPU they are the numbers of a run that is not stacked, if its
+        values have the same order in memory, as before linear layers.
     convolution
         `grouped` leaves it to vmap.
     """
@@ -58,7 +58,7 @@ class StackedOperations(TorchFunctionMode):
 
 
 class _Dropout(torch.autograd.Function):
-    """Exists for its `vmap`, where the values of all seeds are at hand at once."""
+    """Dropout whose `vmap` has the values of all seeds together."""
 
     @staticmethod
     def forward(values: Tensor, share: float, generators: Sequence[torch.Generator]) -> Tensor:
@@ -76,7 +76,7 @@ class _Dropout(torch.autograd.Function):
         share: float,
         generators: Sequence[torch.Generator],
     ) -> tuple[Tensor, int]:
-        # Values that are the same for all seeds are not so any more.
+        # Values that are shared by all seeds differ after dropout.
         values = (
             values.expand(info.batch_size, *values.shape)
             if in_dims[0] is None
@@ -100,9 +100,9 @@ def _convolve(
     dilation: int | tuple[int, int] = 1,
     groups: int = 1,
 ) -> Tensor:
-    """As torch.conv2d, by a product of matrices where that is simple: one batched product in a stack."""
-    plain = groups == 1 and _pair(dilation) == (1, 1) and not isinstance(padding, str) and input.dim() == 4
-    if not plain:
+    """As torch.conv2d, by a matrix product in the simple cases: one batched product in a stack."""
+    simple = groups == 1 and _pair(dilation) == (1, 1) and not isinstance(padding, str) and input.dim() == 4
+    if not simple:
         return torch.conv2d(input, weight, bias, stride, padding, dilation, groups)
     assert not isinstance(padding, str)
     (down, right), (high, wide) = _pair(stride), _pair(padding)

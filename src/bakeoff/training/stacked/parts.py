@@ -1,4 +1,4 @@
-"""What takes part in the training of a stack, and an epoch of it."""
+"""The objects that take part in the training of a stack, and one epoch of it."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ from bakeoff.training.step import build_average
 
 @dataclass(frozen=True)
 class TrainedEpoch:
-    """What an epoch of a stack gave, fetched from the device at its end.
+    """The results of an epoch of a stack, copied from the device at its end.
 
     Attributes
     ----------
     loss
         float64 [num_seeds, num_steps], means over the batch.
     right
-        int64 [num_seeds, num_steps], images classified right.
+        int64 [num_seeds, num_steps], correctly classified images.
     batch_sizes
         [num_steps].
     true_probability
@@ -53,7 +53,7 @@ class TrainedEpoch:
     learning_rate: float
 
     def failure(self, index: int, epoch: int) -> TrainingFailure | None:
-        """Of a seed whose loss was not finite; says in which step it first was."""
+        """The failure of a seed whose loss is not finite, with the first such step; None if it is finite."""
         bad = np.flatnonzero(~np.isfinite(self.loss[index]))
         if not len(bad):
             return None
@@ -74,14 +74,14 @@ class TrainedEpoch:
 
 
 class StackedParts:
-    """The models of all seeds as one, with what trains them; images stay on the device as uint8.
+    """The models of all seeds as one stack, with their optimizer; images stay on the device as uint8.
 
     Attributes
     ----------
     models
-        One a seed, as first initialised, on the CPU until a run is finished.
+        One per seed, with their initial weights, on the CPU until a run is finished.
     stack, average
-        All of them, and the average of their weights where the recipe has one.
+        All of them, and the average of their weights if the recipe has one.
     """
 
     def __init__(
@@ -107,8 +107,8 @@ class StackedParts:
         self.dtype = next(self.stack.parameters()).dtype
 
     @property
-    def kept(self) -> StackedModel:
-        """What is evaluated and whose weights are kept."""
+    def evaluated_model(self) -> StackedModel:
+        """The stack that is evaluated and saved: the average of the weights if the recipe has one."""
         stack = self.average.module if self.average else self.stack
         assert isinstance(stack, StackedModel)
         return stack
@@ -127,16 +127,16 @@ class StackedParts:
         start, rate = 0, 0.0
         for batch, size in enumerate(sizes):
             rate = learning_rate(recipe, (epoch - 1) * len(sizes) + batch, len(sizes))
-            here = slice(start, start + size)
+            in_batch = slice(start, start + size)
             if recipe.augmentation.custom:
-                images = self.augmentation.custom(self.data.train.images, order[:, here])
+                images = self.augmentation.custom(self.data.train.images, order[:, in_batch])
             else:
-                images = self.train_images[on_device[:, here]]
-            labels = self.train_labels[on_device[:, here]]
+                images = self.train_images[on_device[:, in_batch]]
+            labels = self.train_labels[on_device[:, in_batch]]
             loss_S, logits = self.step(images, labels, batch, rate)
             with torch.no_grad():
-                true = torch.softmax(logits, 2).gather(2, labels[..., None])[..., 0]
-                probability.scatter_(1, on_device[:, here], true.float())
+                true_probability = torch.softmax(logits, 2).gather(2, labels[..., None])[..., 0]
+                probability.scatter_(1, on_device[:, in_batch], true_probability.float())
                 losses.append(loss_S.detach())
                 rights.append((logits.argmax(2) == labels).sum(1))
             start += size
@@ -152,7 +152,7 @@ class StackedParts:
         """One step of the optimizer; the losses [num_seeds] and logits [num_seeds, N, num_classes]."""
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        pixels = self.standardised(self.augmentation.pixels(images_SNHWC, batch))
+        pixels = self.standardized(self.augmentation.pixels(images_SNHWC, batch))
         images, blend = self.augmentation.tensors(pixels, batch)
         logits = self.stack(images)
         loss_S = self._loss(logits, labels_SN, blend)
@@ -165,12 +165,12 @@ class StackedParts:
             self.average.update_parameters(self.stack)
         return loss_S, logits.detach()
 
-    def standardised(self, images: Tensor) -> Tensor:
+    def standardized(self, images: Tensor) -> Tensor:
         """[..., 3, H, W] from uint8 [..., H, W, 3], as `Preprocessing`."""
         return images.float().sub_(self.shift).mul_(self.scale).to(self.dtype).movedim(-1, -3)
 
     def _loss(self, logits_SNK: Tensor, labels_SN: Tensor, blend: StackedBlend | None) -> Tensor:
-        """Of each seed, as `train` takes it."""
+        """The loss of each seed, as in `train`."""
 
         def mean_S(labels: Tensor) -> Tensor:
             smoothing = self.recipe.loss.label_smoothing
@@ -186,20 +186,20 @@ class StackedParts:
         return share * own + (1 - share) * mean_S(labels_SN.gather(1, blend.partners_SN))
 
     def val_logits(self) -> NDArray[np.float32]:
-        """Of all seeds on the validation images: [num_seeds, num_images, num_classes]."""
+        """Logits of all seeds for the validation images: [num_seeds, num_images, num_classes]."""
         self.stack.eval()
-        self.kept.eval()
-        asked = evaluated(self.kept, self.recipe.test_time_augmentation)
+        self.evaluated_model.eval()
+        model_with_tta = evaluated(self.evaluated_model, self.recipe.test_time_augmentation)
         with torch.no_grad():
             logits = [
-                asked(self.standardised(images))
+                model_with_tta(self.standardized(images))
                 for images in torch.split(self.val_images, EVALUATION_BATCH_SIZE)
             ]
-            found: NDArray[np.float32] = torch.cat(logits, 1).float().cpu().numpy()
-        return found
+            result: NDArray[np.float32] = torch.cat(logits, 1).float().cpu().numpy()
+        return result
 
     def solo(self, index: int) -> tuple[nn.Module, torch.optim.Optimizer, nn.Module | None, nn.Module]:
-        """One seed's model, optimizer, average and kept model as `train` would have them."""
+        """One seed's model, optimizer, average and evaluated model as in `train`."""
         model = self.models[index]
         average = build_average(model, self.recipe.ema_decay)
         return (
@@ -210,21 +210,21 @@ class StackedParts:
         )
 
     def state_of(self, index: int) -> tuple[dict[str, Tensor], dict[str, Any], dict[str, Tensor]]:
-        """One seed's state dicts of model, optimizer and average, as `train` would have them."""
+        """One seed's state dicts of model, optimizer and average, as in `train`."""
         average: dict[str, Tensor] = {}
         if self.average:
-            weights = self.kept.weights_of(index)
+            weights = self.evaluated_model.weights_of(index)
             average = {"n_averaged": self.average.n_averaged.detach().to("cpu", copy=True)}
             average |= {f"module.{name}": value for name, value in weights.items()}
         return self.stack.weights_of(index), state_of_seed(self.optimizer, index), average
 
     def load(self, states: Sequence[TrainingState]) -> None:
-        """Put in the states of all seeds."""
+        """Load the states of all seeds."""
         self.stack.load_weights([state.model for state in states])
         load_states(self.optimizer, [state.optimizer for state in states])
         if self.average:
             self.average.n_averaged.copy_(states[0].average["n_averaged"])
-            self.kept.load_weights(
+            self.evaluated_model.load_weights(
                 [
                     {name.removeprefix("module."): value for name, value in state.average.items()}
                     for state in states
@@ -233,7 +233,7 @@ class StackedParts:
 
 
 def build_models(recipe: Recipe, seeds: Sequence[int], data: ImageData) -> list[nn.Module]:
-    """The seeds' models with their first weights, as `train` builds them."""
+    """The seeds' models with their initial weights, as in `train`."""
     return [
         build_model(
             recipe.model,
@@ -260,7 +260,7 @@ def state_of_seed(optimizer: torch.optim.Optimizer, index: int) -> dict[str, Any
 
 
 def load_states(optimizer: torch.optim.Optimizer, states: Sequence[dict[str, Any]]) -> None:
-    """Put in the state dicts of all seeds' optimizers, which have made as many steps each."""
+    """Load the state dicts of all seeds' optimizers, which have made the same number of steps."""
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     first = states[0]
     merged = {
@@ -276,5 +276,5 @@ def load_states(optimizer: torch.optim.Optimizer, states: Sequence[dict[str, Any
 
 
 def _slice(value: Tensor, index: int, shape: torch.Size) -> Tensor:
-    """A seed's part of what is kept for each weight; a count of steps is the same for all."""
+    """A seed's part of a tensor with the shape of the weights; others, such as the step count, are shared."""
     return (value[index] if value.shape == shape else value).detach().to("cpu", copy=True)

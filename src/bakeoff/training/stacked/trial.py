@@ -16,31 +16,31 @@ from bakeoff.training.stacked.operations import Convolution
 from bakeoff.training.stacked.parts import StackedParts, build_models
 
 NUM_TRIED = 3
-"""Seeds whose models are compared with themselves in a stack."""
+"""Seeds whose models are compared alone and in a stack."""
 
 NUM_IMAGES = 16
 TOLERANCE = 0.01
-"""Of the largest logit; rounding makes far less, another model far more."""
+"""Relative to the largest logit; rounding causes far less, a different model far more."""
 
 ON_A_CPU = 10
-"""Seeds that are stacked on a CPU, where stacking is for tests."""
+"""Seeds in a stack on a CPU, where stacking is for tests."""
 
 SHARE_OF_MEMORY = 0.7
-"""Of a GPU's free memory that a stack may take."""
+"""The share of a GPU's free memory that a stack may use."""
 
 
 @dataclass(frozen=True)
 class Stacking:
-    """How the runs of a recipe go.
+    """Whether and how the runs of a recipe can be stacked.
 
     Attributes
     ----------
     vectorized
-        Whether they can be stacked; if not, they go one after another.
+        Whether they can be stacked; if not, they are trained one after another.
     reason
         Why they cannot.
     size
-        Runs that go at once.
+        Runs that are trained together.
     """
 
     vectorized: bool
@@ -55,7 +55,7 @@ def try_stacking(
     device: torch.device | str,
     convolution: Convolution = "grouped",
 ) -> Stacking:
-    """Find out how a recipe's runs can go, with a few of their models and images."""
+    """Find out whether and how a recipe's runs can be stacked, with a few of their models and images."""
     device = torch.device(device)
     try:
         reason = _difference(recipe, seeds[:NUM_TRIED], data, device)
@@ -67,33 +67,34 @@ def try_stacking(
 
 
 def _difference(recipe: Recipe, seeds: Sequence[int], data: ImageData, device: torch.device) -> str:
-    """Why the models are others in a stack than alone; "" if they are the same."""
+    """How the models differ between a stack and alone; "" if they do not."""
     models = build_models(recipe, seeds, data)
     number = min(NUM_IMAGES, len(data.train))
     pixels = torch.from_numpy(np.array(data.train.images[:number])).to(device)
     images = ((pixels.float() - 127.5) / 64).to(next(models[0].parameters()).dtype).movedim(-1, -3)
     stack = StackedModel(models, device)
-    # A stack of one has its own model within, with all that state dicts leave out.
+    # A stack of one has its own template, with everything that is not in state dicts.
     alone = [StackedModel([model], device) for model in models]
     for training in (True, False):
-        found = _answers(stack, images, seeds, training)
+        stacked_logits = _step_logits(stack, images, seeds, training)
         for index, single in enumerate(alone):
-            (expected,) = _answers(single, images, seeds[index : index + 1], training)
-            if not _alike(found[index], expected):
+            (expected,) = _step_logits(single, images, seeds[index : index + 1], training)
+            if not _are_close(stacked_logits[index], expected):
                 return "its models differ in more than their weights and buffers"
     for index, single in enumerate(alone):
         for (name, own), (_, value) in zip(single.named_tensors(), stack.named_tensors(), strict=True):
-            if not _alike(value[index], own[0]):
-                return f"{name} becomes another in a stack"
+            if not _are_close(value[index], own[0]):
+                return f"{name} differs in a stack"
         single.eval()
         plain: nn.Module = single.template
         plain.load_state_dict(single.weights_of(0))
-        if not _alike(plain(images), single(images)[0]):
-            return "its models answer otherwise in a stack"
+        if not _are_close(plain(images), single(images)[0]):
+            return "its models have different logits in a stack"
     return ""
 
 
-def _answers(stack: StackedModel, images: Tensor, seeds: Sequence[int], training: bool) -> Tensor:
+def _step_logits(stack: StackedModel, images: Tensor, seeds: Sequence[int], training: bool) -> Tensor:
+    """Logits of a forward and backward pass."""
     stack.train(training)
     stack.seed_layers(seeds)
     logits: Tensor = stack(images.expand(stack.num_models, *images.shape))
@@ -101,18 +102,18 @@ def _answers(stack: StackedModel, images: Tensor, seeds: Sequence[int], training
     return logits.detach()
 
 
-def _alike(found: Tensor, expected: Tensor) -> bool:
-    """Whether two tensors are the same to rounding, by their largest value."""
+def _are_close(actual: Tensor, expected: Tensor) -> bool:
+    """Whether two tensors are equal up to rounding, relative to the largest value."""
     size = max(1.0, float(expected.detach().abs().max())) if expected.numel() else 1.0
-    return found.shape == expected.shape and bool(
-        torch.allclose(found.double(), expected.double(), rtol=0, atol=TOLERANCE * size)
+    return actual.shape == expected.shape and bool(
+        torch.allclose(actual.double(), expected.double(), rtol=0, atol=TOLERANCE * size)
     )
 
 
 def _seeds_that_fit(
     recipe: Recipe, seeds: Sequence[int], data: ImageData, device: torch.device, convolution: Convolution
 ) -> int:
-    """Runs that fit into memory at once."""
+    """The number of runs that fit into memory together."""
     if device.type != "cuda":
         return ON_A_CPU
     torch.cuda.reset_peak_memory_stats(device)
@@ -121,12 +122,12 @@ def _seeds_that_fit(
     used = torch.cuda.max_memory_allocated(device) - before
     torch.cuda.empty_cache()
     free, _ = torch.cuda.mem_get_info(device)
-    # Of two seeds the images, which all share, count for two: an overestimate, on the safe side.
+    # The images, which all seeds share, are counted per seed: an overestimate, on the safe side.
     return max(1, int(SHARE_OF_MEMORY * free / (used / len(seeds[:2]))))
 
 
 def _try_a_step(parts: StackedParts) -> None:
-    """A step and an evaluation, on images that are not augmented by a user's own code."""
+    """Make a step and an evaluation, without a user's own augmentation."""
     seeds, number = parts.seeds, min(parts.recipe.batch_size, len(parts.train_labels))
     parts.augmentation.start_epoch(1, [number])
     images = parts.train_images[:number].expand(len(seeds), -1, -1, -1, -1)
