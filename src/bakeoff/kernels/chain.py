@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from bakeoff.errors import BakeoffError
-from bakeoff.kernels.library import SWITCH, Library
+from bakeoff.kernels.library import SWITCH, Library, is_aligned
 from bakeoff.kernels.operation import Calls, Operation, Parameters
 
 Chain = Sequence[tuple[Operation, Parameters]]
@@ -91,7 +91,7 @@ class _Chain(torch.autograd.Function):
         needs_parameters = [any(own) for own in _split(of_parameters, ctx.counts)]
         needed = [of_inputs, *needs_parameters]
         found: list[Tensor | None] = []
-        current: Tensor | None = gradient
+        current: Tensor | None = gradient if is_aligned(gradient) else gradient.clone()
         for index in reversed(range(len(ctx.operations))):
             if current is None:
                 found[:0] = [None] * ctx.counts[index]

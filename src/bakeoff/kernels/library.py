@@ -98,6 +98,11 @@ class BoundCall:
         self._plain[place] = address
 
 
+def is_aligned(tensor: Tensor) -> bool:
+    """Whether each float32 lies where C++ expects one: `torch.frombuffer` can put it anywhere."""
+    return tensor.data_ptr() % 4 == 0
+
+
 @dataclass(frozen=True)
 class Library:
     """The functions of one loaded library."""

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from bakeoff.kernels.convolutions import ConvNormPool, ConvPool
+from bakeoff.kernels.library import is_aligned
 from bakeoff.kernels.linear import Flatten, Linear
 from bakeoff.kernels.operation import Norm, Operation, Parameters
 
@@ -86,7 +87,7 @@ def _match_conv(layers: Sequence[nn.Module], start: int, shape: tuple[int, ...])
     assert isinstance(conv, nn.Conv2d)
     settings = conv.stride, conv.padding, conv.dilation, conv.groups, conv.padding_mode
     padding = _padding(conv.kernel_size, *settings)
-    parameters = _parameters(conv)
+    parameters = _parameters(conv, conv.out_channels, conv.in_channels, *conv.kernel_size)
     if padding is None or parameters is None or not _follows(layers, start + 1, nn.ReLU):
         return None
     shrunk = 2 * padding - conv.kernel_size[0] + 1
@@ -95,7 +96,7 @@ def _match_conv(layers: Sequence[nn.Module], start: int, shape: tuple[int, ...])
         return None
     norm = None
     if _follows(layers, end, nn.BatchNorm2d):
-        norm, scale_and_shift = _norm(layers[end])
+        norm, scale_and_shift = _norm(layers[end], conv.out_channels)
         if norm is None:
             return None
         parameters, end = parameters + scale_and_shift, end + 1
@@ -112,14 +113,16 @@ def _match_linear(layers: Sequence[nn.Module], start: int, shape: tuple[int, ...
     """Linear, ReLU if there is one, and then BatchNorm1d if there is one."""
     linear, end = layers[start], start + 1
     assert isinstance(linear, nn.Linear)
-    parameters = _parameters(linear)
+    parameters = _parameters(linear, linear.out_features, linear.in_features)
     size = linear.in_features * linear.out_features
     if parameters is None or shape[1:] != (linear.in_features,) or not 0 < size <= LARGEST_LINEAR:
         return None
+    if shape[0] == 0:
+        return None  # an empty batch has no address
     relu = _follows(layers, end, nn.ReLU)
     end += relu
     if relu and _follows(layers, end, nn.BatchNorm1d):
-        norm, scale_and_shift = _norm(layers[end])
+        norm, scale_and_shift = _norm(layers[end], linear.out_features)
         if norm and (shape[0] > 1 or not norm.training):  # else PyTorch says what is wrong
             return Linear(relu, norm), parameters + scale_and_shift, end + 1
     return _linear(relu), parameters, end
@@ -165,33 +168,38 @@ def _takes_pool(pool: nn.Module) -> bool:
     )
 
 
-def _norm(layer: nn.Module) -> tuple[Norm | None, tuple[Tensor | None, ...]]:
-    """The settings of a batch norm that a kernel may write, and scale and shift; None for any other."""
+def _norm(layer: nn.Module, channels: int) -> tuple[Norm | None, tuple[Tensor | None, ...]]:
+    """The settings of a batch norm that a kernel may write, and scale and shift; None for any other.
+
+    Where its length is not the number of channels, PyTorch says what is wrong.
+    """
     assert isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d)
     found = layer._buffers
     mean, variance, number = found["running_mean"], found["running_var"], found["num_batches_tracked"]
-    parameters = _parameters(layer) if layer.affine else None
+    parameters = _parameters(layer, channels) if layer.affine else None
     if not layer.track_running_stats or layer.momentum is None or parameters is None:
         return None, ()
     if mean is None or variance is None or number is None:
         return None, ()
-    if not all(_takes(buffer, Tensor) for buffer in (mean, variance)):
+    if not all(_takes(buffer, Tensor) and buffer.shape == (channels,) for buffer in (mean, variance)):
         return None, ()
     if not all(one is None or one.is_contiguous() for one in (mean, variance, *parameters)):
         return None, ()
     return Norm(mean, variance, number, layer.training, layer.momentum, layer.eps), parameters
 
 
-def _parameters(layer: nn.Module) -> tuple[Tensor | None, ...] | None:
-    """Weight and bias, if they are ordinary parameters, float32 on the CPU."""
+def _parameters(layer: nn.Module, *shape: int) -> tuple[Tensor | None, ...] | None:
+    """Weight of this shape and bias, if they are ordinary parameters, float32 on the CPU."""
     parameters = layer._parameters
     weight, bias = parameters.get("weight"), parameters.get("bias")
-    if weight is None or not _takes(weight, nn.Parameter):
+    if weight is None or weight.shape != shape or not _takes(weight, nn.Parameter):
         return None
-    takes_bias = bias is None or (_takes(bias, nn.Parameter) and bias.is_contiguous())
+    if bias is None:
+        return weight, None
+    takes_bias = _takes(bias, nn.Parameter) and bias.shape == shape[:1] and bias.is_contiguous()
     return (weight, bias) if takes_bias else None
 
 
 def _takes(tensor: Tensor, kind: type) -> bool:
     """Whether a kernel may read its memory."""
-    return type(tensor) is kind and tensor.dtype is torch.float32 and tensor.is_cpu
+    return type(tensor) is kind and tensor.dtype is torch.float32 and tensor.is_cpu and is_aligned(tensor)

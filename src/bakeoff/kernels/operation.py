@@ -29,6 +29,7 @@ class Operation(Protocol):
     Settings and running statistics are attributes; inputs and parameters are arguments. Memory is laid out
     first and computed by calls after, so that a step can be repeated by its calls alone. Inputs, parameters
     and gradients that are not dense are copied when memory is laid out: what is to be repeated must be dense.
+    They have at least one image, lie aligned, and have the shapes that belong to each other.
     """
 
     def output_shape(self, shape: tuple[int, ...], parameters: Parameters) -> tuple[int, ...]:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from bakeoff.kernels.chain import Chain, run
-from bakeoff.kernels.library import BoundCall, Library, current
+from bakeoff.kernels.library import BoundCall, Library, current, is_aligned
 from bakeoff.kernels.matching import find_chain, is_watched
 from bakeoff.kernels.operation import Call, Calls, Kept
 from bakeoff.kernels.sequential import KernelSequential, are_operations_changed, flat_layers, is_plain
@@ -70,7 +70,8 @@ class Plan:
 
     def fits(self, inputs: Tensor) -> bool:
         """Whether a batch lies in memory as the first did."""
-        return inputs.shape == self._inputs.shape and inputs.stride() == self._inputs.stride()
+        first = self._inputs
+        return inputs.shape == first.shape and inputs.stride() == first.stride() and is_aligned(inputs)
 
     @property
     def reads_its_inputs(self) -> bool:
@@ -86,7 +87,7 @@ class Plan:
 
     def backward(self, gradient: Tensor) -> list[Tensor]:
         """`gradients`, from the output's, after `forward`."""
-        if gradient.stride() != self.output.stride():
+        if gradient.stride() != self.output.stride() or not is_aligned(gradient):
             gradient = torch.empty_like(self.output).copy_(gradient)
         self._gradient = gradient
         _move(self._reads_gradient, gradient)

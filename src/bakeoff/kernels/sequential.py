@@ -10,7 +10,7 @@ from torch.autograd import forward_ad
 from torch.nn.modules import module as module_internals
 
 from bakeoff.kernels.chain import run_chain
-from bakeoff.kernels.library import Library, current
+from bakeoff.kernels.library import Library, current, is_aligned
 from bakeoff.kernels.matching import find_chain, is_watched
 
 
@@ -85,4 +85,5 @@ def is_plain(inputs: Tensor) -> bool:
         and inputs.dtype is torch.float32
         and inputs.device.type == "cpu"
         and inputs.layout is torch.strided
+        and is_aligned(inputs)
     )
