@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
 from functools import cache
@@ -45,6 +46,21 @@ def can_mount() -> bool:
 
 def has_compiler() -> bool:
     return find_compiler() is not None
+
+
+def sanitizer_runtimes() -> list[Path]:
+    """What a Python that loads a library with GCC's sanitizers has to preload; empty without GCC on Linux."""
+    if sys.platform != "linux" or not shutil.which("g++"):
+        return []
+    found = []
+    for name in ("libasan.so", "libstdc++.so"):  # the second for exceptions
+        words = ["g++", f"-print-file-name={name}"]
+        found.append(Path(subprocess.run(words, check=True, capture_output=True, text=True).stdout.strip()))
+    return found if all(path.is_absolute() for path in found) else []
+
+
+def has_sanitizers() -> bool:
+    return bool(sanitizer_runtimes())
 
 
 class Need(NamedTuple):
@@ -91,6 +107,11 @@ NEEDS = {
         "a C++ compiler",
         "install g++ or clang++, or set CXX",
         has_compiler,
+    ),
+    "sanitizers": Need(
+        "GCC and its sanitizers on Linux",
+        "install g++ on Linux",
+        has_sanitizers,
     ),
 }
 

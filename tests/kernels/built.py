@@ -4,21 +4,30 @@ Without a compiler there are none, and the tests that ask for each implementatio
 """
 
 import atexit
+import os
 import tempfile
 from pathlib import Path
 
 from bakeoff.kernels import compile as compiling
 from bakeoff.kernels.library import Library, load, runnable
 
-_folder = tempfile.TemporaryDirectory()
-atexit.register(_folder.cleanup)
-FOLDER = Path(_folder.name)
+PREBUILT = "BAKEOFF_TEST_KERNELS"
+"""Environment variable: a folder with libraries to be tested instead, such as those with sanitizers."""
+
 # The source for vectors of 4 floats, which is Arm's, runs on any machine.
 NAMES = tuple(dict.fromkeys((*compiling.instruction_sets(), "neon")))
-PATHS, PROBLEMS = compiling.build(FOLDER, NAMES)
+if PREBUILT in os.environ:
+    FOLDER, PROBLEMS = Path(os.environ[PREBUILT]), []
+else:
+    _folder = tempfile.TemporaryDirectory()
+    atexit.register(_folder.cleanup)
+    FOLDER = Path(_folder.name)
+    _, PROBLEMS = compiling.build(FOLDER, NAMES)
 LIBRARIES = {
     name: found
     for name in (*runnable(), *({"neon"} - {*runnable()}))
     if isinstance(found := load(name, FOLDER), Library)
 }
 IMPLEMENTATIONS: dict[str, Library | str] = {**LIBRARIES, "pytorch": "switched off for the test"}
+if PREBUILT in os.environ:
+    del IMPLEMENTATIONS["pytorch"]
