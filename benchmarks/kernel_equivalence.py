@@ -27,7 +27,7 @@ from pathlib import Path
 import numpy as np
 
 from bakeoff.analysis.comparison.compare import compare
-from bakeoff.analysis.statistics.crossed import crossed_interval, summarise
+from bakeoff.analysis.statistics.crossed import crossed_interval, summarize_scores
 from bakeoff.analysis.statistics.verdict import verdict
 from bakeoff.engines import ProcessEngine
 from bakeoff.kernels.library import SWITCH
@@ -108,7 +108,7 @@ def say_comparison(out: Path, num_seeds: int) -> None:
 def seed_by_seed(found: dict[str, Predictions], recipe: str, margin: float) -> str:
     """The interval and verdict where each seed is compared with itself."""
     off, auto = (found[way].correct(recipe).astype(float) for way in WAYS)
-    interval = crossed_interval(summarise(auto - off), bounds=(-1, 1))
+    interval = crossed_interval(summarize_scores(auto - off), bounds=(-1, 1))
     ends = interval.low, interval.high
     judged = verdict(*ends, interval.p, margin=margin, confidence=0.95)
     return f"seed by seed: {interval_points(ends)}: {judged.name}"

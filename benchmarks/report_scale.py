@@ -38,8 +38,8 @@ def natural_images(rng: np.random.Generator, count: int) -> np.ndarray:
     frequency = np.hypot(np.fft.fftfreq(SIZE)[:, None], np.fft.rfftfreq(SIZE)[None])
     frequency[0, 0] = np.inf
     noise = np.fft.rfft2(rng.normal(size=(count, 3, SIZE, SIZE))) / frequency**1.6
-    luma, colour = np.fft.irfft2(noise[:, :1], (SIZE, SIZE)), np.fft.irfft2(noise, (SIZE, SIZE))
-    pixels = luma + 0.2 * colour
+    luma, color = np.fft.irfft2(noise[:, :1], (SIZE, SIZE)), np.fft.irfft2(noise, (SIZE, SIZE))
+    pixels = luma + 0.2 * color
     pixels = 128 + 55 * pixels / pixels.std(axis=(1, 2, 3), keepdims=True)
     return pixels.clip(0, 255).astype(np.uint8).transpose(0, 2, 3, 1)
 

@@ -158,7 +158,7 @@ def report(
     study_dir: Annotated[Path, typer.Argument(metavar="STUDY_DIR", help="A folder that `run` wrote.")],
     open_: Annotated[bool, typer.Option("--open", help="Open the report in a browser.")] = False,
 ) -> None:
-    """Analyse and report again, from the stored results alone."""
+    """Analyze and report again, from the stored results alone."""
     from bakeoff.api import open_result
 
     _finish(open_result(study_dir), open_)

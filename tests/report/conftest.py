@@ -36,7 +36,7 @@ def digits(class_names: Sequence[str]) -> ImageData:
     bunch = load_digits()
     pixels = np.kron(bunch.images / 16 * 255, np.ones((1, 4, 4))).astype(np.uint8)
     images = np.repeat(pixels[..., None], 3, axis=3)
-    # A tint shows where colours or channels are mixed up on the way to the page.
+    # A tint shows where colors or channels are mixed up on the way to the page.
     images[..., 0] //= 2
     labels = bunch.target.astype(np.int64)
     if len(class_names) != 10:

@@ -94,7 +94,7 @@ def test_the_nearest_training_images_are_those_of_highest_mean_cosine(
         labels = stored.train_labels[ordered[:10]]
         (nearest,) = (text for text in case["texts"] if "penultimate layer" in text)
         for label in np.unique(labels):
-            assert re.search(rf"\b{(labels == label).sum()} (is labelled |are labelled )?", nearest)
+            assert re.search(rf"\b{(labels == label).sum()} (is labeled |are labeled )?", nearest)
             assert stored.class_names[label] in nearest
 
 

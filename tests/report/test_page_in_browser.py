@@ -134,16 +134,16 @@ def test_the_accuracies_of_classes_are_legible_on_a_phone(browser: webdriver.Chr
 
 
 def test_the_schemes_differ_and_figures_follow(browser: webdriver.Chrome, page: Path) -> None:
-    colours = []
+    colors = []
     for scheme in SCHEMES:
         show(browser, page, 1280, scheme)
-        colours.append(
+        colors.append(
             browser.execute_script(
                 """return [getComputedStyle(document.body).backgroundColor,
                     getComputedStyle(document.querySelector("figure svg text")).fill]"""
             )
         )
-    (light_page, light_text), (dark_page, dark_text) = colours
+    (light_page, light_text), (dark_page, dark_text) = colors
     assert light_page == "rgb(255, 255, 255)"
     assert dark_page != light_page
     assert light_text != dark_text
@@ -366,7 +366,7 @@ def test_the_matrix_works_by_keyboard(
     cursor = browser.switch_to.active_element
     assert cursor.get_attribute("class") == "cursor"
     cursor.send_keys(Keys.ARROW_UP, Keys.ARROW_LEFT, Keys.ARROW_LEFT, Keys.ARROW_LEFT)  # into the corner
-    assert cursor.get_attribute("aria-label").startswith("class 0, recognised")
+    assert cursor.get_attribute("aria-label").startswith("class 0, recognized")
     cursor.send_keys(Keys.ENTER)  # of a right answer there is nothing to show
     assert browser.switch_to.active_element == cursor
     cursor.send_keys(*[Keys.ARROW_DOWN] * true, *[Keys.ARROW_RIGHT] * predicted)

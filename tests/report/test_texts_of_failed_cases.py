@@ -19,7 +19,7 @@ from cleanlab.filter import find_label_issues
 from PIL import Image
 from scipy.special import softmax
 
-from bakeoff.analysis.failures.facts import COLOURS, FACTS, dominant_colours, image_facts
+from bakeoff.analysis.failures.facts import COLORS, FACTS, dominant_colors, image_facts
 from bakeoff.report import build_report
 from bakeoff.store import StoredStudy, load_study_folder
 
@@ -99,13 +99,13 @@ def patterns(names: tuple[str, ...]) -> dict[str, str]:
         "fact": rf"(?P<comparative>[A-Z][a-z ]+) than (?P<share>all|{share} of the) "
         rf"(?P<reference>\d+) training "
         rf"images of {name} \((?P<fact>[a-z ]+) (?P<value>{number}), their median (?P<median>{number})\)\.",
-        "colour": r"Its most frequent colour is (?P<colour>[a-z]+), as in (?P<alike>\d+) of the "
+        "color": r"Its most frequent color is (?P<color>[a-z]+), as in (?P<alike>\d+) of the "
         rf"(?P<reference>\d+) training images of {name}\.",
         "trend": rf"It is in the (?P<quarter>[a-z -]+) quarter of the test images, where "
         rf"{recipe} is wrong about "
         rf"(?P<inside>{share}) against (?P<elsewhere>{share}) elsewhere \((?P<within>\d+) points more than "
         r"other images of the same class\)\.",
-        "neighbours": rf"Of the 10 training images nearest to it for {recipe} \(cosine in the penultimate "
+        "neighbors": rf"Of the 10 training images nearest to it for {recipe} \(cosine in the penultimate "
         r"layer\), (?P<labels>.*)\.",
         "history": r"Epoch from which these 10 are known for good \(median\): (?P<here>[\d.]+|not within 5), "
         r"against (?P<all>[\d.]+|not within 5) for all (?P<images>\d+) training images; times forgotten "
@@ -151,7 +151,7 @@ def test_each_kind_of_sentence_is_there_and_every_failed_case_has_the_first_thre
         (name, int(image)) for name in RECIPES for image in np.flatnonzero(arrays[name]["wrong"].any(axis=0))
     }
     assert len(failed) > 100
-    for kind in ("answers", "confusion", "group", "neighbours", "history"):
+    for kind in ("answers", "confusion", "group", "neighbors", "history"):
         assert set(said[kind]) == failed
     assert all(len(found) == 1 for kind in said if kind not in ("fact", "trend", "attribution")
                for found in said[kind].values())  # fmt: skip
@@ -186,10 +186,10 @@ def test_answers_confusions_and_groups(said: dict, arrays: dict, stored: StoredS
             assert float(group["p"]) == pytest.approx(ways)
 
 
-def test_facts_and_colours(said: dict, arrays: dict, stored: StoredStudy) -> None:
+def test_facts_and_colors(said: dict, arrays: dict, stored: StoredStudy) -> None:
     labels, train_labels = stored.test_labels, stored.train_labels
     facts, train_facts = image_facts(stored.test_images), image_facts(stored.train_images)
-    colours, train_colours = dominant_colours(stored.test_images), dominant_colours(stored.train_images)
+    colors, train_colors = dominant_colors(stored.test_images), dominant_colors(stored.train_images)
     for name, image in said["answers"]:
         of_class = train_labels == labels[image]
         expected = {}
@@ -209,10 +209,10 @@ def test_facts_and_colours(said: dict, arrays: dict, stored: StoredStudy) -> Non
                 }
         found = said["fact"].get((name, image), [])
         assert {one["fact"]: one for one in found} == expected
-        alike = int((train_colours[of_class] == colours[image]).sum())
+        alike = int((train_colors[of_class] == colors[image]).sum())
         rare = alike <= 0.05 * of_class.sum()
-        assert said["colour"].get((name, image)) == (
-            [{"colour": COLOURS[colours[image]], "alike": str(alike), "reference": str(of_class.sum())}]
+        assert said["color"].get((name, image)) == (
+            [{"color": COLORS[colors[image]], "alike": str(alike), "reference": str(of_class.sum())}]
             if rare
             else None
         )
@@ -239,7 +239,7 @@ def test_trends(said: dict, arrays: dict, stored: StoredStudy) -> None:
             assert int(found["within"]) == round(100 * slope) > 0
 
 
-def test_neighbours_and_their_history(said: dict, arrays: dict, data: dict, stored: StoredStudy) -> None:
+def test_neighbors_and_their_history(said: dict, arrays: dict, data: dict, stored: StoredStudy) -> None:
     names, train_labels = stored.class_names, stored.train_labels
     shown = {
         (data["recipes"][case["recipe"]], data["images"]["index"][case["image"]]): [
@@ -260,7 +260,7 @@ def test_neighbours_and_their_history(said: dict, arrays: dict, data: dict, stor
             learned.append(np.where(last_unknown == 5, np.inf, last_unknown + 1))
             forgotten.append((known[:-1] & ~known[1:]).sum(axis=0))
         learned, forgotten = np.median(learned, axis=0), np.mean(forgotten, axis=0)
-        for (recipe, image), (found,) in said["neighbours"].items():
+        for (recipe, image), (found,) in said["neighbors"].items():
             if recipe != name:
                 continue
             near = shown[name, image]
@@ -273,7 +273,7 @@ def test_neighbours_and_their_history(said: dict, arrays: dict, data: dict, stor
             true = names[stored.test_labels[image]]
             expected |= {} if true in counts else {true: "none"}
             a_name = "|".join(map(re.escape, names))
-            part = rf"(\d+|none)(?: is labelled| are labelled)? ({a_name})"
+            part = rf"(\d+|none)(?: is labeled| are labeled)? ({a_name})"
             assert re.fullmatch(rf"{part}(?:(?:, | and ){part})*", found["labels"])
             assert {label: count for count, label in re.findall(part, found["labels"])} == expected
             (history,) = said["history"][name, image]

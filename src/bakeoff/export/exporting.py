@@ -150,7 +150,7 @@ def _metadata(ensemble: Ensemble) -> dict[str, Any]:
         "class_names": list(model.class_names),
         "image_size": model.image_size,
         "input": "images: uint8 [batch, image_size, image_size, 3], RGB, resized to a square with Pillow's "
-        "BILINEAR; standardisation is part of the model",
+        "BILINEAR; standardization is part of the model",
         "mean": list(model.preprocessing.mean),
         "std": list(model.preprocessing.std),
         "bakeoff_version": version("bakeoff"),

@@ -106,7 +106,7 @@ def _predicted(ensemble: Ensemble, predictions: Predictions) -> NDArray[np.int64
 
 @dataclass(frozen=True)
 class ClassRow:
-    """How often this model and its recipe recognise the test images of a class."""
+    """How often this model and its recipe recognize the test images of a class."""
 
     name: str
     num_images: int

@@ -22,7 +22,7 @@ from bakeoff.study import study_to_toml
 
 
 def build_report(study: Path | Summary) -> Path:
-    """Analyse a study's stored results and write its report: page, figures, tables, numbers.
+    """Analyze a study's stored results and write its report: page, figures, tables, numbers.
 
     The same results give the same bytes.
 

@@ -88,7 +88,7 @@ def gallery_data(evidence: FailureEvidence) -> dict[str, Any]:
     wrong = np.stack([recipe.difficulty.num_wrong > 0 for recipe in evidence.recipes.values()])
     indices = np.flatnonzero(wrong.any(axis=0))
     place = {int(index): number for number, index in enumerate(indices)}
-    train = _shown_neighbours(evidence.recipes)
+    train = _shown_neighbors(evidence.recipes)
     train_place = {index: number for number, index in enumerate(train)}
     num_maps, cases = 0, []
     for number, (name, recipe) in enumerate(evidence.recipes.items()):
@@ -113,8 +113,8 @@ def gallery_data(evidence: FailureEvidence) -> dict[str, Any]:
                 "texts": [finding.text for finding in describe(case, evidence)],
             }
             cases.append(entry)
-            if recipe.neighbours:
-                near = recipe.neighbours.indices[recipe.neighbours.place(index)].tolist()
+            if recipe.neighbors:
+                near = recipe.neighbors.indices[recipe.neighbors.place(index)].tolist()
                 entry["near"] = [train_place[one] for one in near]
             row = recipe.attributions.place(index) if recipe.attributions else None
             if recipe.attributions and row is not None:
@@ -135,19 +135,19 @@ def gallery_data(evidence: FailureEvidence) -> dict[str, Any]:
     }
 
 
-def _shown_neighbours(recipes: Mapping[str, RecipeEvidence]) -> dict[int, int]:
+def _shown_neighbors(recipes: Mapping[str, RecipeEvidence]) -> dict[int, int]:
     """Label by index of each training image that is near a failed case, ascending."""
     labels: dict[int, int] = {}
     for recipe in recipes.values():
-        if recipe.neighbours:
-            near = recipe.neighbours
+        if recipe.neighbors:
+            near = recipe.neighbors
             labels |= zip(near.indices.ravel().tolist(), near.labels.ravel().tolist(), strict=True)
     return dict(sorted(labels.items()))
 
 
 _THIRDS = (
     ("upper left", "top", "upper right"),
-    ("left", "centre", "right"),
+    ("left", "center", "right"),
     ("lower left", "bottom", "lower right"),
 )
 

@@ -53,7 +53,7 @@ class Sheet:
 
 
 def image_sheet(images: NDArray[np.uint8], quality: int) -> Sheet:
-    """Pack uint8 [num_images, size, size, 3] as one JPEG of this quality, its colours not subsampled."""
+    """Pack uint8 [num_images, size, size, 3] as one JPEG of this quality, its colors not subsampled."""
     from PIL import Image
 
     sheet, columns, rows = _lay_out(images)

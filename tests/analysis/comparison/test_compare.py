@@ -307,9 +307,9 @@ def test_seeds_needed_is_the_smallest_that_reaches_the_margin() -> None:
     assert pair.seeds_needed is not None
     assert pair.seeds_needed > 5
     assert f"About {pair.seeds_needed} seeds a recipe" in pair.what_it_takes
-    from bakeoff.analysis.statistics.crossed import summarise, variance_parts
+    from bakeoff.analysis.statistics.crossed import summarize_scores, variance_parts
 
-    parts = variance_parts(summarise(b), summarise(a))
+    parts = variance_parts(summarize_scores(b), summarize_scores(a))
     reached = [parts.at(count, 4000).half_width(0.95) <= 0.03 for count in range(2, 2 * pair.seeds_needed)]
     assert reached.index(True) + 2 == pair.seeds_needed
     assert all(reached[pair.seeds_needed - 2 :])

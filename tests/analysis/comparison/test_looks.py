@@ -13,7 +13,7 @@ from bakeoff.analysis.comparison.compare import compare
 from bakeoff.analysis.comparison.look_plan import LookPlan, plan_looks
 from bakeoff.analysis.comparison.looks import Looks, chance_of_decision, say_looks, say_next, take_looks
 from bakeoff.analysis.comparison.pairs import Outcomes, judge_pairs
-from bakeoff.analysis.statistics.crossed import crossed_interval, summarise
+from bakeoff.analysis.statistics.crossed import crossed_interval, summarize_scores
 from bakeoff.predictions import Predictions, RecipePredictions
 
 
@@ -116,7 +116,9 @@ def test_the_chance_of_a_decision_is_what_seeds_without_end_would_show() -> None
         a, b = (
             draw_correct(rng, 300, difficulty, level, 0.2, 2.0) for level in (0.0, rng.uniform(-0.5, 0.5))
         )
-        early, late = (crossed_interval(summarise(b[:count]), summarise(a[:count])) for count in (5, 300))
+        early, late = (
+            crossed_interval(summarize_scores(b[:count]), summarize_scores(a[:count])) for count in (5, 300)
+        )
         predicted.append(chance_of_decision(early, margin=0.01, confidence=0.95))
         decided.append(late.low > 0 or late.high < 0)
     chance, truth = np.array(predicted), np.array(decided)

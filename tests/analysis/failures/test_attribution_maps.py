@@ -91,10 +91,10 @@ def test_a_map_is_held_against_means_of_as_many_runs_only(hundred):
 
 
 def test_less_than_the_area_at_the_border_is_never_told():
-    centred = np.zeros((60, 16, 16))
-    centred[:, 4:12, 4:12] = 1.0
-    centred[0, 0, 0] = 6.4  # 9 % of it, in 44 % of the image, and more than in any other
-    found = mean_maps([run(range(60), centred)], np.ones((1, 60), int), np.ones(60, int))
+    centerd = np.zeros((60, 16, 16))
+    centerd[:, 4:12, 4:12] = 1.0
+    centerd[0, 0, 0] = 6.4  # 9 % of it, in 44 % of the image, and more than in any other
+    found = mean_maps([run(range(60), centerd)], np.ones((1, 60), int), np.ones(60, int))
     assert at_border(found, 0) is None
 
 

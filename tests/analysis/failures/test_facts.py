@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
-from bakeoff.analysis.failures.facts import COLOURS, FACTS, dominant_colours, fact_named, image_facts
+from bakeoff.analysis.failures.facts import COLORS, FACTS, dominant_colors, fact_named, image_facts
 
 
 @pytest.fixture(scope="module")
@@ -36,9 +36,9 @@ def test_every_fact_is_finite_and_tells_images_apart(real_facts):
 
 
 def test_brightness_and_contrast_are_pillows(real_images, real_facts):
-    grey = [np.asarray(Image.fromarray(image).convert("L"), dtype=float) / 255 for image in real_images]
-    np.testing.assert_allclose(real_facts["brightness"], [g.mean() for g in grey], atol=0.004)
-    np.testing.assert_allclose(real_facts["contrast"], [g.std() for g in grey], atol=0.004)
+    gray = [np.asarray(Image.fromarray(image).convert("L"), dtype=float) / 255 for image in real_images]
+    np.testing.assert_allclose(real_facts["brightness"], [g.mean() for g in gray], atol=0.004)
+    np.testing.assert_allclose(real_facts["contrast"], [g.std() for g in gray], atol=0.004)
 
 
 def test_sharpness_is_the_variance_of_scipys_laplacian(real_images, real_facts):
@@ -53,7 +53,7 @@ def test_edge_density_is_that_of_numpys_gradient(real_images, real_facts):
         assert found == pytest.approx(np.mean(np.hypot(down, across)[1:-1, 1:-1] > 0.1), abs=2e-4)
 
 
-def test_colours_are_those_of_colorsys(real_images, real_facts):
+def test_colors_are_those_of_colorsys(real_images, real_facts):
     border = np.ones((96, 96), dtype=bool)
     border[12:84, 12:84] = False
     for index in (0, 17, 34, 51, 68, 85):
@@ -66,7 +66,7 @@ def test_colours_are_those_of_colorsys(real_images, real_facts):
             assert real_facts[name][index] == pytest.approx(share, abs=2e-7)
 
 
-def test_warmth_and_centre_difference_by_hand():
+def test_warmth_and_center_difference_by_hand():
     image = np.zeros((1, 16, 16, 3), dtype=np.uint8)
     image[..., 0], image[..., 2] = 255, 51
     facts = image_facts(image)
@@ -80,7 +80,7 @@ def test_warmth_and_centre_difference_by_hand():
     ("rgb", "name"),
     [
         ((10, 10, 10), "black"),
-        ((128, 128, 128), "grey"),
+        ((128, 128, 128), "gray"),
         ((250, 250, 250), "white"),
         ((120, 70, 30), "brown"),
         ((220, 20, 20), "red"),
@@ -94,24 +94,24 @@ def test_warmth_and_centre_difference_by_hand():
         ((250, 60, 190), "pink"),
     ],
 )
-def test_a_plain_colour_has_its_name(rgb, name):
+def test_a_plain_color_has_its_name(rgb, name):
     image = np.full((1, 8, 8, 3), rgb, dtype=np.uint8)
-    assert COLOURS[dominant_colours(image)[0]] == name
+    assert COLORS[dominant_colors(image)[0]] == name
 
 
-def test_the_dominant_colour_is_that_of_most_pixels():
+def test_the_dominant_color_is_that_of_most_pixels():
     image = np.full((1, 10, 10, 3), (20, 20, 220), dtype=np.uint8)
     image[:, :4] = (220, 20, 20)
-    assert COLOURS[dominant_colours(image)[0]] == "blue"
+    assert COLORS[dominant_colors(image)[0]] == "blue"
     image[:, :6] = (220, 20, 20)
-    assert COLOURS[dominant_colours(image)[0]] == "red"
+    assert COLORS[dominant_colors(image)[0]] == "red"
 
 
 def test_each_image_is_measured_by_itself(real_images, real_facts):
     order = np.random.default_rng(0).permutation(100)
     for name, values in image_facts(real_images[order]).items():
         np.testing.assert_allclose(values, real_facts[name][order], rtol=1e-5, atol=1e-7)
-    np.testing.assert_array_equal(dominant_colours(real_images[order]), dominant_colours(real_images)[order])
+    np.testing.assert_array_equal(dominant_colors(real_images[order]), dominant_colors(real_images)[order])
 
 
 def test_darkening_and_blurring_move_the_facts_that_they_should(real_images, real_facts):

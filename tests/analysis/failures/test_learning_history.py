@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bakeoff.analysis.failures.learning_history import learning_history, summarise_history
+from bakeoff.analysis.failures.learning_history import learning_history, summarize_history
 
 
 def slow_history(run):
@@ -52,7 +52,7 @@ def test_summary_sets_some_images_beside_all():
     rng = np.random.default_rng(0)
     history = learning_history(rng.beta(3, 2, (3, 20, 50)).astype(np.float16))
     some = np.array([4, 7, 30])
-    summary = summarise_history(history, some)
+    summary = summarize_history(history, some)
     assert (summary.num_images, summary.num_all) == (3, 50)
     assert summary.epoch_learned == np.median(history.epoch_learned[some])
     assert summary.epoch_learned_all == np.median(history.epoch_learned)

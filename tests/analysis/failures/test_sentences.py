@@ -13,9 +13,9 @@ from sklearn.linear_model import LogisticRegression
 from tests.photographs import CLASS_NAMES
 
 from bakeoff.analysis.failures.evidence import gather_evidence
-from bakeoff.analysis.failures.facts import COLOURS, dominant_colours, fact_named, image_facts
+from bakeoff.analysis.failures.facts import COLORS, dominant_colors, fact_named, image_facts
 from bakeoff.analysis.failures.learning_history import learning_history
-from bakeoff.analysis.failures.neighbours import nearest_training_images
+from bakeoff.analysis.failures.neighbors import nearest_training_images
 from bakeoff.analysis.failures.sentences import describe
 from bakeoff.analysis.failures.trends import EndContrast, ErrorTrend, Estimate
 from bakeoff.predictions import Predictions, RecipePredictions, RunMaps
@@ -142,7 +142,7 @@ def test_groups_are_recomputed_from_the_predictions(study, evidence, all_finding
         assert (numbers["group"] == "always wrong") == (sum(right.values()) == 0)
 
 
-def test_facts_and_colours_are_recomputed_from_the_pixels(study, all_findings):
+def test_facts_and_colors_are_recomputed_from_the_pixels(study, all_findings):
     predictions, test_images, train_images, train_labels, *_ = study
     test_facts, train_facts = image_facts(test_images), image_facts(train_images)
     for _, image, numbers in of_kind(all_findings, "fact"):
@@ -154,11 +154,11 @@ def test_facts_and_colours_are_recomputed_from_the_pixels(study, all_findings):
         assert beyond >= 0.95
         assert numbers["median"] == pytest.approx(np.median(reference))
         assert numbers["num_reference"] == len(reference)
-    test_colours, train_colours = dominant_colours(test_images), dominant_colours(train_images)
+    test_colors, train_colors = dominant_colors(test_images), dominant_colors(train_images)
     for _, image, numbers in of_kind(all_findings, "colour"):
-        reference = train_colours[train_labels == predictions.labels[image]]
-        assert numbers["colour"] == COLOURS[test_colours[image]]
-        assert numbers["num_alike"] == np.sum(reference == test_colours[image]) <= 0.05 * len(reference)
+        reference = train_colors[train_labels == predictions.labels[image]]
+        assert numbers["colour"] == COLORS[test_colors[image]]
+        assert numbers["num_alike"] == np.sum(reference == test_colors[image]) <= 0.05 * len(reference)
 
 
 def test_trends_are_recomputed_and_the_image_belongs_to_the_quarter(study, all_findings):
@@ -209,7 +209,7 @@ def test_a_trend_is_told_of_images_in_its_quarter_if_it_holds_within_classes(
     assert told == (set(failed.tolist()) if harder_within_class else set())
 
 
-def test_neighbours_and_their_history_are_recomputed(study, all_findings):
+def test_neighbors_and_their_history_are_recomputed(study, all_findings):
     _, _, _, train_labels, features, dynamics = study
     for name, image, numbers in of_kind(all_findings, "neighbours"):
         test, train = (part[0] for part in features[name])

@@ -3,14 +3,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bakeoff.analysis.failures.facts import COLOURS
-from bakeoff.analysis.failures.unusual import class_norms, unusual_colour, unusual_facts
+from bakeoff.analysis.failures.facts import COLORS
+from bakeoff.analysis.failures.unusual import class_norms, unusual_color, unusual_facts
 
 
-def norms_of(values, colours=None):
+def norms_of(values, colors=None):
     values = np.asarray(values, dtype=np.float32)
-    colours = np.zeros(len(values), dtype=np.int64) if colours is None else np.asarray(colours)
-    return class_norms({"brightness": values}, colours, np.zeros(len(values), dtype=np.int64))
+    colors = np.zeros(len(values), dtype=np.int64) if colors is None else np.asarray(colors)
+    return class_norms({"brightness": values}, colors, np.zeros(len(values), dtype=np.int64))
 
 
 def test_beyond_95_percent_is_unusual_and_94_percent_is_not():
@@ -55,11 +55,11 @@ def test_the_norm_is_that_of_the_images_own_class():
     assert unusual_facts({"brightness": 1050.0}, 0, norms)[0].share_beyond == 1.0
 
 
-def test_a_rare_colour_is_unusual():
-    green, red = COLOURS.index("green"), COLOURS.index("red")
+def test_a_rare_color_is_unusual():
+    green, red = COLORS.index("green"), COLORS.index("red")
     norms = norms_of(np.zeros(100), [green] * 95 + [red] * 5)
-    rare = unusual_colour(red, 0, norms)
+    rare = unusual_color(red, 0, norms)
     assert rare is not None
-    assert (rare.colour, rare.num_alike, rare.num_reference) == ("red", 5, 100)
-    assert unusual_colour(green, 0, norms) is None
-    assert unusual_colour(red, 0, norms_of(np.zeros(100), [green] * 94 + [red] * 6)) is None
+    assert (rare.color, rare.num_alike, rare.num_reference) == ("red", 5, 100)
+    assert unusual_color(green, 0, norms) is None
+    assert unusual_color(red, 0, norms_of(np.zeros(100), [green] * 94 + [red] * 6)) is None

@@ -15,7 +15,7 @@ from tests.analysis.comparison.samples import (
     expected_accuracy,
 )
 
-from bakeoff.analysis.statistics.crossed import crossed_interval, summarise, variance_parts
+from bakeoff.analysis.statistics.crossed import crossed_interval, summarize_scores, variance_parts
 from bakeoff.analysis.statistics.wilson import wilson_interval
 
 Z_SQUARED = 3.841458820694124
@@ -53,7 +53,7 @@ def test_variance_is_the_unbiased_one_of_fully_crossed_designs(seeds: tuple[int,
         if kind == "right or wrong":
             a, b = (a > 0).astype(float), (b > 0).astype(float)
         for left, right in ((b, a), (b, None)):
-            parts = variance_parts(summarise(left), None if right is None else summarise(right))
+            parts = variance_parts(summarize_scores(left), None if right is None else summarize_scores(right))
             if parts.variance > parts.image:  # else V is held at V_img
                 assert parts.variance == pytest.approx(unbiased_variance(left, right), rel=1e-9)
                 compared += 1
@@ -62,7 +62,7 @@ def test_variance_is_the_unbiased_one_of_fully_crossed_designs(seeds: tuple[int,
 
 def test_the_image_part_is_the_floor() -> None:
     scores = np.array([[1, 0, 1, 0], [0, 1, 1, 0]], dtype=bool)  # no seed effect, much residual
-    parts = variance_parts(summarise(scores))
+    parts = variance_parts(summarize_scores(scores))
     assert sum(parts.seed) < sum(parts.residual)
     assert parts.variance == parts.image > 0
 
@@ -70,7 +70,7 @@ def test_the_image_part_is_the_floor() -> None:
 def test_parts_at_the_present_numbers_are_the_present_parts() -> None:
     rng = np.random.default_rng(3)
     scores = rng.normal(size=(4, 1)) + rng.normal(size=30) + 0.3 * rng.normal(size=(4, 30))
-    parts = variance_parts(summarise(scores))
+    parts = variance_parts(summarize_scores(scores))
     again = parts.at(4, 30)
     assert again.variance == pytest.approx(parts.variance)
     assert again.degrees_of_freedom == pytest.approx(parts.degrees_of_freedom)
@@ -80,7 +80,7 @@ def test_parts_at_the_present_numbers_are_the_present_parts() -> None:
 def test_one_seed_uses_the_image_part_alone() -> None:
     rng = np.random.default_rng(0)
     a, b = rng.random((1, 200)) < 0.5, rng.random((1, 200)) < 0.6
-    interval = crossed_interval(summarise(b), summarise(a))
+    interval = crossed_interval(summarize_scores(b), summarize_scores(a))
     difference = b[0].astype(float) - a[0]
     assert not interval.parts.seeds_known
     assert interval.parts.variance == pytest.approx(difference.var(ddof=1) / 200)
@@ -90,7 +90,7 @@ def test_one_seed_uses_the_image_part_alone() -> None:
 def test_one_seed_on_one_side_keeps_the_other_sides_seed_part() -> None:
     rng = np.random.default_rng(0)
     a, b = rng.random((1, 100)) < 0.5, rng.random((4, 100)) < np.array([[0.3], [0.5], [0.7], [0.9]])
-    parts = crossed_interval(summarise(b), summarise(a)).parts
+    parts = crossed_interval(summarize_scores(b), summarize_scores(a)).parts
     assert not parts.seeds_known
     assert parts.seed[0] > 0
     assert parts.seed[1] == 0
@@ -101,7 +101,7 @@ def test_one_seed_on_one_side_keeps_the_other_sides_seed_part() -> None:
 @pytest.mark.parametrize("right", [True, False])
 def test_all_right_or_all_wrong_gives_wilsons_interval(num_seeds: int, right: bool) -> None:
     scores = np.full((num_seeds, 50), right)
-    interval = crossed_interval(summarise(scores))
+    interval = crossed_interval(summarize_scores(scores))
     assert interval.value == right
     assert (interval.low, interval.high) == pytest.approx(wilson_interval(50 * right, 50))
     assert interval.high - interval.low > 0.05
@@ -110,7 +110,7 @@ def test_all_right_or_all_wrong_gives_wilsons_interval(num_seeds: int, right: bo
 def test_recipes_that_never_differ_are_not_certain_to_be_equal() -> None:
     rng = np.random.default_rng(0)
     scores = np.repeat(rng.random((1, 100)) < 0.5, 4, axis=0)
-    interval = crossed_interval(summarise(scores), summarise(scores))
+    interval = crossed_interval(summarize_scores(scores), summarize_scores(scores))
     width = Z_SQUARED / (100 + Z_SQUARED)
     assert interval.value == 0
     assert (interval.low, interval.high) == pytest.approx((-width, width))
@@ -118,7 +118,9 @@ def test_recipes_that_never_differ_are_not_certain_to_be_equal() -> None:
 
 
 def test_all_right_against_all_wrong_is_finite_and_certain() -> None:
-    interval = crossed_interval(summarise(np.ones((3, 40), bool)), summarise(np.zeros((3, 40), bool)))
+    interval = crossed_interval(
+        summarize_scores(np.ones((3, 40), bool)), summarize_scores(np.zeros((3, 40), bool))
+    )
     assert interval.value == interval.high == 1
     assert 0.7 < interval.low < 1
     assert 0 < interval.p < 1e-9
@@ -126,19 +128,19 @@ def test_all_right_against_all_wrong_is_finite_and_certain() -> None:
 
 def test_seeds_all_alike_leave_the_image_part() -> None:
     scores = np.repeat(np.random.default_rng(0).random((1, 400)) < 0.7, 5, axis=0)
-    interval = crossed_interval(summarise(scores))
+    interval = crossed_interval(summarize_scores(scores))
     assert interval.parts.image_share == pytest.approx(1)
     assert interval.high - interval.low == pytest.approx(2 * 1.966 * np.sqrt(0.7 * 0.3 / 400), rel=0.05)
 
 
 def test_a_class_of_one_image_has_an_interval() -> None:
-    interval = crossed_interval(summarise(np.array([[True], [True], [False]])))
+    interval = crossed_interval(summarize_scores(np.array([[True], [True], [False]])))
     assert 0 <= interval.low < 2 / 3 < interval.high <= 1
 
 
 def test_no_image_or_no_seed_is_an_error() -> None:
     with pytest.raises(ValueError, match="0 images"):
-        summarise(np.ones((3, 0), bool))
+        summarize_scores(np.ones((3, 0), bool))
 
 
 @given(st.integers(1, 4), st.integers(1, 4), st.integers(1, 12), st.floats(0, 1), st.integers(0, 2**32 - 1))
@@ -147,7 +149,7 @@ def test_intervals_are_finite_inside_bounds_and_change_sign_with_the_order(
     seeds_a: int, seeds_b: int, num_images: int, share: float, seed: int
 ) -> None:
     rng = np.random.default_rng(seed)
-    a, b = (summarise(rng.random((count, num_images)) < share) for count in (seeds_a, seeds_b))
+    a, b = (summarize_scores(rng.random((count, num_images)) < share) for count in (seeds_a, seeds_b))
     forth, back = crossed_interval(b, a), crossed_interval(a, b)
     assert -1 <= forth.low <= forth.value + 1e-12
     assert forth.value - 1e-12 <= forth.high <= 1
@@ -183,9 +185,9 @@ def test_crossed_intervals_cover_where_one_seed_and_seeds_only_fail(seeds: tuple
     covered = {"crossed": 0, "one seed": 0, "seeds only": 0}
     for _ in range(NUM_DRAWS):
         a, b = draw_pair(rng, seeds)
-        crossed = crossed_interval(summarise(b), summarise(a))
+        crossed = crossed_interval(summarize_scores(b), summarize_scores(a))
         covered["crossed"] += crossed.low <= truth <= crossed.high
-        images = crossed_interval(summarise(b[:1]), summarise(a[:1]))
+        images = crossed_interval(summarize_scores(b[:1]), summarize_scores(a[:1]))
         covered["one seed"] += images.low <= truth <= images.high
         covered["seeds only"] += abs(b.mean() - a.mean() - truth) <= student_half_width(a, b)
     share = {name: count / NUM_DRAWS for name, count in covered.items()}

@@ -9,7 +9,7 @@ import pytest
 from bakeoff.analysis.comparison.look_plan import LookPlan
 from bakeoff.analysis.comparison.looks import chance_of_decision
 from bakeoff.analysis.statistics.calibration import brier_scores, calibration_gaps, log_losses
-from bakeoff.analysis.statistics.crossed import crossed_interval, summarise, variance_parts
+from bakeoff.analysis.statistics.crossed import crossed_interval, summarize_scores, variance_parts
 from bakeoff.analysis.statistics.fixed_and_broken import fixed_and_broken
 from bakeoff.analysis.statistics.mcnemar import mcnemar_exact
 from bakeoff.analysis.statistics.multiple_testing import benjamini_hochberg, holm
@@ -41,7 +41,7 @@ def example() -> tuple[np.ndarray, np.ndarray]:
 
 def computed() -> dict[str, dict[str, list[float]]]:
     a, b = example()
-    summary_a, summary_b = summarise(a), summarise(b)
+    summary_a, summary_b = summarize_scores(a), summarize_scores(b)
     parts = variance_parts(summary_b, summary_a)
     interval = crossed_interval(summary_b, summary_a)
     budget = noise_budget(summary_a)

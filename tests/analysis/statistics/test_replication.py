@@ -8,7 +8,7 @@ from statsmodels.formula.api import ols
 from statsmodels.stats.anova import anova_lm
 from tests.analysis.comparison.samples import DIFFICULTY, INTERACTION, SEED_STD, draw_correct
 
-from bakeoff.analysis.statistics.crossed import summarise
+from bakeoff.analysis.statistics.crossed import summarize_scores
 from bakeoff.analysis.statistics.replication import replication
 
 NUM_IMAGES = 500
@@ -36,13 +36,13 @@ def test_the_interval_follows_from_the_mean_squares_of_statsmodels(published_ima
     degrees = (here + there) ** 2 / (by_seeds**2 / (num_seeds - 1) + by_images**2 / (num_images - 1))
     half = student.ppf(0.975, max(degrees, num_seeds - 1)) * np.sqrt(here + there)
 
-    found = replication(summarise(right), 0.5, published_images=published_images)
+    found = replication(summarize_scores(right), 0.5, published_images=published_images)
     assert found.published_images == images_there
     assert found.interval == pytest.approx((max(right.mean() - half, 0), min(right.mean() + half, 1)))
 
 
 def test_a_published_accuracy_at_the_end_of_the_interval_is_inside() -> None:
-    summary = summarise(np.random.default_rng(0).random((5, 300)) < 0.6)
+    summary = summarize_scores(np.random.default_rng(0).random((5, 300)) < 0.6)
     interval = replication(summary, 0.6).interval
     assert interval is not None
     for end, outwards in zip(interval, (-1, 1), strict=True):
@@ -51,7 +51,7 @@ def test_a_published_accuracy_at_the_end_of_the_interval_is_inside() -> None:
 
 
 def test_one_seed_predicts_nothing() -> None:
-    found = replication(summarise(np.array([[True, False, True]])), 0.7)
+    found = replication(summarize_scores(np.array([[True, False, True]])), 0.7)
     assert (found.interval, found.inside, found.published_images) == (None, None, 3)
 
 
@@ -64,6 +64,6 @@ def test_prediction_intervals_hold_one_new_run_on_new_images() -> None:
                 rng, num_seeds, DIFFICULTY * rng.normal(size=NUM_IMAGES), 0.0, SEED_STD, INTERACTION
             )
             there = draw_correct(rng, 1, DIFFICULTY * rng.normal(size=400), 0.0, SEED_STD, INTERACTION)
-            found = replication(summarise(here), float(there.mean()), published_images=400)
+            found = replication(summarize_scores(here), float(there.mean()), published_images=400)
             inside[num_seeds] += bool(found.inside)
     assert all(0.92 <= count / 500 <= 0.98 for count in inside.values()), inside

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import t as student
 
-from bakeoff.analysis.statistics.crossed import VarianceParts, summarise, variance_parts
+from bakeoff.analysis.statistics.crossed import VarianceParts, summarize_scores, variance_parts
 from bakeoff.analysis.statistics.what_it_takes import (
     MAX_IMAGES,
     MAX_SEEDS,
@@ -64,5 +64,5 @@ def test_seeds_that_no_thousand_can_average_out_have_no_answer() -> None:
 
 
 def test_one_seed_says_nothing_about_seeds() -> None:
-    scores = summarise(np.array([[True, False, True, True]]))
+    scores = summarize_scores(np.array([[True, False, True, True]]))
     assert what_it_takes(variance_parts(scores), margin=0.1, confidence=0.95) == WhatItTakes()

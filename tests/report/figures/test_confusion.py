@@ -19,7 +19,7 @@ def test_errors_name_the_most_frequent_pair_and_leave_out_empty_classes() -> Non
     said = _say_errors(counts, row_shares(counts), ("cat", "dog", "none"), 5)
     assert said.replace("\N{NO-BREAK SPACE}", " ") == (
         "Most frequent error: cat taken for dog, 4.0 of 10 images a run (40.0 %). "
-        "Best recognised: dog (90.0 %); least: cat (60.0 %)."
+        "Best recognized: dog (90.0 %); least: cat (60.0 %)."
     )
 
 

@@ -18,7 +18,7 @@ from bakeoff.analysis.comparison.result import (
     RunAccuracy,
 )
 from bakeoff.analysis.statistics.calibration import calibration
-from bakeoff.analysis.statistics.crossed import ScoreSummary, crossed_interval, summarise
+from bakeoff.analysis.statistics.crossed import ScoreSummary, crossed_interval, summarize_scores
 from bakeoff.analysis.statistics.fixed_and_broken import fixed_and_broken
 from bakeoff.analysis.statistics.multiple_testing import benjamini_hochberg
 from bakeoff.analysis.statistics.noise_budget import noise_budget
@@ -130,7 +130,7 @@ class _Sample(Outcomes):
     def __init__(self, predictions: Predictions, name: str) -> None:
         super().__init__(predictions.correct(name))
         self.by_class: dict[int, ScoreSummary] = {
-            int(label): summarise(self.correct[:, predictions.labels == label])
+            int(label): summarize_scores(self.correct[:, predictions.labels == label])
             for label in np.unique(predictions.labels)
         }
 

@@ -9,7 +9,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bakeoff.analysis.statistics.crossed import ScoreSummary, crossed_interval, summarise
+from bakeoff.analysis.statistics.crossed import ScoreSummary, crossed_interval, summarize_scores
 from bakeoff.analysis.statistics.multiple_testing import holm
 from bakeoff.errors import BakeoffError
 from bakeoff.predictions import Predictions
@@ -81,7 +81,7 @@ def compare_metric(
     if baseline is not None and baseline not in names:
         raise BakeoffError(f"baseline {baseline!r} is none of the recipes: {', '.join(names)}")
     scores = {name: _scores(predictions, name, metric) for name in names}
-    summaries = {name: summarise(found) for name, found in scores.items()}
+    summaries = {name: summarize_scores(found) for name, found in scores.items()}
     right_or_wrong = all(found.dtype == np.bool_ for found in scores.values())
     bounds = (0.0, 1.0) if right_or_wrong else (-np.inf, np.inf)
     recipes = []

@@ -10,14 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff.analysis.comparison.look_plan import LookPlan
-from bakeoff.analysis.statistics.crossed import CrossedInterval, ScoreSummary, crossed_interval, summarise
+from bakeoff.analysis.statistics.crossed import (
+    CrossedInterval,
+    ScoreSummary,
+    crossed_interval,
+    summarize_scores,
+)
 from bakeoff.analysis.statistics.mcnemar import mcnemar_exact
 from bakeoff.analysis.statistics.multiple_testing import holm
 from bakeoff.analysis.statistics.verdict import Verdict, verdict
 
 
 class Outcomes:
-    """One recipe's outcomes, summarised once for all pairs it takes part in.
+    """One recipe's outcomes, summarized once for all pairs it takes part in.
 
     Attributes
     ----------
@@ -29,7 +34,7 @@ class Outcomes:
 
     def __init__(self, correct: NDArray[np.bool_]) -> None:
         self.correct = correct
-        self.all: ScoreSummary = summarise(correct)
+        self.all: ScoreSummary = summarize_scores(correct)
 
     @property
     def num_seeds(self) -> int:

@@ -14,7 +14,7 @@ from itertools import combinations
 import numpy as np
 
 from bakeoff.analysis.failures.confusion import confusion_counts
-from bakeoff.analysis.statistics.crossed import crossed_interval, summarise
+from bakeoff.analysis.statistics.crossed import crossed_interval, summarize_scores
 from bakeoff.analysis.statistics.multiple_testing import benjamini_hochberg
 from bakeoff.predictions import Predictions
 
@@ -142,7 +142,7 @@ def confused_pairs(
                 break
             taken = recipe.predicted[:, predictions.labels == true] == predicted
             num_images = taken.shape[1]
-            share = crossed_interval(summarise(taken), confidence=confidence)
+            share = crossed_interval(summarize_scores(taken), confidence=confidence)
             low, high = share.low * num_images, share.high * num_images
             count = float(mean[true, predicted])
             pairs.append(ConfusedPair(recipe.name, true, predicted, count, low, high, num_images))
@@ -179,7 +179,9 @@ def pair_differences(
         for true, predicted in np.argwhere(frequent):
             of_class = predictions.labels == true
             taken_a, taken_b = (recipe.predicted[:, of_class] == predicted for recipe in (a, b))
-            difference = crossed_interval(summarise(taken_b), summarise(taken_a), confidence=confidence)
+            difference = crossed_interval(
+                summarize_scores(taken_b), summarize_scores(taken_a), confidence=confidence
+            )
             num_images = int(of_class.sum())
             tested.append(
                 PairDifference(

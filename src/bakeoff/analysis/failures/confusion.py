@@ -1,4 +1,4 @@
-"""Confusion matrices: which class is taken for which, and how often each class is recognised."""
+"""Confusion matrices: which class is taken for which, and how often each class is recognized."""
 
 from __future__ import annotations
 

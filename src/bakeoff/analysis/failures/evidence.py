@@ -13,11 +13,11 @@ from bakeoff.analysis.failures.attribution_maps import AttributionMaps, mean_map
 from bakeoff.analysis.failures.cases import FailedCase, choose_failed_cases, failed_case
 from bakeoff.analysis.failures.confusion import RecipeConfusion, confusions
 from bakeoff.analysis.failures.difficulty import ImageDifficulty, image_difficulties
-from bakeoff.analysis.failures.facts import dominant_colours, image_facts
+from bakeoff.analysis.failures.facts import dominant_colors, image_facts
 from bakeoff.analysis.failures.groups import ImageGroups, image_groups
 from bakeoff.analysis.failures.label_doubts import LabelDoubts, label_doubts, mean_probabilities
 from bakeoff.analysis.failures.learning_history import LearningHistory, learning_history
-from bakeoff.analysis.failures.neighbours import Neighbours, nearest_training_images
+from bakeoff.analysis.failures.neighbors import Neighbors, nearest_training_images
 from bakeoff.analysis.failures.trends import ErrorTrend, error_trends
 from bakeoff.analysis.failures.unusual import ClassNorms, class_norms
 from bakeoff.predictions import Predictions, RunMaps
@@ -34,7 +34,7 @@ class RecipeEvidence:
     ----------
     difficulty, confusion, trends
         From the predictions and the test images.
-    neighbours
+    neighbors
         Nearest training images of the failed cases, or None where features are not known.
     history
         Of the training images, or None where the training dynamics are not known.
@@ -45,7 +45,7 @@ class RecipeEvidence:
     difficulty: ImageDifficulty
     confusion: RecipeConfusion
     trends: tuple[ErrorTrend, ...]
-    neighbours: Neighbours | None
+    neighbors: Neighbors | None
     history: LearningHistory | None
     attributions: AttributionMaps | None
 
@@ -62,8 +62,8 @@ class FailureEvidence:
         By the recipe's name.
     groups
         Over all recipes.
-    facts, colours
-        Of the test images, from `image_facts` and `dominant_colours`.
+    facts, colors
+        Of the test images, from `image_facts` and `dominant_colors`.
     norms
         Facts of the training images, by class.
     doubts
@@ -74,7 +74,7 @@ class FailureEvidence:
     recipes: Mapping[str, RecipeEvidence]
     groups: ImageGroups
     facts: Mapping[str, NDArray[np.float32]]
-    colours: NDArray[np.int64]
+    colors: NDArray[np.int64]
     norms: ClassNorms
     doubts: LabelDoubts | None
 
@@ -98,7 +98,7 @@ def gather_evidence(
     test_images: NDArray[np.uint8],
     train_images: NDArray[np.uint8] | None,
     train_labels: NDArray[np.int64] | None,
-    neighbours: Mapping[str, Neighbours] | None = None,
+    neighbors: Mapping[str, Neighbors] | None = None,
     histories: Mapping[str, LearningHistory] | None = None,
     attributions: Mapping[str, Sequence[RunMaps]] | None = None,
 ) -> FailureEvidence:
@@ -115,7 +115,7 @@ def gather_evidence(
         are not known: then no fact is called unusual.
     train_labels
         int [num_train], or None likewise.
-    neighbours, histories
+    neighbors, histories
         By the recipe's name, where known.
     attributions
         By the recipe's name, where known: the maps of each run, in the order of the predictions' seeds.
@@ -128,7 +128,7 @@ def gather_evidence(
             difficulty=difficulty,
             confusion=confusion,
             trends=tuple(trend for trend in trends if trend.recipe == difficulty.recipe),
-            neighbours=(neighbours or {}).get(difficulty.recipe),
+            neighbors=(neighbors or {}).get(difficulty.recipe),
             history=(histories or {}).get(difficulty.recipe),
             attributions=mean_maps(
                 attributions[difficulty.recipe],
@@ -147,17 +147,17 @@ def gather_evidence(
         recipes=recipes,
         groups=image_groups(difficulties),
         facts=facts,
-        colours=dominant_colours(test_images),
+        colors=dominant_colors(test_images),
         norms=ClassNorms({}, {})
         if train_images is None or train_labels is None
-        else class_norms(image_facts(train_images), dominant_colours(train_images), train_labels),
+        else class_norms(image_facts(train_images), dominant_colors(train_images), train_labels),
         doubts=label_doubts(predictions.labels, mean_probabilities(predictions))
         if with_probabilities and every_class
         else None,
     )
 
 
-NUM_NEIGHBOURS = 10
+NUM_NEIGHBORS = 10
 
 
 def study_evidence(stored: StoredStudy, predictions: Predictions) -> FailureEvidence | None:
@@ -177,7 +177,7 @@ def study_evidence(stored: StoredStudy, predictions: Predictions) -> FailureEvid
     """
     if not predictions.recipes:
         return None
-    neighbours: dict[str, Neighbours] = {}
+    neighbors: dict[str, Neighbors] = {}
     histories: dict[str, LearningHistory] = {}
     attributions: dict[str, list[RunMaps]] = {}
     for recipe in predictions.recipes:
@@ -188,8 +188,8 @@ def study_evidence(stored: StoredStudy, predictions: Predictions) -> FailureEvid
         if features is None or stored.train_labels is None:
             continue
         failed = np.flatnonzero((recipe.predicted != predictions.labels).any(axis=0))
-        k = min(NUM_NEIGHBOURS, len(stored.train_labels))
-        neighbours[recipe.name] = nearest_training_images(*features, stored.train_labels, k, failed)
+        k = min(NUM_NEIGHBORS, len(stored.train_labels))
+        neighbors[recipe.name] = nearest_training_images(*features, stored.train_labels, k, failed)
         histories[recipe.name] = learning_history(
             np.stack([run.train_true_probability for run in stored.runs_of(recipe.name)])
         )
@@ -198,7 +198,7 @@ def study_evidence(stored: StoredStudy, predictions: Predictions) -> FailureEvid
         stored.test_images,
         stored.train_images,
         stored.train_labels,
-        neighbours,
+        neighbors,
         histories,
         attributions,
     )

@@ -1,4 +1,4 @@
-"""Plain facts about images: brightness, sharpness, colour of the border and the like.
+"""Plain facts about images: brightness, sharpness, color of the border and the like.
 
 All are computed from the pixels alone, on a scale of 0..1, and say nothing about why a model errs.
 """
@@ -15,10 +15,10 @@ Pixels = NDArray[np.float32]
 
 Values = NDArray[np.float32]
 
-COLOURS = (
-    "black", "grey", "white", "brown", "red", "orange", "yellow", "green", "cyan", "blue", "purple", "pink",
+COLORS = (
+    "black", "gray", "white", "brown", "red", "orange", "yellow", "green", "cyan", "blue", "purple", "pink",
 )  # fmt: skip
-"""Names of the dominant colour, in the order of the indices that `dominant_colours` gives."""
+"""Names of the dominant color, in the order of the indices that `dominant_colors` gives."""
 
 _HUE_EDGES = np.array([15, 45, 70, 165, 190, 260, 300, 345], dtype=np.float32)
 """Upper ends in degrees of red, orange, yellow, green, cyan, blue, purple, pink; red again above the last."""
@@ -41,10 +41,10 @@ class _Chunk:
     def border_share(self, low_degrees: float, high_degrees: float) -> Values:
         """Share of border pixels of a hue; pale (saturation < 0.15) and dark (value < 0.2) have none."""
         hue = self.hue_NHW[:, self.border_HW]
-        coloured = (self.saturation_NHW[:, self.border_HW] >= 0.15) & (
+        colored = (self.saturation_NHW[:, self.border_HW] >= 0.15) & (
             self.value_NHW[:, self.border_HW] >= 0.2
         )
-        share: Values = ((hue >= low_degrees) & (hue < high_degrees) & coloured).mean(axis=1)
+        share: Values = ((hue >= low_degrees) & (hue < high_degrees) & colored).mean(axis=1)
         return share
 
 
@@ -82,8 +82,8 @@ def _contrast(chunk: _Chunk) -> Values:
 
 def _sharpness(chunk: _Chunk) -> Values:
     luma = chunk.luma_NHW
-    neighbours = luma[:, :-2, 1:-1] + luma[:, 2:, 1:-1] + luma[:, 1:-1, :-2] + luma[:, 1:-1, 2:]
-    variance: Values = (neighbours - 4 * luma[:, 1:-1, 1:-1]).var(axis=(1, 2))
+    neighbors = luma[:, :-2, 1:-1] + luma[:, 2:, 1:-1] + luma[:, 1:-1, :-2] + luma[:, 1:-1, 2:]
+    variance: Values = (neighbors - 4 * luma[:, 1:-1, 1:-1]).var(axis=(1, 2))
     return variance
 
 
@@ -95,10 +95,10 @@ def _edge_density(chunk: _Chunk) -> Values:
     return density
 
 
-def _centre_difference(chunk: _Chunk) -> Values:
-    centre = chunk.rgb_NHWC[:, _centre(chunk.border_HW.shape)].mean(axis=1)
+def _center_difference(chunk: _Chunk) -> Values:
+    center = chunk.rgb_NHWC[:, _center(chunk.border_HW.shape)].mean(axis=1)
     border = chunk.rgb_NHWC[:, chunk.border_HW].mean(axis=1)
-    difference: Values = np.abs(centre - border).mean(axis=1)
+    difference: Values = np.abs(center - border).mean(axis=1)
     return difference
 
 
@@ -114,13 +114,13 @@ FACTS: tuple[ImageFact, ...] = (
         _contrast,
     ),
     ImageFact(
-        "saturation", "mean saturation (HSV) over pixels, 0 grey to 1 pure colour",
-        "less colourful", "more colourful", "least colourful", "most colourful",
+        "saturation", "mean saturation (HSV) over pixels, 0 gray to 1 pure color",
+        "less colorful", "more colorful", "least colorful", "most colorful",
         lambda chunk: chunk.saturation_NHW.mean(axis=(1, 2)),
     ),
     ImageFact(
         "warmth", "mean red minus mean blue, -1 to 1",
-        "cooler in colour", "warmer in colour", "coolest-coloured", "warmest-coloured",
+        "cooler in color", "warmer in color", "coolest-colored", "warmest-colored",
         lambda chunk: chunk.rgb_NHWC[..., 0].mean(axis=(1, 2)) - chunk.rgb_NHWC[..., 2].mean(axis=(1, 2)),
     ),
     ImageFact(
@@ -144,11 +144,11 @@ FACTS: tuple[ImageFact, ...] = (
         lambda chunk: chunk.border_share(70, 165),
     ),
     ImageFact(
-        "centre difference", "mean absolute difference of the mean colours of central quarter and border",
-        "less different in colour between centre and border",
-        "more different in colour between centre and border",
-        "least centre-distinct", "most centre-distinct",
-        _centre_difference,
+        "centre difference", "mean absolute difference of the mean colors of central quarter and border",
+        "less different in color between center and border",
+        "more different in color between center and border",
+        "least center-distinct", "most center-distinct",
+        _center_difference,
     ),
 )  # fmt: skip
 """The facts that `image_facts` measures."""
@@ -180,10 +180,10 @@ def image_facts(images: NDArray[np.uint8]) -> dict[str, Values]:
     return values
 
 
-def dominant_colours(images: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Name the colour that most pixels of each image have.
+def dominant_colors(images: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Name the color that most pixels of each image have.
 
-    A pixel is black below a value (HSV) of 0.2; else white or grey below a saturation of 0.15 (white from a
+    A pixel is black below a value (HSV) of 0.2; else white or gray below a saturation of 0.15 (white from a
     value of 0.8); else one of eight hues, orange below a value of 0.65 being brown.
 
     Parameters
@@ -194,18 +194,18 @@ def dominant_colours(images: NDArray[np.uint8]) -> NDArray[np.int64]:
     Returns
     -------
     int [num_images]
-        Indices into `COLOURS`; a tie goes to the first in that order.
+        Indices into `COLORS`; a tie goes to the first in that order.
     """
     dominant = np.empty(len(images), dtype=np.int64)
     for start in range(0, len(images), _CHUNK):
         chunk = _prepare(images[start : start + _CHUNK])
-        hue = COLOURS.index("red") + np.digitize(chunk.hue_NHW, _HUE_EDGES) % len(_HUE_EDGES)
-        brown = (hue == COLOURS.index("orange")) & (chunk.value_NHW < 0.65)
-        colour = np.where(brown, COLOURS.index("brown"), hue)
-        colour[(chunk.saturation_NHW < 0.15) & (chunk.value_NHW < 0.8)] = COLOURS.index("grey")
-        colour[(chunk.saturation_NHW < 0.15) & (chunk.value_NHW >= 0.8)] = COLOURS.index("white")
-        colour[chunk.value_NHW < 0.2] = COLOURS.index("black")
-        pixels = np.stack([(colour == index).sum(axis=(1, 2)) for index in range(len(COLOURS))], axis=1)
+        hue = COLORS.index("red") + np.digitize(chunk.hue_NHW, _HUE_EDGES) % len(_HUE_EDGES)
+        brown = (hue == COLORS.index("orange")) & (chunk.value_NHW < 0.65)
+        color = np.where(brown, COLORS.index("brown"), hue)
+        color[(chunk.saturation_NHW < 0.15) & (chunk.value_NHW < 0.8)] = COLORS.index("gray")
+        color[(chunk.saturation_NHW < 0.15) & (chunk.value_NHW >= 0.8)] = COLORS.index("white")
+        color[chunk.value_NHW < 0.2] = COLORS.index("black")
+        pixels = np.stack([(color == index).sum(axis=(1, 2)) for index in range(len(COLORS))], axis=1)
         dominant[start : start + _CHUNK] = pixels.argmax(axis=1)
     return dominant
 
@@ -239,9 +239,9 @@ def _border(shape: tuple[int, ...]) -> NDArray[np.bool_]:
     return border
 
 
-def _centre(shape: tuple[int, ...]) -> NDArray[np.bool_]:
+def _center(shape: tuple[int, ...]) -> NDArray[np.bool_]:
     """bool [height, width]: the middle half of the height and width."""
     height, width = shape
-    centre = np.zeros(shape, dtype=np.bool_)
-    centre[height // 4 : height - height // 4, width // 4 : width - width // 4] = True
-    return centre
+    center = np.zeros(shape, dtype=np.bool_)
+    center[height // 4 : height - height // 4, width // 4 : width - width // 4] = True
+    return center

@@ -74,7 +74,7 @@ def label_doubts(
     """List the labels that confident learning doubts, the most doubtful first.
 
     A label is doubted where it is pruned both by class and by noise rate (cleanlab's `both`, the strictest
-    rule), and ranked by the normalised margin: the probability of the label minus the highest of the others.
+    rule), and ranked by the normalized margin: the probability of the label minus the highest of the others.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def label_doubts(
     missing = np.setdiff1d(np.arange(probabilities.shape[1]), labels)
     if len(missing):
         raise BakeoffError(
-            f"No image is labelled with class {', '.join(map(str, missing))} (counted from 0).\n"
+            f"No image is labeled with class {', '.join(map(str, missing))} (counted from 0).\n"
             "Label doubts need at least one image of every class: drop the class or its column."
         )
     # Late: cleanlab imports pandas and sklearn, three seconds for the one function that needs them.

@@ -105,7 +105,7 @@ def learning_history(true_probability: NDArray[np.floating]) -> LearningHistory:
     )
 
 
-def summarise_history(history: LearningHistory, images: NDArray[np.int64]) -> HistorySummary:
+def summarize_history(history: LearningHistory, images: NDArray[np.int64]) -> HistorySummary:
     """Compare how some training images were learned with the whole training split.
 
     Parameters

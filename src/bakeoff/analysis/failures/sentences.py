@@ -14,8 +14,8 @@ from bakeoff.analysis.failures.attribution_maps import at_border, gathered
 from bakeoff.analysis.failures.cases import FailedCase
 from bakeoff.analysis.failures.evidence import FailureEvidence
 from bakeoff.analysis.failures.groups import GroupName
-from bakeoff.analysis.failures.learning_history import summarise_history
-from bakeoff.analysis.failures.unusual import UnusualFact, unusual_colour, unusual_facts
+from bakeoff.analysis.failures.learning_history import summarize_history
+from bakeoff.analysis.failures.unusual import UnusualFact, unusual_color, unusual_facts
 
 FindingKind = Literal[
     "answers",
@@ -67,7 +67,7 @@ def describe(case: FailedCase, evidence: FailureEvidence) -> tuple[Finding, ...]
         *_attribution(case, evidence),
         *_unusual(case, evidence),
         *_trends(case, evidence),
-        *_neighbours(case, evidence),
+        *_neighbors(case, evidence),
         *_label_doubt(case, evidence),
     )
 
@@ -207,16 +207,16 @@ def _unusual(case: FailedCase, evidence: FailureEvidence) -> Iterator[Finding]:
                 "num_reference": unusual.num_reference,
             },
         )
-    colour = unusual_colour(int(evidence.colours[case.image_index]), case.true, evidence.norms)
-    if colour is not None:
+    color = unusual_color(int(evidence.colors[case.image_index]), case.true, evidence.norms)
+    if color is not None:
         yield Finding(
             "colour",
-            f"Its most frequent colour is {colour.colour}, as in {colour.num_alike} of the "
-            f"{colour.num_reference:,} training images of {true}.",
+            f"Its most frequent color is {color.color}, as in {color.num_alike} of the "
+            f"{color.num_reference:,} training images of {true}.",
             {
-                "colour": colour.colour,
-                "num_alike": colour.num_alike,
-                "num_reference": colour.num_reference,
+                "colour": color.color,
+                "num_alike": color.num_alike,
+                "num_reference": color.num_reference,
             },
         )
 
@@ -255,16 +255,14 @@ def _trends(case: FailedCase, evidence: FailureEvidence) -> Iterator[Finding]:
             )
 
 
-def _neighbours(case: FailedCase, evidence: FailureEvidence) -> Iterator[Finding]:
+def _neighbors(case: FailedCase, evidence: FailureEvidence) -> Iterator[Finding]:
     recipe = evidence.recipes[case.recipe]
-    if recipe.neighbours is None:
+    if recipe.neighbors is None:
         return
     names = evidence.predictions.class_names
-    counts = recipe.neighbours.label_counts(case.image_index)
-    indices = recipe.neighbours.indices[recipe.neighbours.place(case.image_index)]
-    parts = [
-        f"{count} {'is' if count == 1 else 'are'} labelled {names[label]}" for label, count in counts[:1]
-    ]
+    counts = recipe.neighbors.label_counts(case.image_index)
+    indices = recipe.neighbors.indices[recipe.neighbors.place(case.image_index)]
+    parts = [f"{count} {'is' if count == 1 else 'are'} labeled {names[label]}" for label, count in counts[:1]]
     parts += [f"{count} {names[label]}" for label, count in counts[1:]]
     if all(label != case.true for label, _ in counts):
         parts.append(f"none {names[case.true]}")
@@ -280,7 +278,7 @@ def _neighbours(case: FailedCase, evidence: FailureEvidence) -> Iterator[Finding
     )
     if recipe.history is None:
         return
-    summary = summarise_history(recipe.history, indices)
+    summary = summarize_history(recipe.history, indices)
     here, everywhere = (
         f"{epoch:g}" if isfinite(epoch) else f"not within {recipe.history.num_epochs}"
         for epoch in (summary.epoch_learned, summary.epoch_learned_all)

@@ -232,24 +232,24 @@ def _within_class(
     error: NDArray[np.float64], labels: NDArray[np.int64], quarter: NDArray[np.bool_]
 ) -> Estimate:
     """Least squares of the error on being in the quarter with an intercept a class; robust interval (HC1)."""
-    centred_error, centred_quarter = _centre(error, labels), _centre(quarter.astype(float), labels)
-    spread = float(centred_quarter @ centred_quarter)
+    centerd_error, centerd_quarter = _center(error, labels), _center(quarter.astype(float), labels)
+    spread = float(centerd_quarter @ centerd_quarter)
     degrees = len(error) - len(np.unique(labels)) - 1
     if spread < 1e-9 or degrees < 1:
         return Estimate(np.nan, np.nan, np.nan)
-    slope = float(centred_quarter @ centred_error) / spread
-    residual = centred_error - slope * centred_quarter
-    variance = float(((centred_quarter * residual) ** 2).sum()) / spread**2 * len(error) / degrees
+    slope = float(centerd_quarter @ centerd_error) / spread
+    residual = centerd_error - slope * centerd_quarter
+    variance = float(((centerd_quarter * residual) ** 2).sum()) / spread**2 * len(error) / degrees
     half = float(stdtrit(degrees, 0.975)) * np.sqrt(variance)
     return Estimate(slope, slope - half, slope + half)
 
 
-def _centre(values: NDArray[np.float64], labels: NDArray[np.int64]) -> NDArray[np.float64]:
+def _center(values: NDArray[np.float64], labels: NDArray[np.int64]) -> NDArray[np.float64]:
     """Subtract each class's mean."""
     counts = np.bincount(labels)
     means = np.bincount(labels, weights=values) / np.maximum(counts, 1)
-    centred: NDArray[np.float64] = values - means[labels]
-    return centred
+    centerd: NDArray[np.float64] = values - means[labels]
+    return centerd
 
 
 def _points(estimate: Estimate) -> str:

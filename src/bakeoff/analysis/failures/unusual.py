@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bakeoff.analysis.failures.facts import COLOURS, FACTS, ImageFact
+from bakeoff.analysis.failures.facts import COLORS, FACTS, ImageFact
 
 MIN_REFERENCE = 20
 """Fewer images of a class have no 5 % to lie outside of."""
@@ -51,35 +51,35 @@ class ClassNorms:
     ----------
     values
         By class index, then by the fact's name: float [num_class_images], ascending.
-    colours
-        By class index: int [num_colours], images of each dominant colour, in the order of `COLOURS`.
+    colors
+        By class index: int [num_colors], images of each dominant color, in the order of `COLORS`.
     """
 
     values: Mapping[int, Mapping[str, NDArray[np.float32]]]
-    colours: Mapping[int, NDArray[np.int64]]
+    colors: Mapping[int, NDArray[np.int64]]
 
 
 @dataclass(frozen=True)
-class UnusualColour:
-    """A dominant colour that is rare in an image's class.
+class UnusualColor:
+    """A dominant color that is rare in an image's class.
 
     Attributes
     ----------
-    colour
+    color
         Its name.
     num_alike
-        Reference images of the class with this dominant colour.
+        Reference images of the class with this dominant color.
     num_reference
         How many reference images the class has.
     """
 
-    colour: str
+    color: str
     num_alike: int
     num_reference: int
 
 
 def class_norms(
-    facts: Mapping[str, NDArray[np.float32]], colours: NDArray[np.int64], labels: NDArray[np.int64]
+    facts: Mapping[str, NDArray[np.float32]], colors: NDArray[np.int64], labels: NDArray[np.int64]
 ) -> ClassNorms:
     """Gather what is normal for each class.
 
@@ -87,17 +87,17 @@ def class_norms(
     ----------
     facts
         From `image_facts`, of the reference images: best those that the models learned from.
-    colours
-        int [num_images], from `dominant_colours`, of the same images.
+    colors
+        int [num_images], from `dominant_colors`, of the same images.
     labels
         int [num_images], their classes.
     """
-    values, by_colour = {}, {}
+    values, by_color = {}, {}
     for label in map(int, np.unique(labels)):
         of_class = labels == label
         values[label] = {name: np.sort(fact[of_class]) for name, fact in facts.items()}
-        by_colour[label] = np.bincount(colours[of_class], minlength=len(COLOURS)).astype(np.int64)
-    return ClassNorms(values, by_colour)
+        by_color[label] = np.bincount(colors[of_class], minlength=len(COLORS)).astype(np.int64)
+    return ClassNorms(values, by_color)
 
 
 def unusual_facts(
@@ -141,26 +141,26 @@ def unusual_facts(
     return tuple(sorted(found, key=lambda unusual: -unusual.share_beyond))
 
 
-def unusual_colour(colour: int, label: int, norms: ClassNorms, rare: float = 0.05) -> UnusualColour | None:
-    """Tell whether the dominant colour of an image is rare in its class.
+def unusual_color(color: int, label: int, norms: ClassNorms, rare: float = 0.05) -> UnusualColor | None:
+    """Tell whether the dominant color of an image is rare in its class.
 
     Parameters
     ----------
-    colour
-        An index into `COLOURS`.
+    color
+        An index into `COLORS`.
     label
         The image's true class.
     norms
         From `class_norms`.
     rare
-        At most this share of the class's reference images has the colour, 0..1.
+        At most this share of the class's reference images has the color, 0..1.
 
     Returns
     -------
-    UnusualColour or None
-        None where the colour is not rare, or the class has fewer than `MIN_REFERENCE` reference images.
+    UnusualColor or None
+        None where the color is not rare, or the class has fewer than `MIN_REFERENCE` reference images.
     """
-    counts = norms.colours.get(label)
-    if counts is None or counts.sum() < MIN_REFERENCE or counts[colour] > rare * counts.sum():
+    counts = norms.colors.get(label)
+    if counts is None or counts.sum() < MIN_REFERENCE or counts[color] > rare * counts.sum():
         return None
-    return UnusualColour(COLOURS[colour], int(counts[colour]), int(counts.sum()))
+    return UnusualColor(COLORS[color], int(counts[color]), int(counts.sum()))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bakeoff.analysis.statistics.crossed import CrossedInterval, crossed_interval, summarise
+from bakeoff.analysis.statistics.crossed import CrossedInterval, crossed_interval, summarize_scores
 from bakeoff.analysis.statistics.exact_sums import exact_mean
 
 NUM_BINS = 15
@@ -187,7 +187,7 @@ def calibration(
     gaps = np.stack([calibration_gaps(*run) for run in zip(top, correct, strict=True)])
 
     def interval(scores: NDArray[np.float64], highest: float) -> CrossedInterval:
-        return crossed_interval(summarise(scores), confidence=confidence, bounds=(0.0, highest))
+        return crossed_interval(summarize_scores(scores), confidence=confidence, bounds=(0.0, highest))
 
     ece = interval(gaps, 1.0)
     brier = interval(brier_scores(probabilities, labels), 2.0)
@@ -207,7 +207,7 @@ def calibration(
 def _reliability(
     top: NDArray[np.float64], correct: NDArray[np.bool_], confidence: float
 ) -> tuple[ReliabilityBin, ...]:
-    """Accuracy of a bin is a ratio of two means; its interval is that of the linearised ratio."""
+    """Accuracy of a bin is a ratio of two means; its interval is that of the linearized ratio."""
     bins = equal_mass_bins(top.ravel()).reshape(top.shape)
     found = []
     for number in np.unique(bins):
@@ -218,7 +218,7 @@ def _reliability(
         accuracy = float(right.mean())
         ratio = np.full(inside.shape, accuracy)
         ratio[inside] += (right - accuracy) / inside.mean()
-        interval = crossed_interval(summarise(ratio), confidence=confidence)
+        interval = crossed_interval(summarize_scores(ratio), confidence=confidence)
         found.append(
             ReliabilityBin(
                 num_predictions=int(inside.sum()),

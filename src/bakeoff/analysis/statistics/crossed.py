@@ -32,7 +32,7 @@ class ScoreSummary:
     residual: float
 
 
-def summarise(scores: NDArray[np.float64] | NDArray[np.bool_]) -> ScoreSummary:
+def summarize_scores(scores: NDArray[np.float64] | NDArray[np.bool_]) -> ScoreSummary:
     """Reduce the scores of one recipe to what the crossed variance needs.
 
     Parameters
@@ -245,7 +245,7 @@ def crossed_interval(
     Parameters
     ----------
     scores
-        Of recipe B, or of the only recipe, from `summarise`.
+        Of recipe B, or of the only recipe, from `summarize_scores`.
     minus
         Of recipe A, the same images.
     confidence

@@ -13,7 +13,7 @@ def fixed_and_broken(
 ) -> tuple[float, float]:
     """Count the test images that B fixes and breaks, compared with A, on average over all pairs of seeds.
 
-    The seeds of A and B are not paired, so the mean over all pairs factorises:
+    The seeds of A and B are not paired, so the mean over all pairs factorizes:
     fixed = sum_i b_i (1 - a_i), broken = sum_i a_i (1 - b_i), with a_i and b_i the share of seeds right on
     image i. (fixed - broken) / N is the difference in accuracy.
 

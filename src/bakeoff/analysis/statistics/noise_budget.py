@@ -46,7 +46,7 @@ def noise_budget(correct: ScoreSummary) -> NoiseBudget:
     Parameters
     ----------
     correct
-        Right or wrong, from `summarise`.
+        Right or wrong, from `summarize_scores`.
 
     References
     ----------

@@ -53,7 +53,7 @@ def replication(
     Parameters
     ----------
     correct
-        Right or wrong, of the recipe's runs here, from `summarise`.
+        Right or wrong, of the recipe's runs here, from `summarize_scores`.
     published
         The published accuracy of one run, 0..1.
     published_images

@@ -33,7 +33,7 @@ def wilson_interval(num_right: float, num_images: int, confidence: float = 0.95)
     """
     squared = float(ndtri((1 + confidence) / 2)) ** 2
     share = num_right / num_images
-    centre = share + squared / (2 * num_images)
+    center = share + squared / (2 * num_images)
     half = float(np.sqrt(squared * share * (1 - share) / num_images + (squared / (2 * num_images)) ** 2))
     scale = 1 + squared / num_images
-    return max((centre - half) / scale, 0.0), min((centre + half) / scale, 1.0)
+    return max((center - half) / scale, 0.0), min((center + half) / scale, 1.0)

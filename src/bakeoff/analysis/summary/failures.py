@@ -64,7 +64,7 @@ class FailureSummary:
     @property
     def has_neighbours(self) -> bool:
         """Whether features of all recipes were stored."""
-        return all(recipe.neighbours is not None for recipe in self.evidence.recipes.values())
+        return all(recipe.neighbors is not None for recipe in self.evidence.recipes.values())
 
     def to_dict(self) -> dict[str, Any]:
         """Give the content of `failures` in summary.json."""

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from bakeoff.analysis.comparison.result import Comparison, PairResult
 from bakeoff.analysis.statistics.calibration import Calibration
 from bakeoff.report.figures.drawing import (
-    COLOURS,
-    GREY,
+    COLORS,
+    GRAY,
     MARKERS,
     ReportFigure,
     drawing,
@@ -140,7 +140,7 @@ def _reliability(comparison: Comparison) -> ReportFigure:
         caption=f"How often a prediction of a given confidence is right, with {_percent(comparison)} "
         "intervals; on the diagonal, confidence is earned. The largest expected calibration error is "
         f"{points(found.ece)} points ({worst}), mostly "
-        f"{'over' if gap > 0 else 'under'}confident.{_left_out(recipes[: len(COLOURS)], recipes)}",
+        f"{'over' if gap > 0 else 'under'}confident.{_left_out(recipes[: len(COLORS)], recipes)}",
     )
 
 
@@ -162,10 +162,10 @@ def accuracy_forest(comparison: Comparison) -> Figure:
     recipes = comparison.recipes
     figure, axes = _forest(len(recipes))
     for row, recipe in enumerate(recipes):
-        colour = COLOURS[row % len(COLOURS)]
-        _interval(axes, row, recipe.accuracy, recipe.interval, colour, filled=True)
+        color = COLORS[row % len(COLORS)]
+        _interval(axes, row, recipe.accuracy, recipe.interval, color, filled=True)
         runs = [100 * run.accuracy for run in recipe.runs]
-        axes.scatter(runs, [row + 0.2] * len(runs), s=9, color=colour, alpha=0.6, linewidths=0)
+        axes.scatter(runs, [row + 0.2] * len(runs), s=9, color=color, alpha=0.6, linewidths=0)
         text = f"{points(recipe.accuracy)} ({interval_points(recipe.interval)})"
         _label(axes, row, recipe.name, text)
     axes.set_xlabel("test accuracy, %")
@@ -179,8 +179,8 @@ def difference_forest(comparison: Comparison) -> Figure:
     _shade_margin(axes, comparison.margin)
     for row, pair in enumerate(pairs):
         decided = pair.verdict in ("better", "worse")
-        colour = {"better": COLOURS[2], "worse": COLOURS[1], "equivalent": COLOURS[0]}.get(pair.verdict, GREY)
-        _interval(axes, row, pair.difference, pair.interval, colour, filled=decided)
+        color = {"better": COLORS[2], "worse": COLORS[1], "equivalent": COLORS[0]}.get(pair.verdict, GRAY)
+        _interval(axes, row, pair.difference, pair.interval, color, filled=decided)
         text = f"{points(pair.difference)} ({interval_points(pair.interval)}) {pair.verdict}"
         _label(axes, row, f"{pair.b} − {pair.a}", text)
     axes.set_xlabel("difference in accuracy, points")
@@ -202,8 +202,8 @@ def class_difference_forest(comparison: Comparison) -> Figure:
         for row, name in enumerate(classes):
             entry = by_name[name]
             beyond = entry.beyond_luck
-            colour = GREY if not beyond else COLOURS[2] if entry.difference > 0 else COLOURS[1]
-            _interval(axes, row, entry.difference, entry.interval, colour, filled=beyond)
+            color = GRAY if not beyond else COLORS[2] if entry.difference > 0 else COLORS[1]
+            _interval(axes, row, entry.difference, entry.interval, color, filled=beyond)
         axes.set_yticks(range(len(classes)), [drawn_text(name, 16) for name in classes])
         axes.set_ylim(len(classes) - 0.4, -0.6)
         axes.set_title(drawn_text(f"{pair.b} − {pair.a}", 46))
@@ -214,9 +214,9 @@ def class_difference_forest(comparison: Comparison) -> Figure:
 
 def reliability_plot(comparison: Comparison) -> Figure:
     """Draw accuracy against confidence in bins of equal mass, with intervals."""
-    recipes = _calibrated(comparison)[: len(COLOURS)]
+    recipes = _calibrated(comparison)[: len(COLORS)]
     figure, axes = new_figure(WIDTH, 4.4)
-    axes.plot([0, 100], [0, 100], color=GREY, linewidth=1, linestyle="--")
+    axes.plot([0, 100], [0, 100], color=GRAY, linewidth=1, linestyle="--")
     drawn = []
     for row, (_, calibration) in enumerate(recipes):
         bins = calibration.bins
@@ -227,7 +227,7 @@ def reliability_plot(comparison: Comparison) -> Figure:
             [100 * entry.confidence for entry in bins],
             accuracy,
             yerr=[[max(value, 0.0) for value in low], [max(value, 0.0) for value in high]],
-            color=COLOURS[row],
+            color=COLORS[row],
             marker=MARKERS[row],
             markersize=4,
             linewidth=1.2,
@@ -251,16 +251,16 @@ def _forest(num_rows: int) -> tuple[Figure, Axes]:
 
 
 def _interval(
-    axes: Axes, row: int, value: float, interval: Sequence[float], colour: str, *, filled: bool
+    axes: Axes, row: int, value: float, interval: Sequence[float], color: str, *, filled: bool
 ) -> None:
-    axes.plot([100 * end for end in interval], [row, row], color=colour, linewidth=2, solid_capstyle="butt")
+    axes.plot([100 * end for end in interval], [row, row], color=color, linewidth=2, solid_capstyle="butt")
     axes.plot(
         [100 * value],
         [row],
         marker="o",
         markersize=6.5,
-        color=colour,
-        markerfacecolor=colour if filled else "white",
+        color=color,
+        markerfacecolor=color if filled else "white",
         markeredgewidth=1.6,
     )
 
@@ -273,8 +273,8 @@ def _label(axes: Axes, row: int, name: str, text: str) -> None:
 
 
 def _shade_margin(axes: Axes, margin: float) -> None:
-    axes.axvspan(-100 * margin, 100 * margin, color=COLOURS[5], alpha=0.22, linewidth=0)
-    axes.axvline(0, color=GREY, linewidth=0.8)
+    axes.axvspan(-100 * margin, 100 * margin, color=COLORS[5], alpha=0.22, linewidth=0)
+    axes.axvline(0, color=GRAY, linewidth=0.8)
 
 
 def _clearest(pairs: Sequence[PairResult], limit: int) -> list[PairResult]:

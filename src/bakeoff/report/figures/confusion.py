@@ -13,8 +13,8 @@ from bakeoff.analysis.failures.confusion import row_shares
 from bakeoff.analysis.summary.recipes import FinishedRecipe
 from bakeoff.report.figures.drawing import (
     BLUE,
-    COLOURS,
-    GREY,
+    COLORS,
+    GRAY,
     INK,
     MARKERS,
     ORANGE,
@@ -89,7 +89,7 @@ def _confusion_figure(
     unit = (
         "Test images, and the share of the row in %"
         if num_classes <= MAX_CLASSES_WITH_NUMBERS
-        else "The stronger the colour, the larger the share of the row"
+        else "The stronger the color, the larger the share of the row"
     )
     caption = f"{unit}; {means}. Blue is right, orange wrong. {facts}{named}"
     return finish(figure, f"confusion-{name}", alt=alt, caption=caption)
@@ -107,7 +107,7 @@ def _draw_cells(
 
     size = min(9.0, 90.0 / len(counts))
     # Left out of the layout, which depends on the axes only and would measure each of them.
-    centred: dict[str, Any] = {"ha": "center", "va": "center", "in_layout": False}
+    centerd: dict[str, Any] = {"ha": "center", "va": "center", "in_layout": False}
     for true, predicted in itertools.product(range(len(counts)), repeat=2):
         axes.add_patch(
             Rectangle(
@@ -124,8 +124,8 @@ def _draw_cells(
         found = float(counts[true, predicted])
         if found > 0:
             share = in_percent(float(shares[true, predicted]), 0)
-            axes.text(predicted, true - 0.13, mean_count(found, num_seeds), fontsize=size, **centred)
-            axes.text(predicted, true + 0.24, share, fontsize=0.74 * size, **centred)
+            axes.text(predicted, true - 0.13, mean_count(found, num_seeds), fontsize=size, **centerd)
+            axes.text(predicted, true + 0.24, share, fontsize=0.74 * size, **centerd)
 
 
 def _draw_image(axes: Axes, opacity: NDArray[np.float64]) -> None:
@@ -155,7 +155,7 @@ def _name_axes(axes: Axes, class_names: Sequence[str]) -> None:
     axes.grid(visible=False)
     axes.tick_params(length=0)
     for spine in axes.spines.values():
-        spine.set(visible=True, color=GREY, linewidth=0.6)
+        spine.set(visible=True, color=GRAY, linewidth=0.6)
 
 
 def _say_errors(
@@ -165,23 +165,23 @@ def _say_errors(
     right = np.diag(shares)
     best = int(np.argmax(np.where(num_images > 0, right, -1)))
     worst = int(np.argmin(np.where(num_images > 0, right, 2)))
-    recognised = (
-        f"Best recognised: {class_names[best]} ({in_percent(right[best])}); "
+    recognized = (
+        f"Best recognized: {class_names[best]} ({in_percent(right[best])}); "
         f"least: {class_names[worst]} ({in_percent(right[worst])})."
     )
     errors = counts - np.diag(np.diag(counts))
     if errors.max() == 0:
-        return f"No test image is taken for another class. {recognised}"
+        return f"No test image is taken for another class. {recognized}"
     true, predicted = divmod(int(errors.argmax()), len(counts))
     return (
         f"Most frequent error: {class_names[true]} taken for {class_names[predicted]}, "
         f"{mean_count(counts[true, predicted], num_seeds)} of {num_images[true]:,.0f} images a run "
-        f"({in_percent(shares[true, predicted])}). {recognised}"
+        f"({in_percent(shares[true, predicted])}). {recognized}"
     )
 
 
 def class_accuracy_figure(recipes: Sequence[FinishedRecipe], class_names: Sequence[str]) -> ReportFigure:
-    """Draw the accuracy of each class: a small dot a seed, a large marker the mean, a colour a recipe.
+    """Draw the accuracy of each class: a small dot a seed, a large marker the mean, a color a recipe.
 
     Parameters
     ----------
@@ -199,14 +199,14 @@ def class_accuracy_figure(recipes: Sequence[FinishedRecipe], class_names: Sequen
             shift = (place - (num_recipes - 1) / 2) * 0.8 / num_recipes
             _draw_accuracies(axes, recipe, rows + shift, place)
         for row in rows[1:]:
-            axes.axhline(row - 0.5, color=GREY, alpha=0.25, linewidth=0.6)
+            axes.axhline(row - 0.5, color=GRAY, alpha=0.25, linewidth=0.6)
         axes.set_yticks(rows, [drawn_text(name) for name in class_names])
         axes.set_ylim(len(class_names) - 0.5, -0.5)
         axes.set_xlim(-1.5, 101.5)
         axes.set_xlabel("accuracy on the test images of a class, %")
         axes.grid(axis="y", visible=False)
         axes.spines["left"].set_visible(False)
-        axes.spines["bottom"].set_color(GREY)
+        axes.spines["bottom"].set_color(GRAY)
         axes.tick_params(axis="y", length=0)
         figure.legend(loc="outside upper left", ncols=3, fontsize=8, handletextpad=0.2, columnspacing=1.2)
         facts = _say_class_accuracies(recipes, class_names)
@@ -219,7 +219,7 @@ def class_accuracy_figure(recipes: Sequence[FinishedRecipe], class_names: Sequen
 
 def _draw_accuracies(axes: Axes, recipe: FinishedRecipe, rows: NDArray[np.float64], place: int) -> None:
     found = recipe.results.class_accuracies
-    colour, marker = COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]
+    color, marker = COLORS[place % len(COLORS)], MARKERS[place % len(MARKERS)]
     per_seed = 100 * found.per_seed
     if len(per_seed) > 1:
         axes.plot(
@@ -229,7 +229,7 @@ def _draw_accuracies(axes: Axes, recipe: FinishedRecipe, rows: NDArray[np.float6
             marker="o",
             markersize=2.4,
             markeredgewidth=0,
-            color=colour,
+            color=color,
             alpha=0.6,
         )
     axes.plot(
@@ -240,7 +240,7 @@ def _draw_accuracies(axes: Axes, recipe: FinishedRecipe, rows: NDArray[np.float6
         markersize=5.5,
         markeredgecolor=INK,
         markeredgewidth=0.5,
-        color=colour,
+        color=color,
         label=drawn_text(recipe.name, 40),
     )
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bakeoff.analysis.summary.recipes import FinishedRecipe, OverSeeds, Results
-from bakeoff.report.figures.drawing import BLUE, GREY, INK, ORANGE, ReportFigure, drawing, finish, new_figure
+from bakeoff.report.figures.drawing import BLUE, GRAY, INK, ORANGE, ReportFigure, drawing, finish, new_figure
 from bakeoff.text import counted, in_percent, number, span
 
 if TYPE_CHECKING:
@@ -116,12 +116,12 @@ def _draw(axes: Axes, results: Results, train: OverSeeds, val: OverSeeds, scale:
     epochs = results.curves.epoch
     # A single epoch has no line to draw.
     marker = "o" if len(epochs) == 1 else ""
-    for curve, label, colour, line in ((train, "training", BLUE, "--"), (val, "validation", ORANGE, "-")):
+    for curve, label, color, line in ((train, "training", BLUE, "--"), (val, "validation", ORANGE, "-")):
         if len(curve.per_seed) > 1:
             for values in curve.per_seed:
-                axes.plot(epochs, scale * values, color=colour, linewidth=0.6, alpha=0.45)
+                axes.plot(epochs, scale * values, color=color, linewidth=0.6, alpha=0.45)
         mean = scale * curve.mean
-        axes.plot(epochs, mean, line, color=colour, linewidth=1.9, label=label, marker=marker, markersize=4)
+        axes.plot(epochs, mean, line, color=color, linewidth=1.9, label=label, marker=marker, markersize=4)
     kept = results.checkpoint_epochs
     values = [scale * per_seed[epoch - epochs[0]] for per_seed, epoch in zip(val.per_seed, kept, strict=True)]
     axes.plot(
@@ -144,7 +144,7 @@ def _finish_axes(axes: Axes, num_epochs: int) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
     axes.set_xlabel("epoch")
     axes.grid(axis="x", visible=False)
-    axes.spines["bottom"].set_color(GREY)
+    axes.spines["bottom"].set_color(GRAY)
     axes.spines["left"].set_visible(False)
     axes.tick_params(axis="y", length=0)
     axes.figure.legend(loc="outside upper left", ncols=4, fontsize=8, handlelength=1.8, columnspacing=1.1)

@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 
 
 # Okabe and Ito (2008), Color Universal Design; without the yellow, which is faint on white.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 
-BLUE, ORANGE = COLOURS[:2]
+BLUE, ORANGE = COLORS[:2]
 
 MARKERS = "osD^vP"
 
-GREY = "#8a8a8a"
+GRAY = "#8a8a8a"
 
 INK = "#010203"
-"""Stands for the text's colour; in SVG it becomes `currentColor`."""
+"""Stands for the text's color; in SVG it becomes `currentColor`."""
 
 PNG_DOTS_PER_INCH = 160
 
@@ -49,7 +49,7 @@ STYLE: dict[Any, Any] = {
     "axes.grid": True,
     "axes.axisbelow": True,
     "axes.facecolor": "none",
-    "grid.color": GREY,
+    "grid.color": GRAY,
     "grid.alpha": 0.25,
     "grid.linewidth": 0.6,
     "xtick.color": INK,

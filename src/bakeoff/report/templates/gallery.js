@@ -103,7 +103,7 @@
         `${map.half} % of the image, ${map.border} % of it in the outer eighth; the strongest place: ${map.strongest}`);
     byId("map-for").textContent = predictedName;
     byId("map-against").textContent = trueName;
-    byId("map-note").textContent = `Integrated gradients, ${over}; the stronger the colour, the more, ` +
+    byId("map-note").textContent = `Integrated gradients, ${over}; the stronger the color, the more, ` +
       "on a scale of this image's own.";
   };
   const showNearest = found => {
@@ -202,7 +202,7 @@
       });
       const count = counts.get(cell.join(" ")) ?? 0;
       cursor.setAttribute("aria-label", trueClass === predicted
-        ? `${classes[trueClass]}, recognised: no failed cases; arrow keys move to other cells`
+        ? `${classes[trueClass]}, recognized: no failed cases; arrow keys move to other cells`
         : `${classes[trueClass]} taken for ${classes[predicted]}: ${count} failed ${count === 1 ? "case" : "cases"}; ` +
           "Enter shows them, arrow keys move");
       cursor.title = trueClass === predicted

@@ -3,8 +3,8 @@ import pytest
 from sklearn.datasets import load_digits
 from sklearn.neighbors import NearestNeighbors
 
-from bakeoff.analysis.failures import neighbours
-from bakeoff.analysis.failures.neighbours import nearest_training_images
+from bakeoff.analysis.failures import neighbors
+from bakeoff.analysis.failures.neighbors import nearest_training_images
 from bakeoff.errors import BakeoffError
 
 
@@ -65,7 +65,7 @@ def test_images_tied_for_the_last_place_are_taken_in_order():
 
 @pytest.mark.parametrize("cells", [1, 1 << 24])
 def test_of_many_copies_the_first_come_first(monkeypatch, cells):
-    monkeypatch.setattr(neighbours, "_MAX_CELLS", cells)
+    monkeypatch.setattr(neighbors, "_MAX_CELLS", cells)
     rng = np.random.default_rng(1)
     train = np.tile(rng.normal(size=(7, 4)), (200, 1)).astype(np.float32)[rng.permutation(1400)]
     test = rng.normal(size=(5, 4)).astype(np.float32)
@@ -110,7 +110,7 @@ def test_label_counts_come_by_frequency():
 
 
 @pytest.mark.parametrize("k", [0, 6])
-def test_a_number_of_neighbours_that_cannot_be_is_refused(k):
+def test_a_number_of_neighbors_that_cannot_be_is_refused(k):
     features = np.eye(5, dtype=np.float32)[None]
     with pytest.raises(BakeoffError, match="Ask for 1 to 5"):
         nearest_training_images(features, features, np.arange(5), k=k)

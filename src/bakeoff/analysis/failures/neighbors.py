@@ -19,7 +19,7 @@ _BLOCK = 64
 
 
 @dataclass(frozen=True)
-class Neighbours:
+class Neighbors:
     """The nearest training images of some test images.
 
     Attributes
@@ -53,7 +53,7 @@ class Neighbours:
         return place
 
     def label_counts(self, image: int) -> tuple[tuple[int, int], ...]:
-        """Give (class, neighbours with that label) of one image, the most frequent first."""
+        """Give (class, neighbors with that label) of one image, the most frequent first."""
         counts = Counter(self.labels[self.place(image)].tolist())
         return tuple(sorted(counts.items(), key=lambda found: (-found[1], found[0])))
 
@@ -64,7 +64,7 @@ def nearest_training_images(
     train_labels: NDArray[np.int64],
     k: int = 10,
     images: NDArray[np.int64] | None = None,
-) -> Neighbours:
+) -> Neighbors:
     """Find the k nearest training images in a feature space, by cosine averaged over seeds.
 
     Each seed has a feature space of its own, so similarities are averaged, not features.
@@ -79,14 +79,14 @@ def nearest_training_images(
     train_labels
         int [num_train].
     k
-        Neighbours an image.
+        Neighbors an image.
     images
-        int [num_images], ascending: the test images to find neighbours of; all where it is None. The time
+        int [num_images], ascending: the test images to find neighbors of; all where it is None. The time
         grows with num_images times num_train.
 
     Returns
     -------
-    Neighbours
+    Neighbors
         Of equally near images the lower index comes first. An image whose features are all 0 has a similarity
         of 0 to every other.
 
@@ -117,7 +117,7 @@ def nearest_training_images(
             rounded = np.round(row[near], 6)
             order = np.argsort(-rounded, kind="stable")[:k]
             indices[image], similarity[image] = near[order], rounded[order]
-    return Neighbours(images, indices, train_labels[indices], similarity)
+    return Neighbors(images, indices, train_labels[indices], similarity)
 
 
 def _below_nearest(cosine: NDArray[np.float32], k: int) -> NDArray[np.float32]:
