@@ -8,7 +8,7 @@ from tests.analysis.comparison.samples import draw_predictions
 
 from bakeoff.analysis.comparison.compare import compare
 from bakeoff.analysis.comparison.metric import compare_metric
-from bakeoff.analysis.statistics.crossed import crossed_interval, summarise
+from bakeoff.analysis.statistics.crossed import crossed_interval, summarize_scores
 from bakeoff.errors import BakeoffError
 
 
@@ -47,7 +47,7 @@ def test_means_are_scikit_learns_and_p_values_are_adjusted_as_by_statsmodels() -
         ("recipe_1", name) for name in ("recipe_0", "recipe_2", "recipe_3")
     ]
     scores = {
-        recipe.name: summarise(
+        recipe.name: summarize_scores(
             np.stack([in_first_two(predictions.labels, run) for run in recipe.probabilities])
         )
         for recipe in predictions.recipes
