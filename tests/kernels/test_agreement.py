@@ -151,6 +151,35 @@ def test_nan_passes_through(implementation, norm):
     assert found.isnan().any()
 
 
+# What has no NaN where a NaN pixel is dropped by pooling: with kernels, and with PyTorch alone.
+UNREACHED = {
+    None: ({"output", "images", "0.weight", "0.bias"}, {"output", "images", "0.bias"}),
+    "train": ({"2.bias"}, {"2.bias"}),
+    "eval": ({"output", "2.weight", "2.bias"}, {"output", "images", "0.bias", "2.bias"}),
+}
+
+
+@pytest.mark.parametrize("norm", [None, "train", "eval"])
+def test_what_a_nan_pixel_that_pooling_drops_does_not_reach(implementation, norm):
+    """docs/kernels.md says so: where the gradient is 0, kernels and PyTorch multiply other pixels by it."""
+    torch.manual_seed(0)
+    layers = [nn.Conv2d(2, 3, 3), nn.ReLU(), nn.MaxPool2d(2)]
+    if norm is not None:
+        layers.insert(2, batch_norm(3, norm == "train"))
+    images = torch.randn(4, 2, 9, 9)  # 7 x 7 after the convolution
+    images[0, 0, 8, 8] = np.nan
+    found = []
+    for container in (KernelSequential, nn.Sequential):
+        model, inputs = container(*copy.deepcopy(layers)), images.clone().requires_grad_()
+        output = model(inputs)
+        output.backward(torch.randn(output.shape))
+        gradients = {name: parameter.grad for name, parameter in model.named_parameters()}
+        values = {"output": output, "images": inputs.grad, **gradients}
+        found.append({name for name, value in values.items() if not value.isnan().any()})
+    kernels, pytorch = UNREACHED[norm]
+    assert found == [pytorch if implementation == "pytorch" else kernels, pytorch]
+
+
 @pytest.mark.parametrize("norm", [None, "train", "eval"])
 @pytest.mark.parametrize("value", [np.inf, -np.inf])
 def test_infinity_is_not_hidden(implementation, norm, value):
