@@ -5,12 +5,13 @@ import math
 import subprocess
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from bakeoff.errors import BakeoffError
-from bakeoff.files import jsonable, to_csv, to_json, write_text
+from bakeoff.files import jsonable, read_bytes, to_csv, to_json, write_text
 
 
 @dataclass(frozen=True)
@@ -89,3 +90,10 @@ def test_json_keeps_lists_of_numbers_on_one_line_and_every_value() -> None:
     text = to_json(value)
     assert json.loads(text) == value
     assert "[ 1, 2.5, null ]" in text
+
+
+def test_a_limit_beyond_the_memory_costs_none(tmp_path: Path) -> None:
+    (tmp_path / "small").write_bytes(b"state")
+    assert read_bytes(tmp_path / "small", 1 << 60) == b"state"
+    with pytest.raises(OSError, match="5 bytes, expected 4 at most"):
+        read_bytes(tmp_path / "small", 4)

@@ -113,7 +113,7 @@ def read_bytes(path: Path, limit: int = MAX_BYTES) -> bytes:
         size = os.fstat(file.fileno()).st_size
         if size > limit:
             raise OSError(errno.EFBIG, f"{size:,} bytes, expected {limit:,} at most", str(path))
-        return file.read(limit)
+        return file.read(size)  # Python allocates what it is asked for, and a limit may exceed the memory
 
 
 def read_text(path: Path, limit: int = MAX_BYTES) -> str:
