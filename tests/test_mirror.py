@@ -44,6 +44,8 @@ OF_SEVERAL_FILES = {
     "kernels/test_installing.py",  # kernels built with the package
     "kernels/test_memory_and_threads.py",
     "kernels/test_ordinary_pytorch.py",  # what PyTorch does with any operation
+    "kernels/test_refused_memory.py",
+    "kernels/test_sanitizers.py",
     "kernels/test_standardise.py",
     "report/test_page_in_browser.py",
     "report/test_texts_of_failed_cases.py",
