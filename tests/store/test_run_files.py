@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from bakeoff.store import load_study_folder, prepare_folder, run_state, save_failure, save_run
+from bakeoff.store.run_files import load_history
 
 
 def test_saving_twice_gives_the_same_bytes(tmp_path, study, data, run):
@@ -53,3 +54,9 @@ def test_attributions_of_a_run_before_do_not_stay(layout, study, data, run):
     save_run(layout, study, "lenet5", 0, "the identity", run, data)
     save_run(layout, study, "lenet5", 0, "the identity", replace(run, attributions=None), data)
     assert not layout.attributions("lenet5", 0).exists()
+
+
+def test_a_history_without_epochs_is_damaged(tmp_path):
+    (tmp_path / "history.csv").write_text("epoch,seconds\n")
+    with pytest.raises(ValueError, match=r"history\.csv has no epochs"):
+        load_history(tmp_path / "history.csv")

@@ -211,6 +211,8 @@ def load_history(path: Path) -> dict[str, NDArray[np.float64]]:
         header, *rows = csv.reader(io.StringIO(read_text(path), newline=""))
     except csv.Error as error:
         raise ValueError(f"{path.name} is not a CSV file: {error}") from error
+    if not rows:
+        raise ValueError(f"{path.name} has no epochs")
     columns = np.array(rows, dtype=np.float64).T
     history = dict(zip(header, columns, strict=True))
     check_history(history)

@@ -49,6 +49,12 @@ def test_areas_of_maps_known_by_hand():
     assert found.border_area == 112 / 256
 
 
+def test_where_no_map_supports_its_answer_there_is_no_usual_area():
+    nothing = mean_maps([run([0, 1], -np.ones((2, 8, 8)))], np.array([[1, 1]]), np.array([1, 1]))
+    assert np.isnan(nothing.half_area).all()
+    assert np.isnan([nothing.median_half_area, nothing.median_border_share]).all()  # without a warning
+
+
 def test_the_smallest_area_of_half_is_found_by_trying_all_sizes():
     maps = np.random.default_rng(1).normal(size=(30, 6, 6))
     found = mean_maps([run(range(30), maps)], np.ones((1, 30), int), np.ones(30, int))

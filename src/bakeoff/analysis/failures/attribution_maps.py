@@ -54,13 +54,13 @@ class AttributionMaps:
 
     @property
     def median_half_area(self) -> float:
-        """What is usual, over all maps."""
-        return float(np.nanmedian(self.half_area))
+        """Over all maps; NaN where no map has one."""
+        return _median(self.half_area)
 
     @property
     def median_border_share(self) -> float:
-        """What is usual, over all maps."""
-        return float(np.nanmedian(self.border_share))
+        """Over all maps; NaN where no map has one."""
+        return _median(self.border_share)
 
     def place(self, image: int) -> int | None:
         """Find the row of an image in these arrays; None where it has no map."""
@@ -192,3 +192,8 @@ def _outer_eighth(num_cells: int) -> NDArray[np.bool_]:
     ring = np.ones((num_cells, num_cells), dtype=np.bool_)
     ring[thick : num_cells - thick, thick : num_cells - thick] = False
     return ring
+
+
+def _median(values: NDArray[np.float64]) -> float:
+    known = values[~np.isnan(values)]
+    return float(np.median(known)) if len(known) else float("nan")
