@@ -31,6 +31,8 @@ PROSE = {
     "comparison.notes",
     "comparison.pairs[].what_it_takes",
     "failed_cases[].findings[].text",
+    "failures.trends[].highest",
+    "failures.trends[].lowest",
     "failures.trends[].meaning",
     "failures.trends[].sentences",
 }

@@ -238,14 +238,14 @@ def test_the_gallery_filters_and_sorts(
     assert num_found(browser) == everything
 
     choose(browser, "sort", "confidence")
-    surest = [int(text.rpartition("sure to ")[2].rstrip(" %")) for text in cards(browser)]
+    surest = [int(text.rpartition("confidence ")[2].rstrip(" %")) for text in cards(browser)]
     assert surest == sorted(surest, reverse=True)
     choose(browser, "sort", "disagreement")
-    assert "by 1 of 3 runs" in cards(browser)[0]
+    assert "1 of 3 runs" in cards(browser)[0]
     choose(browser, "group", "1")
     assert 0 < num_found(browser) < everything
     browser.find_element(By.CSS_SELECTOR, ".card").click()
-    assert "always wrong" in browser.find_element(By.ID, "case-where").text
+    assert "wrong for every seed" in browser.find_element(By.ID, "case-where").text
     assert browser.execute_script("return document.documentElement.scrollWidth") <= width
 
 
@@ -366,11 +366,12 @@ def test_the_matrix_works_by_keyboard(
     cursor = browser.switch_to.active_element
     assert cursor.get_attribute("class") == "cursor"
     cursor.send_keys(Keys.ARROW_UP, Keys.ARROW_LEFT, Keys.ARROW_LEFT, Keys.ARROW_LEFT)  # into the corner
-    assert cursor.get_attribute("aria-label").startswith("class 0, recognized")
+    assert cursor.get_attribute("aria-label").startswith("class 0, classified correctly")
     cursor.send_keys(Keys.ENTER)  # of a right answer there is nothing to show
     assert browser.switch_to.active_element == cursor
     cursor.send_keys(*[Keys.ARROW_DOWN] * true, *[Keys.ARROW_RIGHT] * predicted)
-    label = f"class {true} taken for class {predicted}: {expected} failed case{'' if expected == 1 else 's'};"
+    cases = "case" if expected == 1 else "cases"
+    label = f"true class {true}, predicted class {predicted}: {expected} failed {cases};"
     assert cursor.get_attribute("aria-label").startswith(label)
     inside = browser.execute_script(
         """const [cursor, plot] = [arguments[0], document.getElementById("confusion-plain-plot-area")]
@@ -398,8 +399,8 @@ def test_an_open_case_shows_its_map_and_the_nearest_training_images(
         title = browser.find_element(By.ID, "case-title").text
         over = browser.find_element(By.ID, "case-map")
         words = over.get_attribute("aria-label")
-        true, _, predicted = title.partition(" taken for ")
-        assert f"half of what speaks for {predicted} over {true} lies in" in " ".join(words.split())
+        true, _, predicted = title.partition(" → ")
+        assert f"half of the support for {predicted} over {true} lies in" in " ".join(words.split())
         assert browser.find_element(By.ID, "map-for").text == predicted
         assert browser.find_element(By.ID, "map-against").text == true
         boxes = browser.execute_script(

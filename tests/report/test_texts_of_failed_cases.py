@@ -77,41 +77,37 @@ def patterns(names: tuple[str, ...]) -> dict[str, str]:
     name, number = f"(?:{'|'.join(map(re.escape, names))})", r"[\d.e-]+"
     recipe, share = f"(?:{'|'.join(RECIPES)})", r"\d+ %"
     return {
-        "answers": rf"(?P<wrong>\d) of (?P<seeds>\d) seeds of (?P<recipe>{recipe}) (?:is|are) "
-        rf"wrong about this "
-        rf"(?P<true>{name}) image; (?P<agree>\d) of \d says? (?P<predicted>{name}), with a mean "
-        rf"probability of "
-        rf"(?P<sure>{number})\. Over all \d seeds, {name} gets (?P<true_share>[\d.]+) on average\.",
-        "confusion": rf"A run of {recipe} takes (?P<count>[\d.]+) of the (?P<images>\d+) test "
-        rf"images of {name} "
-        rf"for (?P<predicted>{name}) \((?P<share>[\d.]+) %\), mean over \d seeds\.",
-        "group": r"(?P<group>[A-Z][a-z ]+): right in (?P<plain>\d) of \d seeds of plain and "
-        r"(?P<normed>\d) of "
-        r"\d seeds of normed(?:; [a-z ]+ \(exact test, p = (?P<p>[\d.e-]+), one of "
-        r"(?P<images>\d+) images\))?\.",
-        "attribution": rf"What speaks for (?P<predicted>{name}) over {name} \(integrated "
-        rf"gradients, mean over "
-        rf"(?P<runs>\d) runs?\) (?:is gathered: half of it lies in (?P<half>{share}) of the "
-        rf"image|lies at the "
-        rf"border: (?P<border>{share}) of it in the outer eighth, which is 44 % of the image); "
-        rf"the median of the "
+        "answers": rf"True (?P<true>{name}), predicted (?P<predicted>{name}): (?P<wrong>\d) of "
+        rf"(?P<seeds>\d) seeds of (?P<recipe>{recipe}) misclassif(?:y|ies) this image, (?P<agree>\d) as "
+        rf"{name} with a mean probability of (?P<sure>{number})\. The mean probability of "
+        rf"{name} over all seeds is "
+        r"(?P<true_share>[\d.]+)\.",
+        "confusion": rf"On average over \d seeds, {recipe} predicts (?P<predicted>{name}) for "
+        rf"(?P<count>[\d.]+) of the (?P<images>\d+) test images of {name} \((?P<share>[\d.]+) %\)\.",
+        "group": r"(?P<group>[A-Z][a-z ]+): classified correctly by (?P<plain>\d) of \d seeds of plain and "
+        r"(?P<normed>\d) of \d seeds of normed(?:; [a-z ]+ \(exact test, p = (?P<p>[\d.e-]+) before "
+        r"correction for (?P<images>\d+) images\))?\.",
+        "attribution": r"Attribution \(integrated gradients, mean over (?P<runs>\d) runs?\): "
+        rf"(?:half of the support for {name} over {name} is concentrated in (?P<half>{share}) of the image|"
+        rf"(?P<border>{share}) of the support for {name} over {name} lies in the outer eighth of the image, "
+        r"which is 44 % of its area); the median of the "
         rf"(?P<reference>\d+) failed cases of {recipe} with as many runs is (?P<median>{share})\.",
         "fact": rf"(?P<comparative>[A-Z][a-z ]+) than (?P<share>all|{share} of the) "
         rf"(?P<reference>\d+) training "
-        rf"images of {name} \((?P<fact>[a-z ]+) (?P<value>{number}), their median (?P<median>{number})\)\.",
-        "color": r"Its most frequent color is (?P<color>[a-z]+), as in (?P<alike>\d+) of the "
+        rf"images of {name} \((?P<fact>[a-z ]+) (?P<value>{number}), median of the class "
+        rf"(?P<median>{number})\)\.",
+        "color": r"The most frequent color is (?P<color>[a-z]+), as in only (?P<alike>\d+) of the "
         rf"(?P<reference>\d+) training images of {name}\.",
-        "trend": rf"It is in the (?P<quarter>[a-z -]+) quarter of the test images, where "
-        rf"{recipe} is wrong about "
-        rf"(?P<inside>{share}) against (?P<elsewhere>{share}) elsewhere \((?P<within>\d+) points more than "
-        r"other images of the same class\)\.",
-        "neighbors": rf"Of the 10 training images nearest to it for {recipe} \(cosine in the penultimate "
-        r"layer\), (?P<labels>.*)\.",
-        "history": r"Epoch from which these 10 are known for good \(median\): (?P<here>[\d.]+|not within 5), "
-        r"against (?P<all>[\d.]+|not within 5) for all (?P<images>\d+) training images; times forgotten "
-        r"\(mean\): (?P<forgotten>[\d.]+) against (?P<forgotten_all>[\d.]+)\.",
-        "label doubt": r"A label to check \(number (?P<rank>\d+) of the (?P<doubts>\d+) most doubtful\): "
-        rf"averaged over all recipes, {name} gets (?P<label_share>[\d.]+) and (?P<suggested>{name}) "
+        "trend": rf"In the (?P<quarter>[a-z -]+) quarter of the test images, the error rate of {recipe} is "
+        rf"(?P<inside>{share}), compared with (?P<elsewhere>{share}) elsewhere \((?P<within>\d+) points "
+        r"higher than in other images of the same class\)\.",
+        "neighbors": rf"Labels of the 10 nearest training images for {recipe} \(cosine similarity in the "
+        r"penultimate layer\): (?P<labels>.*)\.",
+        "history": r"Epoch at which these 10 were learned \(median\): (?P<here>[\d.]+|not within 5), "
+        r"compared with (?P<all>[\d.]+|not within 5) for all (?P<images>\d+) training images; times "
+        r"forgotten \(mean\): (?P<forgotten>[\d.]+), compared with (?P<forgotten_all>[\d.]+)\.",
+        "label doubt": r"Label to check \(rank (?P<rank>\d+) of (?P<doubts>\d+)\): averaged over all "
+        rf"recipes, the probability of {name} is (?P<label_share>[\d.]+), that of (?P<suggested>{name}) "
         r"(?P<suggested_share>[\d.]+)\. These averages agree with (?P<agreement>\d+ %) of the labels of all "
         r"(?P<images>\d+) test images\.",
     }
@@ -179,7 +175,9 @@ def test_answers_confusions_and_groups(said: dict, arrays: dict, stored: StoredS
         right = {other: NUM_SEEDS - int(arrays[other]["wrong"][:, image].sum()) for other in RECIPES}
         assert {other: int(group[other]) for other in RECIPES} == right
         # With 3 seeds the exact test of 0 against 3 gives 2 / 20, and luck is never ruled out.
-        assert group["group"] == ("Always wrong" if not any(right.values()) else "Luck of the seed")
+        assert group["group"] == (
+            "Wrong for every seed" if not any(right.values()) else "Depends on the seed"
+        )
         if group["p"]:
             # Of two times three draws, as many ways as there are to be at least as unlike.
             ways = {0: 1.0, 1: 1.0, 2: 0.4, 3: 0.1}[abs(right["plain"] - right["normed"])]
@@ -199,11 +197,11 @@ def test_facts_and_colors(said: dict, arrays: dict, stored: StoredStudy) -> None
             if max(below, above) >= 0.95:
                 words = fact.higher if below > above else fact.lower
                 share = int(np.floor(100 * max(below, above) + 1e-9))
-                expected[fact.name] = {
+                expected[fact.label] = {
                     "comparative": words[0].upper() + words[1:],
                     "share": "all" if max(below, above) == 1 else f"{share} % of the",
                     "reference": str(of_class.sum()),
-                    "fact": fact.name,
+                    "fact": fact.label,
                     "value": f"{value:.3g}",
                     "median": f"{np.median(reference):.3g}",
                 }
@@ -271,11 +269,11 @@ def test_neighbors_and_their_history(said: dict, arrays: dict, data: dict, store
             counts = Counter(names[label] for label in train_labels[near].tolist())
             expected = {label: str(count) for label, count in counts.items()}
             true = names[stored.test_labels[image]]
-            expected |= {} if true in counts else {true: "none"}
+            expected |= {} if true in counts else {true: "0"}
             a_name = "|".join(map(re.escape, names))
-            part = rf"(\d+|none)(?: is labeled| are labeled)? ({a_name})"
+            part = rf"({a_name}) \((\d+)\)"
             assert re.fullmatch(rf"{part}(?:(?:, | and ){part})*", found["labels"])
-            assert {label: count for count, label in re.findall(part, found["labels"])} == expected
+            assert dict(re.findall(part, found["labels"])) == expected
             (history,) = said["history"][name, image]
             for which, epochs in (("here", learned[near]), ("all", learned)):
                 median = np.median(epochs)

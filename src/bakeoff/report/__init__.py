@@ -1,4 +1,4 @@
-"""The report: a study's results as one self-contained page, with figures, tables and numbers beside it."""
+"""The report: a study's results as one self-contained page, with figures, tables and numbers as files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["build_report"]
 def build_report(study: Path | Summary) -> Path:
     """Write the report of a study folder, or of a summary of one; returns the page's path.
 
-    See `bakeoff.report.build.build_report`, which this calls without importing matplotlib before.
+    See `bakeoff.report.build.build_report`; this imports matplotlib only when it is called.
     """
     from bakeoff.report import build
 

@@ -1,4 +1,4 @@
-"""From stored results to a report folder: of a study, or of predictions made elsewhere."""
+"""Write a report folder: for a study, or for predictions from other tools."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bakeoff.analysis.comparison.result import Comparison
+from bakeoff.analysis.failures.groups import GROUP_LABELS
 from bakeoff.analysis.summary.failures import DescribedCase
 from bakeoff.analysis.summary.study import Summary
 from bakeoff.files import to_json, write_bytes, write_text
@@ -29,7 +30,7 @@ def build_report(study: Path | Summary) -> Path:
     Parameters
     ----------
     study
-        The folder that `bakeoff run` wrote, or the summary of it.
+        The folder that `bakeoff run` wrote, or its summary.
 
     Returns
     -------
@@ -39,7 +40,7 @@ def build_report(study: Path | Summary) -> Path:
     Raises
     ------
     BakeoffError
-        If the folder is no study folder, is damaged, or holds no finished or failed run.
+        If the folder is not a study folder, is damaged, or contains no finished or failed run.
     """
     summary = study if isinstance(study, Summary) else Summary(load_study_folder(study))
     stored, comparison = summary.stored, summary.comparison
@@ -74,6 +75,7 @@ def build_report(study: Path | Summary) -> Path:
         figures=figures,
         comparison=comparison,
         comparison_figures=figures.comparison,
+        group_labels=GROUP_LABELS,
         cases=_cases_by_recipe(summary),
         gallery=gallery(summary),
         gallery_script=gallery_script,
@@ -105,7 +107,7 @@ class MeanImage(NamedTuple):
 
 
 def _mean_images(stored: StoredStudy) -> list[MeanImage]:
-    """Of each class that has training images; nothing where these are not stored."""
+    """The mean image of each class with training images; empty if these are not stored."""
     images, labels = stored.train_images, stored.train_labels
     if images is None or labels is None:
         return []
@@ -121,7 +123,7 @@ def _mean_images(stored: StoredStudy) -> list[MeanImage]:
 
 
 class ClassCase(NamedTuple):
-    """A class, its test images, and the failed case that stands for it with its image, or None."""
+    """A class, its number of test images, and its failed case with the image, or None."""
 
     class_name: str
     num_images: int
@@ -130,13 +132,13 @@ class ClassCase(NamedTuple):
 
 
 def _cases_by_recipe(summary: Summary) -> dict[str, list[ClassCase]]:
-    """For each recipe one entry a class."""
-    found = {(described.case.recipe, described.case.true): described for described in summary.failed_cases}
+    """For each recipe, one entry per class."""
+    by_class = {(described.case.recipe, described.case.true): described for described in summary.failed_cases}
     cases: dict[str, list[ClassCase]] = {}
     for recipe in summary.finished:
         cases[recipe.name] = entries = []
         for label, class_name in enumerate(summary.stored.class_names):
-            described = found.get((recipe.name, label))
+            described = by_class.get((recipe.name, label))
             image = summary.stored.test_images[described.case.image_index] if described else None
             entries.append(
                 ClassCase(
@@ -157,7 +159,7 @@ def write_comparison_report(comparison: Comparison, directory: Path) -> Path:
     comparison
         The result.
     directory
-        Made where it is missing; files of the same names are replaced.
+        Created if missing; files of the same names are replaced.
 
     Returns
     -------
@@ -167,7 +169,7 @@ def write_comparison_report(comparison: Comparison, directory: Path) -> Path:
     Raises
     ------
     BakeoffError
-        The folder cannot be written.
+        If the folder cannot be written.
     """
     figures = comparison_figures(comparison)
     page = render(

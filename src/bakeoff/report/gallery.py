@@ -14,7 +14,7 @@ import numpy as np
 
 from bakeoff.analysis.failures.attribution_maps import AttributionMaps
 from bakeoff.analysis.failures.evidence import FailureEvidence, RecipeEvidence
-from bakeoff.analysis.failures.groups import GROUP_NAMES
+from bakeoff.analysis.failures.groups import GROUP_LABELS, GROUP_NAMES
 from bakeoff.analysis.failures.sentences import describe
 from bakeoff.analysis.summary.study import Summary
 from bakeoff.report.images import Sheet, image_sheet, map_sheet, smaller
@@ -23,21 +23,21 @@ TEST_QUALITY = 95
 """Of a JPEG: on STL-10 at 32 x 32 a thumbnail takes about 1 kB, as PNG 2 kB."""
 
 TRAIN_QUALITY, TRAIN_SIZE = 75, 32
-"""The nearest training images are shown small: 0.5 kB each."""
+"""The nearest training images are small: 0.5 kB each."""
 
 
 @dataclass(frozen=True)
 class Gallery:
-    """What the page needs for its gallery.
+    """The data of the page's gallery.
 
     Attributes
     ----------
     num_cases, num_images
-        Failed cases (an image and a recipe), and the images in them.
+        The number of failed cases (an image and a recipe), and of the images in them.
     data
         `gallery_data` as JSON, gzip, base64.
     sheets
-        By name: `images`, and where they are known `maps` and `train`, the nearest training images.
+        By name: `images`, and if known, `maps` and `train`, the nearest training images.
     """
 
     num_cases: int
@@ -47,9 +47,9 @@ class Gallery:
 
 
 def gallery(summary: Summary) -> Gallery | None:
-    """Pack every failed case with the sentences about it; None where no run is wrong about an image.
+    """Pack every failed case with the sentences about it; None if no image is misclassified.
 
-    The same results give the same bytes. Where training images are not known, none are shown.
+    The same results give the same bytes. If training images are not known, none are shown.
     """
     evidence, stored = summary.evidence, summary.stored
     if evidence is None or not summary.failed_cases:
@@ -73,16 +73,16 @@ def gallery(summary: Summary) -> Gallery | None:
 
 
 def gallery_data(evidence: FailureEvidence) -> dict[str, Any]:
-    """Every image that a run gets wrong, and what each recipe that fails on it makes of it.
+    """Every misclassified image, and the predictions of each recipe that misclassifies it.
 
     Returns
     -------
     dict
-        `classes`, `recipes`, `groups`: names, which all else refers to by index; `images` and `train`:
-        columns with an entry an image; `cases`: by recipe, then by image, each `recipe`, `image` (into
-        `images`), `predicted`, the runs `wrong`, `agree` (runs that give `predicted`), `seeds`, `sure` (mean
-        probability of `predicted` in those runs, or None), `answers` (wrong class to runs), `texts`, and
-        where they are known `near` (into `train`, the nearest first) and `map` (see `_map_facts`).
+        `classes`, `recipes`, `groups`: names, to which all else refers by index; `images` and `train`:
+        columns with one entry per image; `cases`: by recipe, then by image, each `recipe`, `image` (into
+        `images`), `predicted`, the runs `wrong`, `agree` (runs that predict `predicted`), `seeds`, `sure`
+        (mean probability of `predicted` in those runs, or None), `answers` (wrong class to runs), `texts`,
+        and if known, `near` (into `train`, the nearest first) and `map` (see `_map_facts`).
     """
     predictions = evidence.predictions
     wrong = np.stack([recipe.difficulty.num_wrong > 0 for recipe in evidence.recipes.values()])
@@ -92,11 +92,11 @@ def gallery_data(evidence: FailureEvidence) -> dict[str, Any]:
     train_place = {index: number for number, index in enumerate(train)}
     num_maps, cases = 0, []
     for number, (name, recipe) in enumerate(evidence.recipes.items()):
-        answers = predictions.recipe(name).predicted
+        predicted = predictions.recipe(name).predicted
         for index in map(int, np.flatnonzero(wrong[number])):
             case = evidence.case(name, index)
-            given, runs = np.unique(answers[:, index], return_counts=True)
-            sure = case.predicted_probability
+            classes, num_runs = np.unique(predicted[:, index], return_counts=True)
+            confidence = case.predicted_probability
             entry: dict[str, Any] = {
                 "recipe": number,
                 "image": place[index],
@@ -104,18 +104,18 @@ def gallery_data(evidence: FailureEvidence) -> dict[str, Any]:
                 "wrong": case.num_wrong,
                 "agree": case.num_predicted,
                 "seeds": case.num_seeds,
-                "sure": round(sure, 4) if math.isfinite(sure) else None,
+                "sure": round(confidence, 4) if math.isfinite(confidence) else None,
                 "answers": {
                     int(label): int(count)
-                    for label, count in zip(given, runs, strict=True)
+                    for label, count in zip(classes, num_runs, strict=True)
                     if label != case.true
                 },
-                "texts": [finding.text for finding in describe(case, evidence)],
+                "texts": [sentence.text for sentence in describe(case, evidence)],
             }
             cases.append(entry)
             if recipe.neighbors:
                 near = recipe.neighbors.indices[recipe.neighbors.place(index)].tolist()
-                entry["near"] = [train_place[one] for one in near]
+                entry["near"] = [train_place[neighbor] for neighbor in near]
             row = recipe.attributions.place(index) if recipe.attributions else None
             if recipe.attributions and row is not None:
                 entry["map"] = {"place": num_maps + row} | _map_facts(recipe.attributions, row)
@@ -123,7 +123,7 @@ def gallery_data(evidence: FailureEvidence) -> dict[str, Any]:
     return {
         "classes": predictions.class_names,
         "recipes": list(evidence.recipes),
-        "groups": GROUP_NAMES,
+        "groups": [GROUP_LABELS[name] for name in GROUP_NAMES],
         "images": {
             "index": indices.tolist(),
             "id": [predictions.image_ids[index] for index in indices],
@@ -136,7 +136,7 @@ def gallery_data(evidence: FailureEvidence) -> dict[str, Any]:
 
 
 def _shown_neighbors(recipes: Mapping[str, RecipeEvidence]) -> dict[int, int]:
-    """Label by index of each training image that is near a failed case, ascending."""
+    """The label of each training image near a failed case, by index, ascending."""
     labels: dict[int, int] = {}
     for recipe in recipes.values():
         if recipe.neighbors:
@@ -153,10 +153,10 @@ _THIRDS = (
 
 
 def _map_facts(maps: AttributionMaps, row: int) -> dict[str, Any]:
-    """What to say of a map to whom cannot see it.
+    """Describe a map for readers who cannot see it.
 
-    `runs` averaged; `half` and `border` in whole %, None where nothing speaks for the wrong answer;
-    `strongest`, where in the image the cell lies that speaks for it most.
+    `runs` averaged; `half` and `border` in whole %, None if nothing supports the wrong class; `strongest`,
+    the position in the image of the cell that supports it most.
     """
     half, border = float(maps.half_area[row]), float(maps.border_share[row])
     num_cells = maps.maps.shape[1]

@@ -26,18 +26,18 @@ def png_data_uri(image: NDArray[np.uint8]) -> str:
 
 
 NUM_SHADES = 15
-"""Shades of a map on each side of 0: 5 bits a cell, where 8 would take twice the room."""
+"""Shades of a map on each side of 0: 5 bits per cell; 8 bits would take twice the space."""
 
-SPEAKS_FOR, SPEAKS_AGAINST = (213, 94, 0), (0, 114, 178)
+SUPPORTING, OPPOSING = (213, 94, 0), (0, 114, 178)
 """The vermilion and blue of Okabe and Ito, as in the figures: orange is wrong, blue is right."""
 
 STRONGEST_ALPHA = 225
-"""Of 255: the image under a map's strongest cell still shows through."""
+"""Of 255: the image is still visible under the strongest cell of a map."""
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """Square tiles laid out row by row.
+    """Square tiles arranged row by row.
 
     Attributes
     ----------
@@ -53,7 +53,7 @@ class Sheet:
 
 
 def image_sheet(images: NDArray[np.uint8], quality: int) -> Sheet:
-    """Pack uint8 [num_images, size, size, 3] as one JPEG of this quality, its colors not subsampled."""
+    """Pack uint8 [num_images, size, size, 3] as one JPEG of this quality, without chroma subsampling."""
     from PIL import Image
 
     sheet, columns, rows = _lay_out(images)
@@ -62,9 +62,9 @@ def image_sheet(images: NDArray[np.uint8], quality: int) -> Sheet:
 
 
 def map_sheet(maps: NDArray[np.float32]) -> Sheet:
-    """Pack signed maps [num_maps, size, size] as one PNG: orange above 0, blue below, clear at 0.
+    """Pack signed maps [num_maps, size, size] as one PNG: orange above 0, blue below, transparent at 0.
 
-    Each map is scaled by its largest size; the shade's opacity grows in proportion.
+    Each map is scaled by its largest absolute value; the opacity is proportional to the value.
     """
     from PIL import Image
 
@@ -73,17 +73,17 @@ def map_sheet(maps: NDArray[np.float32]) -> Sheet:
     shades = (np.rint(scaled * NUM_SHADES) + NUM_SHADES).astype(np.uint8)
     sheet, columns, rows = _lay_out(shades)
     picture = Image.frombytes("P", sheet.shape[::-1], sheet.tobytes())
-    picture.putpalette([*SPEAKS_AGAINST * (NUM_SHADES + 1), *SPEAKS_FOR * NUM_SHADES])
+    picture.putpalette([*OPPOSING * (NUM_SHADES + 1), *SUPPORTING * NUM_SHADES])
     alpha = bytes(
         round(STRONGEST_ALPHA * abs(shade) / NUM_SHADES) for shade in range(-NUM_SHADES, NUM_SHADES + 1)
     )
-    # Looking for longer repeats than runs takes 30 times as long, and gives a larger file.
+    # The default strategy takes 30 times as long, and gives a larger file.
     content = _encoded(picture, "PNG", transparency=alpha, compress_level=9, compress_type=zlib.Z_RLE)
     return Sheet(columns, rows, f"data:image/png;base64,{content}")
 
 
 def smaller(images: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """Images of at most `size` pixels a side, by averaging."""
+    """Downscale images to at most `size` pixels per side, by averaging."""
     from PIL import Image
 
     if images.shape[1] <= size:
@@ -94,7 +94,7 @@ def smaller(images: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
 
 
 def _lay_out(tiles: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], int, int]:
-    """Sheet, columns and rows of [num_tiles, size, size, ...]; nearly square, its end filled with 0."""
+    """Arrange [num_tiles, size, size, ...] in a nearly square sheet, padded with 0; sheet, columns, rows."""
     columns = max(1, math.ceil(math.sqrt(len(tiles))))
     rows = max(1, math.ceil(len(tiles) / columns))
     size, rest = tiles.shape[1], tiles.shape[3:]

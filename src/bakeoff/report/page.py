@@ -1,4 +1,4 @@
-"""The page: templates rendered to one HTML file that needs nothing else."""
+"""The page: templates rendered to one self-contained HTML file."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def render(template: str, **variables: Any) -> str:
     Parameters
     ----------
     template
-        File name; a whole page extends `base.html.j2` and gives it a `title`.
+        File name; a complete page extends `base.html.j2` and needs a `title`.
     variables
-        What the template shows.
+        Variables of the template.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -64,14 +64,14 @@ def render(template: str, **variables: Any) -> str:
 
 
 def script(name: str) -> tuple[str, str]:
-    """Give a script of `report/templates` and the source expression that lets a page run it and no other."""
+    """Return a script of `report/templates` and the CSP source expression that allows only this script."""
     text = (resources.files("bakeoff.report") / "templates" / name).read_text("utf-8")
     digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")
     return text, f"'sha256-{digest}'"
 
 
 def _in_scrollers(markup: Any) -> Any:
-    """Put each table into a box of its own that scrolls on a narrow screen, by keyboard too."""
+    """Put each table into a box that scrolls on a narrow screen, also by keyboard."""
     from markupsafe import Markup
 
     numbers = itertools.count(1)
@@ -93,7 +93,7 @@ class SettingRow(NamedTuple):
 
 
 def settings_side_by_side(recipes: Sequence[RecipeSummary]) -> list[SettingRow]:
-    """One row a setting."""
+    """One row per setting."""
     rows = []
     for key in dict.fromkeys(key for recipe in recipes for key in recipe.settings):
         values = [_setting_text(recipe.settings.get(key)) for recipe in recipes]
@@ -112,7 +112,7 @@ def _setting_text(value: Any) -> str:
 
 
 class PublishedLossRow(NamedTuple):
-    """A published training loss beside ours after the same epoch: mean, lowest and highest over seeds."""
+    """A published training loss, and ours at the same epoch: mean, lowest and highest over seeds."""
 
     recipe: str
     epoch: int
@@ -123,7 +123,7 @@ class PublishedLossRow(NamedTuple):
 
 
 def published_losses(recipes: Sequence[FinishedRecipe]) -> list[PublishedLossRow]:
-    """A row a recipe and epoch of which both are known."""
+    """One row for each recipe and epoch with both losses."""
     rows = []
     for recipe in recipes:
         epochs, losses = recipe.results.curves.epoch, recipe.results.curves.train_loss

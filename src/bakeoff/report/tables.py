@@ -19,7 +19,7 @@ Row = tuple[Any, ...]
 
 
 def report_tables(summary: Summary) -> dict[str, str]:
-    """Give the CSV text of each table by its name; accuracies and shares are in 0..1, times in seconds."""
+    """Return the CSV text of each table by name; accuracies and shares are in 0..1, times in seconds."""
     recipes, finished, classes = summary.recipes, summary.finished, summary.stored.class_names
     settings = list(dict.fromkeys(key for recipe in recipes for key in recipe.settings))
     counts = summary.data.counts
@@ -50,8 +50,8 @@ def report_tables(summary: Summary) -> dict[str, str]:
                     *(
                         column[label]
                         for recipe in finished
-                        for found in [recipe.results.class_accuracies]
-                        for column in (found.mean, found.sd)
+                        for accuracies in [recipe.results.class_accuracies]
+                        for column in (accuracies.mean, accuracies.sd)
                     ),
                 )
                 for label, class_name in enumerate(classes)
@@ -155,10 +155,10 @@ _SCORES = ("ece", "brier", "log_loss")
 
 
 def comparison_tables(comparison: Comparison) -> dict[str, str]:
-    """Give the CSV text of each table by its name.
+    """Return the CSV text of each table by name.
 
     The names are recipes, runs, classes, pairs, class_differences and calibration. Accuracies and
-    differences are shares, 0..1; what is not known is empty. Tables without rows are left out.
+    differences are shares, 0..1; unknown values are empty. Tables without rows are omitted.
     """
     recipes, pairs = comparison.recipes, comparison.pairs
     tables = {
@@ -188,16 +188,16 @@ def comparison_tables(comparison: Comparison) -> dict[str, str]:
     return {name: to_csv(columns, rows) for name, (columns, rows) in tables.items() if rows}
 
 
-def _calibration_cells(found: Calibration) -> tuple[float, ...]:
+def _calibration_cells(calibration: Calibration) -> tuple[float, ...]:
     return (
-        *(found.ece, *found.ece_interval),
-        *(found.brier, *found.brier_interval),
-        *(found.log_loss, *found.log_loss_interval),
+        *(calibration.ece, *calibration.ece_interval),
+        *(calibration.brier, *calibration.brier_interval),
+        *(calibration.log_loss, *calibration.log_loss_interval),
     )
 
 
 def failure_tables(failures: FailureSummary) -> dict[str, str]:
-    """Give the CSV text of each table by its name; shares and rates are in 0..1."""
+    """Return the CSV text of each table by name; shares and rates are in 0..1."""
     evidence = failures.evidence
     classes, ids = evidence.predictions.class_names, evidence.predictions.image_ids
     tables = {

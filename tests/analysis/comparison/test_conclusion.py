@@ -53,7 +53,7 @@ def test_validation_accuracy_chooses_among_recipes_that_the_verdicts_support_ali
         other = "recipe_2" if best == "recipe_1" else "recipe_1"
         assert chosen.reason == (
             f"better than recipe_0, not shown to be worse than {other}; "
-            "of 2 such recipes the one with the highest validation accuracy"
+            "of 2 such recipes, the one with the highest validation accuracy"
         )
 
 

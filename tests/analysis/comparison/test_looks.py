@@ -11,8 +11,14 @@ from tests.analysis.comparison.samples import DIFFICULTY, draw_correct, expected
 
 from bakeoff.analysis.comparison.compare import compare
 from bakeoff.analysis.comparison.look_plan import LookPlan, plan_looks
-from bakeoff.analysis.comparison.looks import Looks, chance_of_decision, say_looks, say_next, take_looks
-from bakeoff.analysis.comparison.pairs import Outcomes, judge_pairs
+from bakeoff.analysis.comparison.looks import (
+    Looks,
+    chance_of_decision,
+    describe_last_look,
+    describe_looks,
+    take_looks,
+)
+from bakeoff.analysis.comparison.pairs import CorrectPredictions, judge_pairs
 from bakeoff.analysis.statistics.crossed import crossed_interval, summarize_scores
 from bakeoff.predictions import Predictions, RecipePredictions
 
@@ -53,10 +59,10 @@ def test_clear_differences_are_decided_at_the_first_look() -> None:
     assert len(looks.taken) == 1
     assert looks.wanted == {"a": 5, "b": 5, "c": 5}
     assert looks == looks_of(runs, looks.wanted)  # later seeds were not looked at
-    said = say_looks(looks, confidence=0.95, num_images=1_000)
-    assert "1 look, at 5 seeds a recipe, of the 3 planned (5, 10 and 20)" in said
-    assert "made at 97.92 %, so that 95 % holds" in said
-    assert said.endswith("It stopped with every pair decided.")
+    said = describe_looks(looks, confidence=0.95, num_images=1_000)
+    assert "1 interim look, at 5 seeds per recipe, of 3 planned (at 5, 10 and 20)" in said
+    assert "have a confidence of 97.92 %, so that 95 % holds" in said
+    assert said.endswith("The study stopped with every pair decided.")
 
 
 def test_recipes_settled_in_all_their_pairs_get_no_more_seeds() -> None:
@@ -65,7 +71,7 @@ def test_recipes_settled_in_all_their_pairs_get_no_more_seeds() -> None:
     assert looks.taken[0].open == (("a", "b"),)
     assert looks.stopped is None
     assert looks.wanted == {"a": 10, "b": 10, "far": 5}
-    assert say_next(looks) == "look 1: 2 of 3 pairs decided; up to 10 seeds for a and b"
+    assert describe_last_look(looks) == "interim look 1: 2 of 3 pairs decided; next, 10 seeds for a and b"
     later = looks_of(runs, {"a": 20, "b": 20, "far": 5})
     assert len(later.taken) > 1
     assert later.taken[0] == looks.taken[0]
@@ -77,13 +83,13 @@ def test_a_look_waits_for_all_its_runs_but_not_for_failed_ones() -> None:
     runs = draw({"a": 0.0, "b": 2.0})
     waiting = looks_of(runs, {"a": 5, "b": 4})
     assert (waiting.taken, waiting.stopped, waiting.wanted) == ((), None, {"a": 5, "b": 5})
-    assert "not at its end" in say_looks(waiting, confidence=0.95, num_images=1_000)
+    assert "not finished" in describe_looks(waiting, confidence=0.95, num_images=1_000)
     assert looks_of(runs, {"a": 5, "b": 4}, failed={"b": {4}}).stopped == "decided"
     # A recipe without any run is waited for too, and left out once it failed.
     assert looks_of(runs, {"a": 5, "b": 0}).wanted == {"a": 5, "b": 5}
     alone = looks_of(runs, {"a": 5, "b": 0}, failed={"b": set(range(5))})
     assert alone.stopped == "decided"
-    assert "no pair to decide" in say_looks(alone, confidence=0.95, num_images=1_000)
+    assert "no pair to decide" in describe_looks(alone, confidence=0.95, num_images=1_000)
 
 
 def test_it_stops_where_the_images_are_the_limit() -> None:
@@ -94,8 +100,10 @@ def test_it_stops_where_the_images_are_the_limit() -> None:
     assert looks.stopped == "images"
     assert looks.taken[-1].limited == (("a", "b"),)
     assert len(looks.taken) == 1
-    said = say_looks(looks, confidence=0.95, num_images=300)
-    assert said.endswith("could hardly decide b against a: the 300 test images are the limit.")
+    said = describe_looks(looks, confidence=0.95, num_images=300)
+    assert said.endswith(
+        "are unlikely to decide b against a, because the number of test images (300) is the limit."
+    )
 
 
 def test_it_stops_at_the_maximum() -> None:
@@ -103,8 +111,8 @@ def test_it_stops_at_the_maximum() -> None:
     looks = looks_of(runs, margin=0.002)
     assert looks.stopped == "max_seeds"
     assert [look.seeds["a"] for look in looks.taken] == [5, 10, 20]
-    said = say_looks(looks, confidence=0.95, num_images=20_000)
-    assert said.endswith("It stopped at the maximum of 20 seeds, with b against a undecided.")
+    said = describe_looks(looks, confidence=0.95, num_images=20_000)
+    assert said.endswith("The study stopped at the maximum of 20 seeds, with b against a undecided.")
 
 
 def test_the_chance_of_a_decision_is_what_seeds_without_end_would_show() -> None:
@@ -175,7 +183,7 @@ def misled(name: str, plan: LookPlan, num_draws: int, num_images: int = 500) -> 
         found = take_looks(predictions_of(runs), tuple(names), plan, baseline=None, margin=margin)
         ever = False
         for look in found.taken:
-            outcomes = {name: Outcomes(runs[name][: look.seeds[name]]) for name in names}
+            outcomes = {name: CorrectPredictions(runs[name][: look.seeds[name]]) for name in names}
             pairs = judge_pairs(outcomes, baseline=None, margin=margin, looks=plan)
             ever |= any(
                 pair.verdict.name in ("better", "worse") and abs(truth[pair.a, pair.b]) < 1e-12

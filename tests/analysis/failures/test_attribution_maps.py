@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bakeoff.analysis.failures.attribution_maps import at_border, gathered, mean_maps
+from bakeoff.analysis.failures.attribution_maps import border_support, concentration, mean_maps
 from bakeoff.predictions import RunMaps
 
 
@@ -66,7 +66,7 @@ def test_the_smallest_area_of_half_is_found_by_trying_all_sizes():
 
 @pytest.fixture
 def hundred():
-    """Images 0 to 99 with one run, the first two planted; 100 to 119 with two runs, all gathered."""
+    """Images 0 to 99 with one run, the first two planted; 100 to 119 with two runs, all concentrated."""
     rng = np.random.default_rng(2)
     maps = np.abs(rng.normal(size=(120, 16, 16)))
     maps[0] = 0.001
@@ -78,22 +78,22 @@ def hundred():
     return mean_maps([run(range(120), maps), run(range(100, 120), maps[100:])], predicted, np.ones(120, int))
 
 
-def test_what_is_gathered_or_at_the_border_is_told_with_its_standing(hundred):
-    standing = gathered(hundred, 0)
-    assert standing.value == 1 / 256
-    assert standing.num_reference == 100
-    assert standing.share_beyond == 0.99
-    assert standing.median == pytest.approx(np.median(hundred.half_area[:100]))
-    assert at_border(hundred, 0) is None
-    standing = at_border(hundred, 1)
-    assert standing.value == 1.0
-    assert standing.share_beyond == 0.99
-    assert standing.median == pytest.approx(112 / 256, abs=0.05)
+def test_what_is_gathered_or_at_the_border_is_told_with_its_rank(hundred):
+    rank = concentration(hundred, 0)
+    assert rank.value == 1 / 256
+    assert rank.num_reference == 100
+    assert rank.share_beyond == 0.99
+    assert rank.median == pytest.approx(np.median(hundred.half_area[:100]))
+    assert border_support(hundred, 0) is None
+    rank = border_support(hundred, 1)
+    assert rank.value == 1.0
+    assert rank.share_beyond == 0.99
+    assert rank.median == pytest.approx(112 / 256, abs=0.05)
 
 
 def test_a_map_is_held_against_means_of_as_many_runs_only(hundred):
     assert hundred.half_area[110] == 1 / 256
-    assert all(gathered(hundred, place) is None for place in range(100, 120))
+    assert all(concentration(hundred, place) is None for place in range(100, 120))
 
 
 def test_less_than_the_area_at_the_border_is_never_told():
@@ -101,7 +101,7 @@ def test_less_than_the_area_at_the_border_is_never_told():
     centerd[:, 4:12, 4:12] = 1.0
     centerd[0, 0, 0] = 6.4  # 9 % of it, in 44 % of the image, and more than in any other
     found = mean_maps([run(range(60), centerd)], np.ones((1, 60), int), np.ones(60, int))
-    assert at_border(found, 0) is None
+    assert border_support(found, 0) is None
 
 
 def test_of_few_maps_none_is_called_unusual():
@@ -109,5 +109,5 @@ def test_of_few_maps_none_is_called_unusual():
     maps[0] = 0.0
     maps[0, 0, 0] = 1.0
     found = mean_maps([run(range(19), maps)], np.ones((1, 19), int), np.ones(19, int))
-    assert gathered(found, 0) is None
-    assert at_border(found, 0) is None
+    assert concentration(found, 0) is None
+    assert border_support(found, 0) is None

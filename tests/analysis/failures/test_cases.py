@@ -82,5 +82,5 @@ def test_a_class_without_errors_has_no_case_and_a_right_image_is_refused():
     study = Predictions(labels, ("x", "y", "z"), ("a", "b"), (recipe,))
     [case] = choose(study)
     assert (case.image_id, case.num_wrong, case.num_seeds) == ("z", 1, 2)
-    with pytest.raises(BakeoffError, match="x is no failed case: all 2 runs of r are right"):
+    with pytest.raises(BakeoffError, match="x is not a failed case: all 2 runs of r are right"):
         failed_case(study, image_difficulties(study)[0], confusions(study)[0], 0)

@@ -112,5 +112,5 @@ def test_label_counts_come_by_frequency():
 @pytest.mark.parametrize("k", [0, 6])
 def test_a_number_of_neighbors_that_cannot_be_is_refused(k):
     features = np.eye(5, dtype=np.float32)[None]
-    with pytest.raises(BakeoffError, match="Ask for 1 to 5"):
+    with pytest.raises(BakeoffError, match="expected 1 to 5"):
         nearest_training_images(features, features, np.arange(5), k=k)

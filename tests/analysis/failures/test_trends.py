@@ -41,14 +41,14 @@ def test_images_darkened_and_made_wrong_give_the_sentence(real):
     facts = image_facts(images)
     trends = {trend.fact.name: trend for trend in error_trends(study(labels, wrong), facts)}
     brightness = trends["brightness"]
-    [lowest] = [end for end in brightness.claimed if not end.high]
+    [lowest] = [end for end in brightness.significant if not end.high]
     error = wrong.mean(axis=0)
     inside = facts["brightness"] <= np.sort(facts["brightness"])[len(error) // 4 - 1]
     assert lowest.inside == pytest.approx(error[inside].mean())
     assert lowest.elsewhere == pytest.approx(error[~inside].mean())
     sentence = next(text for text in brightness.sentences() if text.startswith("Darkest"))
     assert sentence.startswith(
-        f"Darkest quarter: {100 * error[inside].mean():.0f} % wrong against "
+        f"Darkest quarter: error rate {100 * error[inside].mean():.0f} %, compared with "
         f"{100 * error[~inside].mean():.0f} % elsewhere (difference "
         f"{100 * (error[inside].mean() - error[~inside].mean()):.0f} points, "
     )
@@ -79,7 +79,9 @@ def test_statistics_are_those_of_welch_benjamini_hochberg_and_least_squares():
         )
     adjusted = false_discovery_control([end.p_value for _, end in ends])
     assert [end.adjusted_p for _, end in ends] == pytest.approx(list(adjusted))
-    assert [bool(t.claimed) for t in trends] == [any(e.adjusted_p <= 0.05 for e in t.ends) for t in trends]
+    assert [bool(t.significant) for t in trends] == [
+        any(e.adjusted_p <= 0.05 for e in t.ends) for t in trends
+    ]
 
 
 def test_a_trend_that_is_only_the_mix_of_classes_vanishes_within_classes():
@@ -89,7 +91,7 @@ def test_a_trend_that_is_only_the_mix_of_classes_vanishes_within_classes():
     facts["brightness"] = (labels + rng.normal(0, 0.5, 2000)).astype(np.float32)
     wrong = rng.random((3, 2000)) < 0.1 + labels[None] / 15
     trend = next(t for t in error_trends(study(labels, wrong), facts) if t.fact.name == "brightness")
-    highest = next(end for end in trend.claimed if end.high)
+    highest = next(end for end in trend.significant if end.high)
     assert highest.difference.low > 0.1
     assert highest.within_class.low < 0 < highest.within_class.high
 
@@ -102,7 +104,7 @@ def test_without_an_effect_trends_are_rarely_claimed(real):
     for _ in range(200):
         chance = rng.beta(0.7, 0.7, len(labels))
         wrong = rng.random((3, len(labels))) < chance
-        draws_with_a_claim += any(t.claimed for t in error_trends(study(labels, wrong), facts))
+        draws_with_a_claim += any(t.significant for t in error_trends(study(labels, wrong), facts))
     assert draws_with_a_claim <= 19  # 5 % of 200 and three standard deviations
 
 
@@ -132,5 +134,5 @@ def test_a_constant_fact_and_perfect_runs_claim_nothing():
     constant, varied = error_trends(study(labels, right), facts)
     assert constant.ends == ()
     assert len(varied.ends) == 2
-    assert constant.claimed == varied.claimed == ()
+    assert constant.significant == varied.significant == ()
     assert varied.sentences() == ()

@@ -10,23 +10,23 @@ from tests.report.pages import section, texts_of
 
 from bakeoff.analysis.failures.confusion import row_shares
 from bakeoff.report import build_report
-from bakeoff.report.figures.confusion import _say_errors
+from bakeoff.report.figures.confusion import _describe_errors
 from bakeoff.store import load_study_folder
 
 
 def test_errors_name_the_most_frequent_pair_and_leave_out_empty_classes() -> None:
     counts = np.array([[6.0, 4.0, 0.0], [1.0, 9.0, 0.0], [0.0, 0.0, 0.0]])
-    said = _say_errors(counts, row_shares(counts), ("cat", "dog", "none"), 5)
+    said = _describe_errors(counts, row_shares(counts), ("cat", "dog", "none"), 5)
     assert said.replace("\N{NO-BREAK SPACE}", " ") == (
-        "Most frequent error: cat taken for dog, 4.0 of 10 images a run (40.0 %). "
-        "Best recognized: dog (90.0 %); least: cat (60.0 %)."
+        "Most frequent error: true cat, predicted dog, 4.0 of 10 images per run (40.0 %). "
+        "Highest accuracy: dog (90.0 %); lowest: cat (60.0 %)."
     )
 
 
 def test_no_error_is_said() -> None:
     counts = np.diag([3.0, 5.0])
-    said = _say_errors(counts, row_shares(counts), ("cat", "dog"), 1)
-    assert said.startswith("No test image is taken for another class.")
+    said = _describe_errors(counts, row_shares(counts), ("cat", "dog"), 1)
+    assert said.startswith("Every test image is classified correctly.")
 
 
 def test_confusion_figure_shows_the_mean_counts(page: Path, study_dir: Path) -> None:
@@ -45,7 +45,8 @@ def test_confusion_figure_shows_the_mean_counts(page: Path, study_dir: Path) -> 
     true, predicted = np.unravel_index(errors.argmax(), errors.shape)
     names = stored.class_names
     sentence = (
-        f"{names[true]} taken for {names[predicted]}, {errors.max():.1f} of {mean[true].sum():.0f} images"
+        f"true {names[true]}, predicted {names[predicted]}, "
+        f"{errors.max():.1f} of {mean[true].sum():.0f} images"
     )
     assert sentence in html.unescape(section(page, "classes"))
 

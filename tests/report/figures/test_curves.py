@@ -2,7 +2,7 @@
 
 import pytest
 
-from bakeoff.report.figures.curves import _say_losses
+from bakeoff.report.figures.curves import _describe_losses
 
 
 @pytest.mark.parametrize(
@@ -12,16 +12,16 @@ from bakeoff.report.figures.curves import _say_losses
             [2.0, 1.0, 0.5],
             [1.9, 1.5, 1.75],
             "Mean training loss falls from 2.00 to 0.50; mean validation loss is lowest at epoch 2 (1.50) "
-            "and 0.25 higher after the last epoch.",
+            "and 0.25 higher after the last epoch, which indicates overfitting.",
         ),
         (
             [1.0, 2.0, 3.0],
             [1.9, 1.5, 1.25],
-            "Mean training loss does not fall: it goes from 1.00 to 3.00; mean validation loss is lowest "
+            "Mean training loss does not fall: it changes from 1.00 to 3.00; mean validation loss is lowest "
             "after the last epoch (1.25).",
         ),
-        ([2.0], [1.9], "After the one epoch 2.00 in training, 1.90 in validation."),
+        ([2.0], [1.9], "After the only epoch: training 2.00, validation 1.90."),
     ],
 )
 def test_losses(train: list[float], val: list[float], sentence: str) -> None:
-    assert _say_losses(range(1, len(train) + 1), train, val) == sentence
+    assert _describe_losses(range(1, len(train) + 1), train, val) == sentence

@@ -1,4 +1,4 @@
-"""Comparing recipes: every statistic of the comparison, from predictions."""
+"""compare(): every statistic of the comparison of recipes, from their predictions."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from bakeoff.analysis.comparison.conclusion import EXPLORATORY_SEEDS, conclude, say_what_it_takes
+from bakeoff.analysis.comparison.conclusion import EXPLORATORY_SEEDS, conclude, describe_what_it_takes
 from bakeoff.analysis.comparison.look_plan import LookPlan
-from bakeoff.analysis.comparison.pairs import JudgedPair, Outcomes, judge_pairs
+from bakeoff.analysis.comparison.pairs import CorrectPredictions, JudgedPair, judge_pairs
 from bakeoff.analysis.comparison.result import (
     ClassAccuracy,
     ClassDifference,
@@ -48,23 +48,25 @@ def compare(
     predictions
         Of all recipes for the same images.
     baseline
-        Compare each other recipe with this one; None compares all pairs.
+        Compare every other recipe with this one; None compares all pairs.
     margin
-        The smallest difference in accuracy that matters, as a share (0.01 is one point).
+        The smallest difference in accuracy that matters, as a share (0.01 is one percentage point).
     confidence
         Of the intervals, 0..1.
     published
         Accuracies published elsewhere, 0..1, by the recipe's name.
     published_images
-        How many test images these were measured on, by the recipe's name; where unknown, as many as here.
+        The number of test images these were measured on, by the recipe's name; if unknown, as many as here.
     looks
-        Where seeds are added between looks: the plan, with the same confidence. Everything over seeds is then
-        made at the level of one look, so that it holds over all; by default this is the only look.
+        If seeds are added between interim looks: the plan, with the same confidence. Every interval over
+        seeds then has the level of one look, so that the confidence holds over all looks. By default there is
+        one look.
 
     Raises
     ------
     BakeoffError
-        An unknown recipe, no image, or a margin, confidence or published accuracy out of range.
+        If a recipe is unknown, there is no image, or a margin, confidence or published accuracy is out of
+        range.
     """
     _check(predictions, baseline, margin, confidence, published or {})
     looks = looks or LookPlan((1,), confidence)
@@ -124,8 +126,8 @@ def compare(
     )
 
 
-class _Sample(Outcomes):
-    """One recipe's outcomes, by class too."""
+class _Sample(CorrectPredictions):
+    """The correct predictions of one recipe, also by class."""
 
     def __init__(self, predictions: Predictions, name: str) -> None:
         super().__init__(predictions.correct(name))
@@ -138,10 +140,10 @@ class _Sample(Outcomes):
 def _class_accuracies(
     predictions: Predictions, sample: _Sample, confidence: float
 ) -> tuple[ClassAccuracy, ...]:
-    found = []
+    accuracies = []
     for label, summary in sample.by_class.items():
         interval = crossed_interval(summary, confidence=confidence)
-        found.append(
+        accuracies.append(
             ClassAccuracy(
                 name=predictions.class_names[label],
                 num_images=len(summary.image_means),
@@ -149,13 +151,13 @@ def _class_accuracies(
                 interval=(interval.low, interval.high),
             )
         )
-    return tuple(found)
+    return tuple(accuracies)
 
 
 def _pair_result(
     predictions: Predictions, pair: JudgedPair, a: _Sample, b: _Sample, margin: float, looks: LookPlan
 ) -> PairResult:
-    difference, found = pair.difference, pair.verdict
+    difference, verdict = pair.difference, pair.verdict
     parts = difference.parts
     fixed, broken = fixed_and_broken(a.all.image_means, b.all.image_means)
     needs = what_it_takes(parts, margin=margin, confidence=looks.level)
@@ -167,9 +169,9 @@ def _pair_result(
         interval=(difference.low, difference.high),
         p=pair.p,
         p_holm=pair.p_adjusted,
-        verdict=found.name if parts.seeds_known else "undecided",
-        model_verdict=None if parts.seeds_known else found.name,
-        smaller_than_margin=found.smaller_than_margin,
+        verdict=verdict.name if parts.seeds_known else "undecided",
+        model_verdict=None if parts.seeds_known else verdict.name,
+        smaller_than_margin=verdict.smaller_than_margin,
         p_outperform=probability_of_outperforming(a.correct.sum(axis=1), b.correct.sum(axis=1)),
         fixed=fixed,
         broken=broken,
@@ -180,7 +182,7 @@ def _pair_result(
         image_half_width=needs.image_half_width,
         images_needed=needs.images_needed,
         images_needed_seeds=needs.images_needed_seeds,
-        what_it_takes=say_what_it_takes(
+        what_it_takes=describe_what_it_takes(
             needs,
             half_width=parts.half_width(looks.level),
             num_seeds=min(parts.num_seeds),
@@ -194,11 +196,11 @@ def _pair_result(
 def _class_differences(
     predictions: Predictions, a: _Sample, b: _Sample, confidence: float
 ) -> tuple[ClassDifference, ...]:
-    found = {
+    intervals = {
         label: crossed_interval(b.by_class[label], a.by_class[label], confidence=confidence)
         for label in a.by_class
     }
-    adjusted = benjamini_hochberg([interval.p for interval in found.values()])
+    adjusted = benjamini_hochberg([interval.p for interval in intervals.values()])
     return tuple(
         ClassDifference(
             name=predictions.class_names[label],
@@ -209,7 +211,7 @@ def _class_differences(
             p_fdr=p_fdr,
             beyond_luck=p_fdr < 1 - confidence and (interval.low > 0 or interval.high < 0),
         )
-        for (label, interval), p_fdr in zip(found.items(), adjusted, strict=True)
+        for (label, interval), p_fdr in zip(intervals.items(), adjusted, strict=True)
     )
 
 
@@ -221,12 +223,12 @@ def _notes(recipes: list[RecipeResult]) -> tuple[str, ...]:
         notes.append(f"The recipes have unequal numbers of seeds: {each}.")
     if 1 in counts:
         notes.append(
-            "A recipe with one seed is known by one trained model only: its interval holds the uncertainty "
-            "of the test images, not that of the seed."
+            "A recipe with one seed has only one trained model: its interval covers the uncertainty from the "
+            "test images, not from the seed."
         )
     elif min(counts) <= EXPLORATORY_SEEDS:
         notes.append(
-            f"{counted(min(counts), 'seed')} a recipe are exploratory; 5 are the default, 10 are for a paper."
+            f"{counted(min(counts), 'seed')} per recipe are exploratory: use 5 or more, 10 for a publication."
         )
     return tuple(notes)
 
@@ -244,10 +246,11 @@ def _check(
     for role, name in [("baseline", baseline), *(("published", name) for name in published)]:
         if name is not None and name not in names:
             hint = did_you_mean(name, names)
-            raise BakeoffError(f"{role} {name!r} is none of the recipes: {', '.join(names)}{hint}")
+            raise BakeoffError(f"{role} {name!r} is not one of the recipes: {', '.join(names)}{hint}")
     if not 0 < margin < 1:
         raise BakeoffError(
-            f"margin {margin} is out of range: expected a share between 0 and 1, such as 0.01 for one point"
+            f"margin {margin} is out of range: expected a share between 0 and 1, "
+            "such as 0.01 for one percentage point"
         )
     if not 0.5 <= confidence < 1:
         raise BakeoffError(

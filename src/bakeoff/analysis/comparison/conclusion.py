@@ -1,4 +1,4 @@
-"""The conclusion of a comparison as a sentence, and the recipe that it supports best; from its numbers."""
+"""The conclusion of a comparison in words, and the recipe that it supports best."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def conclude(
     margin: float,
     baseline: str | None,
 ) -> str:
-    """Say what the data support.
+    """Describe what the data support.
 
-    Up to three pairs each get a sentence; more are counted, with the leading group or, against a baseline,
-    the recipes that differ from it.
+    Up to three pairs are described one by one; more are counted, followed by the leading recipes or, if there
+    is a baseline, the recipes that differ from it.
 
     Parameters
     ----------
@@ -36,13 +36,13 @@ def conclude(
     margin
         The smallest difference that matters, as a share.
     baseline
-        The recipe the others are compared with, or None for all pairs.
+        The recipe that the others are compared with, or None for all pairs.
     """
     if not pairs:
         only = recipes[0]
         return (
             f"{only.name}: accuracy {points(only.accuracy)} % ({interval_points(only.interval)}); "
-            "no other recipe has results to compare it with."
+            "there is no other recipe with results to compare it with."
         )
     if len(pairs) <= _MOST_PAIRS_IN_FULL:
         text = "; ".join(_pair_clause(pair, margin) for pair in pairs)
@@ -55,25 +55,25 @@ def conclude(
 
 
 def _pair_clause(pair: PairResult, margin: float) -> str:
-    found = pair.model_verdict or pair.verdict
+    verdict = pair.model_verdict or pair.verdict
     a, b = pair.a, pair.b
     if pair.model_verdict:
         a, b = f"the trained {a}", f"the trained {b}"
     interval = interval_points(pair.interval)
-    if found in ("better", "worse"):
+    if verdict in ("better", "worse"):
         size = f"{points(abs(pair.difference))} points ({interval_points(_ascending(pair))})"
-        clause = f"{b} is {found} than {a} by {size}"
+        clause = f"{b} is {verdict} than {a} by {size}"
         if pair.smaller_than_margin:
             clause += f", less than the margin of {points(margin)}"
-    elif found == "equivalent":
+    elif verdict == "equivalent":
         clause = (
-            f"{b} and {a} are equivalent within {points(margin)} points, "
-            f"difference {points(pair.difference)} ({interval})"
+            f"{b} minus {a}: {points(pair.difference)} points ({interval}), equivalent within "
+            f"{points(margin)} points"
         )
     else:
-        clause = f"{b} and {a}: undecided, difference {points(pair.difference)} points ({interval})"
+        clause = f"{b} minus {a}: {points(pair.difference)} points ({interval}), undecided"
         if not pair.interval[0] <= 0 <= pair.interval[1]:
-            clause += f", which luck among several pairs could explain (Holm p {pair.p_holm:.2g})"
+            clause += f": not significant after correction for the number of pairs (p = {pair.p_holm:.2g})"
     return clause
 
 
@@ -85,14 +85,14 @@ def _counts(pairs: Sequence[PairResult]) -> str:
 
 def _against_baseline(pairs: Sequence[PairResult], baseline: str) -> str:
     text = f"Of {len(pairs)} recipes compared with {baseline}: {_counts(pairs)}"
-    for found in ("better", "worse"):
+    for verdict in ("better", "worse"):
         names = [
             f"{pair.b} by {points(abs(pair.difference))} points ({interval_points(_ascending(pair))})"
             for pair in pairs
-            if (pair.model_verdict or pair.verdict) == found
+            if (pair.model_verdict or pair.verdict) == verdict
         ]
         if names:
-            text += f"; {found}: {'; '.join(names)}"
+            text += f"; {verdict}: {'; '.join(names)}"
     return text
 
 
@@ -104,10 +104,10 @@ def _ascending(pair: PairResult) -> tuple[float, float]:
 def _among_many(recipes: Sequence[RecipeResult], pairs: Sequence[PairResult]) -> str:
     beaten_by: dict[str, set[str]] = {recipe.name: set() for recipe in recipes}
     for pair in pairs:
-        found = pair.model_verdict or pair.verdict
-        if found == "better":
+        verdict = pair.model_verdict or pair.verdict
+        if verdict == "better":
             beaten_by[pair.a].add(pair.b)
-        elif found == "worse":
+        elif verdict == "worse":
             beaten_by[pair.b].add(pair.a)
     kind = "recipes" if any(pair.compares == "recipes" for pair in pairs) else "trained models"
     text = f"Of {len(pairs)} pairs of {kind}: {_counts(pairs)}"
@@ -120,7 +120,7 @@ def _among_many(recipes: Sequence[RecipeResult], pairs: Sequence[PairResult]) ->
     ]
     others = [recipe.name for recipe in recipes if recipe is not leading[0]]
     if len(leading) == len(recipes):
-        return f"{text}; none is shown to be better than another"
+        return f"{text}; no recipe is shown to be better than another"
     if len(leading) == 1 and all(leading[0].name in beaten_by[name] for name in others):
         return f"{text}; {names[0]} is better than each of the others"
     return f"{text}; not shown to be worse than any other: {listed(names)}"
@@ -132,87 +132,91 @@ def _reservation(recipes: Sequence[RecipeResult]) -> str:
     single = [recipe.name for recipe in recipes if recipe.num_seeds == 1]
     if len(single) == len(recipes):
         return (
-            "One seed a recipe: this compares "
+            "One seed per recipe: this compares "
             f"{'two trained models, not two' if len(recipes) == 2 else 'trained models, not'} recipes; "
             "which recipe is better is undecided."
         )
     if single:
         return (
-            f"One seed of {listed(single)}: what concerns {'it' if len(single) == 1 else 'them'} compares "
-            "trained models, not recipes, and leaves the recipes undecided."
+            f"{listed(single)} {'has' if len(single) == 1 else 'have'} one seed: comparisons with "
+            f"{'it' if len(single) == 1 else 'them'} compare trained models, not recipes, and leave "
+            "open which recipe is better."
         )
     fewest = min(recipe.num_seeds for recipe in recipes)
     if fewest <= EXPLORATORY_SEEDS:
-        return f"With {fewest} seeds a recipe this is exploratory."
+        return f"With {fewest} seeds per recipe, these results are exploratory."
     return ""
 
 
-def say_what_it_takes(
+def describe_what_it_takes(
     needs: WhatItTakes, *, half_width: float, num_seeds: int, num_images: int, margin: float
 ) -> str:
-    """Say what would bring the interval of a difference to the margin, or that no number of seeds can.
+    """Describe how many more seeds or images would reduce the interval of a difference to the margin.
 
     Parameters
     ----------
     needs
         From `what_it_takes`.
     half_width
-        Of the interval as it is, as a share.
+        Of the current interval, as a share.
     num_seeds, num_images
-        As they are; of two numbers of seeds the fewer.
+        The current numbers; the smaller one if the recipes have different numbers of seeds.
     margin
         As a share.
     """
     target = f"±{points(margin)} points"
     if num_seeds == 1:
         return (
-            "One seed tells nothing about how much seeds matter: train 5 or more a recipe, then this can be "
-            "answered."
+            "Unknown: with one seed, the variation between seeds cannot be estimated. "
+            "Train 5 or more seeds per recipe."
         )
     if half_width <= margin:
-        return f"The interval is ±{points(half_width)} points, inside the {target} asked for already."
+        return f"None: the interval of ±{points(half_width)} points is already within the margin of {target}."
     if needs.seeds_needed is not None:
-        return f"About {counted(needs.seeds_needed, 'seed')} a recipe would bring the interval to {target}."
+        return (
+            f"About {counted(needs.seeds_needed, 'seed')} per recipe would reduce the interval to "
+            f"the margin of {target}."
+        )
     assert needs.image_half_width is not None
     if needs.image_half_width <= margin:
-        reason = f"More than {MAX_SEEDS:,} seeds a recipe would be needed for {target}"
+        reason = f"More than {MAX_SEEDS:,} seeds per recipe would be needed for {target}"
     else:
         reason = (
-            f"No number of seeds can bring the interval to {target}: "
+            f"No number of seeds can reduce the interval to {target}: "
             f"the {counted(num_images, 'test image')} alone leave ±{points(needs.image_half_width)} points"
         )
     if needs.images_needed is None or needs.images_needed_seeds is None:
         return f"{reason}."
-    images = f"about {_round_up(needs.images_needed):,} images could"
+    images = f"about {_round_up(needs.images_needed):,} test images could"
     if needs.images_needed_seeds > num_seeds:
-        images += f", with {needs.images_needed_seeds} seeds a recipe"
+        images += f", with {needs.images_needed_seeds} seeds per recipe"
     return f"{reason}; {images}."
 
 
 def _round_up(number: int) -> int:
-    """Two leading digits are all that an estimate of this kind bears."""
+    """Round up to two leading digits: the estimate is not more precise."""
     step: int = 10 ** max(len(str(number)) - 2, 0)
     return -(-number // step) * step
 
 
-def say_replication(name: str, found: Replication) -> str:
-    """Say whether a published accuracy lies where one new run would.
+def describe_replication(name: str, result: Replication) -> str:
+    """State whether a published accuracy lies in the prediction interval of one new run.
 
     Parameters
     ----------
     name
-        The recipe's.
-    found
+        The recipe's name.
+    result
         From `replication`.
     """
-    published = f"the published {points(found.published)} %"
-    if found.interval is None:
-        return f"{name}: {published} cannot be judged from one seed."
-    where = "inside" if found.inside else "outside"
-    follows = "it replicates" if found.inside else "it does not replicate"
+    published = f"the published {points(result.published)} %"
+    if result.interval is None:
+        return f"{name}: {published} cannot be compared with one seed."
+    where = "inside" if result.inside else "outside"
+    follows = "it replicates" if result.inside else "it does not replicate"
     return (
         f"{name}: {published} lies {where} the prediction interval of one new run, "
-        f"{interval_points(found.interval)} %: {follows}."
+        f"{interval_points(result.interval)} %: {follows}."
     )
 
 
@@ -221,16 +225,16 @@ _MOST_NAMES = 3
 
 @dataclass(frozen=True)
 class SupportedRecipe:
-    """A recipe, and why it is the one.
+    """The recipe that a comparison supports best.
 
     Attributes
     ----------
     name
-        The recipe's.
+        The recipe's name.
     reason
         A clause such as "better than lenet5".
     by_verdict
-        Whether verdicts chose it, and with them the test images.
+        Whether it was chosen by verdicts, and so by the test images.
     """
 
     name: str
@@ -241,25 +245,25 @@ class SupportedRecipe:
 def supported_recipe(comparison: Comparison, val_accuracy: Mapping[str, float]) -> SupportedRecipe:
     """Choose a recipe by the verdicts.
 
-    It is better than at least one other recipe and worse than none; of several such recipes it is better than
-    the most, and of several of these it has the highest validation accuracy. Where no recipe is such, it is
-    the baseline, or the first recipe where the comparison has no baseline: a higher accuracy that luck could
-    explain chooses nothing.
+    It is better than at least one other recipe and worse than none; of several such recipes, the one that is
+    better than the most others, and of several of these, the one with the highest validation accuracy. If
+    there is no such recipe, it is the baseline, or the first recipe if the comparison has no baseline: a
+    higher accuracy that could be chance is no reason to choose a recipe.
 
     Parameters
     ----------
     comparison
-        Its verdicts are used, and nothing else that was measured on test images.
+        Only its verdicts are used, nothing else that was measured on test images.
     val_accuracy
         By recipe, mean over seeds.
     """
     names = [recipe.name for recipe in comparison.recipes]
     beats: dict[str, list[str]] = {name: [] for name in names}
     for pair in comparison.pairs:
-        found = pair.model_verdict or pair.verdict
-        if found == "better":
+        verdict = pair.model_verdict or pair.verdict
+        if verdict == "better":
             beats[pair.b].append(pair.a)
-        elif found == "worse":
+        elif verdict == "worse":
             beats[pair.a].append(pair.b)
     beaten = {loser for losers in beats.values() for loser in losers}
     leading = [name for name in names if beats[name] and name not in beaten]
@@ -273,7 +277,7 @@ def supported_recipe(comparison: Comparison, val_accuracy: Mapping[str, float]) 
     if others:
         reason += f", not shown to be worse than {_some(others)}"
     if len(equal) > 1:
-        reason += f"; of {counted(len(equal), 'such recipe')} the one with the highest validation accuracy"
+        reason += f"; of {counted(len(equal), 'such recipe')}, the one with the highest validation accuracy"
     return SupportedRecipe(chosen, reason, by_verdict=True)
 
 

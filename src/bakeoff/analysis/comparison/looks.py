@@ -1,4 +1,4 @@
-"""take_looks(): what a study that adds seeds until decided has found, look by look, and what is next."""
+"""take_looks(): the interim looks of a study that adds seeds until decided, and which seeds it needs next."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from numpy.typing import NDArray
 from scipy.special import stdtr
 
 from bakeoff.analysis.comparison.look_plan import LookPlan
-from bakeoff.analysis.comparison.pairs import JudgedPair, Outcomes, judge_pairs
+from bakeoff.analysis.comparison.pairs import CorrectPredictions, JudgedPair, judge_pairs
 from bakeoff.analysis.statistics.crossed import CrossedInterval
 from bakeoff.analysis.statistics.what_it_takes import image_half_width
 from bakeoff.predictions import Predictions
 from bakeoff.text import counted, listed
 
-NO_HELP = 0.05
-"""A pair whose chance to be decided by seeds without end is below this gets no more."""
+MIN_CHANCE = 0.05
+"""A pair gets no more seeds if the probability that any number of seeds decides it is below this."""
 
 Stopped = Literal["decided", "images", "max_seeds"]
 
 
 @dataclass(frozen=True)
 class Look:
-    """One look at the pairs.
+    """One interim look at the pairs.
 
     Attributes
     ----------
     seeds
-        Runs asked for so far, by recipe.
+        The number of runs requested so far, by recipe.
     decided
-        Pairs that are better, worse or equivalent.
+        The number of pairs that are better, worse or equivalent.
     open
         Undecided pairs (a, b) that more seeds may decide.
     limited
-        Undecided pairs (a, b) that they cannot: the test images are the limit.
+        Undecided pairs (a, b) that more seeds are unlikely to decide: the test images are the limit.
     """
 
     seeds: dict[str, int]
@@ -48,21 +48,22 @@ class Look:
 
 @dataclass(frozen=True)
 class Looks:
-    """The looks of a study.
+    """The interim looks of a study.
 
     Attributes
     ----------
     planned
-        Seeds a recipe at each look that may be needed.
+        Seeds per recipe at each planned look.
     level
-        Confidence at which each look's intervals are made, so that the study's holds over all looks, 0..1.
+        Confidence level of the intervals of each look, so that the study's confidence holds over all looks,
+        0..1.
     taken
-        The looks there were.
+        The looks so far.
     stopped
-        Why it stopped: every pair is decided; the test images are the limit of those that are not; the last
-        look was taken. None while runs are missing.
+        Why the study stopped: every pair is decided; the test images are the limit for those that are not; it
+        was the last look. None while runs are missing.
     wanted
-        Runs by recipe that the next look needs, or that the last one had.
+        The number of runs by recipe that the next look needs, or that the last one had.
     """
 
     planned: tuple[int, ...]
@@ -81,12 +82,12 @@ def take_looks(
     margin: float,
     failed: Mapping[str, Collection[int]] | None = None,
 ) -> Looks:
-    """Take the looks of a plan one after another, as far as the runs there are reach.
+    """Take the looks of a plan one after another, as far as the available runs allow.
 
-    A look at S seeds sees the runs of seeds 0 to S - 1. Recipes of pairs that are neither decided nor limited
-    by the images get the seeds of the next look; the others stay at what they have, and their pairs are
-    judged again with what the other recipe gained. The same runs always give the same looks, so nothing about
-    them is kept.
+    A look at S seeds uses the runs of seeds 0 to S - 1. Recipes of pairs that are neither decided nor limited
+    by the images get the seeds of the next look; the others keep what they have, and their pairs are judged
+    again with the new runs of the other recipe. The same runs always give the same looks, so looks are not
+    stored.
 
     Parameters
     ----------
@@ -97,28 +98,30 @@ def take_looks(
     plan
         When to look.
     baseline
-        Compare each other recipe with this one; None compares all pairs.
+        Compare every other recipe with this one; None compares all pairs.
     margin
         The smallest difference that matters, as a share.
     failed
         Seeds without a result, by recipe: a look does not wait for them.
     """
-    there = {recipe.name: set(recipe.seeds) for recipe in predictions.recipes}
-    correct = {name: predictions.correct(name) for name in there}
+    available = {recipe.name: set(recipe.seeds) for recipe in predictions.recipes}
+    correct = {name: predictions.correct(name) for name in available}
     seeds: dict[str, int] = {}
     active = list(recipes)
     taken: list[Look] = []
     for count in plan.seeds:
         seeds = {name: count if name in active else seeds[name] for name in recipes}
-        done = {name: there.get(name, set()) | set((failed or {}).get(name, ())) for name in active}
+        done = {name: available.get(name, set()) | set((failed or {}).get(name, ())) for name in active}
         if not all(done[name].issuperset(range(count)) for name in active):
             return Looks(plan.seeds, plan.level, tuple(taken), None, seeds)
-        seen = {
-            recipe.name: Outcomes(rows)
+        samples = {
+            recipe.name: CorrectPredictions(rows)
             for recipe in predictions.recipes
             if len(rows := _first(correct[recipe.name], recipe.seeds, seeds[recipe.name]))
         }
-        pairs = judge_pairs(seen, baseline=baseline if baseline in seen else None, margin=margin, looks=plan)
+        pairs = judge_pairs(
+            samples, baseline=baseline if baseline in samples else None, margin=margin, looks=plan
+        )
         taken.append(_look(seeds, pairs, margin, plan.level))
         active = [name for name in recipes if any(name in pair for pair in taken[-1].open)]
         if not active:
@@ -137,7 +140,7 @@ def _look(seeds: dict[str, int], pairs: tuple[JudgedPair, ...], margin: float, l
     limited = [
         pair
         for pair in undecided
-        if chance_of_decision(pair.difference, margin=margin, confidence=level) < NO_HELP
+        if chance_of_decision(pair.difference, margin=margin, confidence=level) < MIN_CHANCE
     ]
     return Look(
         seeds=seeds,
@@ -147,39 +150,44 @@ def _look(seeds: dict[str, int], pairs: tuple[JudgedPair, ...], margin: float, l
     )
 
 
-def say_looks(looks: Looks, *, confidence: float, num_images: int) -> str:
-    """Say how many looks there were, at what levels, and why no more seeds were added."""
-    said = [f"Seeds were added until decided: {counted(len(looks.taken), 'look')}"]
+def describe_looks(looks: Looks, *, confidence: float, num_images: int) -> str:
+    """Describe how many interim looks there were, at which level, and why no more seeds were added."""
+    sentences = [
+        "Seeds were added until decided, with a comparison (interim look) after each round: "
+        f"{counted(len(looks.taken), 'interim look')}"
+    ]
     if looks.taken:
         each = [str(max(look.seeds.values())) for look in looks.taken]
-        said[0] += f", at {listed(each)} seeds a recipe"
-    said[0] += f", of the {len(looks.planned)} planned ({listed([str(count) for count in looks.planned])})."
+        sentences[0] += f", at {listed(each)} seeds per recipe"
+    planned = listed([str(count) for count in looks.planned])
+    sentences[0] += f", of {len(looks.planned)} planned (at {planned})."
     if len(looks.planned) > 1:
-        said.append(
-            f"Each look's intervals are made at {100 * looks.level:.2f} %, so that {100 * confidence:g} % "
-            "holds over all planned looks."
+        sentences.append(
+            f"The intervals of each look have a confidence of {100 * looks.level:.2f} %, so that "
+            f"{100 * confidence:g} % holds over all planned looks."
         )
-    said.append(_why_stopped(looks, num_images))
-    return " ".join(said)
+    sentences.append(_why_stopped(looks, num_images))
+    return " ".join(sentences)
 
 
 def _why_stopped(looks: Looks, num_images: int) -> str:
     if looks.stopped is None:
-        return "It is not at its end: `bakeoff run` with the same words goes on."
+        return "The study is not finished: run the same command again to continue."
     last = looks.taken[-1]
     pairs = last.decided + len(last.limited) + len(last.open)
     if looks.stopped == "decided":
-        return "It stopped with every pair decided." if pairs else "There is no pair to decide."
+        return "The study stopped with every pair decided." if pairs else "There is no pair to decide."
     limit = ""
     if last.limited:
         limit = (
-            f"; more seeds could hardly decide {_named(last.limited)}: "
-            f"the {num_images:,} test images are the limit"
+            f"; more seeds are unlikely to decide {_named(last.limited)}, because the number of test images "
+            f"({num_images:,}) is the limit"
         )
     if looks.stopped == "images":
-        return f"It stopped with {last.decided} of {counted(pairs, 'pair')} decided{limit}."
+        return f"The study stopped with {last.decided} of {counted(pairs, 'pair')} decided{limit}."
     return (
-        f"It stopped at the maximum of {looks.planned[-1]} seeds, with {_named(last.open)} undecided{limit}."
+        f"The study stopped at the maximum of {looks.planned[-1]} seeds, with {_named(last.open)} "
+        f"undecided{limit}."
     )
 
 
@@ -189,41 +197,41 @@ def _named(pairs: tuple[tuple[str, str], ...]) -> str:
     return listed([f"{b} against {a}" for a, b in pairs])
 
 
-def say_next(looks: Looks) -> str:
-    """Say between two rounds what the last look decided, and who gets more seeds."""
+def describe_last_look(looks: Looks) -> str:
+    """Describe between two rounds what the last look decided, and which recipes get more seeds."""
     last = looks.taken[-1]
     pairs = last.decided + len(last.limited) + len(last.open)
-    said = f"look {len(looks.taken)}: {last.decided} of {counted(pairs, 'pair')} decided"
+    text = f"interim look {len(looks.taken)}: {last.decided} of {counted(pairs, 'pair')} decided"
     if last.limited:
-        said += f", {len(last.limited)} beyond what more seeds can decide"
+        text += f", {len(last.limited)} limited by the number of test images"
     if looks.stopped:
-        return said
+        return text
     names = [name for name, count in looks.wanted.items() if count > last.seeds[name]]
-    return f"{said}; up to {max(looks.wanted.values())} seeds for {listed(names)}"
+    return f"{text}; next, {max(looks.wanted.values())} seeds for {listed(names)}"
 
 
 def chance_of_decision(difference: CrossedInterval, *, margin: float, confidence: float) -> float:
-    """Predict the chance that an undecided pair would be decided if it had seeds without end.
+    """Estimate the probability that an undecided pair would be decided with infinitely many seeds.
 
     With h the half-width that the images alone leave (`image_half_width`), the pair would be better or worse
-    where the difference d' over all those seeds is beyond h, and equivalent where it is inside margin - h.
-    d' is predicted from the difference d so far: d' = d + sqrt(V - s_img / N) t, t with the degrees of
-    freedom of V, since the images stay and only the luck of the seeds so far goes. An estimate, from few
-    seeds a rough one.
+    if the difference d' over all these seeds is beyond h, and equivalent if it is within margin - h. d' is
+    predicted from the current difference d: d' = d + sqrt(V - s_img / N) t, t with the degrees of freedom of
+    V, because the images stay the same and only the chance in the current seeds disappears. With few seeds
+    this is a rough estimate.
 
     Parameters
     ----------
     difference
-        As it is, with its variance.
+        The current difference, with its variance.
     margin
-        The smallest difference that matters, the score's unit.
+        The smallest difference that matters, in the unit of the score.
     confidence
         Of the intervals, 0..1.
 
     Returns
     -------
     float
-        0..1; 1 where a recipe has one seed, so that nothing is known about seeds.
+        0..1; 1 if a recipe has one seed, because the variation between seeds is then unknown.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Comparing recipes by a score of one's own instead of accuracy."""
+"""Comparing recipes by a custom score instead of accuracy."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bakeoff.errors import BakeoffError
 from bakeoff.predictions import Predictions
 
 Metric = Callable[[NDArray[np.int64], NDArray[np.float32]], ArrayLike]
-"""From labels [num_images] and probabilities [num_images, num_classes] to one score an image."""
+"""From labels [num_images] and probabilities [num_images, num_classes] to one score per image."""
 
 
 @dataclass(frozen=True)
@@ -53,41 +53,43 @@ class MetricComparison:
 def compare_metric(
     predictions: Predictions, metric: Metric, *, baseline: str | None = None, confidence: float = 0.95
 ) -> MetricComparison:
-    """Compare recipes by the mean of a score that each image gets, over seeds and images.
+    """Compare recipes by the mean of a per-image score, over seeds and images.
 
     The intervals are those of the comparison by accuracy (crossed random effects of seeds and images); a
-    metric that gives True and False is bounded like accuracy, other scores are not. With one seed of a recipe
-    they are about the trained model alone.
+    metric that returns True and False is bounded like accuracy, other scores are not. If a recipe has one
+    seed, they are valid for the trained model only.
 
     Parameters
     ----------
     predictions
         Of all recipes for the same images, with probabilities.
     metric
-        Called once a run with labels [num_images] and probabilities [num_images, num_classes]; gives one
-        finite score an image, such as 1 where the label is among the three most probable classes.
+        Called once per run with labels [num_images] and probabilities [num_images, num_classes]; returns one
+        finite score per image, such as 1 if the label is among the three most probable classes.
     baseline
-        Compare each other recipe with this one; None compares all pairs.
+        Compare every other recipe with this one; None compares all pairs.
     confidence
         Of the intervals, 0..1.
 
     Raises
     ------
     BakeoffError
-        If the metric does not give one finite number an image, probabilities are missing, or the baseline is
-        none of the recipes.
+        If the metric does not return one finite number per image, probabilities are missing, or the baseline
+        is not one of the recipes.
     """
     names = [recipe.name for recipe in predictions.recipes]
     if baseline is not None and baseline not in names:
-        raise BakeoffError(f"baseline {baseline!r} is none of the recipes: {', '.join(names)}")
+        raise BakeoffError(f"baseline {baseline!r} is not one of the recipes: {', '.join(names)}")
     scores = {name: _scores(predictions, name, metric) for name in names}
-    summaries = {name: summarize_scores(found) for name, found in scores.items()}
-    right_or_wrong = all(found.dtype == np.bool_ for found in scores.values())
+    summaries = {name: summarize_scores(of_recipe) for name, of_recipe in scores.items()}
+    right_or_wrong = all(of_recipe.dtype == np.bool_ for of_recipe in scores.values())
     bounds = (0.0, 1.0) if right_or_wrong else (-np.inf, np.inf)
     recipes = []
     for name, summary in summaries.items():
-        found = crossed_interval(summary, confidence=confidence, bounds=bounds)
-        recipes.append(MetricResult(name, len(summary.seed_means), found.value, found.low, found.high))
+        interval = crossed_interval(summary, confidence=confidence, bounds=bounds)
+        recipes.append(
+            MetricResult(name, len(summary.seed_means), interval.value, interval.low, interval.high)
+        )
     pairs = list(combinations(names, 2))
     if baseline is not None:
         pairs = [(baseline, name) for name in names if name != baseline]
@@ -100,19 +102,21 @@ def _differences(
     confidence: float,
     bounds: tuple[float, float],
 ) -> tuple[MetricDifference, ...]:
-    found = [
+    intervals = [
         crossed_interval(summaries[b], summaries[a], confidence=confidence, bounds=bounds) for a, b in pairs
     ]
     return tuple(
-        MetricDifference(a, b, one.value, one.low, one.high, p)
-        for (a, b), one, p in zip(pairs, found, holm([one.p for one in found]), strict=True)
+        MetricDifference(a, b, interval.value, interval.low, interval.high, p)
+        for (a, b), interval, p in zip(
+            pairs, intervals, holm([interval.p for interval in intervals]), strict=True
+        )
     )
 
 
 def _scores(predictions: Predictions, name: str, metric: Metric) -> NDArray[np.float64] | NDArray[np.bool_]:
     probabilities = predictions.recipe(name).probabilities
     if probabilities is None:
-        raise BakeoffError(f"{name} has no probabilities, which a metric is computed from")
+        raise BakeoffError(f"{name} has no probabilities, which a metric needs")
     rows = []
     for run in probabilities:
         scores = np.asarray(metric(predictions.labels, run))
@@ -120,7 +124,8 @@ def _scores(predictions: Predictions, name: str, metric: Metric) -> NDArray[np.f
             scores = scores.astype(np.float64)
         if scores.shape != predictions.labels.shape or not np.isfinite(scores).all():
             raise BakeoffError(
-                f"the metric gave {list(scores.shape)} scores, {np.isfinite(scores).sum()} of them finite; "
+                f"the metric returned scores of shape {list(scores.shape)}, "
+                f"{np.isfinite(scores).sum()} of them finite; "
                 f"expected one finite score for each of {predictions.num_images} images"
             )
         rows.append(scores)

@@ -1,4 +1,4 @@
-"""compare_study(): the comparison that a study asks for, and its looks at it while seeds are added."""
+"""compare_study(): the comparison that a study defines, and its interim looks while seeds are added."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from bakeoff.analysis.comparison.compare import compare
 from bakeoff.analysis.comparison.look_plan import LookPlan, plan_looks
-from bakeoff.analysis.comparison.looks import Looks, say_looks, take_looks
+from bakeoff.analysis.comparison.looks import Looks, describe_looks, take_looks
 from bakeoff.analysis.comparison.result import Comparison
 from bakeoff.predictions import Predictions
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 def study_plan(study: Study) -> LookPlan:
-    """When a study looks at its comparison: once, or up to `max_seeds` seeds."""
+    """The plan of a study's looks: one, or several up to `max_seeds` seeds."""
     return plan_looks(study.seeds, study.most_seeds, study.confidence)
 
 
 def study_looks(stored: StoredStudy, predictions: Predictions) -> Looks | None:
-    """The looks that a study's runs allow, and what it wants next; None where seeds are not added."""
+    """The looks that a study's runs allow, and which seeds it needs next; None if seeds are not added."""
     study = stored.study
     if study.until != "decided":
         return None
@@ -40,7 +40,7 @@ def study_looks(stored: StoredStudy, predictions: Predictions) -> Looks | None:
 
 
 def compare_study(stored: StoredStudy, predictions: Predictions, looks: Looks | None) -> Comparison | None:
-    """Compare the finished recipes as the study asks: its baseline, margin, published accuracies and looks.
+    """Compare the finished recipes with the study's baseline, margin, published accuracies and looks.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def compare_study(stored: StoredStudy, predictions: Predictions, looks: Looks | 
     Returns
     -------
     Comparison or None
-        None where no recipe has a finished run. A baseline without one is dropped: all pairs are compared.
+        None if no recipe has a finished run. If the baseline has none, all pairs are compared.
     """
     if not predictions.recipes:
         return None
@@ -76,5 +76,5 @@ def compare_study(stored: StoredStudy, predictions: Predictions, looks: Looks | 
     )
     if looks is None:
         return comparison
-    said = say_looks(looks, confidence=study.confidence, num_images=predictions.num_images)
-    return replace(comparison, looks=looks, notes=(said, *comparison.notes))
+    note = describe_looks(looks, confidence=study.confidence, num_images=predictions.num_images)
+    return replace(comparison, looks=looks, notes=(note, *comparison.notes))

@@ -1,4 +1,4 @@
-"""judge_pairs(): the verdict on each pair of recipes that a comparison asks about."""
+"""judge_pairs(): the verdict on each pair of recipes to compare."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from bakeoff.analysis.statistics.multiple_testing import holm
 from bakeoff.analysis.statistics.verdict import Verdict, verdict
 
 
-class Outcomes:
-    """One recipe's outcomes, summarized once for all pairs it takes part in.
+class CorrectPredictions:
+    """Which predictions of one recipe are correct, summarized once for all pairs that it is part of.
 
     Attributes
     ----------
     correct
         bool [num_seeds, num_images].
     all
-        Their summary.
+        Summary over seeds and images.
     """
 
     def __init__(self, correct: NDArray[np.bool_]) -> None:
@@ -50,9 +50,9 @@ class JudgedPair:
     difference
         b minus a, with the interval of one look.
     p, p_adjusted
-        Plain, and by the looks and by Holm over the pairs.
+        Uncorrected, and corrected for the looks and by Holm's method for the pairs.
     verdict
-        On the recipes, or on the trained models where a recipe has one seed (`difference.parts.seeds_known`).
+        On the recipes, or on the trained models if a recipe has one seed (`difference.parts.seeds_known`).
     """
 
     a: str
@@ -69,22 +69,20 @@ class JudgedPair:
 
 
 def judge_pairs(
-    outcomes: Mapping[str, Outcomes], *, baseline: str | None, margin: float, looks: LookPlan
+    correct: Mapping[str, CorrectPredictions], *, baseline: str | None, margin: float, looks: LookPlan
 ) -> tuple[JudgedPair, ...]:
-    """Judge each recipe against the baseline, or all pairs where it is None.
+    """Judge each recipe against the baseline, or all pairs if it is None.
 
-    Intervals are made at the level of one look; p-values are adjusted for the looks, then by Holm.
+    Intervals have the level of one look; p-values are corrected for the looks, then by Holm's method.
     """
     if baseline is None:
-        pairs = list(combinations(outcomes, 2))
+        pairs = list(combinations(correct, 2))
     else:
-        pairs = [(baseline, name) for name in outcomes if name != baseline]
-    differences = [
-        crossed_interval(outcomes[b].all, outcomes[a].all, confidence=looks.level) for a, b in pairs
-    ]
+        pairs = [(baseline, name) for name in correct if name != baseline]
+    differences = [crossed_interval(correct[b].all, correct[a].all, confidence=looks.level) for a, b in pairs]
     p_values = [
-        mcnemar_exact(outcomes[a].correct[0], outcomes[b].correct[0])
-        if outcomes[a].num_seeds == outcomes[b].num_seeds == 1
+        mcnemar_exact(correct[a].correct[0], correct[b].correct[0])
+        if correct[a].num_seeds == correct[b].num_seeds == 1
         else difference.p
         for (a, b), difference in zip(pairs, differences, strict=True)
     ]

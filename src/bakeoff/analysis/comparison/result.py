@@ -1,4 +1,4 @@
-"""The result of a comparison as data: what comparison.json holds (docs/comparison-json.md)."""
+"""The result of a comparison as data: the content of comparison.json (docs/comparison-json.md)."""
 
 from __future__ import annotations
 
@@ -35,22 +35,22 @@ class ClassAccuracy:
 
 @dataclass(frozen=True)
 class RecipeResult:
-    """One recipe. Accuracies and deviations are shares: 0.01 is one point.
+    """One recipe. Accuracies and standard deviations are shares: 0.01 is one percentage point.
 
     Attributes
     ----------
     accuracy, interval
         Mean over seeds, and its interval over seeds and images (over images alone with one seed).
     runs
-        Each run's own accuracy, ascending in seed.
+        The accuracy of each run, ascending in seed.
     seed_std, floor_std, binomial_se, image_share, seed_share
         See `bakeoff.analysis.statistics.noise_budget`.
     classes
         In label order, without classes that have no images.
     calibration
-        None where only classes were predicted.
+        None if only classes were predicted.
     replication
-        None where nothing was published.
+        None if there is no published accuracy.
     """
 
     name: str
@@ -75,9 +75,10 @@ class ClassDifference:
     Attributes
     ----------
     p, p_fdr
-        Plain, and by Benjamini and Hochberg over the classes of this pair.
+        Uncorrected, and corrected by Benjamini and Hochberg over the classes of this pair.
     beyond_luck
-        Whether p_fdr is below 1 - confidence and the interval clear of 0.
+        Whether the difference is unlikely to be chance: p_fdr is below 1 - confidence and the interval
+        excludes 0.
     """
 
     name: str
@@ -91,25 +92,27 @@ class ClassDifference:
 
 @dataclass(frozen=True)
 class PairResult:
-    """Recipe b against recipe a; differences are b minus a, as shares.
+    """Recipe b compared with recipe a; differences are b minus a, as shares.
 
     Attributes
     ----------
     compares
-        "recipes", or "trained models" where a recipe has one seed.
+        "recipes", or "trained models" if a recipe has one seed.
     p, p_holm
-        Plain, and by Holm over the pairs, where there are several looks after an adjustment for these. With
-        one seed on both sides McNemar's exact p.
+        Uncorrected, and corrected by Holm's method for the pairs, after a correction for the interim looks if
+        there are several. With one seed on both sides McNemar's exact p.
     verdict
-        On the recipes: always undecided where a recipe has one seed.
+        On the recipes: always undecided if a recipe has one seed.
     model_verdict
-        On the trained models, where `compares` says so; else None.
+        On the trained models, if these are compared; else None.
     smaller_than_margin
-        Better or worse beyond doubt, but by less than the margin.
+        Better or worse, but by less than the margin.
     p_outperform
-        Share of pairs of runs in which b beats a, ties one half.
+        Probability of outperforming: the share of pairs of runs in which b is better than a, ties count one
+        half.
     fixed, broken
-        Images b gets right that a gets wrong, and the reverse, mean over pairs of runs.
+        The number of images that b classifies correctly and a does not, and the reverse, mean over pairs of
+        runs.
     image_share, seed_share
         Of the variance of the difference; None with one seed or no variance.
     degrees_of_freedom
@@ -117,7 +120,7 @@ class PairResult:
     seeds_needed, image_half_width, images_needed, images_needed_seeds
         See `bakeoff.analysis.statistics.what_it_takes`.
     what_it_takes
-        The same in a sentence.
+        The same in words.
     """
 
     a: str
@@ -151,21 +154,21 @@ class Comparison:
     Attributes
     ----------
     confidence
-        Of every interval, 0..1; over all looks together where there are several.
+        Of every interval, 0..1; over all looks together if there are several.
     margin
         The smallest difference that matters, as a share.
     baseline
-        The recipe that the others are compared with; None where all pairs are.
+        The recipe that the others are compared with; None if all pairs are compared.
     num_images
         In the test split.
     recipes, pairs
         In the study's order.
     notes
-        Sentences on what limits the comparison: one seed, few seeds, unequal seeds.
+        Sentences about the limits of the comparison: one seed, few seeds, unequal seeds.
     conclusion
-        What the data support, in a sentence or a few.
+        What the data support, in words.
     looks
-        Where seeds were added until decided: the looks there were, and why it stopped; else None.
+        If seeds were added until decided: the interim looks, and why the study stopped; else None.
     """
 
     confidence: float
@@ -179,6 +182,6 @@ class Comparison:
     looks: Looks | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the content of comparison.json: dicts, lists, str, int, float, bool and None; no NaN."""
+        """Return the content of comparison.json: dicts, lists, str, int, float, bool and None; no NaN."""
         content: dict[str, Any] = jsonable(self)
         return content

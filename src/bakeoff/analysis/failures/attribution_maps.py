@@ -1,4 +1,4 @@
-"""Where in an image lies what speaks for its usual wrong answer: attribution maps, averaged over seeds."""
+"""Which parts of an image support the wrong prediction: attribution maps, averaged over seeds."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 from bakeoff.predictions import RunMaps
 
 MAX_ERROR = 0.1
-"""A map whose cells miss their total by a larger share of their size says too little to be used."""
+"""Maps with a larger relative error (see `RunMaps`) are not used."""
 
 MIN_REFERENCE = 20
-"""Fewer maps have no 5 % to lie outside of."""
+"""Among fewer maps, no 5 % tail is defined."""
 
 
 @dataclass(frozen=True)
 class AttributionMaps:
-    """One map for each failed case of a recipe: the mean over the runs that give the usual wrong answer.
+    """One map for each failed case of a recipe: the mean over the runs that make the usual wrong prediction.
 
     Attributes
     ----------
@@ -30,17 +30,16 @@ class AttributionMaps:
     num_runs
         int [num_maps], the runs averaged.
     half_area
-        float [num_maps]: the smallest share of the image's cells that holds half of what speaks for the
-        wrong answer (the cells above 0), 0..1; NaN where nothing does.
+        float [num_maps]: the smallest share of the image's cells that contains half of the support for the
+        wrong prediction (the sum of the positive cells), 0..1; NaN if no cell is positive.
     border_share
-        float [num_maps]: share of what speaks for the wrong answer that lies in the outer eighth, 0..1; NaN
-        likewise.
+        float [num_maps]: the share of the support that lies in the outer eighth, 0..1; NaN likewise.
     border_area
-        Share of the image that the outer eighth takes, 0..1.
+        The area of the outer eighth as a share of the image, 0..1.
     median_error
         Of the maps used, see `RunMaps`.
     num_left_out
-        Maps not used because their error exceeds `MAX_ERROR`.
+        The number of maps not used because their error exceeds `MAX_ERROR`.
     """
 
     images: NDArray[np.int64]
@@ -63,23 +62,23 @@ class AttributionMaps:
         return _median(self.border_share)
 
     def place(self, image: int) -> int | None:
-        """Find the row of an image in these arrays; None where it has no map."""
+        """Find the row of an image in these arrays; None if it has no map."""
         place = int(np.searchsorted(self.images, image))
         return place if place < len(self.images) and self.images[place] == image else None
 
 
 @dataclass(frozen=True)
-class Standing:
-    """How one map compares with those of the same recipe that are means over as many runs.
+class MapRank:
+    """The rank of one map among those of the same recipe that are means over as many runs.
 
     Attributes
     ----------
     value, median
-        Of this map, and of all of them.
+        Of this map, and of all of these maps.
     share_beyond
-        Share of them that lie strictly on the usual side of this one, 0..1.
+        The share of these maps that are strictly less extreme than this one, 0..1.
     num_reference
-        How many they are, this one among them.
+        The number of these maps, including this one.
     """
 
     value: float
@@ -91,28 +90,28 @@ class Standing:
 def mean_maps(
     runs: Sequence[RunMaps], predicted: NDArray[np.int64], usual_wrong: NDArray[np.int64]
 ) -> AttributionMaps | None:
-    """Average the maps of each image over the runs that give its usual wrong answer.
+    """Average the maps of each image over the runs that make its usual wrong prediction.
 
     Parameters
     ----------
     runs
-        One entry a seed.
+        One entry per seed.
     predicted
-        int [num_seeds, num_test], the answers, in the same order of seeds.
+        int [num_seeds, num_test], in the same order of seeds.
     usual_wrong
-        int [num_test], negative where no run is wrong.
+        int [num_test], negative if no run is wrong.
 
     Returns
     -------
     AttributionMaps or None
-        None where no map can be used.
+        None if no map can be used.
     """
     num_cells = runs[0].maps.shape[1]
     sums = np.zeros((len(usual_wrong), num_cells, num_cells))
     num_runs = np.zeros(len(usual_wrong), dtype=np.int64)
     errors, num_left_out = [], 0
-    for run, answers in zip(runs, predicted, strict=True):
-        usual = answers[run.image_indices] == usual_wrong[run.image_indices]
+    for run, predictions in zip(runs, predicted, strict=True):
+        usual = predictions[run.image_indices] == usual_wrong[run.image_indices]
         used = usual & (run.error <= MAX_ERROR)
         num_left_out += int((usual & ~used).sum())
         sums[run.image_indices[used]] += run.maps[used]
@@ -123,15 +122,15 @@ def mean_maps(
         return None
     maps = sums[images] / num_runs[images, None, None]
     ring = _outer_eighth(num_cells)
-    speaking_for = np.maximum(maps, 0)
-    total = speaking_for.sum(axis=(1, 2))
-    at_border = speaking_for[:, ring].sum(axis=1)
-    border_share = np.divide(at_border, total, out=np.full(len(images), np.nan), where=total > 0)
+    support = np.maximum(maps, 0)
+    total = support.sum(axis=(1, 2))
+    border = support[:, ring].sum(axis=1)
+    border_share = np.divide(border, total, out=np.full(len(images), np.nan), where=total > 0)
     return AttributionMaps(
         images=images,
         maps=maps.astype(np.float32),
         num_runs=num_runs[images],
-        half_area=_half_area(speaking_for.reshape(len(images), -1)),
+        half_area=_half_area(support.reshape(len(images), -1)),
         border_share=border_share,
         border_area=float(ring.mean()),
         median_error=float(np.median(np.concatenate(errors))),
@@ -139,8 +138,8 @@ def mean_maps(
     )
 
 
-def gathered(maps: AttributionMaps, place: int, tail: float = 0.05) -> Standing | None:
-    """Say how small the area of half of it is, if smaller than in nearly all maps; else None.
+def concentration(maps: AttributionMaps, place: int, tail: float = 0.05) -> MapRank | None:
+    """Rank the area that contains half of the support; None unless it is unusually small.
 
     Parameters
     ----------
@@ -149,41 +148,41 @@ def gathered(maps: AttributionMaps, place: int, tail: float = 0.05) -> Standing 
     place
         A row, from `maps.place`.
     tail
-        The share of maps that counts as unusual, 0..1.
+        The share of maps that count as unusual, 0..1.
     """
-    return _standing(-maps.half_area, maps.num_runs, place, tail, sign=-1.0)
+    return _rank(-maps.half_area, maps.num_runs, place, tail, sign=-1.0)
 
 
-def at_border(maps: AttributionMaps, place: int, tail: float = 0.05) -> Standing | None:
-    """Say how much of it lies in the outer eighth, if more than in nearly all maps; else None.
+def border_support(maps: AttributionMaps, place: int, tail: float = 0.05) -> MapRank | None:
+    """Rank the share of the support in the outer eighth; None unless it is unusually large.
 
-    Nothing is said of less than the area's own share, whatever is usual.
+    None also if the share is not larger than that of the area itself.
     """
     if not maps.border_share[place] > maps.border_area:
         return None
-    return _standing(maps.border_share, maps.num_runs, place, tail, sign=1.0)
+    return _rank(maps.border_share, maps.num_runs, place, tail, sign=1.0)
 
 
-def _standing(
+def _rank(
     values: NDArray[np.float64], num_runs: NDArray[np.int64], place: int, tail: float, sign: float
-) -> Standing | None:
-    # A mean over more runs is smoother, so a map is held against those of as many runs only.
+) -> MapRank | None:
+    # A mean over more runs is smoother, so a map is compared only with those of as many runs.
     alike = values[(num_runs == num_runs[place]) & np.isfinite(values)]
     if len(alike) < MIN_REFERENCE or not np.isfinite(values[place]):
         return None
     beyond = float((alike < values[place]).mean())
     if beyond < 1 - tail:
         return None
-    return Standing(sign * float(values[place]), sign * float(np.median(alike)), beyond, len(alike))
+    return MapRank(sign * float(values[place]), sign * float(np.median(alike)), beyond, len(alike))
 
 
-def _half_area(speaking_for: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Share of the cells [num_maps, num_cells] needed for half of each row's sum, the largest first."""
-    descending = -np.sort(-speaking_for, axis=1)
-    held = descending.cumsum(axis=1)
-    total = held[:, -1:]
-    needed = (held < total / 2).sum(axis=1) + 1.0
-    return np.where(total[:, 0] > 0, needed / speaking_for.shape[1], np.nan)
+def _half_area(support: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The smallest share of the cells [num_maps, num_cells] that makes up half of each row's sum."""
+    descending = -np.sort(-support, axis=1)
+    cumulative = descending.cumsum(axis=1)
+    total = cumulative[:, -1:]
+    needed = (cumulative < total / 2).sum(axis=1) + 1.0
+    return np.where(total[:, 0] > 0, needed / support.shape[1], np.nan)
 
 
 def _outer_eighth(num_cells: int) -> NDArray[np.bool_]:

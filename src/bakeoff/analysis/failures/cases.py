@@ -1,4 +1,4 @@
-"""Failed cases: one representative image for each recipe and class, with what the runs made of it."""
+"""Failed cases: one image for each recipe and class, with the predictions of the runs."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from bakeoff.predictions import Predictions
 
 @dataclass(frozen=True)
 class FailedCase:
-    """An image that at least one run of a recipe classifies wrongly.
+    """An image that at least one run of a recipe misclassifies.
 
     Attributes
     ----------
     recipe
         The recipe's name.
     image_index, image_id
-        Which image.
+        The image.
     true, predicted
-        The true class and the usual wrong answer.
+        The true class and the usual wrong prediction.
     num_seeds, num_wrong, num_predicted
-        Runs in all, runs that are wrong, runs that give the usual wrong answer.
+        The numbers of all runs, of those that are wrong, and of those that make the usual wrong prediction.
     true_probability
-        Given to the true class, mean over all runs; NaN where probabilities are not known.
+        Of the true class, mean over all runs; NaN if probabilities are not known.
     predicted_probability
-        Given to the usual wrong answer, mean over the runs that give it; NaN likewise.
+        Of the usual wrong prediction, mean over the runs that make it; NaN likewise.
     confusion_count
-        Images of the true class that a run takes for the predicted class, mean over runs.
+        The number of images of the true class that a run predicts as the predicted class, mean over runs.
     num_class_images
-        Images of the true class.
+        The number of images of the true class.
     """
 
     recipe: str
@@ -52,14 +52,14 @@ class FailedCase:
 
     @property
     def confusion_share(self) -> float:
-        """Share of the true class's images taken for the predicted class, mean over runs, 0..1."""
+        """Share of the true class's images predicted as the predicted class, mean over runs, 0..1."""
         return self.confusion_count / self.num_class_images
 
 
 def failed_case(
     predictions: Predictions, difficulty: ImageDifficulty, confusion: RecipeConfusion, image: int
 ) -> FailedCase:
-    """Record what one recipe's runs made of one image.
+    """Describe the predictions of one recipe's runs for one image.
 
     Parameters
     ----------
@@ -68,24 +68,24 @@ def failed_case(
     difficulty, confusion
         Of the recipe in question, for the same images.
     image
-        Index of an image that at least one run gets wrong.
+        Index of an image that at least one run misclassifies.
 
     Raises
     ------
     BakeoffError
-        Every run is right about this image.
+        If every run classifies this image correctly.
     """
     if difficulty.num_wrong[image] == 0:
         raise BakeoffError(
-            f"Image {predictions.image_ids[image]} is no failed case: all {difficulty.num_seeds} runs of "
-            f"{difficulty.recipe} are right.\nChoose an image that at least one run gets wrong."
+            f"image {predictions.image_ids[image]} is not a failed case: all {difficulty.num_seeds} runs of "
+            f"{difficulty.recipe} are right; choose an image that at least one run misclassifies"
         )
     true, predicted = int(predictions.labels[image]), int(difficulty.usual_wrong[image])
     recipe = predictions.recipe(difficulty.recipe)
     probability = np.nan
     if recipe.probabilities is not None:
-        giving = recipe.predicted[:, image] == predicted
-        probability = float(recipe.probabilities[giving, image, predicted].mean(dtype=np.float64))
+        agreeing = recipe.predicted[:, image] == predicted
+        probability = float(recipe.probabilities[agreeing, image, predicted].mean(dtype=np.float64))
     return FailedCase(
         recipe=recipe.name,
         image_index=int(image),
@@ -107,10 +107,10 @@ def choose_failed_cases(
     difficulties: Sequence[ImageDifficulty],
     confusions: Sequence[RecipeConfusion],
 ) -> tuple[FailedCase, ...]:
-    """Choose one failed case for each recipe and class, the same one every time.
+    """Choose one failed case for each recipe and class, deterministically.
 
-    It is the image that most runs get wrong; of several, the one whose usual wrong answer has the highest
-    probability, mean over all runs; then the first.
+    It is the image that most runs misclassify; of several, the one whose usual wrong prediction has the
+    highest mean probability over all runs; then the first.
 
     Parameters
     ----------
@@ -122,14 +122,14 @@ def choose_failed_cases(
     Returns
     -------
     tuple of FailedCase
-        By recipe, then by class; a class in which no run errs has none.
+        By recipe, then by class; a class without a misclassified image has none.
     """
     chosen = []
     for difficulty, confusion in zip(difficulties, confusions, strict=True):
-        sureness = np.nan_to_num(difficulty.wrong_probability, nan=-1.0)
+        confidence = np.nan_to_num(difficulty.wrong_probability, nan=-1.0)
         for label in range(len(predictions.class_names)):
             images = np.flatnonzero((predictions.labels == label) & (difficulty.num_wrong > 0))
             if len(images):
-                order = np.lexsort((images, -sureness[images], -difficulty.num_wrong[images]))
+                order = np.lexsort((images, -confidence[images], -difficulty.num_wrong[images]))
                 chosen.append(failed_case(predictions, difficulty, confusion, int(images[order[0]])))
     return tuple(chosen)

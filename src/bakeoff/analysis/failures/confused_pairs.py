@@ -1,9 +1,9 @@
-"""Confused pairs: which class is taken for which other, how often, and where recipes differ in it.
+"""Confused classes: which pairs of classes are confused, how often, and where recipes differ in it.
 
-The number of images of class t taken for class p is a sum over the images of class t, so its uncertainty has
-two parts, the seed and the images. The interval holds for *a seed not yet drawn and as many other images
-like these*: `crossed_interval` over the class's images, not t over seeds alone, which would speak about these
-very images only. With one seed only the images' part is known.
+The number of images of class t predicted as class p is a sum over the images of class t, so its uncertainty
+has two parts, the seed and the images. The interval holds for *a new seed and as many new images like these*:
+`crossed_interval` over the class's images, not t over seeds alone, which would be valid for these images
+only. With one seed only the images' part is known.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from bakeoff.analysis.statistics.multiple_testing import benjamini_hochberg
 from bakeoff.predictions import Predictions
 
 MIN_COUNT = 5.0
-"""Pairs rarer than this in both recipes together, on average, are not tested: t does not hold for them."""
+"""Confusions with a lower mean count over both recipes are not tested: t is not valid for them."""
 
 
 @dataclass(frozen=True)
 class ConfusedPair:
-    """How often one recipe takes images of one class for another.
+    """How often one recipe predicts one class for images of another.
 
     Attributes
     ----------
@@ -33,7 +33,7 @@ class ConfusedPair:
     true, predicted
         Class indices.
     mean_count
-        Images of the true class taken for the predicted class, mean over seeds.
+        Images of the true class predicted as the predicted class, mean over seeds.
     low, high
         Of the 95 % interval of that count.
     num_class_images
@@ -56,7 +56,7 @@ class ConfusedPair:
 
 @dataclass(frozen=True)
 class PairDifference:
-    """How two recipes differ in one confused pair.
+    """How two recipes differ in one pair of confused classes.
 
     Attributes
     ----------
@@ -65,13 +65,13 @@ class PairDifference:
     recipe_a, recipe_b
         The recipes' names.
     mean_count_a, mean_count_b
-        Images of the true class taken for the predicted class, mean over seeds.
+        Images of the true class predicted as the predicted class, mean over seeds.
     low, high
-        Of the 95 % interval of `mean_count_b - mean_count_a`, not adjusted for the number of pairs.
+        Of the 95 % interval of `mean_count_b - mean_count_a`, not corrected for the number of tests.
     p_value
-        That the recipes do not differ.
+        For the hypothesis that the recipes do not differ.
     adjusted_p
-        After Benjamini and Hochberg (1995) over all that were tested.
+        Corrected by Benjamini and Hochberg (1995) over all tests.
     """
 
     true: int
@@ -93,16 +93,16 @@ class PairDifference:
 
 @dataclass(frozen=True)
 class PairDifferences:
-    """Where recipes differ in their confused pairs.
+    """Where recipes differ in their confused classes.
 
     Attributes
     ----------
     beyond_luck
-        The differences claimed, the largest first.
+        The significant differences, the largest first.
     num_tested
-        Confused pairs x pairs of recipes that were tested.
+        The number of tests: pairs of classes x pairs of recipes.
     false_discovery_rate
-        The share of the claimed that luck may account for.
+        The expected share of false positives among the significant differences.
     """
 
     beyond_luck: tuple[PairDifference, ...]
@@ -113,24 +113,24 @@ class PairDifferences:
 def confused_pairs(
     predictions: Predictions, limit: int = 10, confidence: float = 0.95
 ) -> dict[str, tuple[ConfusedPair, ...]]:
-    """List the most frequent confused pairs of each recipe.
+    """List the most frequently confused classes of each recipe.
 
     Parameters
     ----------
     predictions
         Of all recipes.
     limit
-        Pairs a recipe.
+        Pairs of classes per recipe.
     confidence
-        Of the intervals, 0..1; above 0.95 where they are to hold over several looks.
+        Of the intervals, 0..1; above 0.95 if they have to hold over several interim looks.
 
     Returns
     -------
     dict of tuple of ConfusedPair
-        By the recipe's name; the most frequent first, a tie in the order of classes; pairs that occur only.
+        By the recipe's name; the most frequent first, ties in the order of classes; only pairs that occur.
     """
     num_classes = len(predictions.class_names)
-    found = {}
+    pairs_by_recipe = {}
     for recipe in predictions.recipes:
         counts = confusion_counts(predictions.labels, recipe.predicted, num_classes)
         mean = counts.mean(axis=0)
@@ -140,32 +140,32 @@ def confused_pairs(
             true, predicted = divmod(int(cell), num_classes)
             if mean[true, predicted] == 0:
                 break
-            taken = recipe.predicted[:, predictions.labels == true] == predicted
-            num_images = taken.shape[1]
-            share = crossed_interval(summarize_scores(taken), confidence=confidence)
+            confused = recipe.predicted[:, predictions.labels == true] == predicted
+            num_images = confused.shape[1]
+            share = crossed_interval(summarize_scores(confused), confidence=confidence)
             low, high = share.low * num_images, share.high * num_images
             count = float(mean[true, predicted])
             pairs.append(ConfusedPair(recipe.name, true, predicted, count, low, high, num_images))
-        found[recipe.name] = tuple(pairs)
-    return found
+        pairs_by_recipe[recipe.name] = tuple(pairs)
+    return pairs_by_recipe
 
 
 def pair_differences(
     predictions: Predictions, false_discovery_rate: float = 0.05, confidence: float = 0.95
 ) -> PairDifferences:
-    """Find the confused pairs in which two recipes differ beyond luck.
+    """Find the confusions in which two recipes differ significantly.
 
-    Every confused pair that the two recipes make at least `MIN_COUNT` times on average is tested, for every
-    two recipes, all one family.
+    Every confusion that two recipes make at least `MIN_COUNT` times on average is tested, for every two
+    recipes, as one family.
 
     Parameters
     ----------
     predictions
         Of all recipes.
     false_discovery_rate
-        Share of the claimed differences that luck may account for, 0..1.
+        Expected share of false positives among the significant differences, 0..1.
     confidence
-        Of the intervals, 0..1; above 0.95 where they are to hold over several looks.
+        Of the intervals, 0..1; above 0.95 if they have to hold over several interim looks.
     """
     num_classes = len(predictions.class_names)
     mean = {
@@ -178,9 +178,9 @@ def pair_differences(
         np.fill_diagonal(frequent, False)
         for true, predicted in np.argwhere(frequent):
             of_class = predictions.labels == true
-            taken_a, taken_b = (recipe.predicted[:, of_class] == predicted for recipe in (a, b))
+            confused_a, confused_b = (recipe.predicted[:, of_class] == predicted for recipe in (a, b))
             difference = crossed_interval(
-                summarize_scores(taken_b), summarize_scores(taken_a), confidence=confidence
+                summarize_scores(confused_b), summarize_scores(confused_a), confidence=confidence
             )
             num_images = int(of_class.sum())
             tested.append(
@@ -198,10 +198,10 @@ def pair_differences(
                 )
             )
     adjusted = benjamini_hochberg([pair.p_value for pair in tested])
-    beyond = [
+    significant = [
         replace(pair, adjusted_p=p)
         for pair, p in zip(tested, adjusted, strict=True)
         if p <= false_discovery_rate
     ]
-    beyond.sort(key=lambda pair: -abs(pair.difference))
-    return PairDifferences(tuple(beyond), len(tested), false_discovery_rate)
+    significant.sort(key=lambda pair: -abs(pair.difference))
+    return PairDifferences(tuple(significant), len(tested), false_discovery_rate)

@@ -1,4 +1,4 @@
-"""Confusion matrices: which class is taken for which, and how often each class is recognized."""
+"""Confusion matrices, and the accuracy of each class."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ class RecipeConfusion:
     recipe
         The recipe's name.
     counts
-        int [num_seeds, num_classes, num_classes], images by true class (row) and predicted class (column).
+        int [num_seeds, num_classes, num_classes], the number of images by true class (row) and predicted
+        class (column).
     class_accuracy
         float [num_seeds, num_classes], 0..1; NaN for a class without images.
     """
@@ -52,7 +53,7 @@ class RecipeConfusion:
 def confusion_counts(
     labels: NDArray[np.int64], predicted: NDArray[np.int64], num_classes: int
 ) -> NDArray[np.int64]:
-    """Count images by true and predicted class, run by run.
+    """Count images by true and predicted class in each run.
 
     Parameters
     ----------
@@ -76,7 +77,7 @@ def confusion_counts(
 
 
 def class_accuracies(counts: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Share of each class's images that a run gets right (recall).
+    """Compute the share of each class's images that a run classifies correctly (recall).
 
     Parameters
     ----------
@@ -104,10 +105,10 @@ def row_shares(counts: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def confusions(predictions: Predictions) -> tuple[RecipeConfusion, ...]:
-    """Give the confusion matrices of every recipe, in the study's order."""
+    """Compute the confusion matrices of every recipe, in the study's order."""
     num_classes = len(predictions.class_names)
-    found = []
+    matrices = []
     for recipe in predictions.recipes:
         counts = confusion_counts(predictions.labels, recipe.predicted, num_classes)
-        found.append(RecipeConfusion(recipe.name, counts, class_accuracies(counts)))
-    return tuple(found)
+        matrices.append(RecipeConfusion(recipe.name, counts, class_accuracies(counts)))
+    return tuple(matrices)

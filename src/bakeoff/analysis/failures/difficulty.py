@@ -1,4 +1,4 @@
-"""How hard each image is for each recipe: share of seeds right, and the usual wrong answer."""
+"""How difficult each image is for each recipe: number of correct runs, and the usual wrong prediction."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from bakeoff.predictions import Predictions, RecipePredictions
 
 NEVER_WRONG = -1
-"""Stands in `ImageDifficulty.usual_wrong` for an image that no run of the recipe gets wrong."""
+"""Value of `ImageDifficulty.usual_wrong` for an image that every run of the recipe classifies correctly."""
 
 
 @dataclass(frozen=True)
 class ImageDifficulty:
-    """How one recipe's runs fare on each image.
+    """How one recipe's runs classify each image.
 
     Attributes
     ----------
@@ -24,17 +24,17 @@ class ImageDifficulty:
     num_seeds
         The number of runs.
     num_right
-        int [num_images], runs that classify the image rightly.
+        int [num_images], the number of runs that classify the image correctly.
     usual_wrong
-        int [num_images], the wrong class given by most runs; a tie goes to the class with the higher mean
-        probability over all runs, then to the lower class index. `NEVER_WRONG` where every run is right.
+        int [num_images], the wrong class predicted by most runs; a tie goes to the class with the higher mean
+        probability over all runs, then to the lower class index. `NEVER_WRONG` if every run is right.
     num_usual_wrong
-        int [num_images], runs that give this wrong class.
+        int [num_images], the number of runs that predict this wrong class.
     true_probability
-        float [num_images], mean over all runs of the probability given to the true class; NaN where the
-        predictions hold no probabilities.
+        float [num_images], the probability of the true class, mean over all runs; NaN if probabilities are
+        not known.
     wrong_probability
-        float [num_images], the same for the usual wrong class; NaN where there is none.
+        float [num_images], the same for the usual wrong class; NaN if there is none.
     """
 
     recipe: str
@@ -47,19 +47,19 @@ class ImageDifficulty:
 
     @property
     def num_wrong(self) -> NDArray[np.int64]:
-        """int [num_images], runs that classify the image wrongly."""
+        """int [num_images], the number of runs that misclassify the image."""
         return self.num_seeds - self.num_right
 
     @property
     def share_right(self) -> NDArray[np.float64]:
-        """float [num_images], the share of runs that are right, 0..1."""
+        """float [num_images], the share of correct runs, 0..1."""
         return self.num_right / self.num_seeds
 
 
 def image_difficulty(
     labels: NDArray[np.int64], recipe: RecipePredictions, num_classes: int
 ) -> ImageDifficulty:
-    """Describe how one recipe's runs fare on each image.
+    """Describe how one recipe's runs classify each image.
 
     Parameters
     ----------
@@ -102,6 +102,6 @@ def image_difficulty(
 
 
 def image_difficulties(predictions: Predictions) -> tuple[ImageDifficulty, ...]:
-    """Describe how every recipe fares on each image, in the study's order."""
+    """Describe how every recipe's runs classify each image, in the study's order."""
     num_classes = len(predictions.class_names)
     return tuple(image_difficulty(predictions.labels, recipe, num_classes) for recipe in predictions.recipes)

@@ -1,4 +1,4 @@
-"""All evidence about the failures of one study, gathered once and looked up for each failed case."""
+"""All measurements of the failures of one study, made once and looked up for each failed case."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ class RecipeEvidence:
     difficulty, confusion, trends
         From the predictions and the test images.
     neighbors
-        Nearest training images of the failed cases, or None where features are not known.
+        Nearest training images of the failed cases, or None if features are not known.
     history
-        Of the training images, or None where the training dynamics are not known.
+        Of the training images, or None if the training dynamics are not known.
     attributions
-        Of the failed cases, or None where they are not known.
+        Of the failed cases, or None if they are not known.
     """
 
     difficulty: ImageDifficulty
@@ -65,9 +65,9 @@ class FailureEvidence:
     facts, colors
         Of the test images, from `image_facts` and `dominant_colors`.
     norms
-        Facts of the training images, by class.
+        Properties of the training images, by class.
     doubts
-        About the labels of the test images, or None where probabilities are not known.
+        About the labels of the test images, or None if probabilities are not known.
     """
 
     predictions: Predictions
@@ -79,7 +79,7 @@ class FailureEvidence:
     doubts: LabelDoubts | None
 
     def case(self, recipe: str, image: int) -> FailedCase:
-        """Record what one recipe made of one image that it fails on."""
+        """Describe the predictions of one recipe for one image that it misclassifies."""
         evidence = self.recipes[recipe]
         return failed_case(self.predictions, evidence.difficulty, evidence.confusion, image)
 
@@ -102,7 +102,7 @@ def gather_evidence(
     histories: Mapping[str, LearningHistory] | None = None,
     attributions: Mapping[str, Sequence[RunMaps]] | None = None,
 ) -> FailureEvidence:
-    """Measure all that is said about failed cases.
+    """Measure everything that is reported about failed cases.
 
     Parameters
     ----------
@@ -111,14 +111,14 @@ def gather_evidence(
     test_images
         uint8 [num_test, height, width, 3], RGB.
     train_images
-        uint8 [num_train, height, width, 3], RGB: what is usual for a class. None where they
-        are not known: then no fact is called unusual.
+        uint8 [num_train, height, width, 3], RGB: what is usual for a class. None if they
+        are not known: then no property is called unusual.
     train_labels
         int [num_train], or None likewise.
     neighbors, histories
-        By the recipe's name, where known.
+        By the recipe's name, if known.
     attributions
-        By the recipe's name, where known: the maps of each run, in the order of the predictions' seeds.
+        By the recipe's name, if known: the maps of each run, in the order of the predictions' seeds.
     """
     facts = image_facts(test_images)
     trends = error_trends(predictions, facts)
@@ -161,12 +161,13 @@ NUM_NEIGHBORS = 10
 
 
 def study_evidence(stored: StoredStudy, predictions: Predictions) -> FailureEvidence | None:
-    """Measure all that is said about failed cases, from a study folder's results alone.
+    """Measure everything that is reported about failed cases, from the results in a study folder alone.
 
     Parameters
     ----------
     stored
-        All results. What needs training images, features or attributions is left out where none were kept.
+        All results. What requires training images, features or attributions is omitted if these were not
+        stored.
     predictions
         From `stored.predictions()`.
 

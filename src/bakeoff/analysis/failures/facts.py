@@ -1,6 +1,6 @@
-"""Plain facts about images: brightness, sharpness, color of the border and the like.
+"""Properties of images: brightness, sharpness, color of the border and so on.
 
-All are computed from the pixels alone, on a scale of 0..1, and say nothing about why a model errs.
+All are computed from the pixels alone, on a scale of 0..1, and do not explain why a model errs.
 """
 
 from __future__ import annotations
@@ -24,12 +24,13 @@ _HUE_EDGES = np.array([15, 45, 70, 165, 190, 260, 300, 345], dtype=np.float32)
 """Upper ends in degrees of red, orange, yellow, green, cyan, blue, purple, pink; red again above the last."""
 
 _CHUNK = 64
-"""Images worked on at once: 7 MB a float32 copy at 96 x 96."""
+"""Images processed at once: 7 MB per float32 copy at 96 x 96."""
 
 
 @dataclass(frozen=True)
 class _Chunk:
-    """Some images in the forms that the facts need. N images, H rows, W columns, C = red, green, blue."""
+    """Some images in the forms that the properties need. N images, H rows, W columns, C = red, green,
+    blue."""
 
     rgb_NHWC: Pixels
     luma_NHW: Pixels
@@ -39,7 +40,8 @@ class _Chunk:
     border_HW: NDArray[np.bool_]
 
     def border_share(self, low_degrees: float, high_degrees: float) -> Values:
-        """Share of border pixels of a hue; pale (saturation < 0.15) and dark (value < 0.2) have none."""
+        """Share of border pixels in a range of hues; pale (saturation < 0.15) and dark (value < 0.2) ones
+        have no hue."""
         hue = self.hue_NHW[:, self.border_HW]
         colored = (self.saturation_NHW[:, self.border_HW] >= 0.15) & (
             self.value_NHW[:, self.border_HW] >= 0.2
@@ -50,20 +52,20 @@ class _Chunk:
 
 @dataclass(frozen=True)
 class ImageFact:
-    """One number about an image, and the words for it.
+    """One measured property of an image, and the words for it.
 
     Attributes
     ----------
     name
-        Such as `brightness`.
+        Such as `brightness`; as in summary.json and error_trends.csv.
     meaning
-        How it is measured and on what scale, for a caption or a table's head.
+        How it is measured and on what scale, for a caption or a table's header.
     lower, higher
         Comparatives that go before `than`: `darker`, `brighter`.
     lowest, highest
         Superlatives that go before `quarter of the images`: `darkest`, `brightest`.
     compute
-        From pixels to one value an image.
+        From pixels to one value per image.
     """
 
     name: str
@@ -73,6 +75,11 @@ class ImageFact:
     lowest: str
     highest: str
     compute: Callable[[_Chunk], Values]
+
+    @property
+    def label(self) -> str:
+        """The name as texts write it, in American spelling."""
+        return self.name.replace("centre", "center")
 
 
 def _contrast(chunk: _Chunk) -> Values:
@@ -110,7 +117,7 @@ FACTS: tuple[ImageFact, ...] = (
     ),
     ImageFact(
         "contrast", "standard deviation of the luma over pixels, 0 to 0.5",
-        "flatter in contrast", "higher in contrast", "lowest-contrast", "highest-contrast",
+        "lower contrast", "higher contrast", "lowest-contrast", "highest-contrast",
         _contrast,
     ),
     ImageFact(
@@ -120,7 +127,7 @@ FACTS: tuple[ImageFact, ...] = (
     ),
     ImageFact(
         "warmth", "mean red minus mean blue, -1 to 1",
-        "cooler in color", "warmer in color", "coolest-colored", "warmest-colored",
+        "cooler colors", "warmer colors", "coolest", "warmest",
         lambda chunk: chunk.rgb_NHWC[..., 0].mean(axis=(1, 2)) - chunk.rgb_NHWC[..., 2].mean(axis=(1, 2)),
     ),
     ImageFact(
@@ -129,38 +136,38 @@ FACTS: tuple[ImageFact, ...] = (
         _sharpness,
     ),
     ImageFact(
-        "edge density", "share of pixels where the luma changes by more than 0.1 a pixel, 0 to 1",
-        "poorer in edges", "richer in edges", "edge-poorest", "edge-richest",
+        "edge density", "share of pixels where the luma changes by more than 0.1 per pixel, 0 to 1",
+        "fewer edges", "more edges", "fewest-edges", "most-edges",
         _edge_density,
     ),
     ImageFact(
         "border blueness", "share of border pixels (outer eighth) of hue 165 to 260 degrees, 0 to 1",
-        "less blue at its border", "bluer at its border", "least blue-bordered", "bluest-bordered",
+        "less blue at the border", "bluer at the border", "least-blue-border", "bluest-border",
         lambda chunk: chunk.border_share(165, 260),
     ),
     ImageFact(
         "border greenness", "share of border pixels (outer eighth) of hue 70 to 165 degrees, 0 to 1",
-        "less green at its border", "greener at its border", "least green-bordered", "greenest-bordered",
+        "less green at the border", "greener at the border", "least-green-border", "greenest-border",
         lambda chunk: chunk.border_share(70, 165),
     ),
     ImageFact(
         "centre difference", "mean absolute difference of the mean colors of central quarter and border",
-        "less different in color between center and border",
-        "more different in color between center and border",
-        "least center-distinct", "most center-distinct",
+        "smaller color difference between center and border",
+        "larger color difference between center and border",
+        "smallest-center-difference", "largest-center-difference",
         _center_difference,
     ),
 )  # fmt: skip
-"""The facts that `image_facts` measures."""
+"""The properties that `image_facts` measures."""
 
 
 def fact_named(name: str) -> ImageFact:
-    """Look up a fact by its name."""
+    """Look up a property by its name."""
     return next(fact for fact in FACTS if fact.name == name)
 
 
 def image_facts(images: NDArray[np.uint8]) -> dict[str, Values]:
-    """Measure every fact of every image.
+    """Measure every property of every image.
 
     Parameters
     ----------
@@ -170,7 +177,7 @@ def image_facts(images: NDArray[np.uint8]) -> dict[str, Values]:
     Returns
     -------
     dict of float32 [num_images]
-        By the fact's name, in the order of `FACTS`.
+        By the property's name, in the order of `FACTS`.
     """
     values = {fact.name: np.empty(len(images), dtype=np.float32) for fact in FACTS}
     for start in range(0, len(images), _CHUNK):
@@ -181,10 +188,10 @@ def image_facts(images: NDArray[np.uint8]) -> dict[str, Values]:
 
 
 def dominant_colors(images: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Name the color that most pixels of each image have.
+    """Find the most frequent color of each image.
 
     A pixel is black below a value (HSV) of 0.2; else white or gray below a saturation of 0.15 (white from a
-    value of 0.8); else one of eight hues, orange below a value of 0.65 being brown.
+    value of 0.8); else one of eight hues, orange below a value of 0.65 is brown.
 
     Parameters
     ----------
@@ -194,7 +201,7 @@ def dominant_colors(images: NDArray[np.uint8]) -> NDArray[np.int64]:
     Returns
     -------
     int [num_images]
-        Indices into `COLORS`; a tie goes to the first in that order.
+        Indices into `COLORS`; the first one in that order in case of a tie.
     """
     dominant = np.empty(len(images), dtype=np.int64)
     for start in range(0, len(images), _CHUNK):
@@ -213,7 +220,7 @@ def dominant_colors(images: NDArray[np.uint8]) -> NDArray[np.int64]:
 def _prepare(images: NDArray[np.uint8]) -> _Chunk:
     rgb = images.astype(np.float32)
     red, green, blue = rgb[..., 0], rgb[..., 1], rgb[..., 2]
-    # In 0..255, where differences are whole numbers: thresholds then meet exact ratios.
+    # In 0..255, where differences are whole numbers, so that thresholds are compared with exact ratios.
     # One by one: NumPy's max over so short an axis takes ten times as long.
     value: Pixels = np.maximum(np.maximum(red, green), blue)
     chroma = value - np.minimum(np.minimum(red, green), blue)

@@ -1,12 +1,14 @@
-"""Four groups of images: always right, always wrong, decided by the recipe, luck of the seed.
+"""Four groups of images: right for every seed, wrong for every seed, differs between recipes, depends on the
+seed.
 
-Whether the recipe decides is an exact test an image. If all runs of all recipes were equally likely to be
-right, then, given that R of them are, each choice of R runs would be equally likely. The recipes' counts
-r_1..r_K then follow the multivariate hypergeometric distribution, and p is the chance of a Pearson statistic
-(the sum of r_k^2 / S_k) at least as large as the one seen. A few seeds cannot give a small p (three against
-three: 0.10 at best), and among thousands of images some p are small by luck. So the images of smallest p are
-taken as far as the number that luck would give stays under a share of those taken. That number is known
-exactly from the distribution above; an image on which all runs agree adds nothing to it.
+Whether an image differs between recipes is tested exactly, one test per image. If all runs of all recipes
+were equally likely to be right, then, given that R of them are, each choice of R runs would be equally
+likely. The recipes' counts r_1..r_K then follow the multivariate hypergeometric distribution, and p is the
+chance of a Pearson statistic (the sum of r_k^2 / S_k) at least as large as the observed one. A few seeds
+cannot give a small p (three against three: 0.10 at best), and among thousands of images some p are small by
+chance. So the images with the smallest p are selected as long as the number expected by chance stays below a
+share of those selected. That number is known exactly from the distribution above; an image on which all runs
+agree adds nothing to it.
 
 Sources: Fisher (1935) for the conditional test; Gilbert (2005), Applied Statistics 54, 143-158, and Heyse
 (2011) for false discoveries among discrete tests.
@@ -34,6 +36,15 @@ GROUP_NAMES: tuple[GroupName, ...] = (
     "decided by the recipe",
     "luck of the seed",
 )
+"""As in summary.json and image_groups.csv."""
+
+GROUP_LABELS: dict[GroupName, str] = {
+    "always right": "right for every seed",
+    "always wrong": "wrong for every seed",
+    "decided by the recipe": "differs between recipes",
+    "luck of the seed": "depends on the seed",
+}
+"""As in texts."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +58,11 @@ class ImageGroups:
     p_value
         float [num_images], of the exact test that the recipe makes no difference to this image.
     threshold
-        The largest p that counts as decided by the recipe; 0 where no image does.
+        The largest p of the images that differ between recipes; 0 if there are none.
     expected_by_luck
-        How many images would have a p up to the threshold if no recipe made a difference.
+        The expected number of images with a p up to the threshold if no recipe made a difference.
     false_discovery_rate
-        The share of `decided by the recipe` that luck may account for.
+        The share of the images that differ between recipes that may do so by chance.
     """
 
     group: NDArray[np.int64]
@@ -71,22 +82,22 @@ class ImageGroups:
 
 
 def image_groups(difficulties: Sequence[ImageDifficulty], false_discovery_rate: float = 0.05) -> ImageGroups:
-    """Sort images into four groups, each image into exactly one.
+    """Assign each image to one of four groups.
 
-    - *always right*: every run of every recipe is right.
-    - *always wrong*: every run of every recipe is wrong.
-    - *decided by the recipe*: runs disagree, and the recipes' shares of seeds right differ by more than luck
-      of the seeds gives (exact test; see the module's text). Luck is expected to account for at most
-      `false_discovery_rate` of this group.
-    - *luck of the seed*: runs disagree, and the recipes' shares differ by no more than luck may give. With
-      few seeds this holds images that the recipe decides too: so few runs cannot tell.
+    - *right for every seed*: every run of every recipe is right.
+    - *wrong for every seed*: every run of every recipe is wrong.
+    - *differs between recipes*: runs disagree, and the recipes' shares of correct runs differ by more than
+      chance explains (exact test, see the module docstring). At most `false_discovery_rate` of this group is
+      expected to be there by chance.
+    - *depends on the seed*: runs disagree, and the recipes' shares differ by no more than chance may explain.
+      With few seeds this group also contains images that differ between recipes: few runs cannot tell.
 
     Parameters
     ----------
     difficulties
         One per recipe, for the same images.
     false_discovery_rate
-        The share of `decided by the recipe` that luck may account for, 0..1.
+        See `ImageGroups`, 0..1.
     """
     num_seeds = tuple(difficulty.num_seeds for difficulty in difficulties)
     right_NK = np.stack([difficulty.num_right for difficulty in difficulties], axis=1)
@@ -99,9 +110,11 @@ def image_groups(difficulties: Sequence[ImageDifficulty], false_discovery_rate: 
     threshold, expected = 0.0, 0.0
     totals = Counter(map(int, total_right))
     for candidate in np.unique(p_value[p_value < 1.0])[::-1]:
-        by_luck = sum(count * _chance_up_to(candidate, total, num_seeds) for total, count in totals.items())
-        if by_luck <= false_discovery_rate * np.sum(p_value <= candidate):
-            threshold, expected = float(candidate), by_luck
+        expected_count = sum(
+            count * _chance_up_to(candidate, total, num_seeds) for total, count in totals.items()
+        )
+        if expected_count <= false_discovery_rate * np.sum(p_value <= candidate):
+            threshold, expected = float(candidate), expected_count
             break
 
     group = np.full(len(p_value), GROUP_NAMES.index("luck of the seed"))
@@ -117,14 +130,14 @@ def recipe_p_value(num_right: tuple[int, ...], num_seeds: tuple[int, ...]) -> fl
     Parameters
     ----------
     num_right
-        Runs right, a recipe.
+        The correct runs of each recipe.
     num_seeds
-        Runs, a recipe.
+        The runs of each recipe.
 
     Returns
     -------
     float
-        The chance of recipes that differ at least this much, if only luck decided which runs are right.
+        The probability of a difference at least this large if chance alone decided which runs are right.
     """
     scale = lcm(*num_seeds)
     statistic = sum(right**2 * (scale // seeds) for right, seeds in zip(num_right, num_seeds, strict=True))
@@ -132,7 +145,7 @@ def recipe_p_value(num_right: tuple[int, ...], num_seeds: tuple[int, ...]) -> fl
 
 
 def _chance_up_to(p: float, total_right: int, num_seeds: tuple[int, ...]) -> float:
-    """Chance under luck alone of a p-value up to `p`: the largest that can occur and is not above it."""
+    """Probability of a p-value up to `p` by chance alone: the largest possible p-value not above it."""
     return max((value for value in _tail(num_seeds)[total_right].values() if value <= p), default=0.0)
 
 
@@ -142,20 +155,20 @@ def _tail(num_seeds: tuple[int, ...]) -> dict[int, dict[int, float]]:
     scale = lcm(*num_seeds)
     ways: dict[int, Counter[int]] = {0: Counter({0: 1})}
     for seeds in num_seeds:
-        grown: dict[int, Counter[int]] = {}
+        extended: dict[int, Counter[int]] = {}
         for total, statistics in ways.items():
             for right in range(seeds + 1):
-                into = grown.setdefault(total + right, Counter())
+                into = extended.setdefault(total + right, Counter())
                 step, choices = right**2 * (scale // seeds), comb(seeds, right)
                 for statistic, count in statistics.items():
                     into[statistic + step] += count * choices
-        ways = grown
+        ways = extended
 
     tails: dict[int, dict[int, float]] = {}
     for total, statistics in ways.items():
-        in_all, at_least = comb(sum(num_seeds), total), 0
+        num_ways, at_least = comb(sum(num_seeds), total), 0
         tails[total] = {}
         for statistic in sorted(statistics, reverse=True):
             at_least += statistics[statistic]
-            tails[total][statistic] = at_least / in_all
+            tails[total][statistic] = at_least / num_ways
     return tails

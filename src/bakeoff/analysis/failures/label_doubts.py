@@ -1,9 +1,9 @@
-"""Labels that the models' probabilities speak against: confident learning.
+"""Labels that the models disagree with: confident learning.
 
 Source: Northcutt, Jiang and Chuang (2021), Confident learning: estimating uncertainty in dataset labels, JAIR
 70; computed by cleanlab. A doubt is a reason to look at the image, not a proof. Models that are often wrong
-doubt many good labels (at 43 % accuracy on STL-10, a third of them), so only the most doubtful are listed and
-`LabelDoubts.agreement` stands beside them.
+doubt many correct labels (at 43 % accuracy on STL-10, a third of them), so only the most doubtful labels are
+listed, together with `LabelDoubts.agreement`.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ class LabelDoubt:
     rank
         1 for the most doubtful label.
     label, suggested
-        The given class, and the one that the probabilities speak for.
+        The given class, and the most probable other class.
     label_probability, suggested_probability
-        Given to these classes, 0..1.
+        Of these classes, 0..1.
     """
 
     index: int
@@ -48,14 +48,14 @@ class LabelDoubts:
     Attributes
     ----------
     doubts
-        The most doubtful label first, up to the limit asked for.
+        The most doubtful label first, up to the requested limit.
     num_flagged
-        Labels that confident learning doubts in all.
+        The number of all labels that confident learning flags.
     num_images
-        Images looked at.
+        The number of images checked.
     agreement
-        Share of images whose most probable class is their label, 0..1: how far the probabilities can be
-        trusted to speak about labels.
+        The share of images whose most probable class is their label, 0..1: how far the probabilities can be
+        trusted to judge labels.
     """
 
     doubts: tuple[LabelDoubt, ...]
@@ -64,16 +64,16 @@ class LabelDoubts:
     agreement: float
 
     def of_image(self, index: int) -> LabelDoubt | None:
-        """Give the doubt about one image's label, if there is one."""
+        """Return the doubt about one image's label, if there is one."""
         return next((doubt for doubt in self.doubts if doubt.index == index), None)
 
 
 def label_doubts(
     labels: NDArray[np.int64], probabilities: NDArray[np.floating], limit: int = 50
 ) -> LabelDoubts:
-    """List the labels that confident learning doubts, the most doubtful first.
+    """List the labels that confident learning flags, the most doubtful first.
 
-    A label is doubted where it is pruned both by class and by noise rate (cleanlab's `both`, the strictest
+    A label is flagged if it is pruned both by class and by noise rate (cleanlab's `both`, the strictest
     rule), and ranked by the normalized margin: the probability of the label minus the highest of the others.
 
     Parameters
@@ -84,25 +84,25 @@ def label_doubts(
         float [num_images, num_classes], out of sample: from models that were not trained on the image in
         question. For test images, `mean_probabilities`; for training images, by cross-validation.
     limit
-        Labels listed at most.
+        The maximum number of labels listed.
 
     Raises
     ------
     BakeoffError
-        A class has no image, or the shapes do not fit.
+        If a class has no image, or the shapes do not match.
     """
     if probabilities.ndim != 2 or len(probabilities) != len(labels):
         raise BakeoffError(
-            f"label_doubts was given {len(labels)} labels and probabilities of shape {probabilities.shape}.\n"
-            "It needs one row of probabilities a label: average over seeds first."
+            f"label_doubts: found {len(labels)} labels and probabilities of shape {probabilities.shape}; "
+            "expected one row of probabilities per label: average over seeds first"
         )
     missing = np.setdiff1d(np.arange(probabilities.shape[1]), labels)
     if len(missing):
         raise BakeoffError(
-            f"No image is labeled with class {', '.join(map(str, missing))} (counted from 0).\n"
-            "Label doubts need at least one image of every class: drop the class or its column."
+            f"label_doubts: no image is labeled with class {', '.join(map(str, missing))} (counted from 0); "
+            "expected at least one image of every class: remove the class or its column"
         )
-    # Late: cleanlab imports pandas and sklearn, three seconds for the one function that needs them.
+    # Imported here, because cleanlab imports pandas and sklearn, which takes three seconds.
     from cleanlab.filter import find_label_issues
     from cleanlab.rank import get_label_quality_scores
 
@@ -136,19 +136,19 @@ def mean_probabilities(predictions: Predictions) -> NDArray[np.float64]:
     Returns
     -------
     float [num_images, num_classes]
-        Out of sample where no run was trained on these images, as on the test split.
+        Out of sample if no run was trained on these images, as on the test split.
 
     Raises
     ------
     BakeoffError
-        A recipe's probabilities are not known.
+        If a recipe's probabilities are not known.
     """
     means = []
     for recipe in predictions.recipes:
         if recipe.probabilities is None:
             raise BakeoffError(
-                f"The probabilities of recipe {recipe.name} are not known, only its classes.\n"
-                "Label doubts need the probabilities of every recipe."
+                f"recipe {recipe.name} has predicted classes but no probabilities; "
+                "label doubts need the probabilities of every recipe"
             )
         means.append(recipe.probabilities.mean(axis=0, dtype=np.float64))
     mean: NDArray[np.float64] = np.mean(means, axis=0)

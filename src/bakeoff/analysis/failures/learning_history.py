@@ -13,9 +13,9 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
-KNOWN = np.float16(0.5)
-"""An image is known in an epoch where the true class has more than this probability: more than all other
-classes together, so no other can be the answer. Toneva et al. count right answers, a weaker demand."""
+LEARNED = np.float16(0.5)
+"""An image is learned in an epoch if the probability of the true class is above this: above all other classes
+together, so no other class can be predicted. Toneva et al. count correct predictions, a weaker condition."""
 
 
 @dataclass(frozen=True)
@@ -25,12 +25,12 @@ class LearningHistory:
     Attributes
     ----------
     num_epochs
-        Epochs recorded.
+        The number of epochs recorded.
     epoch_learned
-        float [num_images], the first epoch (from 1) from which the image is known to the end of training,
-        median over seeds; infinite where most runs do not know it at the end.
+        float [num_images], the first epoch (counted from 1) from which the image stays learned to the end of
+        training, median over seeds; infinite if most runs have not learned it at the end.
     num_forgotten
-        float [num_images], forgetting events (known in one epoch, not in the next), mean over seeds.
+        float [num_images], forgetting events (learned in one epoch, not in the next), mean over seeds.
     confidence
         float [num_images], probability of the true class, mean over epochs and seeds, 0..1.
     variability
@@ -56,14 +56,14 @@ class LearningHistory:
 
 @dataclass(frozen=True)
 class HistorySummary:
-    """How some training images were learned, beside all of them.
+    """How some training images were learned, compared with all of them.
 
     Attributes
     ----------
     num_images, num_all
-        Images summed up, and in the whole training split.
+        The number of these images, and of all training images.
     epoch_learned, epoch_learned_all
-        Median over images; infinite where most are not known at the end of training.
+        Median over images; infinite if most are not learned at the end of training.
     num_forgotten, num_forgotten_all
         Mean over images.
     """
@@ -77,7 +77,7 @@ class HistorySummary:
 
 
 def learning_history(true_probability: NDArray[np.floating]) -> LearningHistory:
-    """Sum up the training dynamics of one recipe.
+    """Summarize the training dynamics of one recipe.
 
     Parameters
     ----------
@@ -87,13 +87,13 @@ def learning_history(true_probability: NDArray[np.floating]) -> LearningHistory:
     _, num_epochs, _ = true_probability.shape
     learned, forgotten, confidence, variability = [], [], [], []
     for run in true_probability:
-        known = run > KNOWN
-        unknown_backwards = ~known[::-1]
-        known_to_the_end = np.where(
-            unknown_backwards.any(axis=0), unknown_backwards.argmax(axis=0), num_epochs
+        is_learned = run > LEARNED
+        not_learned_backwards = ~is_learned[::-1]
+        num_last_epochs = np.where(
+            not_learned_backwards.any(axis=0), not_learned_backwards.argmax(axis=0), num_epochs
         )
-        learned.append(np.where(known_to_the_end > 0, num_epochs - known_to_the_end + 1.0, np.inf))
-        forgotten.append((known[:-1] & ~known[1:]).sum(axis=0))
+        learned.append(np.where(num_last_epochs > 0, num_epochs - num_last_epochs + 1.0, np.inf))
+        forgotten.append((is_learned[:-1] & ~is_learned[1:]).sum(axis=0))
         confidence.append(run.mean(axis=0, dtype=np.float64))
         variability.append(run.astype(np.float64).std(axis=0))
     return LearningHistory(
@@ -113,7 +113,7 @@ def summarize_history(history: LearningHistory, images: NDArray[np.int64]) -> Hi
     history
         From `learning_history`.
     images
-        int [num_some], indices of training images, such as the nearest ones of a failed case.
+        int [num_some], indices of training images, such as those nearest to a failed case.
     """
     return HistorySummary(
         num_images=len(images),

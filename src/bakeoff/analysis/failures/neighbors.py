@@ -1,4 +1,4 @@
-"""The training images that a recipe's models hold most alike to a test image."""
+"""The nearest training images of a test image in the feature space of a recipe's models."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from bakeoff.errors import BakeoffError
 
 _MAX_ROWS, _MAX_CELLS = 512, 1 << 24
-"""Test images compared at once, and similarities held: 64 MB, however many training images there are."""
+"""Test images compared at once, and similarities in memory: 64 MB for any number of training images."""
 
 _BLOCK = 64
-"""Similarities that are looked at through their largest alone."""
+"""Similarities per block; only the maximum of each block is used to find a bound."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Neighbors:
         Raises
         ------
         KeyError
-            It is none of `images`.
+            If it is not among `images`.
         """
         place = int(np.searchsorted(self.images, image))
         if place == len(self.images) or self.images[place] != image:
@@ -53,9 +53,9 @@ class Neighbors:
         return place
 
     def label_counts(self, image: int) -> tuple[tuple[int, int], ...]:
-        """Give (class, neighbors with that label) of one image, the most frequent first."""
+        """Return (class, number of neighbors with that label) of one image, the most frequent first."""
         counts = Counter(self.labels[self.place(image)].tolist())
-        return tuple(sorted(counts.items(), key=lambda found: (-found[1], found[0])))
+        return tuple(sorted(counts.items(), key=lambda label_count: (-label_count[1], label_count[0])))
 
 
 def nearest_training_images(
@@ -67,38 +67,38 @@ def nearest_training_images(
 ) -> Neighbors:
     """Find the k nearest training images in a feature space, by cosine averaged over seeds.
 
-    Each seed has a feature space of its own, so similarities are averaged, not features.
+    Each seed has its own feature space, so similarities are averaged, not features.
 
     Parameters
     ----------
     test_features
-        One float [num_test, num_features] a seed (or one array with the seed first), such as the activations
-        of the penultimate layer.
+        One float [num_test, num_features] per seed (or one array with the seed first), such as the
+        activations of the penultimate layer.
     train_features
-        One float [num_train, num_features] a seed, in the same order of seeds.
+        One float [num_train, num_features] per seed, in the same order of seeds.
     train_labels
         int [num_train].
     k
-        Neighbors an image.
+        The number of neighbors per image.
     images
-        int [num_images], ascending: the test images to find neighbors of; all where it is None. The time
-        grows with num_images times num_train.
+        int [num_images], ascending: the test images to find neighbors of; all if None. The time
+        is proportional to num_images times num_train.
 
     Returns
     -------
     Neighbors
-        Of equally near images the lower index comes first. An image whose features are all 0 has a similarity
-        of 0 to every other.
+        Of equally near images, the one with the lower index comes first. An image whose features are all 0
+        has a similarity of 0 to every other.
 
     Raises
     ------
     BakeoffError
-        There are fewer than k training images.
+        If there are fewer than k training images.
     """
     num_train = len(train_labels)
     if not 1 <= k <= num_train:
         raise BakeoffError(
-            f"{k} nearest training images were asked for; there are {num_train}.\nAsk for 1 to {num_train}."
+            f"k: found {k} nearest training images; expected 1 to {num_train}, the number of training images"
         )
     if images is None:
         images = np.arange(len(test_features[0]))
@@ -113,7 +113,7 @@ def nearest_training_images(
         cosine = np.matmul(rows, train.T, out=memory[: len(rows)])
         for image, (row, bound) in enumerate(zip(cosine, _below_nearest(cosine, k), strict=True), start):
             near = np.flatnonzero(row >= bound)
-            # Equal images differ in the last digits by their place in the matrix product.
+            # The similarities of equal images can differ in the last digits, depending on their position.
             rounded = np.round(row[near], 6)
             order = np.argsort(-rounded, kind="stable")[:k]
             indices[image], similarity[image] = near[order], rounded[order]
@@ -121,20 +121,20 @@ def nearest_training_images(
 
 
 def _below_nearest(cosine: NDArray[np.float32], k: int) -> NDArray[np.float32]:
-    """Give for each row a bound [num_rows] that its k largest reach, and few others.
+    """Return a bound for each row [num_rows] that its k largest values reach, and few others.
 
-    Each of the k largest of the blocks' maxima is some similarity of the row, so k of them reach the least
-    of these. Selecting among the maxima takes a twentieth of the time of selecting among all.
+    Each of the k largest block maxima is a similarity of the row, so at least k similarities reach the
+    smallest of these maxima. Selecting among the maxima takes a twentieth of the time of selecting among all.
     """
     num_blocks = cosine.shape[1] // _BLOCK
     if num_blocks >= k:
         cosine = cosine[:, : num_blocks * _BLOCK].reshape(-1, _BLOCK, num_blocks).max(axis=1)
     bound: NDArray[np.float32] = np.partition(cosine, -k, axis=1)[:, -k]
-    return bound - np.float32(2e-6)  # what rounding to 6 decimals makes equal
+    return bound - np.float32(2e-6)  # rounding to 6 decimals may make these equal
 
 
 def _side_by_side(runs: Sequence[NDArray[np.floating]]) -> NDArray[np.float32]:
-    """All seeds' features [num_images, all features], such that a product is the mean of their cosines."""
+    """Concatenate the unit features of all seeds, so that a dot product is the mean of their cosines."""
     num_images, num_features = runs[0].shape
     unit = np.empty((num_images, len(runs), num_features), dtype=np.float32)
     for place, features in enumerate(runs):

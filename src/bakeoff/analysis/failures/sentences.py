@@ -1,23 +1,24 @@
-"""Sentences about a failed case, each composed from measurements and carrying them.
+"""Sentences about a failed case, each with the numbers it states.
 
-They say what goes with a failure, never that it is the cause.
+They describe what coincides with a failure, and never claim a cause.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import floor, isfinite, isnan
 from typing import Any, Literal
 
-from bakeoff.analysis.failures.attribution_maps import at_border, gathered
+from bakeoff.analysis.failures.attribution_maps import border_support, concentration
 from bakeoff.analysis.failures.cases import FailedCase
 from bakeoff.analysis.failures.evidence import FailureEvidence
-from bakeoff.analysis.failures.groups import GroupName
+from bakeoff.analysis.failures.groups import GROUP_LABELS, GroupName
 from bakeoff.analysis.failures.learning_history import summarize_history
 from bakeoff.analysis.failures.unusual import UnusualFact, unusual_color, unusual_facts
+from bakeoff.text import counted, listed
 
-FindingKind = Literal[
+SentenceKind = Literal[
     "answers",
     "confusion",
     "group",
@@ -32,26 +33,26 @@ FindingKind = Literal[
 
 
 @dataclass(frozen=True)
-class Finding:
-    """One sentence and the numbers in it.
+class Sentence:
+    """A sentence and the numbers in it.
 
     Attributes
     ----------
     kind
         What it is about.
     text
-        Plain text; class and recipe names stand in it as the user wrote them.
+        Plain text, with class and recipe names as the user wrote them.
     numbers
-        What the text says, unrounded, by name: numbers, class names, or None for a number there is not.
+        The values in the text, unrounded, by name: numbers, class names, or None for an unknown number.
     """
 
-    kind: FindingKind
+    kind: SentenceKind
     text: str
     numbers: dict[str, Any]
 
 
-def describe(case: FailedCase, evidence: FailureEvidence) -> tuple[Finding, ...]:
-    """Say what was measured about a failed case, the runs' answers first.
+def describe(case: FailedCase, evidence: FailureEvidence) -> tuple[Sentence, ...]:
+    """Describe what was measured about a failed case, the predictions of its runs first.
 
     Parameters
     ----------
@@ -72,19 +73,16 @@ def describe(case: FailedCase, evidence: FailureEvidence) -> tuple[Finding, ...]
     )
 
 
-def _answers(case: FailedCase, evidence: FailureEvidence) -> Finding:
+def _answers(case: FailedCase, evidence: FailureEvidence) -> Sentence:
     true, predicted = _class_names(case, evidence)
-    text = f"{case.num_wrong} of {_count(case.num_seeds, 'seed')} of {case.recipe} "
-    text += f"{'is' if case.num_wrong == 1 else 'are'} wrong about this {true} image; "
-    text += (
-        f"{case.num_predicted} of {case.num_seeds} {'says' if case.num_predicted == 1 else 'say'} {predicted}"
-    )
+    text = f"True {true}, predicted {predicted}: "
+    text += f"{case.num_wrong} of {counted(case.num_seeds, 'seed')} of {case.recipe} "
+    text += f"{'misclassifies' if case.num_wrong == 1 else 'misclassify'} this image, "
+    text += f"{case.num_predicted} as {predicted}"
     if not isnan(case.predicted_probability):
-        text += f", with a mean probability of {case.predicted_probability:.2f}. "
-        text += (
-            f"Over all {_count(case.num_seeds, 'seed')}, {true} gets {case.true_probability:.2f} on average"
-        )
-    return Finding(
+        text += f" with a mean probability of {case.predicted_probability:.2f}. "
+        text += f"The mean probability of {true} over all seeds is {case.true_probability:.2f}"
+    return Sentence(
         "answers",
         text + ".",
         {
@@ -99,13 +97,13 @@ def _answers(case: FailedCase, evidence: FailureEvidence) -> Finding:
     )
 
 
-def _confusion(case: FailedCase, evidence: FailureEvidence) -> Finding:
+def _confusion(case: FailedCase, evidence: FailureEvidence) -> Sentence:
     true, predicted = _class_names(case, evidence)
-    return Finding(
+    return Sentence(
         "confusion",
-        f"A run of {case.recipe} takes {case.confusion_count:.1f} of the "
-        f"{_count(case.num_class_images, 'test image')} of {true} for {predicted} "
-        f"({100 * case.confusion_share:.1f} %), mean over {_count(case.num_seeds, 'seed')}.",
+        f"On average over {counted(case.num_seeds, 'seed')}, {case.recipe} predicts {predicted} for "
+        f"{case.confusion_count:.1f} of the {counted(case.num_class_images, 'test image')} of {true} "
+        f"({100 * case.confusion_share:.1f} %).",
         {
             "true": true,
             "predicted": predicted,
@@ -118,86 +116,86 @@ def _confusion(case: FailedCase, evidence: FailureEvidence) -> Finding:
 
 
 _GROUP_ENDINGS: dict[GroupName, str] = {
-    "decided by the recipe": "luck of the seeds would hardly make them so different",
-    "luck of the seed": "luck of the seeds may make them so different",
+    "decided by the recipe": "this difference is unlikely to be chance",
+    "luck of the seed": "this difference may be chance",
 }
 
 
-def _group(case: FailedCase, evidence: FailureEvidence) -> Finding:
+def _group(case: FailedCase, evidence: FailureEvidence) -> Sentence:
     group = evidence.groups.name(case.image_index)
     p_value = float(evidence.groups.p_value[case.image_index])
-    right = {
+    num_right = {
         name: (int(recipe.difficulty.num_right[case.image_index]), recipe.difficulty.num_seeds)
         for name, recipe in evidence.recipes.items()
     }
-    shares = _listed(
-        [f"{count} of {_count(seeds, 'seed')} of {name}" for name, (count, seeds) in right.items()]
+    shares = listed(
+        [f"{count} of {counted(seeds, 'seed')} of {name}" for name, (count, seeds) in num_right.items()]
     )
-    text = f"{group.capitalize()}: right in {shares}"
-    if len(right) > 1 and group in _GROUP_ENDINGS:
+    text = f"{GROUP_LABELS[group].capitalize()}: classified correctly by {shares}"
+    if len(num_right) > 1 and group in _GROUP_ENDINGS:
         num_images = evidence.predictions.num_images
         text += (
-            f"; {_GROUP_ENDINGS[group]} (exact test, p = {_p_value(p_value)}, one of {num_images:,} images)"
+            f"; {_GROUP_ENDINGS[group]} (exact test, p = {_p_value(p_value)} before correction for "
+            f"{num_images:,} images)"
         )
-    return Finding(
+    return Sentence(
         "group",
         text + ".",
         {
             "group": group,
-            "num_right": {name: count for name, (count, _) in right.items()},
-            "num_seeds": {name: seeds for name, (_, seeds) in right.items()},
+            "num_right": {name: count for name, (count, _) in num_right.items()},
+            "num_seeds": {name: seeds for name, (_, seeds) in num_right.items()},
             "p_value": p_value,
             "num_images": evidence.predictions.num_images,
         },
     )
 
 
-def _attribution(case: FailedCase, evidence: FailureEvidence) -> Iterator[Finding]:
+def _attribution(case: FailedCase, evidence: FailureEvidence) -> Iterator[Sentence]:
     maps = evidence.recipes[case.recipe].attributions
     place = maps.place(case.image_index) if maps else None
     if maps is None or place is None:
         return
     true, predicted = _class_names(case, evidence)
     num_runs = int(maps.num_runs[place])
-    for where, standing in (("gathered", gathered(maps, place)), ("border", at_border(maps, place))):
-        if standing is None:
+    for where, rank in (("gathered", concentration(maps, place)), ("border", border_support(maps, place))):
+        if rank is None:
             continue
-        here = f"{100 * standing.value:.0f} %"
-        text = f"What speaks for {predicted} over {true} "
-        text += f"(integrated gradients, mean over {_count(num_runs, 'run')}) "
+        value = f"{100 * rank.value:.0f} %"
+        text = f"Attribution (integrated gradients, mean over {counted(num_runs, 'run')}): "
         if where == "gathered":
-            text += f"is gathered: half of it lies in {here} of the image"
+            text += f"half of the support for {predicted} over {true} is concentrated in {value} of the image"
         else:
             text += (
-                f"lies at the border: {here} of it in the outer eighth, "
-                f"which is {100 * maps.border_area:.0f} % of the image"
+                f"{value} of the support for {predicted} over {true} lies in the outer eighth of the image, "
+                f"which is {100 * maps.border_area:.0f} % of its area"
             )
-        yield Finding(
+        yield Sentence(
             "attribution",
-            f"{text}; the median of the {_count(standing.num_reference, 'failed case')} of {case.recipe} "
-            f"with as many runs is {100 * standing.median:.0f} %.",
+            f"{text}; the median of the {counted(rank.num_reference, 'failed case')} of {case.recipe} "
+            f"with as many runs is {100 * rank.median:.0f} %.",
             {
                 "where": where,
                 "true": true,
                 "predicted": predicted,
                 "num_runs": num_runs,
-                "value": standing.value,
-                "median": standing.median,
-                "share_beyond": standing.share_beyond,
-                "num_reference": standing.num_reference,
+                "value": rank.value,
+                "median": rank.median,
+                "share_beyond": rank.share_beyond,
+                "num_reference": rank.num_reference,
             }
             | ({"border_area": maps.border_area} if where == "border" else {}),
         )
 
 
-def _unusual(case: FailedCase, evidence: FailureEvidence) -> Iterator[Finding]:
+def _unusual(case: FailedCase, evidence: FailureEvidence) -> Iterator[Sentence]:
     true, _ = _class_names(case, evidence)
     values = {name: float(fact[case.image_index]) for name, fact in evidence.facts.items()}
     for unusual in unusual_facts(values, case.true, evidence.norms):
-        yield Finding(
+        yield Sentence(
             "fact",
-            f"{_beyond(unusual, true)} ({unusual.fact.name} {unusual.value:.3g}, "
-            f"their median {unusual.median:.3g}).",
+            f"{_comparison(unusual, true)} ({unusual.fact.label} {unusual.value:.3g}, "
+            f"median of the class {unusual.median:.3g}).",
             {
                 "fact": unusual.fact.name,
                 "value": unusual.value,
@@ -209,9 +207,9 @@ def _unusual(case: FailedCase, evidence: FailureEvidence) -> Iterator[Finding]:
         )
     color = unusual_color(int(evidence.colors[case.image_index]), case.true, evidence.norms)
     if color is not None:
-        yield Finding(
+        yield Sentence(
             "colour",
-            f"Its most frequent color is {color.color}, as in {color.num_alike} of the "
+            f"The most frequent color is {color.color}, as in only {color.num_alike} of the "
             f"{color.num_reference:,} training images of {true}.",
             {
                 "colour": color.color,
@@ -221,27 +219,27 @@ def _unusual(case: FailedCase, evidence: FailureEvidence) -> Iterator[Finding]:
         )
 
 
-def _beyond(unusual: UnusualFact, class_name: str) -> str:
+def _comparison(unusual: UnusualFact, class_name: str) -> str:
     comparative = unusual.fact.higher if unusual.high else unusual.fact.lower
-    # Rounded down: an image not beyond all others is never said to be beyond 100 %.
+    # Rounded down: only an image beyond all others is reported as such.
     percent = floor(100 * unusual.share_beyond + 1e-9)
     part = "all" if unusual.share_beyond == 1 else f"{percent} % of the"
     return f"{_capital(comparative)} than {part} {unusual.num_reference:,} training images of {class_name}"
 
 
-def _trends(case: FailedCase, evidence: FailureEvidence) -> Iterator[Finding]:
+def _trends(case: FailedCase, evidence: FailureEvidence) -> Iterator[Sentence]:
     for trend in evidence.recipes[case.recipe].trends:
         value = float(evidence.facts[trend.fact.name][case.image_index])
-        for end in trend.claimed:
+        for end in trend.significant:
             belongs = value >= end.edge if end.high else value <= end.edge
             # A quarter that is harder only for the classes in it says nothing about this image in its class.
             if not (belongs and end.difference.value > 0 and end.within_class.low > 0):
                 continue
-            yield Finding(
+            yield Sentence(
                 "trend",
-                f"It is in the {trend.quarter_name(end)} of the test images, where {case.recipe} is wrong "
-                f"about {100 * end.inside:.0f} % against {100 * end.elsewhere:.0f} % elsewhere "
-                f"({100 * end.within_class.value:.0f} points more than other images of the same class).",
+                f"In the {trend.quarter_name(end)} of the test images, the error rate of {case.recipe} is "
+                f"{100 * end.inside:.0f} %, compared with {100 * end.elsewhere:.0f} % elsewhere "
+                f"({100 * end.within_class.value:.0f} points higher than in other images of the same class).",
                 {
                     "fact": trend.fact.name,
                     "value": value,
@@ -255,21 +253,20 @@ def _trends(case: FailedCase, evidence: FailureEvidence) -> Iterator[Finding]:
             )
 
 
-def _neighbors(case: FailedCase, evidence: FailureEvidence) -> Iterator[Finding]:
+def _neighbors(case: FailedCase, evidence: FailureEvidence) -> Iterator[Sentence]:
     recipe = evidence.recipes[case.recipe]
     if recipe.neighbors is None:
         return
     names = evidence.predictions.class_names
     counts = recipe.neighbors.label_counts(case.image_index)
     indices = recipe.neighbors.indices[recipe.neighbors.place(case.image_index)]
-    parts = [f"{count} {'is' if count == 1 else 'are'} labeled {names[label]}" for label, count in counts[:1]]
-    parts += [f"{count} {names[label]}" for label, count in counts[1:]]
+    parts = [f"{names[label]} ({count})" for label, count in counts]
     if all(label != case.true for label, _ in counts):
-        parts.append(f"none {names[case.true]}")
-    yield Finding(
+        parts.append(f"{names[case.true]} (0)")
+    yield Sentence(
         "neighbours",
-        f"Of the {_count(len(indices), 'training image')} nearest to it for {case.recipe} (cosine in the "
-        f"penultimate layer), {_listed(parts)}.",
+        f"Labels of the {counted(len(indices), 'nearest training image')} for {case.recipe} (cosine "
+        f"similarity in the penultimate layer): {listed(parts)}.",
         {
             "k": len(indices),
             "labels": {names[label]: count for label, count in counts},
@@ -279,15 +276,16 @@ def _neighbors(case: FailedCase, evidence: FailureEvidence) -> Iterator[Finding]
     if recipe.history is None:
         return
     summary = summarize_history(recipe.history, indices)
-    here, everywhere = (
+    epoch_learned, epoch_learned_all = (
         f"{epoch:g}" if isfinite(epoch) else f"not within {recipe.history.num_epochs}"
         for epoch in (summary.epoch_learned, summary.epoch_learned_all)
     )
-    yield Finding(
+    yield Sentence(
         "history",
-        f"Epoch from which {'it is' if len(indices) == 1 else f'these {len(indices)} are'} known for good "
-        f"(median): {here}, against {everywhere} for all {summary.num_all:,} training images; times "
-        f"forgotten (mean): {summary.num_forgotten:.1f} against {summary.num_forgotten_all:.1f}.",
+        f"Epoch at which {'it was' if len(indices) == 1 else f'these {len(indices)} were'} learned "
+        f"(median): {epoch_learned}, compared with {epoch_learned_all} for all {summary.num_all:,} training "
+        f"images; times forgotten (mean): {summary.num_forgotten:.1f}, compared with "
+        f"{summary.num_forgotten_all:.1f}.",
         {
             "num_images": summary.num_images,
             "num_all": summary.num_all,
@@ -300,18 +298,18 @@ def _neighbors(case: FailedCase, evidence: FailureEvidence) -> Iterator[Finding]
     )
 
 
-def _label_doubt(case: FailedCase, evidence: FailureEvidence) -> Iterator[Finding]:
+def _label_doubt(case: FailedCase, evidence: FailureEvidence) -> Iterator[Sentence]:
     doubts = evidence.doubts
     doubt = doubts.of_image(case.image_index) if doubts else None
     if doubts is None or doubt is None:
         return
     names = evidence.predictions.class_names
-    yield Finding(
+    yield Sentence(
         "label doubt",
-        f"A label to check (number {doubt.rank} of the {len(doubts.doubts)} most doubtful): averaged over "
-        f"all recipes, {names[doubt.label]} gets {doubt.label_probability:.2f} and {names[doubt.suggested]} "
-        f"{doubt.suggested_probability:.2f}. These averages agree with {100 * doubts.agreement:.0f} % of the "
-        f"labels of all {_count(doubts.num_images, 'test image')}.",
+        f"Label to check (rank {doubt.rank} of {len(doubts.doubts)}): averaged over all recipes, the "
+        f"probability of {names[doubt.label]} is {doubt.label_probability:.2f}, that of "
+        f"{names[doubt.suggested]} {doubt.suggested_probability:.2f}. These averages agree with "
+        f"{100 * doubts.agreement:.0f} % of the labels of all {counted(doubts.num_images, 'test image')}.",
         {
             "rank": doubt.rank,
             "num_doubts": len(doubts.doubts),
@@ -330,17 +328,8 @@ def _class_names(case: FailedCase, evidence: FailureEvidence) -> tuple[str, str]
     return names[case.true], names[case.predicted]
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
 def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
-
-
-def _listed(parts: Sequence[str]) -> str:
-    """Join as `a, b and c`."""
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
 def _or_none(number: float) -> float | None:

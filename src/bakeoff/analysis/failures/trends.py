@@ -1,10 +1,10 @@
-"""Where errors gather: the error rate by quarter of the images, fact by fact.
+"""Error rate by image property: the error rate in each quarter of the images.
 
 A quarter is compared with the other images by Welch's t test on each image's share of seeds wrong: the images
-are the unit, and what is claimed holds for these runs and images like these. The lowest and the highest
-quarter of every fact and recipe are tested, one family, false discoveries controlled by Benjamini and
-Hochberg (1995). Classes differ both in their facts and in how hard they are, so a claimed difference is given
-a second time within classes: how much the quarter differs from other images of the same class.
+are the unit, and the result holds for these runs and images like these. The lowest and the highest quarter of
+every property and recipe are tested, as one family, with the false discovery rate controlled by Benjamini and
+Hochberg (1995). Classes differ both in these properties and in difficulty, so a significant difference is
+also given within classes: how much the quarter differs from other images of the same class.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from bakeoff.analysis.statistics.multiple_testing import benjamini_hochberg
 from bakeoff.predictions import Predictions
 
 MIN_QUARTER = 20
-"""A smaller quarter (many images share one value) is not compared: t needs some images."""
+"""Smaller quarters (many images share one value) are not tested: t needs some images."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number with its 95 % interval; `low` and `high` are NaN where there are too few images."""
+    """A number with its 95 % interval; `low` and `high` are NaN if there are too few images."""
 
     value: float
     low: float
@@ -35,14 +35,14 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Quarter:
-    """One quarter of the images by a fact.
+    """One quarter of the images by a property.
 
     Attributes
     ----------
     lowest_value, highest_value
-        Of the fact among the quarter's images.
+        Of the property among the quarter's images.
     num_images
-        A quarter of all, up to equal values: those stay together.
+        A quarter of all; images with equal values stay together.
     error_rate
         Mean over images of the share of seeds wrong, 0..1.
     """
@@ -62,7 +62,7 @@ class EndContrast:
     high
         True for the highest quarter.
     edge
-        An image is in this quarter with a value of at least (`high`) or at most this.
+        The images in this quarter have at least (`high`) or at most this value.
     num_images
         In the quarter.
     inside, elsewhere
@@ -90,39 +90,39 @@ class EndContrast:
 
 @dataclass(frozen=True)
 class ErrorTrend:
-    """Error rate of one recipe by the quarters of one fact.
+    """Error rate of one recipe by the quarters of one property.
 
     Attributes
     ----------
     recipe
         The recipe's name.
     fact
-        What was measured.
+        The property.
     quarters
-        From the lowest to the highest values; fewer than four where many images share one value.
+        From the lowest to the highest values; fewer than four if many images share one value.
     ends
-        The comparable ones of the lowest and the highest quarter.
-    claimed
-        Those of `ends` that are beyond luck.
+        The lowest and the highest quarter, if large enough to be tested.
+    significant
+        Those of `ends` with a significant difference.
     """
 
     recipe: str
     fact: ImageFact
     quarters: tuple[Quarter, ...]
     ends: tuple[EndContrast, ...]
-    claimed: tuple[EndContrast, ...]
+    significant: tuple[EndContrast, ...]
 
     def quarter_name(self, end: EndContrast) -> str:
         """Name a quarter, such as `darkest quarter`."""
         return f"{self.fact.highest if end.high else self.fact.lowest} quarter"
 
     def sentences(self) -> tuple[str, ...]:
-        """Say what is beyond luck, with its numbers: one sentence for each of `claimed`."""
+        """Describe each significant difference in one sentence."""
         return tuple(
-            f"{self.quarter_name(end).capitalize()}: {100 * end.inside:.0f} % wrong against "
+            f"{self.quarter_name(end).capitalize()}: error rate {100 * end.inside:.0f} %, compared with "
             f"{100 * end.elsewhere:.0f} % elsewhere (difference {_points(end.difference)}; "
             f"within classes {_points(end.within_class)})."
-            for end in self.claimed
+            for end in self.significant
         )
 
 
@@ -131,7 +131,7 @@ def error_trends(
     facts: Mapping[str, NDArray[np.float32]],
     false_discovery_rate: float = 0.05,
 ) -> tuple[ErrorTrend, ...]:
-    """Compare the error rate between quarters of the images, for every recipe and fact.
+    """Compare the error rate between quarters of the images, for every recipe and property.
 
     Parameters
     ----------
@@ -140,12 +140,12 @@ def error_trends(
     facts
         From `image_facts`, of the same images.
     false_discovery_rate
-        Share of the claimed trends that luck may account for, 0..1.
+        Expected share of false positives among the significant differences, 0..1.
 
     Returns
     -------
     tuple of ErrorTrend
-        In the order of recipes, then of facts.
+        In the order of recipes, then of properties.
     """
     drafts = []
     for recipe in predictions.recipes:
@@ -164,8 +164,8 @@ def error_trends(
     trends = []
     for recipe_name, fact, quarters, ends in drafts:
         final = tuple(replace(end, adjusted_p=next(adjusted)) for end in ends)
-        claimed = tuple(end for end in final if end.adjusted_p <= false_discovery_rate)
-        trends.append(ErrorTrend(recipe_name, fact, quarters, final, claimed))
+        significant = tuple(end for end in final if end.adjusted_p <= false_discovery_rate)
+        trends.append(ErrorTrend(recipe_name, fact, quarters, final, significant))
     return tuple(trends)
 
 
@@ -178,18 +178,18 @@ def _quarter_of_image(values: NDArray[np.float32]) -> NDArray[np.int64]:
 def _quarters(
     values: NDArray[np.float32], error: NDArray[np.float64], quarter: NDArray[np.int64]
 ) -> tuple[Quarter, ...]:
-    found = []
+    quarters = []
     for place in range(4):
         inside = quarter == place
         if inside.any():
             rate = _mean(error[inside])
             lowest, highest = float(values[inside].min()), float(values[inside].max())
-            found.append(Quarter(lowest, highest, int(inside.sum()), rate))
-    return tuple(found)
+            quarters.append(Quarter(lowest, highest, int(inside.sum()), rate))
+    return tuple(quarters)
 
 
 def _mean(error: NDArray[np.float64]) -> Estimate:
-    """Mean over images with its t interval, cut to 0..1."""
+    """Mean over images with its t interval, clipped to 0..1."""
     mean = float(error.mean())
     if len(error) == 1:
         return Estimate(mean, np.nan, np.nan)
@@ -213,7 +213,7 @@ def _contrast(
         half = float(stdtrit(degrees, 0.975) * np.sqrt(variance))
         p_value = float(2 * stdtr(degrees, -abs(difference) / np.sqrt(variance)))
     else:
-        # Every image fares alike on each side: equal sides differ by nothing, unequal ones beyond doubt.
+        # No variance on either side: equal means have p = 1, different ones p = 0.
         half, p_value = 0.0, float(difference == 0)
     return EndContrast(
         high=high,
@@ -231,7 +231,7 @@ def _contrast(
 def _within_class(
     error: NDArray[np.float64], labels: NDArray[np.int64], quarter: NDArray[np.bool_]
 ) -> Estimate:
-    """Least squares of the error on being in the quarter with an intercept a class; robust interval (HC1)."""
+    """Least squares of the error on being in the quarter, one intercept per class; robust interval (HC1)."""
     centerd_error, centerd_quarter = _center(error, labels), _center(quarter.astype(float), labels)
     spread = float(centerd_quarter @ centerd_quarter)
     degrees = len(error) - len(np.unique(labels)) - 1
@@ -256,4 +256,4 @@ def _points(estimate: Estimate) -> str:
     if np.isnan(estimate.value):
         return "not measurable"
     value, low, high = (round(100 * number) for number in (estimate.value, estimate.low, estimate.high))
-    return f"{value} point{'' if abs(value) == 1 else 's'}, {low} to {high}".replace("-", "−")
+    return f"{value} point{'' if abs(value) == 1 else 's'}, {low} to {high}"

@@ -1,4 +1,4 @@
-"""Which facts of an image are unusual for its class."""
+"""Which properties of an image are unusual for its class."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from numpy.typing import NDArray
 from bakeoff.analysis.failures.facts import COLORS, FACTS, ImageFact
 
 MIN_REFERENCE = 20
-"""Fewer images of a class have no 5 % to lie outside of."""
+"""With fewer images of a class, no 5 % tail is defined."""
 
 
 @dataclass(frozen=True)
 class UnusualFact:
-    """A fact in which an image lies outside the middle 90 % of its class.
+    """A property in which an image lies outside the middle 90 % of its class.
 
     Attributes
     ----------
     fact
-        What was measured.
+        The property.
     value
         Of this image.
     high
-        True where the image lies at the upper end, false at the lower.
+        True if the image lies at the upper end, false at the lower.
     share_beyond
-        Share of the class's reference images that lie strictly on the inner side of this image: 0.97 with
-        `high` means that the value is above that of 97 % of them. 0.95 to 1.
+        The share of the class's reference images that are strictly less extreme: 0.97 with `high` means that
+        the value is above that of 97 % of them. 0.95 to 1.
     median
         Of the class's reference images.
     num_reference
-        How many reference images the class has.
+        The number of reference images of the class.
     """
 
     fact: ImageFact
@@ -50,9 +50,10 @@ class ClassNorms:
     Attributes
     ----------
     values
-        By class index, then by the fact's name: float [num_class_images], ascending.
+        By class index, then by the property's name: float [num_class_images], ascending.
     colors
-        By class index: int [num_colors], images of each dominant color, in the order of `COLORS`.
+        By class index: int [num_colors], the number of images of each dominant color, in the order of
+        `COLORS`.
     """
 
     values: Mapping[int, Mapping[str, NDArray[np.float32]]]
@@ -68,9 +69,9 @@ class UnusualColor:
     color
         Its name.
     num_alike
-        Reference images of the class with this dominant color.
+        The number of reference images of the class with this dominant color.
     num_reference
-        How many reference images the class has.
+        The number of reference images of the class.
     """
 
     color: str
@@ -81,12 +82,12 @@ class UnusualColor:
 def class_norms(
     facts: Mapping[str, NDArray[np.float32]], colors: NDArray[np.int64], labels: NDArray[np.int64]
 ) -> ClassNorms:
-    """Gather what is normal for each class.
+    """Collect what is normal for each class.
 
     Parameters
     ----------
     facts
-        From `image_facts`, of the reference images: best those that the models learned from.
+        From `image_facts`, of the reference images: ideally the training images.
     colors
         int [num_images], from `dominant_colors`, of the same images.
     labels
@@ -103,16 +104,16 @@ def class_norms(
 def unusual_facts(
     values: Mapping[str, float], label: int, norms: ClassNorms, tail: float = 0.05
 ) -> tuple[UnusualFact, ...]:
-    """Find the facts in which an image is unusual for its class.
+    """Find the properties in which an image is unusual for its class.
 
-    A fact is unusual where at least 1 - `tail` of the class's reference images lie strictly below, or
-    strictly above, this image. Of nine facts about one is so by chance in any image: unusual is not the cause
-    of anything.
+    A property is unusual if at least 1 - `tail` of the class's reference images lie strictly below, or
+    strictly above, this image. Of nine properties, about one is unusual by chance in any image: an unusual
+    property need not be the cause of an error.
 
     Parameters
     ----------
     values
-        By the fact's name, of this image.
+        By the property's name, of this image.
     label
         Its true class.
     norms
@@ -126,7 +127,7 @@ def unusual_facts(
         The most extreme first; empty for a class of fewer than `MIN_REFERENCE` reference images.
     """
     reference = norms.values.get(label, {})
-    found = []
+    unusual = []
     for fact in FACTS:
         sorted_values = reference.get(fact.name)
         if sorted_values is None or fact.name not in values or len(sorted_values) < MIN_REFERENCE:
@@ -137,12 +138,12 @@ def unusual_facts(
         share = max(below, above)
         if share >= 1 - tail:
             median = float((sorted_values[(count - 1) // 2] + sorted_values[count // 2]) / 2)
-            found.append(UnusualFact(fact, float(value), below > above, share, median, count))
-    return tuple(sorted(found, key=lambda unusual: -unusual.share_beyond))
+            unusual.append(UnusualFact(fact, float(value), below > above, share, median, count))
+    return tuple(sorted(unusual, key=lambda fact: -fact.share_beyond))
 
 
 def unusual_color(color: int, label: int, norms: ClassNorms, rare: float = 0.05) -> UnusualColor | None:
-    """Tell whether the dominant color of an image is rare in its class.
+    """Check whether the dominant color of an image is rare in its class.
 
     Parameters
     ----------
@@ -153,12 +154,12 @@ def unusual_color(color: int, label: int, norms: ClassNorms, rare: float = 0.05)
     norms
         From `class_norms`.
     rare
-        At most this share of the class's reference images has the color, 0..1.
+        A color is rare if at most this share of the class's reference images has it, 0..1.
 
     Returns
     -------
     UnusualColor or None
-        None where the color is not rare, or the class has fewer than `MIN_REFERENCE` reference images.
+        None if the color is not rare, or the class has fewer than `MIN_REFERENCE` reference images.
     """
     counts = norms.colors.get(label)
     if counts is None or counts.sum() < MIN_REFERENCE or counts[color] > rare * counts.sum():

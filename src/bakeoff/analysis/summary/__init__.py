@@ -1,1 +1,1 @@
-"""Everything that is shown of a study's results, typed: report, terminal, Python API and export read it."""
+"""The summary of a study's results, which report, terminal, Python API and export show."""

@@ -1,4 +1,4 @@
-"""FailureSummary: groups, confused pairs, trends, doubtful labels and described cases of a study."""
+"""FailureSummary: groups of images, confused classes, error rates, doubtful labels, failed cases."""
 
 from __future__ import annotations
 
@@ -15,20 +15,21 @@ from bakeoff.analysis.failures.confused_pairs import (
     pair_differences,
 )
 from bakeoff.analysis.failures.evidence import FailureEvidence
-from bakeoff.analysis.failures.sentences import Finding, describe
+from bakeoff.analysis.failures.sentences import Sentence, describe
 from bakeoff.analysis.failures.trends import ErrorTrend
 
 
 @dataclass(frozen=True, eq=False)
 class FailureSummary:
-    """What a report shows of the failures beside the single cases.
+    """What a report shows about failures, apart from single cases.
 
     Attributes
     ----------
     evidence
-        All that was measured.
+        All measurements.
     confidence
-        Of the confused pairs' intervals, 0..1; above 0.95 where they are to hold over several looks.
+        Of the intervals of confused classes, 0..1; above 0.95 if they have to hold over several interim
+        looks.
     """
 
     evidence: FailureEvidence
@@ -36,18 +37,18 @@ class FailureSummary:
 
     @cached_property
     def confused_pairs(self) -> tuple[ConfusedPair, ...]:
-        """The most frequent of each recipe, the mean count with its interval."""
-        found = confused_pairs(self.evidence.predictions, confidence=self.confidence)
-        return tuple(pair for pairs in found.values() for pair in pairs)
+        """The most frequent of each recipe, with the mean count and its interval."""
+        by_recipe = confused_pairs(self.evidence.predictions, confidence=self.confidence)
+        return tuple(pair for pairs in by_recipe.values() for pair in pairs)
 
     @cached_property
     def pair_differences(self) -> PairDifferences:
-        """Where recipes differ in them beyond luck, and how many were tested."""
+        """Where recipes differ significantly in confused classes, and the number of tests."""
         return pair_differences(self.evidence.predictions, confidence=self.confidence)
 
     @property
     def trends(self) -> tuple[ErrorTrend, ...]:
-        """Error rate by quarter of each fact, of each recipe."""
+        """Error rate by quarter of each property, for each recipe."""
         return tuple(trend for recipe in self.evidence.recipes.values() for trend in recipe.trends)
 
     @property
@@ -67,7 +68,7 @@ class FailureSummary:
         return all(recipe.neighbors is not None for recipe in self.evidence.recipes.values())
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the content of `failures` in summary.json."""
+        """Return the content of `failures` in summary.json."""
         groups, doubts, differences = self.evidence.groups, self.evidence.doubts, self.pair_differences
         ids = self.evidence.predictions.image_ids
         return {
@@ -123,17 +124,17 @@ class FailureSummary:
 
 @dataclass(frozen=True)
 class DescribedCase:
-    """A failed case with the sentences about it and their numbers."""
+    """A failed case with the sentences that describe it."""
 
     case: FailedCase
-    findings: tuple[Finding, ...]
+    findings: tuple[Sentence, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """Give an entry of `failed_cases` in summary.json."""
+        """Return an entry of `failed_cases` in summary.json."""
         share = self.case.confusion_share
         return asdict(self.case) | {"confusion_share": share, "findings": self.findings}
 
 
 def describe_cases(evidence: FailureEvidence) -> tuple[DescribedCase, ...]:
-    """Choose one failed case for each recipe and class, and say what was measured about it."""
+    """Choose one failed case for each recipe and class, and describe what was measured about it."""
     return tuple(DescribedCase(case, describe(case, evidence)) for case in evidence.chosen_cases())

@@ -1,4 +1,4 @@
-"""RecipeSummary: what a recipe is, and what its runs came to over seeds."""
+"""RecipeSummary: a recipe's settings, and the results of its runs over seeds."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class ClassAccuracies:
 
 @dataclass(frozen=True)
 class Curves:
-    """Loss (nats an image) and accuracy (0..1) after each epoch, [num_epochs] and [num_seeds, num_epochs]."""
+    """Loss (nats per image) and accuracy (0..1) per epoch, [num_epochs] and [num_seeds, num_epochs]."""
 
     epoch: tuple[int, ...]
     train_loss: OverSeeds
@@ -56,20 +56,20 @@ class Curves:
 
 @dataclass(frozen=True)
 class Results:
-    """What a recipe's finished runs came to; an entry a run is in the order of `seeds`.
+    """Results of a recipe's finished runs; entries per run are in the order of `seeds`.
 
     Attributes
     ----------
     seeds
         One per run, ascending.
     accuracies
-        float [num_seeds], share of test images classified rightly, 0..1.
+        float [num_seeds], share of test images classified correctly, 0..1.
     mean, sd
         Of the accuracies; the standard deviation (n - 1) is NaN with one seed.
     confusion
         Images by true class (row) and predicted class (column).
     checkpoint_epochs
-        Whose weights were kept.
+        The epoch of the stored weights.
     """
 
     seeds: tuple[int, ...]
@@ -93,13 +93,13 @@ class RecipeSummary:
     Attributes
     ----------
     settings
-        By dotted path, in the order they are declared.
+        By dotted path, in the order of their declaration.
     failures
         Ascending in seed.
     missing_seeds
-        Whose runs neither finished nor failed.
+        Seeds whose runs neither finished nor failed.
     published
-        None where nothing was.
+        None if there are no published results.
     results
         None without a finished run.
     """
@@ -112,7 +112,7 @@ class RecipeSummary:
     results: Results | None
 
     def to_dict(self, class_names: tuple[str, ...]) -> dict[str, Any]:
-        """Give an entry of `recipes` in summary.json."""
+        """Return an entry of `recipes` in summary.json."""
         return {
             "name": self.name,
             "settings": self.settings,
@@ -133,7 +133,7 @@ class FinishedRecipe(RecipeSummary):
 def summarize_recipes(
     stored: StoredStudy, predictions: Predictions, looks: Looks | None
 ) -> tuple[RecipeSummary, ...]:
-    """Summarize each recipe of a study, in its order; those with a finished run as `FinishedRecipe`."""
+    """Summarize each recipe, in the study's order; those with a finished run as `FinishedRecipe`."""
     study = stored.study
     confusion_of = {confusion.recipe: confusion for confusion in confusions(predictions)}
     recipes: list[RecipeSummary] = []

@@ -1,4 +1,4 @@
-"""Summary: what a study's results say, each part of it computed once."""
+"""Summary: the results of a study, each part computed once."""
 
 from __future__ import annotations
 
@@ -21,47 +21,47 @@ if TYPE_CHECKING:
     from bakeoff.study import Study
 
 SUMMARY_VERSION = 1
-"""Of the form of summary.json; raised when a key changes its meaning."""
+"""Version of the format of summary.json; increased when the meaning of a key changes."""
 
 
 @dataclass(frozen=True, eq=False)
 class Summary:
-    """Everything that is shown of a study's results.
+    """The results of a study as the report, the terminal and the Python API show them.
 
-    Each part is computed when it is first asked for, and kept: whoever reads the same summary sees the same
-    numbers, and who needs the comparison alone does not wait for the evidence about failures.
+    Each part is computed on first access, then cached: all readers of one summary see the same numbers, and
+    those who only need the comparison do not wait for the analysis of failures.
 
     Attributes
     ----------
     stored
-        All results, as they were read from the study folder.
+        All results as read from the study folder.
     """
 
     stored: StoredStudy
 
     @property
     def study(self) -> Study:
-        """What was asked."""
+        """The study."""
         return self.stored.study
 
     @cached_property
     def data(self) -> DataFacts:
-        """What the images are."""
+        """The data set."""
         return self.stored.data_facts()
 
     @cached_property
     def predictions(self) -> Predictions:
-        """What every finished run predicts for the test images."""
+        """The predictions of every finished run for the test images."""
         return self.stored.predictions()
 
     @cached_property
     def looks(self) -> Looks | None:
-        """The interim looks at the comparison; None where seeds are not added until decided."""
+        """The interim looks at the comparison; None if seeds are not added until decided."""
         return study_looks(self.stored, self.predictions)
 
     @cached_property
     def comparison(self) -> Comparison | None:
-        """The comparison as the study asks for it; None without a finished run."""
+        """The comparison that the study defines; None without a finished run."""
         return compare_study(self.stored, self.predictions, self.looks)
 
     @cached_property
@@ -76,28 +76,28 @@ class Summary:
 
     @cached_property
     def evidence(self) -> FailureEvidence | None:
-        """All that was measured about failed cases, the slowest part; None without a finished run."""
+        """All measurements of failed cases, the slowest part; None without a finished run."""
         return study_evidence(self.stored, self.predictions)
 
     @cached_property
     def failed_cases(self) -> tuple[DescribedCase, ...]:
-        """One for each recipe and class with a wrongly classified image."""
+        """One for each recipe and class with a misclassified image."""
         return describe_cases(self.evidence) if self.evidence else ()
 
     @cached_property
     def failures(self) -> FailureSummary | None:
-        """Groups, confused pairs, trends and doubtful labels; None without a finished run."""
+        """Groups of images, confused classes, error rates, doubtful labels; None without a finished run."""
         if self.evidence is None:
             return None
         return FailureSummary(self.evidence, self.looks.level if self.looks else 0.95)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the content of summary.json: dicts, lists, str, int, float, bool and None; no NaN.
+        """Return the content of summary.json: dicts, lists, str, int, float, bool and None; no NaN.
 
         Accuracies are in 0..1, times in seconds, classes indices into `data.class_names`.
 
-        - `study`: name, description, seeds asked for, until, max_seeds, baseline, margin, confidence;
-        - `data`, `environment`, `audit` (None where the images were not checked): as stored;
+        - `study`: name, description, requested seeds, until, max_seeds, baseline, margin, confidence;
+        - `data`, `environment`, `audit` (None if the images were not checked): as stored;
         - `recipes`: see `RecipeSummary`;
         - `failed_cases`: see `DescribedCase`;
         - `failures`: see `FailureSummary`;

@@ -1,7 +1,7 @@
 """The figures of a comparison: forest plots of accuracies and differences, by class too, and reliability.
 
-They read a `Comparison` and compute nothing. Drawn narrow, with labels above the intervals
-rather than beside them, so that the same figure is legible on a phone and grows on a desk.
+They read a `Comparison` and compute nothing. They are narrow, with labels above the intervals rather than
+beside them, so that the same figure is legible on a phone and on a large screen.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
 
 WIDTH = 4.6
-"""Inches. 331 units of SVG: at the width of a phone, text of 9 points is still about 9 pixels."""
+"""Inches; 331 units of SVG: on a phone, text of 9 points is still about 9 pixels high."""
 
 MAX_PAIRS, MAX_CLASS_PAIRS, MAX_CLASSES = 20, 6, 20
-"""Beyond these the least clear are left out of a figure, which says so; the tables have all."""
+"""A figure with more shows only the most significant ones, and its caption says so; the tables have all."""
 
 
 def comparison_figures(comparison: Comparison) -> dict[str, ReportFigure]:
@@ -46,8 +46,8 @@ def comparison_figures(comparison: Comparison) -> dict[str, ReportFigure]:
     Returns
     -------
     dict of ReportFigure
-        `accuracies` always; `differences` and `class_differences` where there are pairs; `reliability` where
-        there are probabilities.
+        `accuracies` always; `differences` and `class_differences` if there are pairs; `reliability` if there
+        are probabilities.
     """
     with drawing():
         drawn = {"accuracies": _accuracies(comparison)}
@@ -68,13 +68,13 @@ def _accuracies(comparison: Comparison) -> ReportFigure:
     ]
     scope = "seeds and images" if any(recipe.num_seeds > 1 for recipe in recipes) else "images"
     caption = (
-        f"Test accuracy with {_percent(comparison)} intervals over {scope}; small dots are single runs. The "
-        f"highest mean is {points(best.accuracy)} % ({best.name})."
+        f"Test accuracy with {_percent(comparison)} confidence intervals over {scope}; small dots are "
+        f"single runs. The highest mean is {points(best.accuracy)} % ({best.name})."
     )
     if len(recipes) > 1:
         caption += (
-            " Overlap of two intervals is no test: recipes see the same images, so read differences from the "
-            "next figure."
+            " Do not judge by whether two intervals overlap: the recipes are tested on the same images, so "
+            "their difference, in the next figure, is known more precisely."
         )
     return finish(
         accuracy_forest(comparison),
@@ -86,60 +86,60 @@ def _accuracies(comparison: Comparison) -> ReportFigure:
 
 def _differences(comparison: Comparison) -> ReportFigure:
     pairs = comparison.pairs
-    shown = _clearest(pairs, MAX_PAIRS)
+    drawn_pairs = _clearest(pairs, MAX_PAIRS)
     decided = sum(pair.verdict in ("better", "worse") for pair in pairs)
     each = [
         f"{pair.b} minus {pair.a} {points(pair.difference)} points "
         f"({interval_points(pair.interval)}), {pair.verdict}"
-        for pair in shown
+        for pair in drawn_pairs
     ]
     return finish(
         difference_forest(comparison),
         "comparison-differences",
         alt=f"Difference in accuracy of each pair with its interval: {'; '.join(each)}.",
-        caption=f"Difference in accuracy with {_percent(comparison)} intervals; the band is the margin of "
-        f"±{points(comparison.margin)} points. {decided} of {counted(len(pairs), 'pair')} decided: an "
-        "interval clear of zero decides only where Holm's adjustment for "
-        f"{counted(len(pairs), 'test')} agrees.{_left_out(shown, pairs)}",
+        caption=f"Difference in accuracy with {_percent(comparison)} confidence intervals; the band is the "
+        f"margin of ±{points(comparison.margin)} points. {decided} of {counted(len(pairs), 'pair')} better "
+        "or worse (filled): the interval excludes zero, and the p-value is significant after Holm's "
+        f"correction for {counted(len(pairs), 'test')}.{_left_out(drawn_pairs, pairs)}",
     )
 
 
 def _class_differences(comparison: Comparison) -> ReportFigure:
     pairs = comparison.pairs
-    shown = _clearest(pairs, MAX_CLASS_PAIRS)
-    beyond = [
+    drawn_pairs = _clearest(pairs, MAX_CLASS_PAIRS)
+    significant = [
         f"{pair.b} minus {pair.a} on {entry.name}"
-        for pair in shown
+        for pair in drawn_pairs
         for entry in pair.classes
         if entry.beyond_luck
     ]
-    found = "None is beyond luck."
-    if beyond:
-        named = beyond if len(beyond) <= 6 else [*beyond[:6], f"{len(beyond) - 6} more"]
-        found = f"{len(beyond)} beyond luck: {listed(named)}."
+    result = "Each of these differences may be chance."
+    if significant:
+        names = significant if len(significant) <= 6 else [*significant[:6], f"{len(significant) - 6} more"]
+        result = f"{len(significant)} unlikely to be chance: {listed(names)}."
     return finish(
         class_difference_forest(comparison),
         "comparison-class-differences",
-        alt=f"Differences in accuracy class by class with intervals. {found}",
-        caption=f"Difference in accuracy on each class with {_percent(comparison)} intervals over seeds and "
-        f"that class's images. Filled: beyond luck, with a false discovery rate of "
-        f"{100 * (1 - comparison.confidence):g} % over the classes of a pair. {found}"
-        f"{_left_out(shown, pairs)}",
+        alt=f"Differences in accuracy class by class with intervals. {result}",
+        caption=f"Difference in accuracy on each class with {_percent(comparison)} confidence intervals over "
+        f"seeds and that class's images. Filled: unlikely to be chance, at a false discovery rate of "
+        f"{100 * (1 - comparison.confidence):g} % over the classes of a pair. {result}"
+        f"{_left_out(drawn_pairs, pairs)}",
     )
 
 
 def _reliability(comparison: Comparison) -> ReportFigure:
     recipes = _calibrated(comparison)
-    worst, found = max(recipes, key=lambda recipe: recipe[1].ece)
-    gap = sum((entry.confidence - entry.accuracy) * entry.num_predictions for entry in found.bins)
+    worst, worst_calibration = max(recipes, key=lambda recipe: recipe[1].ece)
+    gap = sum((entry.confidence - entry.accuracy) * entry.num_predictions for entry in worst_calibration.bins)
     each = [f"{name} {points(calibration.ece)} points" for name, calibration in recipes]
     return finish(
         reliability_plot(comparison),
         "comparison-reliability",
         alt=f"Accuracy against confidence. Expected calibration error: {'; '.join(each)}.",
         caption=f"How often a prediction of a given confidence is right, with {_percent(comparison)} "
-        "intervals; on the diagonal, confidence is earned. The largest expected calibration error is "
-        f"{points(found.ece)} points ({worst}), mostly "
+        "intervals. On the diagonal, confidence equals accuracy. The largest expected calibration error is "
+        f"{points(worst_calibration.ece)} points ({worst}), mostly "
         f"{'over' if gap > 0 else 'under'}confident.{_left_out(recipes[: len(COLORS)], recipes)}",
     )
 
@@ -153,8 +153,10 @@ def _percent(comparison: Comparison) -> str:
     return f"{100 * comparison.confidence:g} %"
 
 
-def _left_out(shown: Sequence[object], there: Sequence[object]) -> str:
-    return "" if len(shown) == len(there) else f" {len(shown)} of {len(there)} are drawn; the table has all."
+def _left_out(drawn: Sequence[object], everything: Sequence[object]) -> str:
+    if len(drawn) == len(everything):
+        return ""
+    return f" {len(drawn)} of {len(everything)} are shown; the table has all."
 
 
 def accuracy_forest(comparison: Comparison) -> Figure:
@@ -173,7 +175,7 @@ def accuracy_forest(comparison: Comparison) -> Figure:
 
 
 def difference_forest(comparison: Comparison) -> Figure:
-    """Draw each pair's difference with its interval over the shaded margin; filled where decided."""
+    """Draw each pair's difference with its interval over the shaded margin; filled if decided."""
     pairs = _clearest(comparison.pairs, MAX_PAIRS)
     figure, axes = _forest(len(pairs))
     _shade_margin(axes, comparison.margin)
@@ -183,12 +185,12 @@ def difference_forest(comparison: Comparison) -> Figure:
         _interval(axes, row, pair.difference, pair.interval, color, filled=decided)
         text = f"{points(pair.difference)} ({interval_points(pair.interval)}) {pair.verdict}"
         _label(axes, row, f"{pair.b} − {pair.a}", text)
-    axes.set_xlabel("difference in accuracy, points")
+    axes.set_xlabel("difference in accuracy, percentage points")
     return figure
 
 
 def class_difference_forest(comparison: Comparison) -> Figure:
-    """Draw each pair's differences class by class, a panel a pair; filled where beyond luck."""
+    """Draw each pair's differences class by class, one panel per pair; filled if significant."""
     from matplotlib.figure import Figure
 
     pairs = _clearest(comparison.pairs, MAX_CLASS_PAIRS)
@@ -201,14 +203,14 @@ def class_difference_forest(comparison: Comparison) -> Figure:
         by_name = {entry.name: entry for entry in pair.classes}
         for row, name in enumerate(classes):
             entry = by_name[name]
-            beyond = entry.beyond_luck
-            color = GRAY if not beyond else COLORS[2] if entry.difference > 0 else COLORS[1]
-            _interval(axes, row, entry.difference, entry.interval, color, filled=beyond)
+            significant = entry.beyond_luck
+            color = GRAY if not significant else COLORS[2] if entry.difference > 0 else COLORS[1]
+            _interval(axes, row, entry.difference, entry.interval, color, filled=significant)
         axes.set_yticks(range(len(classes)), [drawn_text(name, 16) for name in classes])
         axes.set_ylim(len(classes) - 0.4, -0.6)
         axes.set_title(drawn_text(f"{pair.b} − {pair.a}", 46))
         axes.grid(axis="y", visible=False)
-    panels[-1].set_xlabel("difference in accuracy, points")
+    panels[-1].set_xlabel("difference in accuracy, percentage points")
     return figure
 
 
@@ -266,7 +268,7 @@ def _interval(
 
 
 def _label(axes: Axes, row: int, name: str, text: str) -> None:
-    """Write the name and the numbers on two lines above the interval, wherever that is on the axis."""
+    """Write the name and the numbers on two lines above the interval."""
     at = axes.get_yaxis_transform()
     axes.text(0, row - 0.54, drawn_text(name, 56), transform=at, va="center")
     axes.text(0, row - 0.27, text, transform=at, fontsize=8.5, va="center")
@@ -278,16 +280,16 @@ def _shade_margin(axes: Axes, margin: float) -> None:
 
 
 def _clearest(pairs: Sequence[PairResult], limit: int) -> list[PairResult]:
-    """Give the pairs in their order, without the least clear where there are too many to draw."""
-    kept = {id(pair) for pair in sorted(pairs, key=lambda pair: pair.p)[:limit]}
-    return [pair for pair in pairs if id(pair) in kept]
+    """Return the pairs in their order, only those with the smallest p if there are too many to draw."""
+    chosen = {id(pair) for pair in sorted(pairs, key=lambda pair: pair.p)[:limit]}
+    return [pair for pair in pairs if id(pair) in chosen]
 
 
 def _most_different(names: list[str], pairs: Sequence[PairResult]) -> list[str]:
-    """Give all classes in label order or, where there are too many to draw, those with the smallest p."""
+    """Return all classes in label order or, if there are too many to draw, those with the smallest p."""
     smallest: dict[str, float] = {}
     for pair in pairs:
         for entry in pair.classes:
             smallest[entry.name] = min(smallest.get(entry.name, 1.0), entry.p)
-    kept = set(sorted(names, key=lambda name: smallest[name])[:MAX_CLASSES])
-    return [name for name in names if name in kept]
+    chosen = set(sorted(names, key=lambda name: smallest[name])[:MAX_CLASSES])
+    return [name for name in names if name in chosen]

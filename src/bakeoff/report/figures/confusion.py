@@ -32,26 +32,26 @@ if TYPE_CHECKING:
 
 MAX_CLASSES_WITH_NUMBERS = 15
 
-MAX_NAMES_AN_AXIS = 45
+MAX_NAMES_PER_AXIS = 45
 
 PLOT_AREA = "plot-area"
-"""Id of the rectangle that holds the cells: by it the page's script finds a cell from its place."""
+"""Id of the rectangle around the cells, with which the page's script finds a cell by its position."""
 
 STRONGEST = 0.75
-"""Opacity of a full cell: black text on it is legible on a light page, white on a dark one."""
+"""Opacity of a full cell: text is legible on it, black on a light page and white on a dark one."""
 
 
 def confusion_figures(
     recipes: Sequence[FinishedRecipe], class_names: Sequence[str]
 ) -> dict[str, ReportFigure]:
-    """Draw the mean confusion matrix of each recipe: counts, with row shares beneath.
+    """Draw the mean confusion matrix of each recipe: counts, with row shares below.
 
-    Right answers are blue, errors orange; the scale of the errors is the same for all recipes.
+    Correct predictions are blue, errors orange; the scale of the errors is the same for all recipes.
 
     Parameters
     ----------
     recipes
-        Of the summary.
+        From the summary.
     class_names
         In label order.
     """
@@ -82,16 +82,16 @@ def _confusion_figure(
     axes.patch.set_gid(PLOT_AREA)
     _name_axes(axes, class_names)
     means = over_seeds(num_seeds)
-    facts = _say_errors(counts, shares, class_names, num_seeds)
-    alt = f"Confusion matrix of {name}, {num_classes} by {num_classes} classes, {means}. {facts}"
-    step = -(-num_classes // MAX_NAMES_AN_AXIS)
-    named = "" if step == 1 else f" One class in {step} is named on the axes."
+    errors = _describe_errors(counts, shares, class_names, num_seeds)
+    alt = f"Confusion matrix of {name}, {num_classes} by {num_classes} classes, {means}. {errors}"
+    step = -(-num_classes // MAX_NAMES_PER_AXIS)
+    labels = "" if step == 1 else f" The axes name one class in {step}."
     unit = (
         "Test images, and the share of the row in %"
         if num_classes <= MAX_CLASSES_WITH_NUMBERS
         else "The stronger the color, the larger the share of the row"
     )
-    caption = f"{unit}; {means}. Blue is right, orange wrong. {facts}{named}"
+    caption = f"{unit}; {means}. Blue is right, orange is wrong. {errors}{labels}"
     return finish(figure, f"confusion-{name}", alt=alt, caption=caption)
 
 
@@ -102,11 +102,11 @@ def _draw_cells(
     opacity: NDArray[np.float64],
     num_seeds: int,
 ) -> None:
-    """One rectangle a cell, with the id `cell-TRUE-PREDICTED`, and its numbers."""
+    """Draw one rectangle per cell, with the id `cell-TRUE-PREDICTED`, and its numbers."""
     from matplotlib.patches import Rectangle
 
     size = min(9.0, 90.0 / len(counts))
-    # Left out of the layout, which depends on the axes only and would measure each of them.
+    # Excluded from the layout, which depends on the axes only and would measure every text.
     centerd: dict[str, Any] = {"ha": "center", "va": "center", "in_layout": False}
     for true, predicted in itertools.product(range(len(counts)), repeat=2):
         axes.add_patch(
@@ -121,10 +121,10 @@ def _draw_cells(
                 in_layout=False,
             )
         )
-        found = float(counts[true, predicted])
-        if found > 0:
+        count = float(counts[true, predicted])
+        if count > 0:
             share = in_percent(float(shares[true, predicted]), 0)
-            axes.text(predicted, true - 0.13, mean_count(found, num_seeds), fontsize=size, **centerd)
+            axes.text(predicted, true - 0.13, mean_count(count, num_seeds), fontsize=size, **centerd)
             axes.text(predicted, true + 0.24, share, fontsize=0.74 * size, **centerd)
 
 
@@ -140,7 +140,7 @@ def _draw_image(axes: Axes, opacity: NDArray[np.float64]) -> None:
 
 def _name_axes(axes: Axes, class_names: Sequence[str]) -> None:
     num_classes = len(class_names)
-    places = range(0, num_classes, -(-num_classes // MAX_NAMES_AN_AXIS))
+    places = range(0, num_classes, -(-num_classes // MAX_NAMES_PER_AXIS))
     names = [drawn_text(class_names[place], 18) for place in places]
     size = max(5.5, min(9.0, 250.0 / len(places)))
     axes.set_xticks(places, names, rotation=90 if num_classes > 12 else 40, fontsize=size)
@@ -158,35 +158,35 @@ def _name_axes(axes: Axes, class_names: Sequence[str]) -> None:
         spine.set(visible=True, color=GRAY, linewidth=0.6)
 
 
-def _say_errors(
+def _describe_errors(
     counts: NDArray[np.float64], shares: NDArray[np.float64], class_names: Sequence[str], num_seeds: int
 ) -> str:
     num_images = counts.sum(axis=1)
     right = np.diag(shares)
     best = int(np.argmax(np.where(num_images > 0, right, -1)))
     worst = int(np.argmin(np.where(num_images > 0, right, 2)))
-    recognized = (
-        f"Best recognized: {class_names[best]} ({in_percent(right[best])}); "
-        f"least: {class_names[worst]} ({in_percent(right[worst])})."
+    best_and_worst = (
+        f"Highest accuracy: {class_names[best]} ({in_percent(right[best])}); "
+        f"lowest: {class_names[worst]} ({in_percent(right[worst])})."
     )
     errors = counts - np.diag(np.diag(counts))
     if errors.max() == 0:
-        return f"No test image is taken for another class. {recognized}"
+        return f"Every test image is classified correctly. {best_and_worst}"
     true, predicted = divmod(int(errors.argmax()), len(counts))
     return (
-        f"Most frequent error: {class_names[true]} taken for {class_names[predicted]}, "
-        f"{mean_count(counts[true, predicted], num_seeds)} of {num_images[true]:,.0f} images a run "
-        f"({in_percent(shares[true, predicted])}). {recognized}"
+        f"Most frequent error: true {class_names[true]}, predicted {class_names[predicted]}, "
+        f"{mean_count(counts[true, predicted], num_seeds)} of {num_images[true]:,.0f} images per run "
+        f"({in_percent(shares[true, predicted])}). {best_and_worst}"
     )
 
 
 def class_accuracy_figure(recipes: Sequence[FinishedRecipe], class_names: Sequence[str]) -> ReportFigure:
-    """Draw the accuracy of each class: a small dot a seed, a large marker the mean, a color a recipe.
+    """Draw the accuracy of each class: small dots are seeds, large markers means, colors recipes.
 
     Parameters
     ----------
     recipes
-        Of the summary.
+        From the summary.
     class_names
         In label order.
     """
@@ -209,18 +209,19 @@ def class_accuracy_figure(recipes: Sequence[FinishedRecipe], class_names: Sequen
         axes.spines["bottom"].set_color(GRAY)
         axes.tick_params(axis="y", length=0)
         figure.legend(loc="outside upper left", ncols=3, fontsize=8, handletextpad=0.2, columnspacing=1.2)
-        facts = _say_class_accuracies(recipes, class_names)
-        alt = f"Dot chart: accuracy of each of {len(class_names)} classes for {num_recipes} recipes. {facts}"
+        description = _describe_class_accuracies(recipes, class_names)
+        alt = f"Dot chart: accuracy of each of {len(class_names)} classes for {num_recipes} "
+        alt += f"recipes. {description}"
         seeds = max(len(recipe.results.seeds) for recipe in recipes)
         key = "Large markers are means over seeds, small dots single seeds. " if seeds > 1 else ""
-        caption = f"{key}{facts}"
+        caption = f"{key}{description}"
         return finish(figure, "class-accuracies", alt=alt, caption=caption)
 
 
 def _draw_accuracies(axes: Axes, recipe: FinishedRecipe, rows: NDArray[np.float64], place: int) -> None:
-    found = recipe.results.class_accuracies
+    accuracies = recipe.results.class_accuracies
     color, marker = COLORS[place % len(COLORS)], MARKERS[place % len(MARKERS)]
-    per_seed = 100 * found.per_seed
+    per_seed = 100 * accuracies.per_seed
     if len(per_seed) > 1:
         axes.plot(
             per_seed.ravel(),
@@ -233,7 +234,7 @@ def _draw_accuracies(axes: Axes, recipe: FinishedRecipe, rows: NDArray[np.float6
             alpha=0.6,
         )
     axes.plot(
-        100 * found.mean,
+        100 * accuracies.mean,
         rows,
         linestyle="",
         marker=marker,
@@ -245,7 +246,7 @@ def _draw_accuracies(axes: Axes, recipe: FinishedRecipe, rows: NDArray[np.float6
     )
 
 
-def _say_class_accuracies(recipes: Sequence[FinishedRecipe], class_names: Sequence[str]) -> str:
+def _describe_class_accuracies(recipes: Sequence[FinishedRecipe], class_names: Sequence[str]) -> str:
     means = np.stack([recipe.results.class_accuracies.mean for recipe in recipes])
     if len(recipes) == 1:
         best, worst = int(np.nanargmax(means[0])), int(np.nanargmin(means[0]))
@@ -257,7 +258,7 @@ def _say_class_accuracies(recipes: Sequence[FinishedRecipe], class_names: Sequen
     widest = int(np.nanargmax(spread))
     low, high = int(means[:, widest].argmin()), int(means[:, widest].argmax())
     return (
-        f"The means of the recipes lie furthest apart on {class_names[widest]}: "
+        f"The recipes differ most on {class_names[widest]}: "
         f"{in_percent(means[low, widest])} ({recipes[low].name}) to {in_percent(means[high, widest])} "
         f"({recipes[high].name})."
     )

@@ -1,4 +1,4 @@
-"""Question 1: loss and accuracy over the epochs, a figure each for every recipe."""
+"""Question 1: loss and accuracy over the epochs, one figure each for every recipe."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bakeoff.analysis.summary.recipes import FinishedRecipe, OverSeeds, Results
+from bakeoff.analysis.summary.recipes import FinishedRecipe, OverSeeds
 from bakeoff.report.figures.drawing import BLUE, GRAY, INK, ORANGE, ReportFigure, drawing, finish, new_figure
 from bakeoff.text import counted, in_percent, number, span
 
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 SIZE = (4.6, 3.0)
 
+OVERFITTING = 0.05
+"""A caption mentions overfitting if the validation loss rises by more than this share while training loss
+falls."""
+
 
 def curve_figures(recipes: Sequence[FinishedRecipe]) -> dict[str, dict[str, ReportFigure]]:
     """Draw the curves of all recipes with a finished run.
@@ -24,7 +28,7 @@ def curve_figures(recipes: Sequence[FinishedRecipe]) -> dict[str, dict[str, Repo
     Parameters
     ----------
     recipes
-        Of the summary.
+        From the summary.
 
     Returns
     -------
@@ -49,7 +53,7 @@ def curve_figures(recipes: Sequence[FinishedRecipe]) -> dict[str, dict[str, Repo
 def _loss_figure(recipe: FinishedRecipe, num_epochs: int, highest: float) -> ReportFigure:
     name, results, curves = recipe.name, recipe.results, recipe.results.curves
     figure, axes = new_figure(*SIZE)
-    _draw(axes, results, curves.train_loss, curves.val_loss, 1.0)
+    _draw(axes, recipe, curves.train_loss, curves.val_loss, 1.0)
     if recipe.published and recipe.published.losses:
         axes.plot(
             *zip(*recipe.published.losses, strict=True),
@@ -61,10 +65,10 @@ def _loss_figure(recipe: FinishedRecipe, num_epochs: int, highest: float) -> Rep
             label="training, published",
         )
     axes.set_ylim(0, 1.05 * highest)
-    axes.set_ylabel("loss (nats an image)")
+    axes.set_ylabel("loss (nats per image)")
     _finish_axes(axes, num_epochs)
     train, val = curves.train_loss.mean.tolist(), curves.val_loss.mean.tolist()
-    caption = f"Loss. {_say_losses(curves.epoch, train, val)}"
+    caption = f"Loss. {_describe_losses(curves.epoch, train, val)}"
     alt = (
         f"Line chart: training and validation loss of {name} over {counted(len(curves.epoch), 'epoch')}, "
         f"{counted(len(results.seeds), 'seed')}. Training from {number(train[0])} to {number(train[-1])}, "
@@ -73,14 +77,16 @@ def _loss_figure(recipe: FinishedRecipe, num_epochs: int, highest: float) -> Rep
     return finish(figure, f"loss-{name}", alt=alt, caption=caption)
 
 
-def _say_losses(epochs: Sequence[int], train: Sequence[float], val: Sequence[float]) -> str:
+def _describe_losses(epochs: Sequence[int], train: Sequence[float], val: Sequence[float]) -> str:
     if len(epochs) == 1:
-        return f"After the one epoch {number(train[0])} in training, {number(val[0])} in validation."
+        return f"After the only epoch: training {number(train[0])}, validation {number(val[0])}."
     lowest = int(np.argmin(val))
-    change = "falls" if train[-1] < train[0] else "does not fall: it goes"
+    change = "falls" if train[-1] < train[0] else "does not fall: it changes"
+    is_overfitting = val[-1] > (1 + OVERFITTING) * val[lowest] and train[-1] < train[lowest]
     after = (
         f"is lowest at epoch {epochs[lowest]} ({number(val[lowest])}) and "
         f"{number(val[-1] - val[lowest])} higher after the last epoch"
+        f"{', which indicates overfitting' if is_overfitting else ''}"
         if val[-1] > val[lowest]
         else f"is lowest after the last epoch ({number(val[-1])})"
     )
@@ -93,7 +99,7 @@ def _say_losses(epochs: Sequence[int], train: Sequence[float], val: Sequence[flo
 def _accuracy_figure(recipe: FinishedRecipe, num_epochs: int) -> ReportFigure:
     name, results, curves = recipe.name, recipe.results, recipe.results.curves
     figure, axes = new_figure(*SIZE)
-    _draw(axes, results, curves.train_accuracy, curves.val_accuracy, 100.0)
+    _draw(axes, recipe, curves.train_accuracy, curves.val_accuracy, 100.0)
     axes.set_ylim(0, 101)
     axes.set_ylabel("accuracy, %")
     _finish_axes(axes, num_epochs)
@@ -105,15 +111,16 @@ def _accuracy_figure(recipe: FinishedRecipe, num_epochs: int) -> ReportFigure:
         f"{in_percent(train[-1])}, validation from {in_percent(val[0])} to {in_percent(val[-1])}."
     )
     caption = (
-        f"Accuracy. After the last epoch {in_percent(train[-1])} in training and {in_percent(val[-1])} in "
-        f"validation; mean validation accuracy is highest at epoch {curves.epoch[highest]} "
-        f"({in_percent(val[highest])}). Weights kept from epoch {span(results.checkpoint_epochs)}."
+        f"Accuracy. After the last epoch: training {in_percent(train[-1])}, validation "
+        f"{in_percent(val[-1])}. Mean validation accuracy is highest at epoch {curves.epoch[highest]} "
+        f"({in_percent(val[highest])}). {_checkpoint_name(recipe).capitalize()}, whose weights are tested: "
+        f"{span(results.checkpoint_epochs)}."
     )
     return finish(figure, f"accuracy-{name}", alt=alt, caption=caption)
 
 
-def _draw(axes: Axes, results: Results, train: OverSeeds, val: OverSeeds, scale: float) -> None:
-    epochs = results.curves.epoch
+def _draw(axes: Axes, recipe: FinishedRecipe, train: OverSeeds, val: OverSeeds, scale: float) -> None:
+    epochs = recipe.results.curves.epoch
     # A single epoch has no line to draw.
     marker = "o" if len(epochs) == 1 else ""
     for curve, label, color, line in ((train, "training", BLUE, "--"), (val, "validation", ORANGE, "-")):
@@ -122,10 +129,12 @@ def _draw(axes: Axes, results: Results, train: OverSeeds, val: OverSeeds, scale:
                 axes.plot(epochs, scale * values, color=color, linewidth=0.6, alpha=0.45)
         mean = scale * curve.mean
         axes.plot(epochs, mean, line, color=color, linewidth=1.9, label=label, marker=marker, markersize=4)
-    kept = results.checkpoint_epochs
-    values = [scale * per_seed[epoch - epochs[0]] for per_seed, epoch in zip(val.per_seed, kept, strict=True)]
+    checkpoints = recipe.results.checkpoint_epochs
+    values = [
+        scale * per_seed[epoch - epochs[0]] for per_seed, epoch in zip(val.per_seed, checkpoints, strict=True)
+    ]
     axes.plot(
-        kept,
+        checkpoints,
         values,
         linestyle="",
         marker="v",
@@ -133,8 +142,12 @@ def _draw(axes: Axes, results: Results, train: OverSeeds, val: OverSeeds, scale:
         color=ORANGE,
         markeredgecolor=INK,
         markeredgewidth=0.6,
-        label="weights kept",
+        label=_checkpoint_name(recipe),
     )
+
+
+def _checkpoint_name(recipe: FinishedRecipe) -> str:
+    return "last epoch" if recipe.settings["checkpoint"] == "last" else "best epoch"
 
 
 def _finish_axes(axes: Axes, num_epochs: int) -> None:

@@ -1,7 +1,7 @@
-"""What all figures share: palette, text, and a matplotlib figure made fit for a page and a file.
+"""Shared by all figures: the palette, text, and the conversion of a matplotlib figure for the page and files.
 
-Every figure is drawn once and written twice: as SVG that stands in the page and as a file of its own, with
-text as text and the page's ink as `currentColor`, so that it follows a dark page; and as PNG on white.
+Every figure is drawn once and written twice: as SVG, in the page and as a file, with text as text and the
+page's text color as `currentColor`, so that it follows a dark page; and as PNG on white.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ MARKERS = "osD^vP"
 GRAY = "#8a8a8a"
 
 INK = "#010203"
-"""Stands for the text's color; in SVG it becomes `currentColor`."""
+"""The color of text; in SVG it becomes `currentColor`."""
 
 PNG_DOTS_PER_INCH = 160
 
@@ -46,6 +46,7 @@ STYLE: dict[Any, Any] = {
     "axes.spines.right": False,
     "axes.titlesize": 9.5,
     "axes.titlelocation": "left",
+    "axes.unicode_minus": False,  # as in all other texts
     "axes.grid": True,
     "axes.axisbelow": True,
     "axes.facecolor": "none",
@@ -63,16 +64,16 @@ STYLE: dict[Any, Any] = {
 
 @dataclass(frozen=True)
 class ReportFigure:
-    """A figure as a page needs it.
+    """A figure for a page.
 
     Attributes
     ----------
     svg
-        Markup to set inline or to write to a file: no XML header, text as text, ids of its own.
+        Markup for inline use or for a file: no XML header, text as text, unique ids.
     png
-        The same on white.
+        The same figure on white.
     alt, caption
-        Sentences computed from the numbers shown: what the figure holds, and what to see in it.
+        Sentences computed from the numbers shown: what the figure contains, and what to see in it.
     """
 
     svg: str = field(repr=False)
@@ -87,17 +88,17 @@ class ReportFigure:
 
 @contextmanager
 def drawing() -> Iterator[None]:
-    """Set the style within a `with` block; figures are made and finished inside it."""
+    """Set the style within a `with` block; figures are created and finished inside it."""
     import matplotlib
 
     with matplotlib.rc_context(STYLE), warnings.catch_warnings():
-        # A script that matplotlib's font lacks is missing from the PNG only; browsers have the glyphs.
+        # Glyphs that matplotlib's font lacks are missing in the PNG only; browsers have them.
         warnings.filterwarnings("ignore", message=r"Glyph .* missing from font")
         yield
 
 
 def new_figure(width: float, height: float) -> tuple[Figure, Axes]:
-    """Make a figure with one panel; sizes in inches, of which a phone shows about 5 at full size."""
+    """Create a figure with one panel; sizes in inches, of which a phone shows about 5 at full size."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
@@ -110,7 +111,7 @@ def finish(figure: Figure, name: str, *, alt: str, caption: str) -> ReportFigure
     Parameters
     ----------
     figure
-        Made within `drawing()`.
+        Created within `drawing()`.
     name
         Unique on the page: ids inside the SVG begin with it.
     alt, caption
@@ -120,13 +121,13 @@ def finish(figure: Figure, name: str, *, alt: str, caption: str) -> ReportFigure
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.backends.backend_svg import FigureCanvasSVG
 
-    # By the canvases' own methods: `savefig` draws each figure twice.
+    # The methods of the canvases, because `savefig` draws each figure twice.
     svg, png = io.StringIO(), io.BytesIO()
-    nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    no_metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
     figure.set_facecolor("none")
     with matplotlib.rc_context({"svg.hashsalt": name}):
-        FigureCanvasSVG(figure).print_svg(svg, metadata=nothing)  # type: ignore[no-untyped-call]
-    # Constrained layout has done its work; PNG takes the same places.
+        FigureCanvasSVG(figure).print_svg(svg, metadata=no_metadata)  # type: ignore[no-untyped-call]
+    # The layout is done; the PNG uses the same positions.
     figure.set_layout_engine("none")
     figure.set(facecolor="white", dpi=PNG_DOTS_PER_INCH)
     FigureCanvasAgg(figure).print_png(png, metadata={"Software": None})  # type: ignore[no-untyped-call]
@@ -134,19 +135,19 @@ def finish(figure: Figure, name: str, *, alt: str, caption: str) -> ReportFigure
 
 
 def _fit_for_page(svg: str, name: str, alt: str) -> str:
-    def own(tag: re.Match[str]) -> str:
+    def prefixed(tag: re.Match[str]) -> str:
         return re.sub(r'( id="|href="#|url\(#)', rf"\g<1>{name}-", tag[0]).replace(INK, "currentColor")
 
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r' width="[\d.]+pt" height="[\d.]+pt"', ' width="100%"', svg, count=1)
-    # Tags only: what stands between them is text of the user's.
-    svg = re.sub(r"<[^<>]*>", own, svg)
+    # Tags only: the text between them may be the user's.
+    svg = re.sub(r"<[^<>]*>", prefixed, svg)
     return svg.replace("<svg", f'<svg role="img" aria-label="{html.escape(alt)}"', 1)
 
 
 def drawn_text(text: str, limit: int = 24) -> str:
-    """Make a name fit to be drawn: the middle of a long one cut out, control characters replaced."""
+    """Prepare a name for drawing: shorten long names in the middle, replace control characters."""
     text = "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(c) == "Cc" else c for c in text)
     if len(text) > limit:
         half = (limit - 1) // 2

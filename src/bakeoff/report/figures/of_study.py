@@ -22,7 +22,7 @@ class StudyFigures:
     confusions
         By recipe.
     class_accuracies
-        Of all recipes; None where no run is finished.
+        Of all recipes; None if no run is finished.
     comparison
         As `comparison_figures` names them.
     """
@@ -53,7 +53,7 @@ def study_figures(summary: Summary) -> StudyFigures:
     Parameters
     ----------
     summary
-        Of the study; recipes without a finished run are left out.
+        Of the study; recipes without a finished run are omitted.
     """
     finished, class_names = summary.finished, summary.stored.class_names
     if summary.comparison is None:

@@ -1,5 +1,5 @@
 "use strict";
-// The gallery of failed cases: filters, sorts and opens what stands gzipped in #gallery-data.
+// The gallery of failed cases: filters, sorts and opens the cases in #gallery-data (gzip).
 (async () => {
   const PAGE = 60;
   const byId = id => document.getElementById(id);
@@ -8,14 +8,14 @@
     const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
     return JSON.parse(await new Response(stream).text());
   };
-  // A browser that cannot unpack it keeps the plain list of chosen cases.
+  // A browser that cannot decompress it shows only the list of chosen cases.
   const data = await unpack(byId("gallery-data").textContent).catch(() => null);
   if (!data) return;
 
   const { classes, recipes, groups, sheets, images, train, cases } = data;
   const cards = byId("gallery-cards"), more = byId("gallery-more"), dialog = byId("case");
   const fields = ["recipe", "true", "predicted", "group", "sort"].map(name => byId(`gallery-${name}`));
-  const wanted = () => Object.fromEntries(fields.map(field => [field.name, field.value]));
+  const filters = () => Object.fromEntries(fields.map(field => [field.name, field.value]));
   const share = number => `${Math.round(100 * number)} %`;
   const orders = {
     agreement: (a, b) => agreement(b) - agreement(a) || b.sure - a.sure,
@@ -23,13 +23,13 @@
     confidence: (a, b) => b.sure - a.sure,
     doubt: (a, b) => a.sure - b.sure,
   };
-  let shown = [], opened = -1;
+  let matching = [], opened = -1;
 
   const element = (name, content, className) => {
-    const made = document.createElement(name);
-    if (content) made.append(content);
-    if (className) made.className = className;
-    return made;
+    const node = document.createElement(name);
+    if (content) node.append(content);
+    if (className) node.className = className;
+    return node;
   };
   const place = (picture, index, { columns, rows } = sheets.images) => {
     const along = (step, count) => (count > 1 ? `${(100 * step) / (count - 1)}%` : "0");
@@ -38,23 +38,23 @@
       `${along(index % columns, columns)} ${along(Math.floor(index / columns), rows)}`;
     return picture;
   };
-  // The answer that is looked for, else the usual wrong one.
-  const answer = found => Number(wanted().predicted || found.predicted);
-  const agreement = found => found.answers[answer(found)] / found.seeds;
-  const runs = found =>
-    found.seeds === 1 ? "in its one run" : `by ${found.answers[answer(found)]} of ${found.seeds} runs`;
-  const names = found => [classes[images.true[found.image]], classes[found.predicted]];
+  // The predicted class of the filter, else the usual wrong one.
+  const prediction = entry => Number(filters().predicted || entry.predicted);
+  const agreement = entry => entry.answers[prediction(entry)] / entry.seeds;
+  const runs = entry =>
+    entry.seeds === 1 ? "the one run" : `${entry.answers[prediction(entry)]} of ${entry.seeds} runs`;
+  const names = entry => [classes[images.true[entry.image]], classes[entry.predicted]];
 
-  const card = (found, index) => {
-    const trueName = classes[images.true[found.image]], predictedName = classes[answer(found)];
+  const card = (entry, index) => {
+    const trueName = classes[images.true[entry.image]], predictedName = classes[prediction(entry)];
     const button = element("button", null, "card");
     button.type = "button";
     button.dataset.index = index;
-    button.append(place(element("span", null, "sprite images"), found.image));
+    button.append(place(element("span", null, "sprite images"), entry.image));
     const title = element("span", `${trueName} `, "names");
-    title.append(element("span", "taken for", "quiet"), ` ${predictedName}`);
-    button.append(title, element("span", `${recipes[found.recipe]}, ${runs(found)}`));
-    button.append(element("span", found.sure === null || answer(found) !== found.predicted ? "" : `sure to ${share(found.sure)}`, "quiet"));
+    title.append(element("span", "→", "quiet"), ` ${predictedName}`);
+    button.append(title, element("span", `${recipes[entry.recipe]}, ${runs(entry)}`));
+    button.append(element("span", entry.sure === null || prediction(entry) !== entry.predicted ? "" : `confidence ${share(entry.sure)}`, "quiet"));
     const item = element("li");
     item.append(button);
     return item;
@@ -62,22 +62,22 @@
 
   const grow = () => {
     const from = cards.children.length;
-    cards.append(...shown.slice(from, from + PAGE).map((found, index) => card(found, from + index)));
-    more.hidden = cards.children.length >= shown.length;
+    cards.append(...matching.slice(from, from + PAGE).map((entry, index) => card(entry, from + index)));
+    more.hidden = cards.children.length >= matching.length;
   };
   const filter = () => {
-    const want = wanted();
-    shown = cases.filter(found =>
-      (want.recipe === "" || found.recipe === Number(want.recipe)) &&
-      (want.true === "" || images.true[found.image] === Number(want.true)) &&
-      (want.predicted === "" || want.predicted in found.answers) &&
-      (want.group === "" || images.group[found.image] === Number(want.group)));
-    shown.sort(orders[want.sort]);
-    const distinct = new Set(shown.map(found => found.image)).size;
-    byId("gallery-count").textContent = shown.length
-      ? `${shown.length.toLocaleString("en")} of ${cases.length.toLocaleString("en")} failed cases, ` +
+    const selected = filters();
+    matching = cases.filter(entry =>
+      (selected.recipe === "" || entry.recipe === Number(selected.recipe)) &&
+      (selected.true === "" || images.true[entry.image] === Number(selected.true)) &&
+      (selected.predicted === "" || selected.predicted in entry.answers) &&
+      (selected.group === "" || images.group[entry.image] === Number(selected.group)));
+    matching.sort(orders[selected.sort]);
+    const distinct = new Set(matching.map(entry => entry.image)).size;
+    byId("gallery-count").textContent = matching.length
+      ? `${matching.length.toLocaleString("en")} of ${cases.length.toLocaleString("en")} failed cases, ` +
         `${distinct.toLocaleString("en")} ${distinct === 1 ? "image" : "images"}.`
-      : "No failed case is like this.";
+      : "No failed case matches these filters.";
     cards.replaceChildren();
     grow();
   };
@@ -88,56 +88,56 @@
     byId("gallery-title").scrollIntoView();
   };
 
-  const showMap = (found, trueName, predictedName) => {
-    const box = byId("case-attribution"), { map } = found;
+  const showMap = (entry, trueName, predictedName) => {
+    const box = byId("case-attribution"), { map } = entry;
     if (!box) return;
     box.hidden = !map;
     if (!map) return;
     const picture = byId("case-map"), [image, overlay] = picture.children;
-    place(image, found.image);
+    place(image, entry.image);
     place(overlay, map.place, sheets.maps);
     const over = map.runs === 1 ? "one run" : `mean over ${map.runs} runs`;
     picture.setAttribute("aria-label", map.half === null
-      ? `Attribution map, ${over}: no place speaks for ${predictedName} over ${trueName}`
-      : `Attribution map, ${over}: half of what speaks for ${predictedName} over ${trueName} lies in ` +
-        `${map.half} % of the image, ${map.border} % of it in the outer eighth; the strongest place: ${map.strongest}`);
+      ? `Attribution map, ${over}: no part of the image supports ${predictedName} over ${trueName}`
+      : `Attribution map, ${over}: half of the support for ${predictedName} over ${trueName} lies in ` +
+        `${map.half} % of the image, ${map.border} % of it in the outer eighth; strongest at: ${map.strongest}`);
     byId("map-for").textContent = predictedName;
     byId("map-against").textContent = trueName;
-    byId("map-note").textContent = `Integrated gradients, ${over}; the stronger the color, the more, ` +
-      "on a scale of this image's own.";
+    byId("map-note").textContent = `Integrated gradients, ${over}; the stronger the color, the larger the attribution, ` +
+      "scaled separately for each image.";
   };
-  const showNearest = found => {
+  const showNearest = entry => {
     const box = byId("case-nearest");
     if (!box) return;
-    box.hidden = !found.near;
-    byId("case-near").replaceChildren(...(found.near ?? []).map(near => {
+    box.hidden = !entry.near;
+    byId("case-near").replaceChildren(...(entry.near ?? []).map(near => {
       const item = element("li"), label = classes[train.label[near]];
       const picture = place(element("span", null, "sprite train"), near, sheets.train);
       picture.setAttribute("role", "img");
       picture.setAttribute("aria-label", "Training image");
-      item.append(picture, element("span", label, train.label[near] === images.true[found.image] ? "same" : ""));
+      item.append(picture, element("span", label, train.label[near] === images.true[entry.image] ? "same" : ""));
       return item;
     }));
   };
 
   const open = index => {
     opened = index;
-    const found = shown[index], [trueName, predictedName] = names(found);
-    byId("case-title").textContent = `${trueName} taken for ${predictedName}`;
-    const picture = place(byId("case-picture"), found.image);
-    picture.setAttribute("aria-label", `Test image ${images.id[found.image]}: ${trueName}`);
+    const entry = matching[index], [trueName, predictedName] = names(entry);
+    byId("case-title").textContent = `${trueName} → ${predictedName}`;
+    const picture = place(byId("case-picture"), entry.image);
+    picture.setAttribute("aria-label", `Test image ${images.id[entry.image]}: ${trueName}`);
     byId("case-where").textContent =
-      `${recipes[found.recipe]} · ${groups[images.group[found.image]]} · image ${images.id[found.image]}`;
-    showMap(found, trueName, predictedName);
-    showNearest(found);
-    byId("case-texts").replaceChildren(...found.texts.map(text => element("li", text)));
-    byId("case-position").textContent = `${(index + 1).toLocaleString("en")} of ${shown.length.toLocaleString("en")}`;
+      `${recipes[entry.recipe]} · ${groups[images.group[entry.image]]} · image ${images.id[entry.image]}`;
+    showMap(entry, trueName, predictedName);
+    showNearest(entry);
+    byId("case-texts").replaceChildren(...entry.texts.map(text => element("li", text)));
+    byId("case-position").textContent = `${(index + 1).toLocaleString("en")} of ${matching.length.toLocaleString("en")}`;
     byId("case-previous").disabled = index === 0;
-    byId("case-next").disabled = index === shown.length - 1;
+    byId("case-next").disabled = index === matching.length - 1;
     if (!dialog.open) dialog.showModal();
     dialog.scrollTop = 0;
   };
-  const step = by => { if (shown[opened + by]) open(opened + by); };
+  const step = by => { if (matching[opened + by]) open(opened + by); };
 
   fields.forEach(field => field.addEventListener("change", filter));
   byId("gallery-reset").addEventListener("click", () => {
@@ -154,12 +154,12 @@
     if (button) open(Number(button.dataset.index));
   });
   cards.addEventListener("keydown", event => {
-    const here = event.target.closest("button");
-    if (!here) return;
+    const focused = event.target.closest("button");
+    if (!focused) return;
     const items = [...cards.children];
     const across = items.filter(item => item.offsetTop === items[0].offsetTop).length;
     const by = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -across, ArrowDown: across }[event.key];
-    const target = items[Number(here.dataset.index) + by];
+    const target = items[Number(focused.dataset.index) + by];
     if (!by || !target) return;
     event.preventDefault();
     target.firstChild.focus();
@@ -177,15 +177,15 @@
     cards.children[opened].firstChild.focus();
   });
 
-  // A cell is found by its place, whether the matrix is drawn as shapes or as one picture.
+  // A cell is found by its position, whether the matrix is drawn as shapes or as one image.
   for (const matrix of document.querySelectorAll(".matrix")) {
     const plot = matrix.querySelector("[id$='-plot-area']"), { recipe } = matrix.dataset;
     const size = classes.length, cursor = element("button", null, "cursor");
     const counts = new Map();
-    for (const found of cases) {
-      if (found.recipe !== Number(recipe)) continue;
-      for (const answer of Object.keys(found.answers)) {
-        const key = `${images.true[found.image]} ${answer}`;
+    for (const entry of cases) {
+      if (entry.recipe !== Number(recipe)) continue;
+      for (const answer of Object.keys(entry.answers)) {
+        const key = `${images.true[entry.image]} ${answer}`;
         counts.set(key, (counts.get(key) ?? 0) + 1);
       }
     }
@@ -202,11 +202,11 @@
       });
       const count = counts.get(cell.join(" ")) ?? 0;
       cursor.setAttribute("aria-label", trueClass === predicted
-        ? `${classes[trueClass]}, recognized: no failed cases; arrow keys move to other cells`
-        : `${classes[trueClass]} taken for ${classes[predicted]}: ${count} failed ${count === 1 ? "case" : "cases"}; ` +
-          "Enter shows them, arrow keys move");
+        ? `${classes[trueClass]}, classified correctly: no failed cases; the arrow keys move to other cells`
+        : `true ${classes[trueClass]}, predicted ${classes[predicted]}: ${count} failed ${count === 1 ? "case" : "cases"}; ` +
+          "Enter shows them, the arrow keys move");
       cursor.title = trueClass === predicted
-        ? classes[trueClass] : `${classes[trueClass]} taken for ${classes[predicted]}: ${count}`;
+        ? classes[trueClass] : `${classes[trueClass]} → ${classes[predicted]}: ${count}`;
     };
     const show = () => { if (cell[0] !== cell[1]) choose(recipe, ...cell.map(String)); };
     const under = event => {
@@ -218,14 +218,14 @@
     matrix.append(cursor);
     move(...cell);
     matrix.addEventListener("mousemove", event => {
-      const found = under(event);
-      if (found) move(...found);
+      const hovered = under(event);
+      if (hovered) move(...hovered);
     });
     matrix.addEventListener("click", event => {
-      // A click made by a key has no place.
-      const found = event.detail === 0 && event.target === cursor ? cell : under(event);
-      if (found) move(...found);
-      if (found) show();
+      // A click made by a key has no position.
+      const clicked = event.detail === 0 && event.target === cursor ? cell : under(event);
+      if (clicked) move(...clicked);
+      if (clicked) show();
     });
     cursor.addEventListener("keydown", event => {
       const by = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key];
