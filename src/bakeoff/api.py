@@ -1,4 +1,4 @@
-"""run() and open_result(): what the command line and Python call."""
+"""run() and open_result(): the entry points of Python and the command line."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bakeoff.study import Study, load_study
 from bakeoff.text import list_some
 
 if TYPE_CHECKING:
-    # What a result needs is imported when workers have started, and load PyTorch at the same time.
+    # Imported later, when the workers have started, which import PyTorch at the same time.
     from bakeoff.data.sources.arrays import ImageArrays
     from bakeoff.result import Result
 
@@ -35,9 +35,9 @@ def run(
     check: bool = True,
     wait: bool = False,
 ) -> Result:
-    """Train what a study's folder does not hold yet, and give all results.
+    """Train the runs that the study folder does not contain yet, and return all results.
 
-    Call it below `if __name__ == "__main__":` in a script, because worker processes import the script.
+    In a script, call it below `if __name__ == "__main__":`, because worker processes import the script.
 
     Parameters
     ----------
@@ -48,34 +48,34 @@ def run(
     data
         A source such as `folder:my-images`, or images in memory; by default the study's own.
     until, max_seeds
-        `until="decided"` adds seeds in rounds, up to `max_seeds` a recipe; by default as the study says.
+        `until="decided"` adds seeds in rounds, up to `max_seeds` per recipe; by default as in the study.
     jobs
-        Runs that go on at once, one thread each; by default one a core.
+        The number of parallel runs, one thread each; by default one per core.
     device
-        "cpu", "cuda", or "auto": the GPU where there is one.
+        "cpu", "cuda", or "auto": the GPU if there is one.
     engine
         "processes" on this machine, or "ray".
     address
-        Of a Ray cluster; by default Ray is started on this machine.
+        Address of a Ray cluster; by default Ray is started on this machine.
     progress
-        Show it.
+        Whether to show the progress.
     check
-        Look for duplicates, leaks and other problems among the images too, while the first runs train.
+        Whether to check the images for duplicates, leaks and other problems, while the first runs train.
     wait
-        If another process works in the study folder, wait for it; else the folder is refused.
+        If another process uses the study folder, wait for it; otherwise an error is raised.
 
     Raises
     ------
     RunsFailedError
-        If a run failed; its `result` has the others.
+        If a run failed; its `result` has the results of the others.
     BakeoffError
-        If the study, its data or a model cannot be used; finished runs are kept.
+        If the study, its data or a model is invalid; finished runs are kept.
     """
     from bakeoff.data import check_source
     from bakeoff.data.sources.arrays import ImageArrays
     from bakeoff.engines import open_engine
 
-    _refuse_inside_an_import()
+    _check_not_in_worker()
     if data is not None and not isinstance(data, str | ImageArrays):
         raise BakeoffError(
             f"data: found {type(data).__name__}; expected a source such as 'folder:my-images', "
@@ -97,7 +97,7 @@ def run(
         opened = stack.enter_context(
             open_engine(engine, device=device, jobs=jobs, address=address, num_runs=num_runs)
         )
-        # Late: the workers have started, and load PyTorch at the same time.
+        # Imported here, when the workers have started, which import PyTorch at the same time.
         from bakeoff.run_study import run_study
 
         display = None
@@ -107,12 +107,10 @@ def run(
             from bakeoff.terminal.progress import StudyDisplay
 
             display = stack.enter_context(StudyDisplay(Console()))
-        outcome = run_study(
-            study, root, engine=opened, display=display, wait=wait, check=check, arrays=arrays
-        )
+        runs = run_study(study, root, engine=opened, display=display, wait=wait, check=check, arrays=arrays)
     result = open_result(root)
-    if outcome.failed:
-        reasons = [f"{run.task.recipe}, seed {run.task.seed}: {run.reason}" for run in outcome.failed]
+    if runs.failed:
+        reasons = [f"{run.task.recipe}, seed {run.task.seed}: {run.reason}" for run in runs.failed]
         raise RunsFailedError(
             f"{len(reasons)} of the study's runs failed; the others are in {root}, "
             f"see bakeoff.open_result({str(root)!r})\n{list_some(reasons)}",
@@ -136,12 +134,12 @@ class RunsFailedError(BakeoffError):
 
 
 def study_folder(study: Study, path: str | Path | None = None) -> Path:
-    """Where a study's results go: `path`, by default results/NAME."""
+    """The folder of a study's results: `path`, by default results/NAME."""
     return Path(path) if path is not None else Path("results") / study.name
 
 
-def _refuse_inside_an_import() -> None:
-    """A worker process imports the script that started it; unguarded, that would start a study in it."""
+def _check_not_in_worker() -> None:
+    """Raise an error if a worker process imports an unguarded script, which would start a study."""
     if getattr(multiprocessing.current_process(), "_inheriting", False):
         raise BakeoffError(
             "bakeoff.run() was reached while a worker process imported this script; "
@@ -150,12 +148,12 @@ def _refuse_inside_an_import() -> None:
 
 
 def open_result(path: str | Path) -> Result:
-    """The results in a study folder.
+    """Open the results in a study folder.
 
     Raises
     ------
     BakeoffError
-        If it is no study folder, is damaged, or no run in it is finished.
+        If it is not a study folder, is damaged, or contains no finished run.
     """
     from bakeoff.result import Result
 

@@ -1,4 +1,4 @@
-"""The command line: one command, one public function. Options, printing, exit codes."""
+"""The command line: each command calls one public function. Options, printing, exit codes."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ if TYPE_CHECKING:
     from bakeoff.result import Result
     from bakeoff.study import DataSettings, Study
 
-EXIT_FAILED_RUNS = EXIT_FOUND_TROUBLE = 1
+EXIT_FAILED_RUNS = EXIT_PROBLEMS = 1
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
 
 app = typer.Typer(
-    help="Train image classifier recipes with many seeds, and learn honestly which is better.",
+    help="Train recipes for image classifiers with several seeds and compare them.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-data_app = typer.Typer(help="Look at image data, or fetch it.", no_args_is_help=True)
+data_app = typer.Typer(help="Inspect, check or download image data.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 
 
-def _print_version(asked: bool) -> None:
-    if asked:
+def _print_version(requested: bool) -> None:
+    if requested:
         from importlib.metadata import version
 
         typer.echo(f"bakeoff {version('bakeoff')}")
@@ -47,24 +47,24 @@ def common(
         typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
     ] = False,
 ) -> None:
-    """Take the options that stand before a command."""
+    """Options before the command."""
 
 
 SOURCES = "digits, folder:DIR, splits:DIR, stl10:DIR or cifar10:DIR."
 
 StudyArgument = Annotated[str, typer.Argument(metavar="STUDY", help="A built-in study, or a TOML file.")]
 SourceArgument = Annotated[str, typer.Argument(metavar="SOURCE", help=SOURCES)]
-StudyDirArgument = Annotated[Path, typer.Argument(metavar="STUDY_DIR", help="A folder that `run` wrote.")]
+StudyDirArgument = Annotated[
+    Path, typer.Argument(metavar="STUDY_DIR", help="A study folder written by `run`.")
+]
 RecipeOption = Annotated[
     str | None,
-    typer.Option(metavar="RECIPE", help="Default: the one that the study supports best, or its baseline."),
+    typer.Option(metavar="RECIPE", help="Default: the one that the study supports best, or the baseline."),
 ]
-TrustOption = Annotated[
-    bool, typer.Option("--trust", help="Run the code that the study names as its model, whoever wrote it.")
-]
+TrustOption = Annotated[bool, typer.Option("--trust", help="Run the custom model code that the study names.")]
 SetOption = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Set any key of the study file; repeatable."),
+    typer.Option("--set", metavar="KEY=VALUE", help="Set any key of the study file; can be repeated."),
 ]
 
 
@@ -72,33 +72,40 @@ SetOption = Annotated[
 def run_(
     study: StudyArgument = "quickstart",
     data: Annotated[str | None, typer.Option(metavar="SOURCE", help=SOURCES)] = None,
-    seeds: Annotated[int | None, typer.Option(min=1, help="How often each recipe is trained.")] = None,
+    seeds: Annotated[int | None, typer.Option(min=1, help="Number of runs per recipe.")] = None,
     until: Annotated[
         str | None, typer.Option(metavar="decided", help="Add seeds in rounds until every pair is decided.")
     ] = None,
-    max_seeds: Annotated[int | None, typer.Option(min=1, help="With --until decided; default 20.")] = None,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Epochs of every recipe.")] = None,
-    recipes: Annotated[str | None, typer.Option(metavar="A,B", help="Only these recipes.")] = None,
-    out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="The study folder; default results/NAME.")
+    max_seeds: Annotated[
+        int | None, typer.Option(min=1, help="Maximum with --until decided; default: 20.")
     ] = None,
-    jobs: Annotated[int | None, typer.Option(min=1, help="Runs at once; default: one a core.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Number of epochs of every recipe.")] = None,
+    recipes: Annotated[str | None, typer.Option(metavar="A,B", help="Train only these recipes.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Study folder; default: results/NAME.")
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Number of parallel runs; default: one per core.")
+    ] = None,
     device: Annotated[
-        str, typer.Option(metavar="auto|cpu|cuda", help="Where to train; cuda stacks the seeds of a recipe.")
+        str,
+        typer.Option(metavar="auto|cpu|cuda", help="Device; on cuda, the seeds of a recipe train together."),
     ] = "cpu",
     set_: SetOption = None,
     open_: Annotated[bool, typer.Option("--open", help="Open the report in a browser.")] = False,
-    check: Annotated[
-        bool, typer.Option("--check/--no-check", help="Look for trouble among the images too.")
-    ] = True,
-    wait: Annotated[bool, typer.Option("--wait", help="Wait if the study folder is in use.")] = False,
-    engine: Annotated[str, typer.Option(metavar="processes|ray", help="Who does the runs.")] = "processes",
+    check: Annotated[bool, typer.Option("--check/--no-check", help="Check the images for problems.")] = True,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait if another process uses the study folder.")
+    ] = False,
+    engine: Annotated[
+        str, typer.Option(metavar="processes|ray", help="What executes the runs.")
+    ] = "processes",
     address: Annotated[
         str | None,
-        typer.Option(metavar="HOST:PORT", help="Of a Ray cluster, or auto; default: this machine."),
+        typer.Option(metavar="HOST:PORT", help="Address of a Ray cluster, or auto; default: this machine."),
     ] = None,
 ) -> None:
-    """Train a study's recipes with all seeds, compare them, write the report."""
+    """Train the recipes of a study with all seeds, compare them, write the report."""
     from bakeoff.api import RunsFailedError, run, study_folder
     from bakeoff.study import load_study
 
@@ -119,11 +126,11 @@ def run_(
         result = run(
             loaded, root, jobs=jobs, device=device, engine=engine, address=address, check=check, wait=wait
         )
-    except RunsFailedError as error:  # the screen shows which
+    except RunsFailedError as error:  # already printed
         failed, result = True, error.result
     except KeyboardInterrupt:
         typer.echo(
-            f"stopped; finished runs are kept in {root}, and the same command continues from there", err=True
+            f"stopped; finished runs are kept in {root}; run the same command again to continue", err=True
         )
         raise typer.Exit(EXIT_INTERRUPTED) from None
     _finish(result, open_)
@@ -147,7 +154,7 @@ def studies() -> None:
 
 @app.command()
 def show(study: StudyArgument, set_: SetOption = None) -> None:
-    """Print a study file with every default written out, to copy and edit."""
+    """Print a study file with every default, to copy and edit."""
     from bakeoff.study import load_study, study_to_toml
 
     sys.stdout.write(study_to_toml(load_study(study, overrides=set_ or [])))
@@ -155,10 +162,10 @@ def show(study: StudyArgument, set_: SetOption = None) -> None:
 
 @app.command()
 def report(
-    study_dir: Annotated[Path, typer.Argument(metavar="STUDY_DIR", help="A folder that `run` wrote.")],
+    study_dir: Annotated[Path, typer.Argument(metavar="STUDY_DIR", help="A study folder written by `run`.")],
     open_: Annotated[bool, typer.Option("--open", help="Open the report in a browser.")] = False,
 ) -> None:
-    """Analyze and report again, from the stored results alone."""
+    """Rebuild the report from the stored results."""
     from bakeoff.api import open_result
 
     _finish(open_result(study_dir), open_)
@@ -166,9 +173,9 @@ def report(
 
 @app.command()
 def status(
-    study_dir: Annotated[Path, typer.Argument(metavar="STUDY_DIR", help="A folder that `run` wrote.")],
+    study_dir: Annotated[Path, typer.Argument(metavar="STUDY_DIR", help="A study folder written by `run`.")],
 ) -> None:
-    """Show the state of each run of a study."""
+    """Show the progress of each run of a study."""
     from rich.console import Console
 
     from bakeoff.store import study_status
@@ -180,21 +187,22 @@ def status(
 @app.command()
 def compare(
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILE...", help="CSV, predictions.npz, or a folder with runs/.")
+        list[Path],
+        typer.Argument(metavar="FILE...", help="CSV files, predictions.npz files or study folders."),
     ],
     baseline: Annotated[
-        str | None, typer.Option(metavar="RECIPE", help="Compare each other recipe with this one.")
+        str | None, typer.Option(metavar="RECIPE", help="Compare every other recipe with this one.")
     ] = None,
-    margin: Annotated[float, typer.Option(help="The smallest difference that matters, 0..1.")] = 0.01,
-    confidence: Annotated[float, typer.Option(help="Of the intervals, 0..1.")] = 0.95,
+    margin: Annotated[float, typer.Option(help="Smallest difference that matters, 0..1.")] = 0.01,
+    confidence: Annotated[float, typer.Option(help="Confidence level of the intervals, 0..1.")] = 0.95,
     json_: Annotated[
-        Path | None, typer.Option("--json", metavar="FILE", help="Write the result as data.")
+        Path | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON.")
     ] = None,
     report_: Annotated[
-        Path | None, typer.Option("--report", metavar="DIR", help="Write a page, figures and tables.")
+        Path | None, typer.Option("--report", metavar="DIR", help="Write a report with figures and tables.")
     ] = None,
 ) -> None:
-    """Compare predictions made elsewhere: recipe,seed,image,label,prediction[,p_CLASS...]."""
+    """Compare predictions from other tools: recipe,seed,image,label,prediction[,p_CLASS...]."""
     from rich.console import Console
 
     from bakeoff.prediction_files.compare import compare_files
@@ -215,12 +223,13 @@ def compare(
 def predict(
     study_dir: StudyDirArgument,
     images: Annotated[
-        list[Path], typer.Argument(metavar="IMAGE_OR_DIR...", help="Image files, or folders of them.")
+        list[Path],
+        typer.Argument(metavar="IMAGE_OR_DIR...", help="Image files, or folders with image files."),
     ],
     recipe: RecipeOption = None,
     seed: Annotated[
         list[int] | None,
-        typer.Option(metavar="N", help="Only this seed's model; repeatable. Default: the mean over all."),
+        typer.Option(metavar="N", help="Use only this seed; can be repeated. Default: mean over all seeds."),
     ] = None,
     csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write all predictions as CSV.")] = None,
     json_: Annotated[
@@ -230,7 +239,7 @@ def predict(
 ) -> None:
     """Classify images with a study's trained models.
 
-    Exits with 1 if an image could not be read; the others are classified.
+    Exits with 1 if an image cannot be read; the others are still classified.
     """
     from rich.console import Console
 
@@ -251,9 +260,9 @@ def predict(
             prediction_files(ensemble, csv, json_) as write,
             PredictionDisplay(console, lambda: count_images(images)) as display,
         ):
-            for outcome in predict_files(ensemble, images, on_progress=display.advance):
-                summary.add(outcome)
-                write(outcome)
+            for result in predict_files(ensemble, images, on_progress=display.advance):
+                summary.add(result)
+                write(result)
             if not summary.num_images:
                 raise BakeoffError(
                     f"no image in {', '.join(map(str, images[:3]))}; expected files such as .png or .jpg"
@@ -263,39 +272,39 @@ def predict(
         raise typer.Exit(EXIT_INTERRUPTED) from None
     print_predictions(summary, console, Console(stderr=True), written=bool(csv or json_))
     if summary.num_unreadable:
-        raise typer.Exit(EXIT_FOUND_TROUBLE)
+        raise typer.Exit(EXIT_PROBLEMS)
 
 
 @app.command()
 def export(
     study_dir: StudyDirArgument,
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="New or empty: where to write.")],
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Output folder, new or empty.")],
     recipe: RecipeOption = None,
     seed: Annotated[
         int | None,
-        typer.Option(metavar="N", help="Default: the one with the highest validation accuracy."),
+        typer.Option(metavar="N", help="Default: the seed with the highest validation accuracy."),
     ] = None,
     ensemble: Annotated[
-        bool, typer.Option("--ensemble", help="The mean of all finished seeds as one ONNX model.")
+        bool, typer.Option("--ensemble", help="Export the mean of all finished seeds as one ONNX model.")
     ] = False,
     trust: TrustOption = False,
 ) -> None:
-    """Write a study's model as ONNX and safetensors, with a model card."""
+    """Export a trained model as ONNX and safetensors, with a model card."""
     from bakeoff.export import export as export_model
     from bakeoff.store import Layout, read_study
 
     _find_own_classes(read_study(Layout(study_dir)))
-    done = export_model(study_dir, directory, recipe=recipe, seed=seed, ensemble=ensemble, trust=trust)
-    typer.echo(done.choice)
+    exported = export_model(study_dir, directory, recipe=recipe, seed=seed, ensemble=ensemble, trust=trust)
+    typer.echo(exported.choice)
     typer.echo(
-        f"ONNX Runtime and PyTorch differ by at most {done.difference:.1g} in probability "
-        f"on {done.num_checked} test images"
+        f"ONNX Runtime and PyTorch differ by at most {exported.difference:.1g} in probability "
+        f"on {exported.num_checked} test images"
     )
-    typer.echo(f"exported to {printable(str(directory))}: {', '.join(done.files)}")
+    typer.echo(f"exported to {printable(str(directory))}: {', '.join(exported.files)}")
 
 
 def _find_own_classes(study: Study) -> None:
-    """Let imports find a user's own classes in the current folder, behind all that is installed."""
+    """Let imports find custom classes in the current folder, after all installed packages."""
     if study.own_classes:
         sys.path.append(str(Path.cwd()))
 
@@ -315,7 +324,7 @@ def _finish(result: Result, open_report: bool) -> None:
 
 @data_app.command("info")
 def data_info(source: SourceArgument, set_: SetOption = None) -> None:
-    """Show splits, counts a class, sizes, mean and std of a data source."""
+    """Show the splits, images per class, sizes, mean and std of a data source."""
     from rich.console import Console
 
     from bakeoff.data import describe
@@ -327,9 +336,9 @@ def data_info(source: SourceArgument, set_: SetOption = None) -> None:
 
 @data_app.command("check")
 def data_check(source: SourceArgument, set_: SetOption = None) -> None:
-    """Look for leaks, duplicates, doubtful and unusable images in a data source.
+    """Check a data source for leaks between splits, duplicates and unusual images.
 
-    Exits with 1 if a leak between splits or an image under two labels was found.
+    Exits with 1 if there is a leak between splits, or an image with two labels.
     """
     from rich.console import Console
 
@@ -337,10 +346,10 @@ def data_check(source: SourceArgument, set_: SetOption = None) -> None:
     from bakeoff.terminal.audit import print_audit
 
     settings, data = _load(source, set_)
-    found = audit_source(settings, data)
-    print_audit(found, Console())
-    if found.of("leak") or found.of("conflict"):
-        raise typer.Exit(EXIT_FOUND_TROUBLE)
+    audit = audit_source(settings, data)
+    print_audit(audit, Console())
+    if audit.of("leak") or audit.of("conflict"):
+        raise typer.Exit(EXIT_PROBLEMS)
 
 
 def _load(source: str, overrides: list[str] | None) -> tuple[DataSettings, ImageData]:
@@ -358,9 +367,9 @@ def _load(source: str, overrides: list[str] | None) -> tuple[DataSettings, Image
 @data_app.command("fetch")
 def data_fetch(
     name: Annotated[str, typer.Argument(help="stl10")],
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where to keep it.")],
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Output folder.")],
 ) -> None:
-    """Download a data set, verify it, keep it."""
+    """Download a data set and verify it."""
     from rich.console import Console
 
     from bakeoff.data import fetch
@@ -372,8 +381,8 @@ def data_fetch(
 
 
 def main() -> None:
-    """Run the command line; a user's mistake is printed in one piece and exits with 2."""
-    # What libraries load stays: to look through it for garbage, and again at the end, took up to a second.
+    """Run the command line; errors that a user can fix are printed without a traceback and exit with 2."""
+    # Objects that libraries create at import stay alive: collecting garbage among them took up to a second.
     gc.set_threshold(100_000, 50, 100)
     atexit.register(gc.freeze)
     try:
@@ -399,7 +408,7 @@ OPTIONS = {
     "until": "--until decided",
     "wait": "--wait, or --out DIR",
 }
-"""What to type to change the Python parameter that an error is about."""
+"""The option for the Python parameter that an error is about."""
 
 
 def _option_for(error: BakeoffError) -> str:

@@ -1,4 +1,4 @@
-"""Result: a study folder as arrays, tables and figures."""
+"""Result: the results in a study folder as arrays, tables and figures."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 
 
 class Result:
-    """All results of a study; in a notebook it shows its comparison.
+    """The results of a study; a notebook displays the comparison.
 
     Attributes
     ----------
     summary
-        What the report shows, as values: recipes, comparison, failures.
+        The content of the report as values: recipes, comparison, failures.
     """
 
     def __init__(self, stored: StoredStudy) -> None:
@@ -43,7 +43,7 @@ class Result:
 
     @property
     def stored(self) -> StoredStudy:
-        """The arrays as they were read: images, labels, and each run's logits, history and dynamics."""
+        """The stored arrays: images, labels, and each run's logits, history and training dynamics."""
         return self.summary.stored
 
     @property
@@ -53,7 +53,7 @@ class Result:
 
     @property
     def study(self) -> Study:
-        """What was asked."""
+        """The study."""
         return self.stored.study
 
     @property
@@ -68,7 +68,7 @@ class Result:
 
     @property
     def predictions(self) -> Predictions:
-        """What every finished run says of the test images."""
+        """The predictions of every finished run for the test images."""
         return self.summary.predictions
 
     def probabilities(self, recipe: str) -> NDArray[np.float32]:
@@ -80,13 +80,13 @@ class Result:
             If the recipe has no finished run.
         """
         self._finished(recipe)
-        found = self.predictions.recipe(recipe).probabilities
-        assert found is not None  # a study's runs all have them
-        return found
+        probabilities = self.predictions.recipe(recipe).probabilities
+        assert probabilities is not None  # every run of a study has them
+        return probabilities
 
     @cached_property
     def runs(self) -> pd.DataFrame:
-        """One row a finished run: recipe, seed, test accuracy, checkpoint_epoch, num_parameters, seconds."""
+        """One row per finished run: recipe, seed, accuracy, checkpoint_epoch, num_parameters, seconds."""
         import pandas as pd
 
         return pd.DataFrame(
@@ -105,7 +105,7 @@ class Result:
 
     @cached_property
     def history(self) -> pd.DataFrame:
-        """One row an epoch of a run: recipe, seed, and the columns of history.csv."""
+        """One row per epoch of a run: recipe, seed, and the columns of history.csv."""
         import pandas as pd
 
         tables = []
@@ -129,7 +129,7 @@ class Result:
 
     @property
     def comparison(self) -> Comparison:
-        """The comparison by accuracy, as the study asks: its baseline, margin and confidence.
+        """The comparison by accuracy, with the study's baseline, margin and confidence.
 
         Raises
         ------
@@ -142,7 +142,7 @@ class Result:
 
     @cached_property
     def pairs(self) -> pd.DataFrame:
-        """One row a pair: a, b, difference (b - a, 0..1), low, high, p_holm, verdict."""
+        """One row per pair: a, b, difference (b - a, 0..1), low, high, p_holm, verdict."""
         import pandas as pd
 
         return pd.DataFrame(
@@ -161,12 +161,12 @@ class Result:
         )
 
     def compare(self, metric: Metric) -> MetricComparison:
-        """Compare the recipes by a score of your own; see `bakeoff.analysis.comparison.metric`.
+        """Compare the recipes by a custom score; see `bakeoff.analysis.comparison.metric`.
 
         Parameters
         ----------
         metric
-            From labels [num_images] and probabilities [num_images, num_classes] of one run to one score an
+            From labels [num_images] and probabilities [num_images, num_classes] of one run to one score per
             image, True and False or numbers; the recipes are compared by its mean.
         """
         study = self.study
@@ -177,15 +177,15 @@ class Result:
 
     @cached_property
     def figures(self) -> Mapping[str, ReportFigure]:
-        """The report's figures by name, such as `loss-RECIPE`; a notebook shows the one it is given."""
+        """The report's figures by name, such as `loss-RECIPE`; a notebook can display them."""
         from bakeoff.report.figures.of_study import study_figures
 
         return study_figures(self.summary).by_name()
 
     def model(self, recipe: str, seed: int = 0, *, trust: bool = False) -> TrainedModel:
-        """A finished run as a model: `.probabilities(images)` answers as evaluation did.
+        """Load a finished run as a model, with `.probabilities(images)`.
 
-        A model that is code of somebody else's is run only with `trust=True`.
+        Custom model code written by somebody else is run only with `trust=True`.
 
         Raises
         ------
@@ -197,16 +197,16 @@ class Result:
         return load_model(self.path, recipe, seed, trust=trust)
 
     def report(self) -> Path:
-        """Write the report; gives the path of its page."""
+        """Write the report and return the path of its page."""
         from bakeoff.report import build_report
 
         return build_report(self.summary)
 
     def _finished(self, recipe: str) -> FinishedRecipe:
-        finished = {found.name: found for found in self.summary.finished}
+        finished = {summary.name: summary for summary in self.summary.finished}
         if recipe not in finished:
             names = ", ".join(finished) or "none"
-            raise BakeoffError(f"no finished run of a recipe {recipe!r}; there are {names}")
+            raise BakeoffError(f"recipe {recipe!r} has no finished run; recipes with finished runs: {names}")
         return finished[recipe]
 
     def __repr__(self) -> str:
@@ -238,7 +238,7 @@ class Result:
 
 
 def html_table(header: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:
-    """A table for a notebook, everything escaped."""
+    """Build a table for a notebook, with everything escaped."""
     head = "".join(f"<th>{html.escape(text)}</th>" for text in header)
     body = "".join(
         "<tr>" + "".join(f"<td>{html.escape(str(cell))}</td>" for cell in row) + "</tr>" for row in rows

@@ -39,13 +39,13 @@ from bakeoff.training import TRAINING_VERSION, check_augmentation
 
 
 class Display:
-    """What is called as a study proceeds; shows nothing itself."""
+    """Called as a study progresses; this base class shows nothing."""
 
     def decoding(self, text: str, done: int, total: int) -> None:
         """While images are read."""
 
     def waiting(self, text: str) -> None:
-        """While another process works in the folder; `text` says which."""
+        """While another process uses the folder; `text` describes it."""
 
     def audited(self, audit: Audit) -> None:
         """After the images were checked, while the first runs train."""
@@ -56,22 +56,22 @@ class Display:
         """Before the first run of a round: seeds requested by recipe, and the runs not finished yet."""
 
     def looked(self, looks: Looks) -> None:
-        """After a round, where seeds are added until decided."""
+        """After a round, if seeds are added until decided."""
 
     def handle(self, event: Event) -> None:
         """At each event of the engine."""
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """How a study ended.
+class StudyRuns:
+    """The runs of a study when it ended.
 
     Attributes
     ----------
     finished_before
-        Runs that the folder held already.
+        Runs that the folder contained already.
     finished
-        Runs that were finished now.
+        Runs that finished now.
     failed
         Runs without a result, with the reason.
     """
@@ -91,33 +91,33 @@ def run_study(
     wait: bool = False,
     check: bool = True,
     arrays: ImageArrays | None = None,
-) -> Outcome:
-    """Train every recipe with every seed that the study folder does not hold yet.
+) -> StudyRuns:
+    """Train every recipe with every seed that the study folder does not contain yet.
 
-    Where the study says `until = "decided"`, in rounds, with an interim look at the comparison after each.
+    With `until = "decided"`, in rounds, with an interim look at the comparison after each.
 
     Parameters
     ----------
     study
-        Resolved.
+        With all defaults filled in.
     root
-        The study folder, made if it is not there.
+        The study folder, created if missing.
     engine
-        Who does the runs; by default processes on this machine, one per core.
+        Executes the runs; by default processes on this machine, one per core.
     display
         Shows the progress.
     wait
-        If another process works in the folder, wait for it; else the folder is refused.
+        If another process uses the folder, wait for it; otherwise an error is raised.
     check
-        Look for duplicates, leaks and other problems among the images while the first runs train; they are
-        shown, stored and reported, and stop nothing.
+        Whether to check the images for duplicates, leaks and other problems while the first runs train;
+        problems are shown, stored and reported, but do not stop the study.
     arrays
-        The images themselves, where the study's source is `arrays`.
+        The images, if the study's source is `arrays`.
 
     Raises
     ------
     BakeoffError
-        If the data or a model cannot be used, or the folder holds results of other settings.
+        If the data or a model is invalid, or the folder contains results of other settings.
     """
     engine = engine or ProcessEngine()
     display = display or Display()
@@ -141,24 +141,24 @@ def run_study(
             running.until_decided()
         else:
             running.round(dict.fromkeys(study.recipes, study.seeds))
-        return running.outcome
+        return running.runs
 
 
 class StudyRun:
-    """A study in its folder, which nobody else works in: does rounds of runs and knows how each ended.
+    """A study in its locked folder: executes rounds of runs and records how each run ended.
 
     Parameters
     ----------
     study, data
-        What to train, on what.
+        The study and its data.
     layout
         The folder, prepared for this study.
     engine
-        Who does the runs.
+        Executes the runs.
     display
         Shows the progress.
     check
-        Whether the images are checked.
+        Whether to check the images.
     """
 
     def __init__(
@@ -180,9 +180,9 @@ class StudyRun:
         self._failed: dict[Task, RunFailed] = {}
 
     @property
-    def outcome(self) -> Outcome:
-        """Each run once, as the last round left it."""
-        return Outcome(
+    def runs(self) -> StudyRuns:
+        """Each run once, with its state after the last round."""
+        return StudyRuns(
             self.layout.root,
             tuple(self._finished_before),
             tuple(self._finished),
@@ -190,10 +190,10 @@ class StudyRun:
         )
 
     def until_decided(self) -> None:
-        """Do rounds until every pair is decided, more seeds cannot help, or there are `max_seeds`.
+        """Execute rounds until every pair is decided, more seeds cannot help, or `max_seeds` is reached.
 
-        What the next round is follows from the results in the study folder alone, so a study that was stopped
-        continues where it was, and one that is run again with a larger `max_seeds` takes its looks anew.
+        The next round depends only on the results in the study folder, so an interrupted study continues
+        where it stopped, and one that is run again with a larger `max_seeds` repeats its interim looks.
         """
         requested: Mapping[str, int] = dict.fromkeys(self.study.recipes, self.study.seeds)
         while True:
@@ -202,21 +202,21 @@ class StudyRun:
             looks = study_looks(stored, stored.predictions())
             assert looks is not None
             self.display.looked(looks)
-            # Requested again after its round: results were deleted meanwhile; the next run does them.
+            # The same request again: results were deleted meanwhile; the next call trains them.
             if looks.stopped or looks.wanted == requested:
                 return
             requested = looks.wanted
 
     def round(self, seeds: Mapping[str, int]) -> None:
-        """Do what is missing of seeds 0 to n - 1 of each recipe, given its n."""
+        """Execute the missing runs of seeds 0 to n - 1 of each recipe, with n by recipe in `seeds`."""
         todo = self._sort_tasks(seeds)
         self.display.begin(self.study, self.data, seeds, todo, self.engine.num_workers)
         if todo:
             events = self.engine.do(todo, Job(self.study, self.data.directory, self.layout.root))
             try:
                 for event in events:
-                    self._take_in(event)
-                    # While the first runs train: no core waits, and their events wait in their pipes.
+                    self._record(event)
+                    # While the first runs train: no core is idle, and their events wait in their pipes.
                     self.check_images()
             finally:
                 events.close()
@@ -228,17 +228,17 @@ class StudyRun:
                 self._finished_before.pop(task, None)
                 self._finished.pop(task, None)
                 reason = "its results were deleted while the study ran"
-                self._take_in(RunFailed(task, reason, try_again=True))
+                self._record(RunFailed(task, reason, try_again=True))
 
     def check_images(self) -> None:
-        """Look for problems among the images, once, unless the folder holds what a check found."""
+        """Check the images once, unless the folder contains the result of an earlier check."""
         if self._to_check and stored_audit(self.layout, self.data.fingerprint) is None:
             audit = audit_source(self.study.data, self.data)
             save_audit(self.layout, audit.to_dict())
             self.display.audited(audit)
         self._to_check = False
 
-    def _take_in(self, event: Event) -> None:
+    def _record(self, event: Event) -> None:
         self.display.handle(event)
         task = event.task
         if isinstance(event, RunFinished):
@@ -251,7 +251,7 @@ class StudyRun:
             )
 
     def _sort_tasks(self, seeds: Mapping[str, int]) -> list[Task]:
-        """Give the runs to do, all recipes with seed 0 first; note those that finished or failed before."""
+        """Return the runs to execute, all recipes with seed 0 first; record those that ended before."""
         todo: list[Task] = []
         outdated: list[str] = []
         for seed in range(max(seeds.values())):
@@ -273,22 +273,22 @@ class StudyRun:
                         if task not in self._finished:
                             self._finished_before[task] = None
                     case "failed":
-                        # The same settings fail the same way again.
+                        # The same settings would fail in the same way again.
                         reason = failure_reason(self.layout, name, seed)
                         self._failed[task] = RunFailed(task, reason, try_again=False)
                     case "other":
                         outdated.append(f"{name}, seed {seed}")
         if outdated:
             raise BakeoffError(
-                f"{self.layout.root} holds runs of another version of the training code, or of a model or "
+                f"{self.layout.root} contains runs of another version of the training code, or of a model or "
                 f"augmentation whose file has changed since:\n{list_some(outdated)}\n"
-                "choose another folder, or delete this one to start anew",
+                "choose another folder, or delete this one to start again",
                 parameter="path",
             )
         return todo
 
 
 def _own_code_digest(recipe: Recipe) -> str:
-    """Of the files with the user's own model and augmentation; "" where the recipe has none."""
+    """Digest of the files with the custom model and augmentation; "" if the recipe has none."""
     custom = recipe.augmentation.custom
     return model_source_digest(recipe.model) + (source_digest(custom) if custom else "")

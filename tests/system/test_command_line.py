@@ -74,7 +74,7 @@ def test_a_second_run_with_the_same_words_trains_nothing(finished):
     folder, _ = finished
     before = {path: path.stat().st_mtime_ns for path in (folder / "study/runs").rglob("*.*")}
     done = bakeoff("run", *SMALL, "--out", "study", cwd=folder)
-    assert "4 of 4 runs are done already" in done.stdout
+    assert "4 of 4 runs already finished" in done.stdout
     assert {path: path.stat().st_mtime_ns for path in (folder / "study/runs").rglob("*.*")} == before
 
 
@@ -159,7 +159,7 @@ def test_a_run_whose_loss_is_not_finite_fails_alone(tmp_path):
     assert "training loss is" in (tmp_path / "study/report/index.html").read_text()
     again = bakeoff("run", *words, cwd=tmp_path, check=False)
     assert again.returncode == 1
-    assert "4 of 4 runs are done already" in again.stdout
+    assert "4 of 4 runs already finished" in again.stdout
 
 
 def children_of(process_id: int) -> list[int]:
@@ -232,13 +232,13 @@ def test_ctrl_c_stops_cleanly_and_the_same_words_go_on(tmp_path):
     os.killpg(process.pid, signal.SIGINT)
     output, errors = process.communicate(timeout=30)
     assert process.returncode == 130, output + errors
-    assert "the same command goes on" in errors
+    assert "run the same command again to continue" in errors
     assert "Traceback" not in errors
     assert not list(tmp_path.rglob("*.tmp"))
     finished = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("predictions.npz")}
     assert len(finished) < 3
     done = bakeoff("run", *LONG, cwd=tmp_path)
-    assert "runs are done already" in done.stdout
+    assert "runs already finished" in done.stdout
     assert len(list(tmp_path.rglob("predictions.npz"))) == 3
     assert all(path.stat().st_mtime_ns == before for path, before in finished.items())
 
@@ -255,7 +255,7 @@ def test_ctrl_c_before_the_first_run_is_as_clean(tmp_path, moment):
     os.killpg(process.pid, signal.SIGINT)
     output, errors = process.communicate(timeout=30)
     assert process.returncode == 130, output + errors
-    assert "the same command goes on" in errors
+    assert "run the same command again to continue" in errors
     assert "Traceback" not in errors
     wait_until(lambda: not any(map(is_running, processes_of(process.pid))))
 
@@ -315,7 +315,7 @@ def test_a_second_run_in_the_same_folder_says_who_holds_it_or_waits(tmp_path):
     output, errors = waiting.communicate()
     assert waiting.returncode == 0, output + errors
     assert "waiting" in output
-    assert "3 of 3 runs are done already" in output
+    assert "3 of 3 runs already finished" in output
 
 
 @pytest.mark.slow
@@ -395,8 +395,8 @@ def test_a_report_of_an_unfinished_study_names_what_is_not_done(finished, tmp_pa
     (tmp_path / "study/runs/lenet5/seed-1/predictions.npz").unlink()
     shutil.rmtree(tmp_path / "study/runs/lenet5_batch_norm")
     said = bakeoff("report", "study", cwd=tmp_path).stdout
-    assert "lenet5, seed 1: not done; `bakeoff run` with the same words goes on" in said
-    assert "lenet5_batch_norm, seeds 0, 1: not done" in said
+    assert "lenet5, seed 1: not finished; run the same command again to continue" in said
+    assert "lenet5_batch_norm, seeds 0, 1: not finished" in said
     assert "no other recipe has results" in said
 
 

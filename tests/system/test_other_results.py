@@ -69,7 +69,7 @@ def test_runs_of_another_version_of_the_training_code_are_not_continued(folder):
 
 
 def test_runs_of_a_model_whose_file_has_changed_are_not_continued(folder):
-    assert "1 of 1 runs are done already" in bakeoff("run", "mine.toml", "--out", "study", cwd=folder).stdout
+    assert "1 of 1 run already finished" in bakeoff("run", "mine.toml", "--out", "study", cwd=folder).stdout
     (folder / "nets.py").write_text(MODEL + "# another\n")
     before = contents(folder)
     done = bakeoff("run", "mine.toml", "--out", "study", cwd=folder, code=2)
@@ -108,7 +108,7 @@ def test_images_are_checked_before_a_study_unless_told_not_to(leaky):
     done = bakeoff(*words, "--out", "checked", cwd=leaky)
     assert "leak: 1 test image is identical to an image of train." in done.stdout
     assert "conflict: " in done.stdout
-    assert "`bakeoff data check folder:images` shows them" in done.stdout
+    assert "run `bakeoff data check folder:images` for details" in done.stdout
     page = (leaky / "checked/report/index.html").read_text()
     assert page.index("test/b/leak.png") < page.index('<section id="comparison"')
     assert "leak.png" not in (leaky / "unchecked/report/index.html").read_text().partition("<section")[0]

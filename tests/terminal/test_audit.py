@@ -33,7 +33,7 @@ def test_pairs_and_advice_come_with_each_finding(leaky: Audit) -> None:
     lines = printed(leaky)
     assert lines[0] == "leak: 7 test images are near duplicates of an image of train."
     assert len([line for line in lines if "copy-" in line and "~0.0" in line]) == 5
-    assert any(line.strip() == "... 7 images in all, in 7 groups" for line in lines)
+    assert any(line.strip() == "... 7 images in total, in 7 groups" for line in lines)
     assert any("Remove them from train, or from test" in line for line in lines)
     assert all(len(line) <= 80 for line in lines)
     assert "1 leak, " in lines[-1]
@@ -49,7 +49,9 @@ def test_the_short_form_has_few_lines_and_no_notes(leaky: Audit) -> None:
 
 def test_the_short_form_is_one_line_where_nothing_was_found() -> None:
     note = Finding("note", "no-header", 1, "No header.", "Fine.")
-    assert printed(Audit("digits", "f", 1797, (), ()), short=True) == ["1,797 images checked: nothing found"]
+    assert printed(Audit("digits", "f", 1797, (), ()), short=True) == [
+        "1,797 images checked: all checks passed"
+    ]
     assert printed(Audit("digits", "f", 9, (note,), ("Limit.",)), short=True) == ["9 images checked: 1 note"]
 
 

@@ -43,7 +43,7 @@ def test_a_narrow_terminal_shows_fewer_columns_and_whole_names(width: int) -> No
     assert max(map(len, text.splitlines())) <= width
     for line in ("  random_crop_padded_by_4  ", "  against plain  "):
         assert any(shown.startswith(line) for shown in text.splitlines()), text
-    assert ("s.d. seeds" in text) == ("fixed/" in text) == (width > 60)
+    assert ("std (seeds)" in text) == ("fixed/" in text) == (width > 60)
     assert "95 % interval" in text
     assert "verdict" in text
 
@@ -55,5 +55,5 @@ def test_markup_in_a_recipes_name_is_text_on_the_screen() -> None:
 def test_many_pairs_are_cut_to_the_clearest_on_the_screen() -> None:
     many = compare(predictions(tuple(f"r{number}" for number in range(8)), num_images=100))
     text = printed(many)
-    assert "The 15 clearest of 28 pairs are shown." in text
+    assert "The 15 pairs with the smallest p-values of 28 are shown." in text
     assert text.count("against") == 15

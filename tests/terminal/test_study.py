@@ -27,7 +27,7 @@ def test_results_name_what_is_not_done_and_what_failed(photo_study, tmp_path, sc
     save_failure(layout, "lenet5_batch_norm", 0, "identity", "no [red] \x1b", try_again=False)
     print_results(Summary(load_study_folder(tmp_path / "study")), screen)
     text = re.sub(r"\s+", " ", screen.file.getvalue())
-    assert "lenet5, seed 1: not done" in text
+    assert "lenet5, seed 1: not finished; " in text
     assert "lenet5_batch_norm, seed 0: failed: no [red] \\x1b" in text
 
 
@@ -53,7 +53,7 @@ def test_facts_about_data_add_up(screen):
     print_data_info(describe(load_data(DataSettings(source="digits"))), screen)
     text = screen.file.getvalue()
     rows = [line.split() for line in text.splitlines()[1:12]]
-    assert [name for name, *_ in rows] == [*map(str, range(10)), "all"]
+    assert [name for name, *_ in rows] == [*map(str, range(10)), "total"]
     for column in (1, 2, 3):
         *classes, total = (int(row[column].replace(",", "")) for row in rows)
         assert sum(classes) == total

@@ -1,1 +1,1 @@
-"""The terminal: progress and tables that the command line shows."""
+"""Output on the terminal: progress and tables of the command line."""

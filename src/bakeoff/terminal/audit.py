@@ -1,4 +1,4 @@
-"""print_audit(): what was found, on the screen."""
+"""print_audit(): the results of a data check on the terminal."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ LONGEST_NAME = 24
 
 
 def print_audit(audit: Audit, console: Console, *, short: bool = False) -> None:
-    """Print what was found, the severest first.
+    """Print the findings, most severe first.
 
     Parameters
     ----------
     audit
-        As `audit()` gives it.
+        From `audit()`.
     console
-        Where to; legible from 80 columns on.
+        Readable from 80 columns on.
     short
-        Without notes, pairs and advice: one line if there is nothing else, a few if there is.
+        Without notes, pairs and advice: a few lines, or one if there are only notes.
     """
     if short:
         _print_short(audit, console)
@@ -55,9 +55,9 @@ def _print_short(audit: Audit, console: Console) -> None:
     if not serious:
         console.print(Text(_total(audit)))
         return
-    more = len(serious) - LINES_IN_SHORT_FORM
-    others = f"and {more} more; " if more > 0 else ""
-    console.print(Text(f"{others}`bakeoff data check {legible(audit.source)}` shows them"))
+    num_more = len(serious) - LINES_IN_SHORT_FORM
+    others = f"and {num_more} more; " if num_more > 0 else ""
+    console.print(Text(f"{others}run `bakeoff data check {legible(audit.source)}` for details"))
 
 
 def _headline(finding: Finding) -> Text:
@@ -68,7 +68,7 @@ def _headline(finding: Finding) -> Text:
 def _total(audit: Audit) -> str:
     checked = f"{audit.num_images:,} images checked"
     if not audit.findings:
-        return f"{checked}: nothing found"
+        return f"{checked}: all checks passed"
     counts = [(severity, len(audit.of(severity))) for severity in STYLES]
     return f"{checked}: " + ", ".join(
         f"{count} {severity}{'s' if count > 1 else ''}" for severity, count in counts if count
@@ -81,9 +81,9 @@ def _examples(finding: Finding) -> list[str]:
         sign = "=" if pair.relation == "identical" else f"~{pair.distance:.2f}"
         lines.append(f"{_name(pair.first)} {sign} {_name(pair.second)}")
     lines += [_name(image) for image in finding.images[:PAIRS_PRINTED]]
-    shown, kept = min(PAIRS_PRINTED, len(lines)), len(finding.pairs) + len(finding.images)
-    if kept > shown:
-        lines.append(f"... {finding.count:,} images in all{_groups(finding)}")
+    num_printed, num_listed = min(PAIRS_PRINTED, len(lines)), len(finding.pairs) + len(finding.images)
+    if num_listed > num_printed:
+        lines.append(f"... {finding.count:,} images in total{_groups(finding)}")
     return lines
 
 
@@ -102,7 +102,7 @@ def _place(split: str, image_id: str) -> str:
 
 
 def _shortened(text: str, longest: int) -> str:
-    """Leave out the middle of what is too long."""
+    """Shorten a long text in the middle."""
     if len(text) <= longest:
         return text
     head = (longest - 1) // 3
@@ -110,5 +110,5 @@ def _shortened(text: str, longest: int) -> str:
 
 
 def legible(text: str) -> str:
-    """Write what would act on a terminal as escapes, line ends too."""
+    """Escape control characters and line ends."""
     return printable(text).replace("\n", "\\n")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from bakeoff.analysis.comparison.conclusion import say_replication
+from bakeoff.analysis.comparison.conclusion import describe_replication
 from bakeoff.analysis.comparison.result import Comparison, PairResult
 from bakeoff.terminal.tables import result_table
 from bakeoff.text import counted, interval_points, points, printable
@@ -16,31 +16,34 @@ if TYPE_CHECKING:
 
 
 _MOST_ROWS = 15
-"""Pairs shown on the screen; the report and comparison.json have all."""
+"""The number of pairs printed; the report and comparison.json have all."""
 
 
 def print_comparison(comparison: Comparison, console: Console) -> None:
-    """Print recipes, pairs, what it would take, replication and the conclusion.
+    """Print recipes, pairs, how many seeds would settle them, replication and the conclusion.
 
-    Legible at 80 columns; on a narrower terminal columns are left out rather than names cut up.
+    Readable at 80 columns; on a narrower terminal columns are omitted rather than names broken.
     """
     from rich.text import Text
 
     percent = f"{100 * comparison.confidence:g} % interval"
     console.print(_recipe_table(comparison, percent, console))
     if comparison.pairs:
-        shown = sorted(comparison.pairs, key=lambda pair: pair.p_holm)[:_MOST_ROWS]
-        shown = [pair for pair in comparison.pairs if pair in shown]
-        console.print(_pair_table(shown, comparison, percent, console))
-        if len(shown) < len(comparison.pairs):
-            console.print(f"The {len(shown)} clearest of {len(comparison.pairs)} pairs are shown.\n")
-        for pair in shown if len(shown) <= 3 else []:
+        clearest = sorted(comparison.pairs, key=lambda pair: pair.p_holm)[:_MOST_ROWS]
+        pairs = [pair for pair in comparison.pairs if pair in clearest]
+        console.print(_pair_table(pairs, comparison, percent, console))
+        if len(pairs) < len(comparison.pairs):
             console.print(
-                Text(printable(f"{pair.b} against {pair.a}: {pair.what_it_takes}")), soft_wrap=False
+                f"The {len(pairs)} pairs with the smallest p-values of {len(comparison.pairs)} are shown.\n"
             )
+        if len(pairs) <= 3:
+            console.print("How many more seeds or images would settle it:")
+            for pair in pairs:
+                text = f"- {pair.b} against {pair.a}: {pair.what_it_takes}"
+                console.print(Text(printable(text)), soft_wrap=False)
     for recipe in comparison.recipes:
         if recipe.replication is not None:
-            console.print(Text(printable(say_replication(recipe.name, recipe.replication))))
+            console.print(Text(printable(describe_replication(recipe.name, recipe.replication))))
     for note in comparison.notes:
         console.print(Text(printable(note), style="yellow"))
     console.print(Text(printable(f"\n{comparison.conclusion}\n"), style="bold"))
@@ -57,9 +60,9 @@ def _recipe_table(comparison: Comparison, percent: str, console: Console) -> Tab
         )
         for recipe in comparison.recipes
     ]
-    headings = ("recipe", "seeds", "accuracy", percent, "s.d. seeds")
+    headings = ("recipe", "seeds", "accuracy", percent, "std (seeds)")
     title = f"Accuracy on {counted(comparison.num_images, 'test image')}, %"
-    return result_table(title, headings, rows, console, expendable=("s.d. seeds", "seeds"))
+    return result_table(title, headings, rows, console, expendable=("std (seeds)", "seeds"))
 
 
 def _pair_table(pairs: Sequence[PairResult], comparison: Comparison, percent: str, console: Console) -> Table:
@@ -77,5 +80,5 @@ def _pair_table(pairs: Sequence[PairResult], comparison: Comparison, percent: st
         for pair in pairs
     ]
     headings = ("pair", f"difference\n({percent})", "p\n(Holm)", "verdict", "fixed/\nbroken")
-    title = f"Differences in points; margin ±{points(comparison.margin)}"
+    title = f"Differences in percentage points; margin ±{points(comparison.margin)}"
     return result_table(title, headings, rows, console, expendable=("fixed/\nbroken", "p\n(Holm)"))

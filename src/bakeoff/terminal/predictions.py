@@ -1,4 +1,4 @@
-"""Predictions of image files on the terminal."""
+"""Predictions for image files on the terminal."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from bakeoff.predict.files import ImagePrediction, Outcome, UnreadableImage, ima
 from bakeoff.text import counted, list_some, printable
 
 MOST_ROWS = 20
-"""Images shown on the screen."""
+"""The number of predictions printed."""
 
 MOST_PROBLEMS = 10
-"""Unreadable images named on the screen."""
+"""The number of unreadable images printed."""
 
 
 @dataclass
 class PredictionSummary:
-    """What the screen shows: the first images, and counts of all; of the same size for any number."""
+    """The first predictions, and counts of all: its size does not depend on the number of images."""
 
     first: list[ImagePrediction] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
@@ -30,11 +30,11 @@ class PredictionSummary:
 
     @property
     def num_images(self) -> int:
-        """Readable or not."""
+        """All images, readable or not."""
         return self.counts.total() + self.num_unreadable
 
     def add(self, outcome: Outcome) -> None:
-        """Take in one image."""
+        """Add the prediction for one image."""
         if isinstance(outcome, UnreadableImage):
             self.num_unreadable += 1
             if len(self.problems) < MOST_PROBLEMS:
@@ -48,14 +48,14 @@ class PredictionSummary:
 def print_predictions(
     summary: PredictionSummary, console: Console, errors: Console, *, written: bool
 ) -> None:
-    """Print the first predictions, how many images each class got, and what could not be read.
+    """Print the first predictions, the number of images per class, and the unreadable images.
 
     Parameters
     ----------
     summary
         Of all images.
     console, errors
-        For the results, and for what could not be read.
+        For the predictions, and for the unreadable images.
     written
         Whether all predictions are in a file.
     """
@@ -81,12 +81,12 @@ def _table(predictions: list[ImagePrediction]) -> Table:
     table.add_column("probability", justify="right", no_wrap=True)
     if predictions[0].num_models > 1:
         table.add_column("agreement", justify="right", no_wrap=True)
-    for found in predictions:
+    for prediction in predictions:
         row: list[Text | str] = [
-            Text(_one_line(image_name(found.image))),
-            Text(_one_line(found.class_name)),
-            f"{100 * found.probability:.1f} %",
-            f"{found.agreement}/{found.num_models}",
+            Text(_one_line(image_name(prediction.image))),
+            Text(_one_line(prediction.class_name)),
+            f"{100 * prediction.probability:.1f} %",
+            f"{prediction.agreement}/{prediction.num_models}",
         ]
         table.add_row(*row[: len(table.columns)])
     return table
@@ -97,12 +97,12 @@ def _counts(counts: Counter[str], num_images: int) -> Table:
     table.add_column("class", overflow="fold")
     table.add_column("images", justify="right", no_wrap=True)
     table.add_column("share", justify="right", no_wrap=True)
-    shown = counts.most_common(MOST_ROWS)
-    for name, count in shown:
+    most_frequent = counts.most_common(MOST_ROWS)
+    for name, count in most_frequent:
         table.add_row(Text(_one_line(name)), f"{count:,}", f"{100 * count / num_images:.1f} %")
-    if len(shown) < len(counts):
-        rest = num_images - sum(count for _, count in shown)
-        table.add_row(f"{len(counts) - len(shown)} other classes", f"{rest:,}", "")
+    if len(most_frequent) < len(counts):
+        rest = num_images - sum(count for _, count in most_frequent)
+        table.add_row(f"{len(counts) - len(most_frequent)} other classes", f"{rest:,}", "")
     return table
 
 

@@ -1,4 +1,4 @@
-"""How a study goes on, on the screen: a live table in a terminal, plain lines elsewhere."""
+"""The progress of a study: a live table on a terminal, plain lines otherwise."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from bakeoff.analysis.comparison.looks import Looks, say_next
+from bakeoff.analysis.comparison.looks import Looks, describe_last_look
 from bakeoff.audit import Audit
 from bakeoff.data.image_data import SPLIT_NAMES, ImageData
 from bakeoff.engines import EpochDone, Event, RunFailed, RunFinished, RunRetried, RunsNotStacked, Task
@@ -21,7 +21,7 @@ from bakeoff.run_study import Display
 from bakeoff.study import Study
 from bakeoff.terminal.audit import print_audit
 from bakeoff.terminal.tables import fitting_table
-from bakeoff.text import printable
+from bakeoff.text import counted, printable
 from bakeoff.training import EpochRecord
 
 EPOCHS_BETWEEN_LINES = 5
@@ -29,19 +29,19 @@ EPOCHS_BETWEEN_LINES = 5
 HEADINGS = ("seeds", "epoch", "train\nloss", "val\nloss", "train\nacc.", "val\nacc.", "left")
 
 EXPENDABLE = ("train\nloss", "val\nloss", "train\nacc.")
-"""Left out one by one where the terminal is narrow."""
+"""Omitted one by one if the terminal is narrow."""
 
 ROOM_FOR_NUMBERS = 37
-"""What the other columns take then, where none says that runs failed."""
+"""The width of the other columns then, if no runs failed."""
 
 
 class StudyDisplay(Display):
-    """Shows decoding, then a line a recipe. A context manager; the screen is left tidy at its end.
+    """Shows the decoding of images, then one line per recipe. A context manager, which cleans up at the end.
 
     Parameters
     ----------
     console
-        Where to; if it is no terminal, plain lines are printed every 5 epochs.
+        If it is not a terminal, plain lines are printed every 5 epochs.
     """
 
     def __init__(self, console: Console) -> None:
@@ -61,7 +61,7 @@ class StudyDisplay(Display):
             self.live.stop()
 
     def decoding(self, text: str, done: int, total: int) -> None:
-        """Show a bar while images are read; nothing where there is no terminal."""
+        """Show a progress bar while images are read, on a terminal only."""
         if not self.console.is_terminal:
             return
         if self.progress is None:
@@ -80,7 +80,7 @@ class StudyDisplay(Display):
         self.console.print(Text(f"{printable(text)}; waiting"), soft_wrap=True)
 
     def audited(self, audit: Audit) -> None:
-        """Say in a few lines what a check of the images found."""
+        """Print the result of the data check in a few lines."""
         self._end_decoding()
         print_audit(audit, self.console, short=True)
 
@@ -91,7 +91,9 @@ class StudyDisplay(Display):
             self._introduce(study, data, todo)
         total = sum(seeds.values())
         if len(todo) < total:
-            self.console.print(f"{total - len(todo)} of {total} runs are done already; {len(todo)} to do")
+            self.console.print(
+                f"{total - len(todo)} of {counted(total, 'run')} already finished, {len(todo)} to do"
+            )
         self.state = _State(study, seeds, todo, num_workers)
         if self.console.is_terminal and todo:
             self.live = Live(
@@ -103,40 +105,40 @@ class StudyDisplay(Display):
             self.live.start()
 
     def looked(self, looks: Looks) -> None:
-        """Say what the look after a round decided, and who gets more seeds."""
+        """Print what the interim look after a round decided, and which recipes get more seeds."""
         if self.live is not None:
             self.live.stop()
             self.live = None
         if looks.taken:
-            self.console.print(Text(say_next(looks)), soft_wrap=True)
+            self.console.print(Text(describe_last_look(looks)), soft_wrap=True)
 
     def _introduce(self, study: Study, data: ImageData, todo: list[Task]) -> None:
         self._end_decoding()
         counts = " / ".join(f"{len(data.split(name)):,}" for name in SPLIT_NAMES)
-        seeds = _count(study.seeds, "seed")
+        seeds = counted(study.seeds, "seed")
         if study.until == "decided":
-            seeds = f"{study.seeds} to {_count(study.most_seeds, 'seed')}"
+            seeds = f"{study.seeds} to {counted(study.most_seeds, 'seed')}"
         self.console.print(
             Text(
-                f"{study.name}: {_count(len(study.recipes), 'recipe')} x {seeds} on "
+                f"{study.name}: {counted(len(study.recipes), 'recipe')} x {seeds} on "
                 f"{printable(data.source)} ({counts} images in train / val / test, "
                 f"{data.num_classes} classes, {data.image_size} x {data.image_size})"
             )
         )
         if todo and any(recipe.model.name == "lenet5" for recipe in study.recipes.values()):
-            self._say_kernels()
+            self._print_kernels()
 
-    def _say_kernels(self) -> None:
+    def _print_kernels(self) -> None:
         from bakeoff.kernels import describe_kernels
 
         kernels = describe_kernels()
         if kernels.startswith("none"):
             self.console.print(
-                Text(f"kernels: {printable(kernels)}; PyTorch's own operations are used, which take longer")
+                Text(f"CPU kernels: {printable(kernels)}; using PyTorch's operations, which are slower")
             )
 
     def handle(self, event: Event) -> None:
-        """Take in an event of the engine and show it."""
+        """Process an event of the engine and show it."""
         assert self.state is not None
         self.state.take_in(event)
         if isinstance(event, RunFailed):
@@ -146,8 +148,10 @@ class StudyDisplay(Display):
             retried = f"{event.task.recipe}, seed {event.task.seed}: {printable(event.reason)}; trying again"
             self.console.print(Text(retried, style="yellow"))
         elif isinstance(event, RunsNotStacked):
-            said = f"{event.task.recipe}: runs go one after another, not stacked: {printable(event.reason)}"
-            self.console.print(Text(said, style="yellow"))
+            message = (
+                f"{event.task.recipe}: seeds are trained one by one, not stacked: {printable(event.reason)}"
+            )
+            self.console.print(Text(message, style="yellow"))
         elif self.live is None and isinstance(event, EpochDone):
             record, epochs = event.record, self.state.study.recipes[event.task.recipe].epochs
             if record.epoch % EPOCHS_BETWEEN_LINES == 0 or record.epoch == epochs:
@@ -155,14 +159,14 @@ class StudyDisplay(Display):
 
 
 class PredictionDisplay:
-    """Shows how many images are classified; nothing where there is no terminal. A context manager.
+    """Shows how many images are classified, on a terminal only. A context manager.
 
     Parameters
     ----------
     console
-        Where to.
+        The console.
     count
-        Gives the number of images in all; asked only where it is shown.
+        Returns the total number of images; called only if it is shown.
     """
 
     def __init__(self, console: Console, count: Callable[[], int]) -> None:
@@ -191,7 +195,7 @@ class PredictionDisplay:
 
 
 class _State:
-    """What is known of the study while it runs, and the table of it."""
+    """The state of the study while it runs, and its table."""
 
     def __init__(self, study: Study, seeds: Mapping[str, int], todo: list[Task], num_workers: int) -> None:
         self.study, self.seeds, self.num_workers = study, seeds, num_workers
@@ -223,7 +227,7 @@ class _State:
             self.epochs_left[name] -= self.study.recipes[name].epochs - self.running.pop(event.task, 0)
 
     def seconds_left(self, name: str) -> float | None:
-        """Estimated work left for a recipe, in seconds of one worker; None before its first epoch."""
+        """Estimated remaining time of a recipe, in seconds of one worker; None before the first epoch."""
         seconds = self.seconds[name] or [value for values in self.seconds.values() for value in values]
         return self.epochs_left[name] * sum(seconds) / len(seconds) if seconds else None
 
@@ -232,12 +236,13 @@ class _State:
         lefts = [self.seconds_left(name) for name in self.study.recipes]
         known = [left for left in lefts if left is not None]
         text = f"about {_duration(sum(known) / self.num_workers)} left" if known else "starting workers"
-        return Group(table, Text(f"{text}; Ctrl-C stops, the same command goes on", style="dim"))
+        hint = "press Ctrl-C to stop, run the same command again to continue"
+        return Group(table, Text(f"{text}; {hint}", style="dim"))
 
-    def _table(self, width: int, left_out: Set[str]) -> Table:
-        headings = [heading for heading in HEADINGS if heading not in left_out]
+    def _table(self, width: int, omitted: Set[str]) -> Table:
+        headings = [heading for heading in HEADINGS if heading not in omitted]
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-        longest = max(10, width - ROOM_FOR_NUMBERS) if left_out >= set(EXPENDABLE) else None
+        longest = max(10, width - ROOM_FOR_NUMBERS) if omitted >= set(EXPENDABLE) else None
         table.add_column("recipe", overflow="ellipsis", no_wrap=True, max_width=longest)
         for heading in headings:
             table.add_column(heading, justify="right", no_wrap=True, vertical="bottom")
@@ -254,8 +259,8 @@ class _State:
                 f"{100 * record.val_accuracy:.1f}" if record else "",
                 _duration(left / self.num_workers) if left else "",
             )
-            shown = dict(zip(HEADINGS, cells, strict=True))
-            table.add_row(Text(name), *(shown[heading] for heading in headings))
+            cell = dict(zip(HEADINGS, cells, strict=True))
+            table.add_row(Text(name), *(cell[heading] for heading in headings))
         return table
 
 
@@ -265,10 +270,6 @@ def _plain_line(task: Task, record: EpochRecord, epochs: int) -> str:
         f"loss {record.train_loss:.4f} accuracy {100 * record.train_accuracy:.1f} %, "
         f"val loss {record.val_loss:.4f} accuracy {100 * record.val_accuracy:.1f} %"
     )
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _duration(seconds: float) -> str:

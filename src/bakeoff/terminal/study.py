@@ -1,4 +1,4 @@
-"""What the command line prints: results and facts about data, as tables that fit 80 columns."""
+"""Results, status and data sets on the terminal, as tables that fit 80 columns."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 
 def print_results(summary: Summary, console: Console) -> None:
-    """Print the comparison of a study's recipes, runs not done, and failed ones with their reasons."""
+    """Print the comparison of a study's recipes, the missing runs, and the failed ones with the reasons."""
     if summary.comparison is not None:
         print_comparison(summary.comparison, console)
     for recipe in summary.recipes:
         if missing := recipe.missing_seeds:
             seeds = f"{'seed' if len(missing) == 1 else 'seeds'} {', '.join(map(str, missing))}"
-            text = f"{recipe.name}, {seeds}: not done; `bakeoff run` with the same words goes on"
+            text = f"{recipe.name}, {seeds}: not finished; run the same command again to continue"
             console.print(Text(text, style="yellow"))
     for failure in summary.stored.failures:
         console.print(
@@ -36,7 +36,7 @@ def print_results(summary: Summary, console: Console) -> None:
 
 
 def print_status(study: Study, statuses: list[RunStatus], console: Console) -> None:
-    """Print each run's state, its epochs, its validation accuracy, and the reasons of failures."""
+    """Print the state, epochs and validation accuracy of each run, and the reasons of failures."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("recipe")
     for heading in ("seed", "state", "epochs", "val acc. %"):
@@ -55,7 +55,7 @@ def print_status(study: Study, statuses: list[RunStatus], console: Console) -> N
 
 
 def print_data_info(description: DataDescription, console: Console) -> None:
-    """Print splits, counts a class, sizes, mean and std of a data set."""
+    """Print the splits, images per class, sizes, mean and std of a data set."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("class")
     for split in SPLIT_NAMES:
@@ -64,13 +64,13 @@ def print_data_info(description: DataDescription, console: Console) -> None:
         table.add_row(
             Text(printable(name)), *(f"{description.counts[split][label]:,}" for split in SPLIT_NAMES)
         )
-    table.add_row("all", *(f"{sum(description.counts[split]):,}" for split in SPLIT_NAMES), style="bold")
+    table.add_row("total", *(f"{sum(description.counts[split]):,}" for split in SPLIT_NAMES), style="bold")
     console.print(table)
 
     sizes = description.original_sizes
     size = _pixels(sizes.median)
     if sizes.min != sizes.max:
-        size += f" in the median, {_pixels(sizes.min)} to {_pixels(sizes.max)}"
+        size += f" (median), {_pixels(sizes.min)} to {_pixels(sizes.max)}"
     side = description.image_size
     facts = {
         "source": description.source,
@@ -84,7 +84,7 @@ def print_data_info(description: DataDescription, console: Console) -> None:
         console.print(Text(f"{name:<12} {printable(fact)}"))
     for note in description.notes:
         console.print(Text(f"{'note':<12} {printable(note)}"))
-    console.print(Text(f"{'problems':<12} `bakeoff data check` looks for them"))
+    console.print(Text(f"{'problems':<12} run `bakeoff data check` to find them"))
 
 
 def _pixels(size: tuple[float, float]) -> str:

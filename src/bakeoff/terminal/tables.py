@@ -1,4 +1,4 @@
-"""Tables on the terminal: columns are left out where it is narrow, so that what is shown stays whole."""
+"""Tables on the terminal: on a narrow one, columns are omitted so that the others fit."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ def fitting_table(
     *,
     enough: int | None = None,
 ) -> Table:
-    """A table with as many of its columns as the terminal has room for.
+    """Build a table with as many columns as fit on the terminal.
 
     Parameters
     ----------
     build
-        Gives the table without the columns it is told.
+        Builds the table without the given columns.
     expendable
-        Columns that may be left out, the least telling first.
+        Columns that may be omitted, the least important first.
     console
-        Where it will be shown.
+        The terminal.
     enough
-        A terminal of this width shows all columns, and names are wrapped where they do not fit.
+        A terminal of this width shows all columns, and names are wrapped if they do not fit.
     """
     from rich.measure import Measurement
 
@@ -52,21 +52,23 @@ def result_table(
     *,
     expendable: Sequence[str],
 ) -> Table:
-    """A table that begins with names; below 80 columns it lacks as many expendable ones as it takes."""
+    """Build a table that begins with names; below 80 columns, expendable columns are omitted as needed."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    def build(left_out: Set[str]) -> Table:
-        kept = [heading not in left_out for heading in headings]
+    def build(omitted: Set[str]) -> Table:
+        included = [heading not in omitted for heading in headings]
         table = Table(box=box.SIMPLE, title=title, title_justify="left")
         table.add_column(headings[0], overflow="fold")
-        for heading in [*compress(headings, kept)][1:]:
+        for heading in [*compress(headings, included)][1:]:
             justify: Literal["left", "right"] = "left" if heading == "verdict" else "right"
             table.add_column(heading, justify=justify, no_wrap=True)
         for row in rows:
-            # Text: brackets in a name are no markup.
-            table.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in compress(row, kept)))
+            # Text: brackets in a name are not markup.
+            table.add_row(
+                *(Text(cell) if isinstance(cell, str) else cell for cell in compress(row, included))
+            )
         return table
 
     return fitting_table(build, expendable, console, enough=80)

@@ -57,7 +57,7 @@ def test_a_lost_node_and_ctrl_c_cost_only_the_time_since_the_last_state(cluster,
     said = lost + goes_on + process.communicate(timeout=30)[0]
     assert process.returncode == 130, said
     assert "raylet" not in said  # Ray's own dump of the lost node's log
-    assert "the same command goes on from there" in said
+    assert "run the same command again to continue" in said
     assert workers() == []
     run(folder, *words)
     cluster.remove_node(second)
