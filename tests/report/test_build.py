@@ -66,7 +66,7 @@ def test_failed_cases_are_the_stored_images_in_their_colours(page: Path, study_d
 def test_a_recipe_that_failed_is_said_and_left_out(page: Path) -> None:
     text = page.read_text("utf-8")
     assert "3 runs failed" in text
-    assert "diverging has no finished run and is left out" in text
+    assert "diverging has no finished run and is omitted" in text
     assert "6 of 9 runs finished" in text
     assert "diverging" not in section(page, "curves") + section(page, "comparison")
     assert "diverging" in section(page, "method")
@@ -82,7 +82,7 @@ def test_one_recipe_one_seed_one_epoch(tmp_path: Path, study_maker) -> None:
     page = build_report(study_maker(tmp_path / "one", recipes=("plain",), seeds=1, epochs=1))
     text = page.read_text("utf-8")
     assert "The only run finished" in text
-    assert "After the one epoch" in section(page, "curves")
+    assert "After the only epoch" in section(page, "curves")
     assert "±" not in re.search(r"<tbody>.*?</tbody>", section(page, "classes"), re.DOTALL)[0]
     assert "nan" not in re.sub(r"<[^<>]*>", "", text).lower().split()
 

@@ -53,12 +53,12 @@ class AttributionMaps:
 
     @property
     def median_half_area(self) -> float:
-        """Over all maps; NaN where no map has one."""
+        """Median over all maps; NaN if no map has one."""
         return _median(self.half_area)
 
     @property
     def median_border_share(self) -> float:
-        """Over all maps; NaN where no map has one."""
+        """Median over all maps; NaN if no map has one."""
         return _median(self.border_share)
 
     def place(self, image: int) -> int | None:
