@@ -1,4 +1,4 @@
-"""Calibration: whether a recipe's probabilities mean what they say."""
+"""Calibration: whether predictions with confidence p are right with frequency p."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class ReliabilityBin:
     Attributes
     ----------
     num_predictions
-        Of all runs.
+        The number of predictions of all runs.
     confidence
         Mean probability of the predicted class, 0..1.
     accuracy
-        Share of them that is right, 0..1.
+        The share of correct predictions, 0..1.
     interval
         Of the accuracy, over seeds and images.
     """
@@ -39,7 +39,7 @@ class ReliabilityBin:
 
 @dataclass(frozen=True)
 class Calibration:
-    """Calibration of one recipe, each a mean over seeds and images with its interval.
+    """Calibration scores of one recipe, with intervals over seeds and images.
 
     Attributes
     ----------
@@ -61,9 +61,9 @@ class Calibration:
 
 
 def brier_scores(probabilities: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Give each image's Brier score in its multi-class form, sum_c (p_c - [c is the label])^2, 0..2.
+    """Compute the Brier score of each image in its multi-class form, sum_c (p_c - [c is the label])^2, 0..2.
 
-    Twice the two-class form that some libraries give for two classes.
+    For two classes, this is twice the two-class form of some libraries.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ def brier_scores(probabilities: NDArray[np.float32], labels: NDArray[np.int64]) 
 
 
 def log_losses(probabilities: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Give each image's log-loss, -ln p(label), in nats; p is not taken below the float32 epsilon, 1.2e-7.
+    """Compute the log-loss of each image, -ln p(label), in nats; p is clipped at the float32 epsilon, 1.2e-7.
 
     Parameters
     ----------
@@ -110,9 +110,9 @@ def log_losses(probabilities: NDArray[np.float32], labels: NDArray[np.int64]) ->
 
 
 def equal_mass_bins(confidence: NDArray[np.float64], num_bins: int = NUM_BINS) -> NDArray[np.int64]:
-    """Put predictions into bins of about equal numbers, by confidence.
+    """Assign predictions to bins of about equal size, by confidence.
 
-    Equal confidences share a bin, so that the order of images changes nothing.
+    Equal confidences share a bin, so that the order of images does not matter.
 
     Parameters
     ----------
@@ -132,12 +132,12 @@ def equal_mass_bins(confidence: NDArray[np.float64], num_bins: int = NUM_BINS) -
 def calibration_gaps(
     confidence: NDArray[np.float64], correct: NDArray[np.bool_], num_bins: int = NUM_BINS
 ) -> NDArray[np.float64]:
-    """Give per-image scores of one run whose mean is its expected calibration error.
+    """Compute per-image scores of one run whose mean is its expected calibration error.
 
     ECE = sum_b (n_b / N) |accuracy_b - confidence_b| over bins of equal mass. Image i in bin b contributes
     sign(accuracy_b - confidence_b) x (right_i - confidence_i); the mean of these is the ECE, so its interval
-    is that of any per-image score, the bins' signs taken as given. ECE of a finite sample lies above the true
-    calibration error, most so for small samples.
+    is that of any per-image score, treating the signs as fixed. The ECE of a finite sample overestimates the
+    true calibration error, most for small samples.
 
     Parameters
     ----------
@@ -156,7 +156,7 @@ def calibration_gaps(
     """
     bins = equal_mass_bins(confidence, num_bins)
     gap = correct - confidence
-    # In an order of their own, not that of the images: rounding must not choose the sign of a gap of 0.
+    # In an order independent of that of the images: rounding must not determine the sign of a gap of 0.
     order = np.lexsort((gap, bins))
     signs = np.sign(np.bincount(bins[order], weights=gap[order], minlength=num_bins))
     gaps: NDArray[np.float64] = signs[bins] * gap
@@ -191,7 +191,7 @@ def calibration(
 
     ece = interval(gaps, 1.0)
     brier = interval(brier_scores(probabilities, labels), 2.0)
-    # No bound above: it would widen the interval for a loss of 15.9 that hardly any image has.
+    # No upper bound: it would widen the interval for a loss of 15.9 that hardly any image has.
     log_loss = interval(log_losses(probabilities, labels), np.inf)
     return Calibration(
         ece=ece.value,
@@ -209,7 +209,7 @@ def _reliability(
 ) -> tuple[ReliabilityBin, ...]:
     """Accuracy of a bin is a ratio of two means; its interval is that of the linearized ratio."""
     bins = equal_mass_bins(top.ravel()).reshape(top.shape)
-    found = []
+    reliability = []
     for number in np.unique(bins):
         inside = bins == number
         images = inside.any(axis=0)
@@ -219,7 +219,7 @@ def _reliability(
         ratio = np.full(inside.shape, accuracy)
         ratio[inside] += (right - accuracy) / inside.mean()
         interval = crossed_interval(summarize_scores(ratio), confidence=confidence)
-        found.append(
+        reliability.append(
             ReliabilityBin(
                 num_predictions=int(inside.sum()),
                 confidence=exact_mean(top[bins == number]),
@@ -227,10 +227,10 @@ def _reliability(
                 interval=(interval.low, interval.high),
             )
         )
-    return tuple(found)
+    return tuple(reliability)
 
 
 def _of_class(probabilities: NDArray[np.float32], classes: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Give float64 [num_seeds, num_images], each prediction's probability of the class given for it."""
+    """The probability of the given class for each prediction, float64 [num_seeds, num_images]."""
     index = np.broadcast_to(classes, probabilities.shape[:2])[..., None]
     return np.take_along_axis(probabilities, index, axis=2)[..., 0].astype(np.float64)

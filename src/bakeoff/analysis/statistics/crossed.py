@@ -1,4 +1,4 @@
-"""A mean score when both seeds and test images are random: its variance in closed form, its interval."""
+"""The interval of a mean score when both seeds and test images are random, with a closed-form variance."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bakeoff.analysis.statistics.exact_sums import exact_mean, exact_sum, exact_
 
 @dataclass(frozen=True)
 class ScoreSummary:
-    """What the variance needs to know of one recipe's scores.
+    """The summary of one recipe's scores that the variance requires.
 
     Attributes
     ----------
@@ -23,8 +23,8 @@ class ScoreSummary:
     seed_means
         float [num_seeds], each run's mean over images.
     residual
-        Mean square of what is left after seed and image means: sum(r^2) / ((S - 1)(N - 1)); 0 with one seed
-        or one image.
+        Mean square of the residuals after subtracting seed and image means: sum(r^2) / ((S - 1)(N - 1)); 0
+        with one seed or one image.
     """
 
     image_means: NDArray[np.float64]
@@ -33,31 +33,31 @@ class ScoreSummary:
 
 
 def summarize_scores(scores: NDArray[np.float64] | NDArray[np.bool_]) -> ScoreSummary:
-    """Reduce the scores of one recipe to what the crossed variance needs.
+    """Summarize the scores of one recipe for the crossed variance.
 
     Parameters
     ----------
     scores
-        bool or float [num_seeds, num_images]: right or wrong, log-loss, Brier score or any other score of one
+        bool or float [num_seeds, num_images]: correct or not, log-loss, Brier score or any other score per
         image; of all images or of some, such as one class.
 
     Raises
     ------
     ValueError
-        There is no seed or no image.
+        If there is no seed or no image.
     """
     scores = np.asarray(scores, dtype=np.float64)
     num_seeds, num_images = scores.shape
     if num_seeds == 0 or num_images == 0:
         raise ValueError(f"scores of {num_seeds} seeds and {num_images} images have no mean")
-    # Sorted, so that the order of seeds does not change the last digit.
+    # Sorted, so that the order of seeds does not change the last digits.
     image_means = np.sort(scores, axis=0).mean(axis=0)
     seed_means = np.array([exact_mean(run) for run in scores])
     degrees = (num_seeds - 1) * (num_images - 1)
     residual = 0.0
     if degrees:
-        rest = scores - seed_means[:, None] - image_means + exact_mean(image_means)
-        residual = exact_sum(np.square(rest)) / degrees
+        residuals = scores - seed_means[:, None] - image_means + exact_mean(image_means)
+        residual = exact_sum(np.square(residuals)) / degrees
     return ScoreSummary(image_means, seed_means, residual)
 
 
@@ -70,13 +70,13 @@ class VarianceParts:
     - V_img = var(d) / N, where d_i is the image's mean over seeds (of B minus that of A)
     - V_seed,k = var(seed means of k) / S_k
     - V_res,k = sum(r^2) / ((S_k - 1)(N - 1)) / (S_k N)
-    - V = V_img + sum V_seed,k - sum V_res,k, not below V_img: the residual is inside the image part and
-      inside each seed part, so it is taken out once.
+    - V = V_img + sum V_seed,k - sum V_res,k, not below V_img: the residual is part of the image part and
+      of each seed part, so it is subtracted once.
 
     Attributes
     ----------
     image
-        V_img, the score's unit squared.
+        V_img, in the unit of the score squared.
     seed, residual
         V_seed,k and V_res,k of each recipe; 0 for a recipe with one seed, whose seed part is unknown.
     num_seeds
@@ -102,7 +102,7 @@ class VarianceParts:
 
     @property
     def seeds_known(self) -> bool:
-        """Whether each recipe has two seeds or more, so that its seed part can be told."""
+        """Whether each recipe has two or more seeds, so that its seed part can be estimated."""
         return min(self.num_seeds) > 1
 
     @property
@@ -112,12 +112,12 @@ class VarianceParts:
 
     @property
     def image_share(self) -> float | None:
-        """Share of V that the images account for, 0..1; None where V is 0 or the seed part unknown."""
+        """The share of the images in V, 0..1; None if V is 0 or the seed part is unknown."""
         return self.image / self.variance if self.variance > 0 and self.seeds_known else None
 
     @property
     def degrees_of_freedom(self) -> float:
-        """V^2 / sum(part^2 / the part's own degrees), at least the smallest S_k - 1 (Satterthwaite)."""
+        """V^2 / sum(part^2 / its degrees of freedom), at least the smallest S_k - 1 (Satterthwaite)."""
         images = max(self.num_images - 1, 1)
         known = [num_seeds - 1 for num_seeds in self.num_seeds if num_seeds > 1]
         fewest = float(min(known, default=images))
@@ -134,13 +134,13 @@ class VarianceParts:
 
     @property
     def image_component(self) -> float:
-        """Variance of one image's expected score over images, without the luck of the seeds."""
-        luck = sum(self.residual) * self.num_images
-        return max(self.image * self.num_images - luck, 0.0)
+        """Variance of the expected score of an image over images, without the residual."""
+        residual = sum(self.residual) * self.num_images
+        return max(self.image * self.num_images - residual, 0.0)
 
     @property
     def seed_components(self) -> tuple[float, ...]:
-        """Variance over seeds of each recipe's expected score, without the luck of the images."""
+        """Variance over seeds of each recipe's expected score, without the residual."""
         return tuple(
             max((seed - residual) * num_seeds, 0.0)
             for seed, residual, num_seeds in zip(self.seed, self.residual, self.num_seeds, strict=True)
@@ -148,7 +148,7 @@ class VarianceParts:
 
     @property
     def residual_components(self) -> tuple[float, ...]:
-        """Variance of one image in one run that neither the image nor the run accounts for."""
+        """Variance of the score of one image in one run that neither the image nor the run explains."""
         return tuple(
             residual * num_seeds * self.num_images
             for residual, num_seeds in zip(self.residual, self.num_seeds, strict=True)
@@ -197,7 +197,7 @@ def variance_parts(scores: ScoreSummary, minus: ScoreSummary | None = None) -> V
 
 
 _ROUNDING = 1e-24
-"""Variances below this are 0 that rounding has blurred; the smallest real one is about 1 / (S N)^2."""
+"""Variances below this are 0 up to rounding; the smallest real one is about 1 / (S N)^2."""
 
 
 @dataclass(frozen=True)
@@ -207,11 +207,11 @@ class CrossedInterval:
     Attributes
     ----------
     value
-        The mean over seeds and images, or the difference of two; the score's unit.
+        The mean over seeds and images, or the difference of two, in the unit of the score.
     low, high
-        Of the interval, inside what the score can reach.
+        Of the interval, within the range of the score.
     p
-        That the expectation is 0: two-sided, from the same t as the interval.
+        For the hypothesis that the expectation is 0: two-sided, from the same t as the interval.
     parts
         Of the variance.
     """
@@ -230,17 +230,17 @@ def crossed_interval(
     confidence: float = 0.95,
     bounds: tuple[float, float] = (0.0, 1.0),
 ) -> CrossedInterval:
-    """Estimate a recipe's mean score, or the difference of two, for seeds and images not yet drawn.
+    """Estimate a recipe's mean score, or the difference of two, for new seeds and images.
 
-    value +- t((1 + confidence) / 2, df) sqrt(V), with V and df of `VarianceParts`, cut at what the score can
-    reach. Where next to no image differs from the others, V says nothing about the images not seen: where
-    none of N images behaves otherwise, Wilson's bound still allows a share w = z^2 / (N + z^2) of the
-    population to do so, with any score. The interval therefore always holds (1 - w) value + w x [lowest,
-    highest score]; this widens it only where about four images or fewer differ from the others. All images
-    right gives [1 - w, 1], which is Wilson's interval.
+    value +- t((1 + confidence) / 2, df) sqrt(V), with V and df of `VarianceParts`, clipped to the range of
+    the score. If hardly any image differs from the others, V does not describe unseen images: if none of N
+    images differs, Wilson's bound still allows a share w = z^2 / (N + z^2) of the population to differ, with
+    any score. The interval therefore always contains (1 - w) value + w x [lowest, highest score]; this widens
+    it only if about four images or fewer differ from the others. If all images are right, it is [1 - w, 1],
+    which is Wilson's interval.
 
-    With one seed of a recipe its seed part is unknown and left out: the interval is about the trained model,
-    not about the recipe (`parts.seeds_known`).
+    If a recipe has one seed, its seed part is unknown and omitted: the interval is valid for the trained
+    model, not for the recipe (`parts.seeds_known`).
 
     Parameters
     ----------
@@ -251,8 +251,8 @@ def crossed_interval(
     confidence
         0..1.
     bounds
-        Lowest and highest score an image can have (of one recipe). Where one is infinite, the bound above is
-        left out.
+        Lowest and highest possible score of an image (of one recipe). If one is infinite, the bound above is
+        omitted.
 
     References
     ----------
@@ -276,5 +276,5 @@ def crossed_interval(
 def _p_value(value: float, parts: VarianceParts) -> float:
     if parts.variance > _ROUNDING:
         return float(2 * stdtr(parts.degrees_of_freedom, -abs(value) / np.sqrt(parts.variance)))
-    # All images differ alike: the sign test over images still knows how improbable that is.
+    # All images differ equally: the p-value is that of the sign test over images.
     return 1.0 if value == 0 else float(2.0 ** (1 - parts.num_images))

@@ -1,7 +1,7 @@
 """Sums that do not depend on the order of their terms.
 
-Rounding makes an ordinary sum depend on the order of images, seeds and recipes in its last digit, which
-decides whether 8.75 points are shown as 8.7 or 8.8. These are rounded once, at the end.
+With rounding, the last digit of an ordinary sum depends on the order of images, seeds and recipes, so that
+8.75 points may be shown as 8.7 or 8.8. These sums are rounded once, at the end.
 """
 
 from __future__ import annotations
@@ -23,5 +23,5 @@ def exact_mean(values: NDArray[np.float64] | NDArray[np.bool_]) -> float:
 
 
 def exact_variance(values: NDArray[np.float64]) -> float:
-    """Give the sample variance (n - 1) of an array of any shape, of two values or more."""
+    """Compute the sample variance (n - 1) of an array of any shape, of two values or more."""
     return exact_sum(np.square(values - exact_mean(values))) / (values.size - 1)

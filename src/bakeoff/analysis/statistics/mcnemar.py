@@ -10,19 +10,19 @@ from scipy.special import bdtr
 def mcnemar_exact(correct_a: NDArray[np.bool_], correct_b: NDArray[np.bool_]) -> float:
     """Test whether two trained models are right equally often, from the images on which they disagree.
 
-    Of n images that one model alone gets right, k are those of the model with fewer: under equality k is
-    binomial (n, 1/2), and p = min(1, 2 P(K <= k)). It says nothing about the recipes that the two models come
-    from: the seed is no part of it.
+    Of n images that only one model classifies correctly, k are those of the model with fewer: without a
+    difference, k is binomial (n, 1/2), and p = min(1, 2 P(K <= k)). It says nothing about the recipes of
+    the two models, because it does not include the seed.
 
     Parameters
     ----------
     correct_a, correct_b
-        bool [num_images], where each model is right, the same images.
+        bool [num_images], whether each model is right, for the same images.
 
     Returns
     -------
     float
-        Two-sided p-value, 1 where the models never disagree.
+        Two-sided p-value, 1 if the models never disagree.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Adjusting p-values for the number of tests."""
+"""Correction of p-values for the number of tests."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import numpy as np
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjust p-values so that all rejections together are wrong with probability at most alpha.
+    """Correct p-values so that the probability of any false rejection is at most alpha.
 
     In ascending order, p_(i) is multiplied by the number of hypotheses not yet rejected, m - i + 1, made
-    monotone and cut at 1. Holds for any dependence between the tests.
+    monotone and clipped at 1. Valid for any dependence between the tests.
 
     Parameters
     ----------
@@ -21,7 +21,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
     Returns
     -------
     list of float
-        In the order given: reject where the adjusted value is below alpha.
+        In the given order: reject if the corrected value is below alpha.
 
     References
     ----------
@@ -36,9 +36,9 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
-    """Adjust p-values so that of all rejections a share of at most alpha is false, on average.
+    """Correct p-values so that on average a share of at most alpha of all rejections is false.
 
-    In ascending order, p_(i) m / i, made monotone from the largest down. Holds for independent and for
+    In ascending order, p_(i) m / i, made monotone from the largest down. Valid for independent and for
     positively dependent tests.
 
     Parameters
@@ -49,7 +49,7 @@ def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
     Returns
     -------
     list of float
-        In the order given: reject where the adjusted value is below alpha.
+        In the given order: reject if the corrected value is below alpha.
 
     References
     ----------

@@ -12,16 +12,16 @@ from bakeoff.analysis.statistics.exact_sums import exact_mean, exact_sum, exact_
 
 @dataclass(frozen=True)
 class NoiseBudget:
-    """The noise in one recipe's accuracy. All are shares: 0.01 is one point.
+    """The sources of uncertainty in one recipe's accuracy. All are shares: 0.01 is one percentage point.
 
     Attributes
     ----------
     seed_std
         Standard deviation of the accuracy over seeds (S - 1); None with one seed.
     floor_std
-        What `seed_std` would be if each image's luck were independent of the others'; None with one seed.
+        What `seed_std` would be if the outcomes of images were independent; None with one seed.
     binomial_se
-        Standard error that the number of test images alone gives to the accuracy of one run.
+        Standard error of the accuracy of one run due to the number of test images alone.
     image_share, seed_share
         Shares of the variance of the mean accuracy, 0..1, sum 1; None with one seed or no variance.
     """
@@ -34,19 +34,19 @@ class NoiseBudget:
 
 
 def noise_budget(correct: ScoreSummary) -> NoiseBudget:
-    """Split the noise in one recipe's accuracy into seeds and images.
+    """Split the uncertainty of one recipe's accuracy into seeds and images.
 
-    - seed_std = sd over seeds of the accuracy
-    - floor_std = sqrt(sum_i p_i (1 - p_i)) / N, with p_i the share of seeds right on image i. Runs that vary
-      more than this differ as wholes: some seeds are better models. From few seeds it comes out low, by a
-      factor of sqrt((S - 1) / S).
+    - seed_std = standard deviation over seeds of the accuracy
+    - floor_std = sqrt(sum_i p_i (1 - p_i)) / N, with p_i the share of correct seeds on image i. If runs vary
+      more than this, some seeds give better models as a whole. With few seeds it is too low, by a factor of
+      sqrt((S - 1) / S).
     - binomial_se = sqrt(a (1 - a) / N), with a the mean accuracy
     - image_share = V_img / V, seed_share = 1 - image_share, of `VarianceParts`.
 
     Parameters
     ----------
     correct
-        Right or wrong, from `summarize_scores`.
+        Correct or not, from `summarize_scores`.
 
     References
     ----------

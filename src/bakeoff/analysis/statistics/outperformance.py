@@ -1,4 +1,4 @@
-"""The probability that a run of one recipe beats a run of another."""
+"""The probability that a run of one recipe is better than a run of another."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from numpy.typing import NDArray
 def probability_of_outperforming(
     scores_a: NDArray[np.float64] | NDArray[np.int64], scores_b: NDArray[np.float64] | NDArray[np.int64]
 ) -> float:
-    """Give the share of pairs of runs in which the run of B beats that of A; a tie counts one half.
+    """Compute the share of pairs of runs in which the run of B is better than that of A; ties count one half.
 
     P = U / (S_A S_B), with U of Mann and Whitney. It describes these runs on these test images.
 
     Parameters
     ----------
     scores_a, scores_b
-        int or float [num_seeds_a], [num_seeds_b], the larger the better: images right, or accuracy. Counts
-        are to be preferred, since rounding can hide a tie of accuracies.
+        int or float [num_seeds_a], [num_seeds_b], the larger the better: the number of correct images, or the
+        accuracy. Prefer the number, because rounding can hide a tie of accuracies.
 
     Returns
     -------
     float
-        0..1; 0.5 where neither has the edge.
+        0..1; 0.5 if neither is better.
 
     References
     ----------

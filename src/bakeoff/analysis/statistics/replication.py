@@ -1,4 +1,4 @@
-"""Whether a published accuracy is what one more run would give."""
+"""Whether a published accuracy is consistent with one more run."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from bakeoff.analysis.statistics.exact_sums import exact_mean
 
 @dataclass(frozen=True)
 class Replication:
-    """A published accuracy against the prediction interval of one new run.
+    """A published accuracy and the prediction interval of one new run.
 
     Attributes
     ----------
     published
         The accuracy, 0..1.
     published_images
-        Test images that it was measured on.
+        The number of test images it was measured on.
     interval
-        In which one new run on as many new test images would lie, 0..1; None with one seed, since nothing is
-        known about how much a new seed changes.
+        Prediction interval of one new run on as many new test images, 0..1; None with one seed, because the
+        variation between seeds is then unknown.
     inside
-        Whether the published accuracy lies in it; None where there is no interval.
+        Whether the published accuracy lies in it; None if there is no interval.
     """
 
     published: float
@@ -41,23 +41,22 @@ def replication(
     published_images: int | None = None,
     confidence: float = 0.95,
 ) -> Replication:
-    """Predict the accuracy of one new run on new test images, and place the published one in it.
+    """Predict the interval of one new run on new test images, and compare the published accuracy with it.
 
-    The published run had one seed and test images of its own draw. With the components of `VarianceParts`
+    The published run had one seed and its own draw of test images. With the components of `VarianceParts`
     (s_img, s_seed, s_res), S seeds and N images here, and M images there, the variance of (new run - mean
     here) is V(S, N) + s_seed + (s_img + s_res) / M: the uncertainty of the mean here, the seed of one run,
-    and the images there. Degrees of freedom by Satterthwaite over the mean squares, at least S - 1. Where the
-    published study used the very same images the interval is wider than it need be, which errs towards
-    "replicates".
+    and the images there. Degrees of freedom by Satterthwaite over the mean squares, at least S - 1. If the
+    published study used the same images, the interval is wider than necessary, which favors "replicates".
 
     Parameters
     ----------
     correct
-        Right or wrong, of the recipe's runs here, from `summarize_scores`.
+        Correct or not, of the recipe's runs here, from `summarize_scores`.
     published
         The published accuracy of one run, 0..1.
     published_images
-        M; taken to be N where it is not known.
+        M; N if it is unknown.
     confidence
         0..1.
 
@@ -76,13 +75,13 @@ def replication(
     new_run = parts.seed_components[0]
     new_draw = (parts.image_component + parts.residual_components[0]) / new_images
     variance = parts.variance + new_run + new_draw
-    # Each mean square with the weight that the sum above gives it.
+    # Each mean square with its weight in the sum above.
     seeds = parts.seed[0] * (1 + num_seeds)
     images = parts.image * (1 + num_images / new_images)
     squares = seeds**2 / (num_seeds - 1) + images**2 / max(num_images - 1, 1)
     degrees = max(variance**2 / squares, num_seeds - 1.0) if squares > 0 else num_seeds - 1.0
 
-    # All runs right on all images leave no variance: the bound of `crossed_interval`, for both draws.
+    # Without variance (all runs right on all images): the bound of `crossed_interval`, for both draws.
     quantile = float(stdtrit(degrees, (1 + confidence) / 2))
     unseen = quantile**2 / (min(num_images, new_images) + quantile**2)
     accuracy = exact_mean(correct.image_means)

@@ -10,14 +10,14 @@ VerdictName = Literal["better", "worse", "equivalent", "undecided"]
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the data support about B against A.
+    """What the data support about B compared with A.
 
     Attributes
     ----------
     name
         better, worse, equivalent or undecided.
     smaller_than_margin
-        B is better, or worse, beyond doubt, but by less than the margin: certain and immaterial.
+        B is better or worse, but by less than the margin: significant, but too small to matter.
     """
 
     name: VerdictName
@@ -27,19 +27,19 @@ class Verdict:
 def verdict(low: float, high: float, p_adjusted: float, *, margin: float, confidence: float) -> Verdict:
     """Judge the difference B minus A from its interval.
 
-    - better, worse: the interval is clear of 0 *and* the p-value adjusted for the number of pairs is below
-      1 - confidence. The interval shown is that of the pair alone; without the second condition one of many
-      pairs would be declared by luck.
+    - better, worse: the interval excludes 0 *and* the p-value corrected for the number of pairs is below
+      1 - confidence. The interval is that of the pair alone; without the second condition, one of many pairs
+      would be declared better by chance.
     - equivalent: the interval lies inside (-margin, margin). Two one-sided tests, each at
-      (1 - confidence) / 2; not adjusted for the number of pairs.
-    - undecided: neither. Never a reason to name a winner.
+      (1 - confidence) / 2; not corrected for the number of pairs.
+    - undecided: neither. No winner is named.
 
     Parameters
     ----------
     low, high
-        Of the interval of the difference, as a share (0.01 is one point).
+        Of the interval of the difference, as a share (0.01 is one percentage point).
     p_adjusted
-        By Holm, over all pairs tested.
+        Corrected by Holm's method for all pairs tested.
     margin
         The smallest difference that matters, as a share, above 0.
     confidence

@@ -1,4 +1,4 @@
-"""How many seeds, or test images, would bring an interval down to the margin."""
+"""How many more seeds or test images would reduce an interval to the margin."""
 
 from __future__ import annotations
 
@@ -17,19 +17,20 @@ MAX_IMAGES = 10**9
 
 @dataclass(frozen=True)
 class WhatItTakes:
-    """What would bring the half-width of an interval to the margin.
+    """The numbers that would reduce the half-width of an interval to the margin.
 
     Attributes
     ----------
     seeds_needed
-        Fewest seeds a recipe, with the test images there are; None where up to `MAX_SEEDS` cannot, or where a
-        recipe has one seed, so that nothing is known about seeds.
+        The smallest number of seeds per recipe, with the current test images; None if `MAX_SEEDS` are not
+        enough, or if a recipe has one seed, because the variation between seeds is then unknown.
     image_half_width
-        What the test images alone leave, however many seeds there are; None with one seed.
+        The half-width that the test images alone leave with any number of seeds; None with one seed.
     images_needed
-        Where no number of seeds can: fewest test images, with `images_needed_seeds` seeds a recipe.
+        If no number of seeds is enough: the smallest number of test images, with `images_needed_seeds` seeds
+        per recipe.
     images_needed_seeds
-        The seeds there are (the fewer of two), or more where these alone leave too much.
+        The current number of seeds (the smaller of two), or more if the seeds alone leave too much.
     """
 
     seeds_needed: int | None = None
@@ -39,23 +40,22 @@ class WhatItTakes:
 
 
 def what_it_takes(parts: VarianceParts, *, margin: float, confidence: float) -> WhatItTakes:
-    """Predict what would bring the half-width of an interval to the margin.
+    """Estimate what would reduce the half-width of an interval to the margin.
 
-    With S seeds a recipe and N images, V(S, N) = s_img / N + sum_k (s_seed,k / S + s_res,k / (S N)), the
-    components taken from the parts as they are now (s_res,k = S_k N V_res,k;
-    s_seed,k = S_k (V_seed,k - V_res,k); s_img = N (V_img - sum V_res,k); none below 0), and t with the
-    degrees of freedom that S and N give. The components are estimates, from few seeds rough ones: the answer
-    is an order of magnitude.
+    With S seeds per recipe and N images, V(S, N) = s_img / N + sum_k (s_seed,k / S + s_res,k / (S N)), the
+    components taken from the parts as they are now (s_res,k = S_k N V_res,k; s_seed,k = S_k (V_seed,k -
+    V_res,k); s_img = N (V_img - sum V_res,k); none below 0), and t with the degrees of freedom at S and N.
+    Components estimated from few seeds are imprecise: the answer is an order of magnitude.
 
-    A half-width at the margin decides every difference of at least the margin, and the equivalence of recipes
-    that do not differ.
+    With a half-width equal to the margin, every difference of at least the margin is decided, and so is the
+    equivalence of recipes that do not differ.
 
     Parameters
     ----------
     parts
         Of the variance of the difference.
     margin
-        The half-width wished for, the score's unit.
+        The desired half-width, in the unit of the score.
     confidence
         Of the interval, 0..1.
 
@@ -77,27 +77,27 @@ def what_it_takes(parts: VarianceParts, *, margin: float, confidence: float) -> 
     if seeds is not None:
         return WhatItTakes(seeds, limit)
 
-    here = min(parts.num_seeds)
-    images = _smallest(lambda count: half_width(here, count) <= margin, num_images, MAX_IMAGES)
+    num_seeds = min(parts.num_seeds)
+    images = _smallest(lambda count: half_width(num_seeds, count) <= margin, num_images, MAX_IMAGES)
     if images is None:
-        # Half of the variance allowed goes to the seeds, the rest to the images.
+        # Half of the allowed variance is for the seeds, the rest for the images.
         allowed = margin / np.sqrt(2)
-        enough = _smallest(lambda count: half_width(count, MAX_IMAGES) <= allowed, here, MAX_SEEDS)
+        enough = _smallest(lambda count: half_width(count, MAX_IMAGES) <= allowed, num_seeds, MAX_SEEDS)
         if enough is None:
             return WhatItTakes(None, limit)
-        here = enough
-        images = _smallest(lambda count: half_width(here, count) <= margin, num_images, MAX_IMAGES)
-    return WhatItTakes(None, limit, images, here)
+        num_seeds = enough
+        images = _smallest(lambda count: half_width(num_seeds, count) <= margin, num_images, MAX_IMAGES)
+    return WhatItTakes(None, limit, images, num_seeds)
 
 
 def image_half_width(parts: VarianceParts, confidence: float) -> float:
-    """Half-width that the test images alone leave however many seeds there are: t(N - 1) sqrt(s_img / N)."""
+    """Half-width that the test images alone leave with any number of seeds: t(N - 1) sqrt(s_img / N)."""
     quantile = float(stdtrit(max(parts.num_images - 1, 1), (1 + confidence) / 2))
     return quantile * float(np.sqrt(parts.image_component / parts.num_images))
 
 
 def _smallest(holds: Callable[[int], bool], low: int, high: int) -> int | None:
-    """Bisect for the smallest number from which `holds` is true; None if it is false up to `high`."""
+    """Find the smallest number from which on `holds` is true by bisection; None if `holds(high)` is false."""
     if not holds(high):
         return None
     while low < high:

@@ -7,15 +7,15 @@ from scipy.special import ndtri
 
 
 def wilson_interval(num_right: float, num_images: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Give the interval of the accuracy of one trained model on images like these.
+    """Compute the interval of the accuracy of one trained model on images like these.
 
-    (p + z^2 / 2N +- z sqrt(p (1 - p) / N + z^2 / 4N^2)) / (1 + z^2 / N), with p = num_right / N. It speaks
-    about this model, not about its recipe.
+    (p + z^2 / 2N +- z sqrt(p (1 - p) / N + z^2 / 4N^2)) / (1 + z^2 / N), with p = num_right / N. It is
+    valid for this model, not for its recipe.
 
     Parameters
     ----------
     num_right
-        Images classified rightly.
+        The number of correctly classified images.
     num_images
         N, at least 1.
     confidence
