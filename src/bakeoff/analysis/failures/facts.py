@@ -29,8 +29,7 @@ _CHUNK = 64
 
 @dataclass(frozen=True)
 class _Chunk:
-    """Some images in the forms that the properties need. N images, H rows, W columns, C = red, green,
-    blue."""
+    """Some images, converted for the properties. N images, H rows, W columns, C = red, green, blue."""
 
     rgb_NHWC: Pixels
     luma_NHW: Pixels
@@ -40,8 +39,7 @@ class _Chunk:
     border_HW: NDArray[np.bool_]
 
     def border_share(self, low_degrees: float, high_degrees: float) -> Values:
-        """Share of border pixels in a range of hues; pale (saturation < 0.15) and dark (value < 0.2) ones
-        have no hue."""
+        """Share of border pixels in a range of hues, except pale (saturation < 0.15) and dark ones (< 0.2)."""
         hue = self.hue_NHW[:, self.border_HW]
         colored = (self.saturation_NHW[:, self.border_HW] >= 0.15) & (
             self.value_NHW[:, self.border_HW] >= 0.2
