@@ -1,4 +1,4 @@
-"""Export: a study's trained model for use elsewhere, as ONNX and safetensors, with a model card."""
+"""Export of a trained model as ONNX and safetensors, with a model card."""
 
 from bakeoff.export.exporting import Exported, export
 

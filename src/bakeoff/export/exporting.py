@@ -1,4 +1,4 @@
-"""export(): a folder with a study's model, complete or absent."""
+"""export(): write a trained model to a folder, completely or not at all."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from bakeoff.store import StoredStudy, load_study_folder
 from bakeoff.study import study_to_toml
 
 NUM_CHECKED = 100
-"""Real images that the ONNX model is compared on."""
+"""The number of test images on which the ONNX model is compared with PyTorch."""
 
 ONNX_FILE, WEIGHTS_FILE, STUDY_FILE, CARD_FILE = "model.onnx", "model.safetensors", "study.toml", "README.md"
 
@@ -39,17 +39,17 @@ class Exported:
     Attributes
     ----------
     directory
-        Where it is.
+        The output folder.
     ensemble
         The models.
     choice
-        Why these, in a sentence or two.
+        The reason for their choice, in words.
     difference
         The largest difference in probability between ONNX Runtime and PyTorch.
     num_checked
-        Images behind that.
+        The number of images compared.
     files
-        The names of what was written.
+        The names of the files written.
     """
 
     directory: Path
@@ -76,32 +76,32 @@ def export(
     study_dir
         A folder that `bakeoff run` wrote.
     directory
-        Made; if it is there it must be empty.
+        Created; if it exists, it must be empty.
     recipe
-        By default the one that the study supports best, or its baseline where that is undecided.
+        By default the one that the study supports best, or its baseline if that is undecided.
     seed
-        By default the one with the highest validation accuracy; test images choose nothing.
+        By default the one with the highest validation accuracy; test images are never used to choose.
     ensemble
         Export the mean over all finished seeds instead.
     trust
-        Run the code that the recipe's model names, see `bakeoff.predict.model.load_model`.
+        Run the custom model code that the recipe names, see `bakeoff.predict.model.load_model`.
 
     Raises
     ------
     BakeoffError
-        If something cannot be used, exported or written; then nothing is written.
+        If the study or a model is invalid, or cannot be exported or written; then nothing is written.
     """
     require_onnx()
     if ensemble and seed is not None:
-        raise BakeoffError("found both a seed and the ensemble of all seeds; give one of them")
-    _require_free(directory)
+        raise BakeoffError("found both a seed and the ensemble of all seeds; expected one of them")
+    _check_free(directory)
     study = load_study_folder(study_dir)
     summary = Summary(study)
     chosen = choose_recipe(summary, recipe)
-    seeds, why = (None, "") if ensemble else _choose_seed(study, chosen.name, seed)
+    seeds, seed_reason = (None, "") if ensemble else _choose_seed(study, chosen.name, seed)
     loaded = load_ensemble(summary, recipe=chosen.name, seeds=seeds, trust=trust)
     loaded = replace(loaded, choice=chosen)
-    choice = loaded.describe() if ensemble else f"Recipe {chosen.name}: {chosen.reason}. Seed {why}."
+    choice = loaded.describe() if ensemble else f"Recipe {chosen.name}: {chosen.reason}. Seed {seed_reason}."
 
     images = _real_images(study, loaded.image_size)
     metadata = _metadata(loaded)
@@ -124,17 +124,17 @@ def export(
 
 def _choose_seed(study: StoredStudy, recipe: str, seed: int | None) -> tuple[list[int], str]:
     if seed is not None:
-        return [seed], f"{seed}, as asked for"
+        return [seed], f"{seed}, as requested"
     runs = study.runs_of(recipe)
     if len(runs) == 1:
-        return [runs[0].seed], f"{runs[0].seed}, the only one finished"
+        return [runs[0].seed], f"{runs[0].seed}, the only finished one"
     best = max(runs, key=val_accuracy)  # the first of equals
     share = f"{100 * val_accuracy(best):.1f} %"
-    return [best.seed], f"{best.seed}, of {len(runs)} the one with the highest validation accuracy ({share})"
+    return [best.seed], f"{best.seed}, the one of {len(runs)} with the highest validation accuracy ({share})"
 
 
 def _real_images(study: StoredStudy, image_size: int) -> NDArray[np.uint8]:
-    """The first test images; where the folder keeps smaller ones, they are enlarged."""
+    """The first test images; if the folder contains smaller copies, these are enlarged."""
     images = study.test_images[:NUM_CHECKED]
     if images.shape[1] == image_size:
         return images
@@ -158,7 +158,7 @@ def _metadata(ensemble: Ensemble) -> dict[str, Any]:
 
 
 def _weights(ensemble: Ensemble) -> bytes:
-    """The file of one run as it is; of several, the tensors named seed-N.NAME."""
+    """The weights file of one run unchanged; of several, the tensors named seed-N.NAME."""
     if len(ensemble.models) == 1:
         return ensemble.models[0].stored.content
     from safetensors.torch import save
@@ -170,21 +170,21 @@ def _weights(ensemble: Ensemble) -> bytes:
     }
     header = ensemble.models[0].stored.header.model_dump(mode="json", exclude={"seed", "identity"})
     header["seeds"] = list(ensemble.seeds)
-    # One metadata entry, because safetensors writes several in no fixed order.
+    # One metadata entry, because safetensors writes several in arbitrary order.
     return save(tensors, {"bakeoff": json.dumps(header)})
 
 
-def _require_free(directory: Path) -> None:
+def _check_free(directory: Path) -> None:
     if directory.is_dir():
         if any(directory.iterdir()):
-            raise BakeoffError(f"{directory} is not empty; give a folder that is empty or not there yet")
+            raise BakeoffError(f"{directory} is not empty; choose a folder that is empty or does not exist")
     elif os.path.lexists(directory):
-        raise BakeoffError(f"{directory} is a file; give a folder that is empty or not there yet")
+        raise BakeoffError(f"{directory} is a file; choose a folder that is empty or does not exist")
 
 
 @contextmanager
 def _complete_or_absent(directory: Path) -> Iterator[Path]:
-    """A temporary folder beside `directory` that takes its place at the end."""
+    """Yield a temporary folder next to `directory`, which replaces it at the end."""
     target = directory.absolute()
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
@@ -196,7 +196,7 @@ def _complete_or_absent(directory: Path) -> Iterator[Path]:
         temporary.rename(target)
     except OSError as error:
         raise BakeoffError(
-            f"cannot write {directory}: {error.strerror or error}; free some space or give another folder"
+            f"cannot write {directory}: {error.strerror or error}; free some space or choose another folder"
         ) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""The model card: what a model is and what was measured of it, in Markdown, from the stored results."""
+"""The model card: a description of a model and its measured accuracy, in Markdown."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ MOST_CONFUSIONS = 10
 def model_card(
     ensemble: Ensemble, *, choice: str, digests: Mapping[str, str], difference: float, num_checked: int
 ) -> str:
-    """Write the model card of what is exported.
+    """Write the model card of an exported model.
 
     Parameters
     ----------
     ensemble
         The models: one, or all of a recipe.
     choice
-        Why these.
+        The reason for their choice.
     digests
         SHA-256 by file name.
     difference, num_checked
-        Between ONNX Runtime and PyTorch, on how many images.
+        The difference between ONNX Runtime and PyTorch, and on how many images.
     """
     summary, study = ensemble.summary, ensemble.summary.stored
     predictions, comparison = summary.predictions, summary.comparison
@@ -91,22 +91,22 @@ def model_card(
 
 
 def plain(text: object) -> str:
-    """Write a text so that Markdown shows it as it is, on one line."""
-    shown = printable(str(text)).replace("\n", "\\n")
-    return re.sub(r"([\\`*_\[\]<>|~&$])", r"\\\1", shown)
+    """Escape a text for Markdown, on one line."""
+    escaped = printable(str(text)).replace("\n", "\\n")
+    return re.sub(r"([\\`*_\[\]<>|~&$])", r"\\\1", escaped)
 
 
 def _predicted(ensemble: Ensemble, predictions: Predictions) -> NDArray[np.int64]:
-    """What the exported models say of the test images, from what evaluation stored."""
+    """The predictions of the exported models for the test images, from the stored logits."""
     recipe = predictions.recipe(ensemble.recipe)
-    assert recipe.probabilities is not None  # a study folder keeps logits
+    assert recipe.probabilities is not None  # a study folder contains logits
     chosen = [recipe.seeds.index(seed) for seed in ensemble.seeds]
     return average([recipe.probabilities[index].astype(np.float64) for index in chosen]).predicted
 
 
 @dataclass(frozen=True)
 class ClassRow:
-    """How often this model and its recipe recognize the test images of a class."""
+    """The accuracy of this model and of its recipe on the test images of a class."""
 
     name: str
     num_images: int
@@ -118,7 +118,7 @@ class ClassRow:
 def _classes(
     predictions: Predictions, right: NDArray[np.bool_], result: RecipeResult, confidence: float
 ) -> list[ClassRow]:
-    """A row for each class with test images."""
+    """One row per class with test images."""
     rows = []
     for of_recipe in result.classes:
         of_class = right[predictions.labels == predictions.class_names.index(of_recipe.name)]
@@ -129,7 +129,7 @@ def _classes(
 
 @dataclass(frozen=True)
 class ConfusionRow:
-    """How often this model takes a class for another, and the interval of its recipe."""
+    """How often this model confuses two classes, and the interval of its recipe."""
 
     true: str
     predicted: str

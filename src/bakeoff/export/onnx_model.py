@@ -1,4 +1,4 @@
-"""ONNX: one file from pixels to logits and probabilities, checked against the model that it came from."""
+"""ONNX: one file from pixels to logits and probabilities, checked against the original model."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 OPSET = 23
-"""The latest that ONNX Runtime and the other runtimes of 2025 read."""
+"""The latest opset that ONNX Runtime and the other runtimes of 2025 support."""
 
 TOLERANCE = 1e-5
-"""How far ONNX Runtime may be from PyTorch: in probability, and in logits times the largest one above 1."""
+"""Allowed difference of ONNX Runtime: in probability, and in logits relative to the largest one above 1."""
 
 INSTALL = "pip install -c constraints.txt '.[export]'"
-"""In a copy of the repository, as docs/export.md says."""
+"""In a copy of the repository, see docs/export.md."""
 
 
 class ImageClassifier(nn.Module):
@@ -36,7 +36,7 @@ class ImageClassifier(nn.Module):
     Parameters
     ----------
     models
-        At least one. Of several, the probabilities are averaged as `bakeoff predict` does, and the logits are
+        At least one. The probabilities of several are averaged as in `bakeoff predict`, and the logits are
         the logarithm of that mean.
     """
 
@@ -62,12 +62,12 @@ class ImageClassifier(nn.Module):
 
 
 def require_onnx() -> None:
-    """See that what export needs is installed.
+    """Check that the packages for export are installed.
 
     Raises
     ------
     BakeoffError
-        Naming what is missing, and how to install it.
+        If one is missing; the message says how to install it.
     """
     missing = []
     for name in ("onnx", "onnxruntime", "onnxscript"):
@@ -80,14 +80,14 @@ def require_onnx() -> None:
 
 
 def to_onnx(models: Sequence[TrainedModel], metadata: Mapping[str, Any]) -> ModelProto:
-    """An ONNX model with a free batch size.
+    """Convert models to one ONNX model with a variable batch size.
 
     Parameters
     ----------
     models
         See `ImageClassifier`.
     metadata
-        Written to the model's properties; what is no text, as JSON.
+        Written to the model's properties; values that are not text, as JSON.
 
     Raises
     ------
@@ -110,7 +110,7 @@ def to_onnx(models: Sequence[TrainedModel], metadata: Mapping[str, Any]) -> Mode
                 dynamic_shapes=({0: torch.export.Dim("batch", min=1)},),
                 verbose=False,
             )
-    except Exception as error:  # the exporter meets whatever a user's model does
+    except Exception as error:  # a custom model may raise anything
         raise BakeoffError(
             f"model {models[0].settings.model.name!r} cannot be exported to ONNX: {str(error)[:1000]}"
         ) from error
@@ -128,7 +128,7 @@ def to_onnx(models: Sequence[TrainedModel], metadata: Mapping[str, Any]) -> Mode
 
 
 def check_onnx(content: bytes, models: Sequence[TrainedModel], images_NHWC: NDArray[np.uint8]) -> float:
-    """Run an ONNX model on real images, all at once and one alone, and compare it with its origin.
+    """Compare an ONNX model with the original on real images, as one batch and on a single image.
 
     Returns
     -------
@@ -147,20 +147,20 @@ def check_onnx(content: bytes, models: Sequence[TrainedModel], images_NHWC: NDAr
     logits, probabilities = session.run(["logits", "probabilities"], {"images": images_NHWC})
     (alone,) = session.run(["probabilities"], {"images": images_NHWC[:1]})
     difference = max(float(np.abs(probabilities - expected).max()), float(np.abs(alone - expected[:1]).max()))
-    # Of a mean over models, logarithms of probabilities near 0 have no digits to compare.
+    # For a mean over models, the logarithms of probabilities near 0 are not precise enough to compare.
     compared = expected > TOLERANCE if len(models) > 1 else np.ones_like(expected, dtype=bool)
     logit_difference = np.abs(logits - expected_logits)[compared].max()
     largest = max(float(np.abs(expected_logits[compared]).max()), 1.0)
     if not (difference <= TOLERANCE and logit_difference <= TOLERANCE * largest):
         raise BakeoffError(
-            f"the ONNX model differs from its origin by {difference:.2g} in probability and "
-            f"{logit_difference:.2g} in logits (at most {TOLERANCE:g} is expected); nothing was written"
+            f"the ONNX model differs from the original by {difference:.2g} in probability and "
+            f"{logit_difference:.2g} in logits (expected at most {TOLERANCE:g}); nothing was written"
         )
     return difference
 
 
 def _drop_traces(proto: ModelProto) -> None:
-    """Take out what the exporter notes of its own work: stack traces hold paths of this machine."""
+    """Remove the metadata of the exporter: its stack traces contain paths of this machine."""
     graphs = [proto.graph, *proto.functions]
     for graph in graphs:
         for part in (graph, *graph.node, *graph.value_info):
@@ -173,7 +173,7 @@ def _drop_traces(proto: ModelProto) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the exporter's remarks about itself (torchvision is not installed) off the screen."""
+    """Suppress irrelevant messages of the exporter (torchvision is not installed)."""
     logger = logging.getLogger("torch.onnx._internal.exporter._registration")
     level = logger.level
     logger.setLevel(logging.ERROR)

@@ -39,7 +39,7 @@ class _Chunk:
     border_HW: NDArray[np.bool_]
 
     def border_share(self, low_degrees: float, high_degrees: float) -> Values:
-        """Share of border pixels in a range of hues, except pale (saturation < 0.15) and dark ones (< 0.2)."""
+        """Share of border pixels in a range of hues, except pale (saturation < 0.15) and dark (< 0.2)."""
         hue = self.hue_NHW[:, self.border_HW]
         colored = (self.saturation_NHW[:, self.border_HW] >= 0.15) & (
             self.value_NHW[:, self.border_HW] >= 0.2
