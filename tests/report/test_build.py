@@ -245,7 +245,7 @@ def test_one_recipe_and_few_seeds_have_a_page_too(num_seeds: int, tmp_path: Path
         found = compare(predictions(names, num_seeds, 60), published={names[0]: 0.5})
         text = re.sub(r"\s+", " ", Page(write_comparison_report(found, tmp_path).read_text("utf-8")).text)
         assert found.conclusion in text
-        assert ("not to be judged from one seed" in text) == (num_seeds == 1)
+        assert ("unknown with one seed" in text) == (num_seeds == 1)
         assert printed(found)
 
 
@@ -258,5 +258,5 @@ def test_many_recipes_classes_and_no_probabilities_have_a_page_too(tmp_path: Pat
     )
     given = Predictions(labels, tuple(map(str, range(300))), tuple(f"c{i}" for i in range(30)), recipes)
     text = write_comparison_report(compare(given), tmp_path).read_text("utf-8")
-    assert "20 of 28 are drawn; the table has all." in text
+    assert "20 of 28 are shown; the table has all." in text
     assert "Do the probabilities mean" not in text
