@@ -100,7 +100,7 @@ def test_a_metric_of_numbers_is_not_cut_off_and_a_broken_one_is_refused(result):
         rows = [log_loss(result.test_labels, run) for run in result.probabilities(recipe.recipe)]
         assert recipe.mean == pytest.approx(np.mean(rows))
         assert recipe.low < recipe.mean < recipe.high
-    with pytest.raises(bakeoff.BakeoffError, match=r"gave \[\] scores.* for each of 300 images"):
+    with pytest.raises(bakeoff.BakeoffError, match=r"scores of shape \[\].* for each of 300 images"):
         result.compare(lambda labels, probabilities: 0.5)
 
 
@@ -141,7 +141,7 @@ def test_the_command_line_says_where_the_images_of_an_array_study_are(result, ca
         check=False,
     )
     assert done.returncode == 2
-    assert "given as arrays in Python; run it from there" in done.stderr
+    assert "arrays that were passed in Python" in done.stderr
 
 
 def test_images_that_are_neither_named_nor_labelled_are_refused(study, arrays):

@@ -397,7 +397,7 @@ def test_a_report_of_an_unfinished_study_names_what_is_not_done(finished, tmp_pa
     said = bakeoff("report", "study", cwd=tmp_path).stdout
     assert "lenet5, seed 1: not finished; run the same command again to continue" in said
     assert "lenet5_batch_norm, seeds 0, 1: not finished" in said
-    assert "no other recipe has results" in said
+    assert "there is no other recipe with results" in said
 
 
 def test_the_version_is_the_installed_one(tmp_path):

@@ -61,7 +61,7 @@ def test_runs_of_another_version_of_the_training_code_are_not_continued(folder):
     np.savez(path, **whole | {"identity": np.array("what another version makes of the same settings")})
     before = contents(folder)
     done = bakeoff("run", "mine.toml", "--out", "study", cwd=folder, code=2)
-    assert "study holds runs of another version of the training code" in done.stderr
+    assert "study contains runs of another version of the training code" in done.stderr
     assert "linear, seed 0" in done.stderr
     assert "choose another folder, or delete this one" in done.stderr
     assert "--out DIR" in done.stderr
