@@ -121,7 +121,7 @@ from bakeoff.run_study import run_study
 from bakeoff.study import load_study
 from bakeoff.training import state
 
-resuming.MIN_SECONDS_BETWEEN, resuming.SHARE_OF_TIME = 0.0, float("inf")
+state.MIN_SECONDS_BETWEEN, state.SHARE_OF_TIME = 0.0, float("inf")
 
 class KillAt:
     done = 0
@@ -211,7 +211,7 @@ def test_a_model_that_cannot_be_stacked_is_trained_one_run_after_another_and_sai
         )
     assert len(outcome.finished) == 3
     assert {run.device for run in load_study_folder(tmp_path / "study").runs} == {"cpu"}
-    assert capsys.readouterr().out.count("lenet5: runs go one after another, not stacked: ") == 1
+    assert capsys.readouterr().out.count("lenet5: seeds are trained one by one, not stacked: ") == 1
 
 
 def test_a_recipe_that_raises_leaves_the_others_their_runs(tmp_path, monkeypatch, capsys):

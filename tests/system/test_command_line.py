@@ -219,7 +219,7 @@ def start(words, cwd):
 
 
 LONG = [
-    "quickstart", "--epochs", "12", "--seeds", "3", "--recipes", "lenet5", "--jobs", "2",
+    "quickstart", "--epochs", "30", "--seeds", "3", "--recipes", "lenet5", "--jobs", "2",
     "--out", "study",
 ]  # fmt: skip
 

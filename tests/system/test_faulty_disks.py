@@ -225,6 +225,6 @@ def test_decoded_images_deleted_under_a_study(finished, tmp_path):
     output = process.communicate()[0]
     told(process.returncode, output, 1)
     assert "lenet5, seed 1: failed: the decoded images in" in output
-    assert "run the command again" in output
+    assert "run the study again" in output
     bakeoff(*TWO_RUNS, cwd=tmp_path, BAKEOFF_CACHE=str(cache))
     assert results(tmp_path / "study") == results(finished / "study")

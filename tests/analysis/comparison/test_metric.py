@@ -64,7 +64,7 @@ def test_numbers_are_not_cut_at_one() -> None:
 @pytest.mark.parametrize(
     ("metric", "message"),
     [
-        (lambda labels, probabilities: 0.5, r"gave \[\] scores"),
+        (lambda labels, probabilities: 0.5, r"scores of shape \[\]"),
         (lambda labels, probabilities: np.where(labels == 0, np.nan, 1.0), "expected one finite score"),
         (lambda labels, probabilities: probabilities, "expected one finite score for each of 300 images"),
     ],
@@ -77,5 +77,5 @@ def test_a_metric_that_gives_something_else_is_refused(metric, message) -> None:
 def test_what_cannot_be_scored_is_refused() -> None:
     with pytest.raises(BakeoffError, match="recipe_0 has no probabilities"):
         compare_metric(draw_predictions(probabilities=False), right)
-    with pytest.raises(BakeoffError, match="baseline 'x' is none of the recipes"):
+    with pytest.raises(BakeoffError, match="baseline 'x' is not one of the recipes"):
         compare_metric(draw_predictions(), right, baseline="x")
