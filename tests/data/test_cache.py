@@ -38,7 +38,9 @@ def test_a_second_load_decodes_nothing(splits_dir, own_cache):
     np.testing.assert_array_equal(second.train.images, first.train.images)
 
 
-def test_the_entry_opens_again_with_everything(load, splits_dir):
+def test_the_entry_opens_again_with_everything(load, splits_dir, tmp_path, monkeypatch):
+    # A cache of its own: an entry names the source that made it, and other tests read the same images.
+    monkeypatch.setenv("BAKEOFF_CACHE", str(tmp_path / "cache"))
     data = load(f"splits:{splits_dir}")
     opened = open_image_data(data.directory)
     assert isinstance(opened.train.images, np.memmap)
