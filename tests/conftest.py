@@ -11,6 +11,8 @@ import pytest
 from filelock import FileLock
 from tests.photographs import write_photographs
 
+import bakeoff
+
 pytest_plugins = ["tests.needs"]
 
 
@@ -31,6 +33,19 @@ def folders_of_their_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[N
             del os.environ[name]
         else:
             os.environ[name] = value
+
+
+@pytest.fixture(scope="session")
+def study() -> bakeoff.Study:
+    """A small study of digits, as a value: two recipes, two seeds, two epochs."""
+    small = bakeoff.load_study("quickstart", epochs=2, seeds=2, recipes=["lenet5"])
+    lenet5 = small.recipes["lenet5"]
+    return small.changed(
+        name="api",
+        data={"image_size": 16},
+        baseline="lenet5",
+        recipes={"batch_norm": lenet5.changed(model={"batch_norm": True})},
+    )
 
 
 @pytest.fixture(scope="session")

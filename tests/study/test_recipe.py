@@ -51,18 +51,6 @@ def test_the_keys_of_a_table_are_those_of_what_it_names():
     assert {"epochs", "model", "augmentation"} <= set(recipe_keys([], {}))
 
 
-@pytest.fixture(scope="module")
-def study():
-    study = bakeoff.load_study("quickstart", epochs=2, seeds=2, recipes=["lenet5"])
-    lenet5 = study.recipes["lenet5"]
-    return study.changed(
-        name="api",
-        data={"image_size": 16},
-        baseline="lenet5",
-        recipes={"batch_norm": lenet5.changed(model={"batch_norm": True})},
-    )
-
-
 def test_a_recipe_changes_key_by_key(study):
     lenet5 = study.recipes["lenet5"]
     changed = lenet5.changed(

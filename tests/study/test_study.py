@@ -44,18 +44,6 @@ def test_classes_of_the_users_own_are_models_and_augmentations_of_recipes():
     assert study.changed(recipes=recipes).own_classes == {"nets:One", "nets:Two", "crops:Crop"}
 
 
-@pytest.fixture(scope="module")
-def study():
-    study = bakeoff.load_study("quickstart", epochs=2, seeds=2, recipes=["lenet5"])
-    lenet5 = study.recipes["lenet5"]
-    return study.changed(
-        name="api",
-        data={"image_size": 16},
-        baseline="lenet5",
-        recipes={"batch_norm": lenet5.changed(model={"batch_norm": True})},
-    )
-
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -7,18 +7,6 @@ import bakeoff
 from bakeoff.data.sources.arrays import ImageArrays, list_arrays
 
 
-@pytest.fixture(scope="module")
-def study():
-    study = bakeoff.load_study("quickstart", epochs=2, seeds=2, recipes=["lenet5"])
-    lenet5 = study.recipes["lenet5"]
-    return study.changed(
-        name="api",
-        data={"image_size": 16},
-        baseline="lenet5",
-        recipes={"batch_norm": lenet5.changed(model={"batch_norm": True})},
-    )
-
-
 @pytest.mark.parametrize(
     ("images", "labels", "message"),
     [
