@@ -15,7 +15,7 @@ from bakeoff.data.image_data import ImageData
 from bakeoff.engines import Engine, Event, Job, ProcessEngine, RunFailed, RunFinished, Task
 from bakeoff.environment import describe_environment
 from bakeoff.errors import BakeoffError
-from bakeoff.models import check_model, model_source_digest
+from bakeoff.models import check_model
 from bakeoff.own_code import source_digest, trust
 from bakeoff.store import (
     Layout,
@@ -33,7 +33,6 @@ from bakeoff.store import (
     stored_audit,
 )
 from bakeoff.study import Study
-from bakeoff.study.recipe import Recipe
 from bakeoff.text import list_some
 from bakeoff.training import TRAINING_VERSION, check_augmentation
 
@@ -136,7 +135,7 @@ def run_study(
         if own_code:
             environment["own_code"] = own_code
         layout = prepare_folder(root, study, data, environment)
-        running = StudyRun(study, data, layout, engine, display, check=check)
+        running = StudyRun(study, data, layout, engine, display, own_code=own_code, check=check)
         if study.until == "decided":
             running.until_decided()
         else:
@@ -157,6 +156,8 @@ class StudyRun:
         Executes the runs.
     display
         Shows the progress.
+    own_code
+        Digest of the files of each class of the user's own, by its import path.
     check
         Whether to check the images.
     """
@@ -169,12 +170,13 @@ class StudyRun:
         engine: Engine,
         display: Display,
         *,
+        own_code: Mapping[str, str],
         check: bool,
     ) -> None:
         self.study, self.data, self.layout = study, data, layout
         self.engine, self.display = engine, display
         self._to_check = check
-        self._own_code = {name: _own_code_digest(recipe) for name, recipe in study.recipes.items()}
+        self._own_code = own_code
         self._finished_before: dict[Task, None] = {}
         self._finished: dict[Task, None] = {}
         self._failed: dict[Task, RunFailed] = {}
@@ -263,7 +265,7 @@ class StudyRun:
                     seed,
                     data_fingerprint=self.data.fingerprint,
                     training_version=TRAINING_VERSION,
-                    model_source=self._own_code[name],
+                    model_source="".join(self._own_code[path] for path in recipe.own_classes),
                 )
                 task = Task(name, seed, identity)
                 match run_state(self.layout, name, seed, identity):
@@ -286,9 +288,3 @@ class StudyRun:
                 parameter="path",
             )
         return todo
-
-
-def _own_code_digest(recipe: Recipe) -> str:
-    """Digest of the files with the custom model and augmentation; "" if the recipe has none."""
-    custom = recipe.augmentation.custom
-    return model_source_digest(recipe.model) + (source_digest(custom) if custom else "")

@@ -6,7 +6,9 @@ import pytest
 import torch
 
 from bakeoff.errors import BakeoffError
-from bakeoff.models import build_model, check_model, model_source_digest
+from bakeoff.models import build_model, check_model
+from bakeoff.own_code import source_digest
+from bakeoff.study import Recipe
 from bakeoff.study.settings.model import CustomModelSettings, LeNet5Settings
 
 
@@ -102,8 +104,7 @@ def test_a_users_model_that_cannot_be_used_is_refused(user_models, name, options
 
 
 def test_a_changed_model_file_changes_its_digest(user_models):
-    settings = CustomModelSettings(name="user_models:Good")
-    before = model_source_digest(settings)
+    before = source_digest("user_models:Good")
     user_models.write_text(USER_MODELS + "# changed\n")
-    assert model_source_digest(settings) != before
-    assert model_source_digest(LeNet5Settings()) == ""
+    assert source_digest("user_models:Good") != before
+    assert Recipe(model=LeNet5Settings()).own_classes == ()

@@ -9,7 +9,7 @@ from bakeoff.errors import BakeoffError
 from bakeoff.models.lenet5 import LeNet5
 from bakeoff.models.lenet5_1998 import LeNet51998
 from bakeoff.models.resnet import ResNet
-from bakeoff.own_code import import_class, source_digest
+from bakeoff.own_code import import_class
 from bakeoff.study.settings.model import (
     CustomModelSettings,
     LeNet5Settings,
@@ -93,8 +93,3 @@ def check_model(settings: ModelSettings, *, num_classes: int, image_size: int) -
 def count_parameters(model: nn.Module) -> int:
     """Number of trainable parameters."""
     return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
-
-
-def model_source_digest(settings: ModelSettings) -> str:
-    """SHA-256 over the files of a user's model, or "" for a model of Bakeoff's own."""
-    return source_digest(settings.name) if isinstance(settings, CustomModelSettings) else ""

@@ -11,7 +11,7 @@ from bakeoff.own_code import import_path
 from bakeoff.study.problems import validate
 from bakeoff.study.settings.augmentation import AugmentationSettings
 from bakeoff.study.settings.base import Settings
-from bakeoff.study.settings.model import Model
+from bakeoff.study.settings.model import CustomModelSettings, Model
 from bakeoff.study.settings.optimization import Loss, Optimizer, Schedule
 from bakeoff.study.settings.tables import (
     DEFAULT_LOSS,
@@ -66,6 +66,12 @@ class Recipe(Settings):
     train_mode: Literal["every_epoch", "first_epoch_only"] = "every_epoch"
     """When the model is put into training mode. `first_epoch_only` reproduces a fault of the published study:
     from epoch 2 on, batch normalization trains with frozen running statistics. Do not use it otherwise."""
+
+    @property
+    def own_classes(self) -> tuple[str, ...]:
+        """The import paths of the user's own model and augmentation, in this order; () without any."""
+        model = (self.model.name,) if isinstance(self.model, CustomModelSettings) else ()
+        return (*model, self.augmentation.custom) if self.augmentation.custom else model
 
     def changed(self, **settings: Any) -> Recipe:
         """Return a recipe with other settings; tables are merged key by key, like [defaults] of a file.

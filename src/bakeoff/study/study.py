@@ -13,7 +13,6 @@ from bakeoff.study.problems import validate
 from bakeoff.study.recipe import Recipe, flatten_settings, recipe_keys
 from bakeoff.study.settings.base import Settings
 from bakeoff.study.settings.data import DataSettings
-from bakeoff.study.settings.model import CustomModelSettings
 from bakeoff.study.tables import MAX_RUNS, Table, merge_defaults, refuse_many_recipes
 from bakeoff.text import shorten
 
@@ -122,10 +121,8 @@ class Study(Settings):
 
     @property
     def own_classes(self) -> set[str]:
-        """The import paths of users' own models and augmentations in the recipes."""
-        recipes = self.recipes.values()
-        models = {r.model.name for r in recipes if isinstance(r.model, CustomModelSettings)}
-        return models | {r.augmentation.custom for r in recipes if r.augmentation.custom}
+        """The import paths of the user's own models and augmentations that the recipes name."""
+        return {path for recipe in self.recipes.values() for path in recipe.own_classes}
 
     def changed(self, **settings: Any) -> Study:
         """Return a study with other settings; `data` is merged key by key, `recipes` by name.
