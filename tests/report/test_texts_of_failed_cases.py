@@ -269,9 +269,9 @@ def test_neighbors_and_their_history(said: dict, arrays: dict, data: dict, store
             counts = Counter(names[label] for label in train_labels[near].tolist())
             expected = {label: str(count) for label, count in counts.items()}
             true = names[stored.test_labels[image]]
-            expected |= {} if true in counts else {true: "0"}
+            expected |= {} if true in counts else {true: "none"}
             a_name = "|".join(map(re.escape, names))
-            part = rf"({a_name}) \((\d+)\)"
+            part = rf"({a_name}) \((\d+|none)\)"
             assert re.fullmatch(rf"{part}(?:(?:, | and ){part})*", found["labels"])
             assert dict(re.findall(part, found["labels"])) == expected
             (history,) = said["history"][name, image]

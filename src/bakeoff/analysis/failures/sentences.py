@@ -262,7 +262,7 @@ def _neighbors(case: FailedCase, evidence: FailureEvidence) -> Iterator[Sentence
     indices = recipe.neighbors.indices[recipe.neighbors.place(case.image_index)]
     parts = [f"{names[label]} ({count})" for label, count in counts]
     if all(label != case.true for label, _ in counts):
-        parts.append(f"no {names[case.true]}")
+        parts.append(f"{names[case.true]} (none)")
     yield Sentence(
         "neighbours",
         f"Labels of the {counted(len(indices), 'nearest training image')} for {case.recipe} (cosine "
