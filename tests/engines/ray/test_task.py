@@ -11,15 +11,14 @@ import pytest
 from tests.engines.ray.nodes import joining, ray_node, run
 
 import bakeoff
-from bakeoff.engines.ray.task import (
-    LogGrown,
-    Printed,
-    RunResult,
-    StateSaved,
-    _Outbox,
-    _StreamedOutput,
-    _StreamedStates,
-)
+
+
+@pytest.fixture
+def task():
+    """The module, imported when the environment is set: Ray reads its token once, when it is imported."""
+    from bakeoff.engines.ray import task
+
+    return task
 
 
 @pytest.mark.needs("mount")
@@ -36,23 +35,27 @@ def test_a_node_with_another_version_is_refused(cluster, folder, tmp_path, tmp_p
     assert "install the same on each node" in said
 
 
-def test_of_the_states_that_wait_the_last_is_sent_and_all_else_in_order():
-    outbox = _Outbox()
-    for message in (Printed("one", "stdout"), StateSaved(b"old", 1, 0.1), Printed("two", "stderr")):
+def test_of_the_states_that_wait_the_last_is_sent_and_all_else_in_order(task):
+    outbox = task._Outbox()
+    for message in (
+        task.Printed("one", "stdout"),
+        task.StateSaved(b"old", 1, 0.1),
+        task.Printed("two", "stderr"),
+    ):
         outbox.put(message)
-    outbox.put(StateSaved(b"new", 2, 0.2))
+    outbox.put(task.StateSaved(b"new", 2, 0.2))
     outbox.close()
     assert list(outbox.batches(60)) == [
-        [Printed("one", "stdout"), Printed("two", "stderr"), StateSaved(b"new", 2, 0.2)]
+        [task.Printed("one", "stdout"), task.Printed("two", "stderr"), task.StateSaved(b"new", 2, 0.2)]
     ]
 
 
-def test_messages_are_sent_in_batches_until_the_run_ends():
-    outbox = _Outbox()
+def test_messages_are_sent_in_batches_until_the_run_ends(task):
+    outbox = task._Outbox()
 
     def tell() -> None:
         for number in range(5):
-            outbox.put(Printed(str(number), "stdout"))
+            outbox.put(task.Printed(str(number), "stdout"))
             time.sleep(0.05)
         outbox.close()
 
@@ -64,9 +67,9 @@ def test_messages_are_sent_in_batches_until_the_run_ends():
     assert len(batches) > 1
 
 
-def test_a_log_is_sent_from_where_it_was_sent_last(tmp_path):
+def test_a_log_is_sent_from_where_it_was_sent_last(task, tmp_path):
     sent = []
-    output = _StreamedOutput(tmp_path, b"before", 1, sent.append)
+    output = task._StreamedOutput(tmp_path, b"before", 1, sent.append)
     assert output.states.load() == b"before"
     output.log_directory.mkdir()
     events = output.log_directory / "events"
@@ -76,16 +79,16 @@ def test_a_log_is_sent_from_where_it_was_sent_last(tmp_path):
         file.write(b"second")
     output.save("the run", None)
     assert sent == [
-        LogGrown("events", b"first "),
-        StateSaved(b"state", 1, 0.5),
-        LogGrown("events", b"second"),
-        RunResult("the run"),
+        task.LogGrown("events", b"first "),
+        task.StateSaved(b"state", 1, 0.5),
+        task.LogGrown("events", b"second"),
+        task.RunResult("the run"),
     ]
 
 
-def test_states_come_no_faster_than_all_runs_together_may_send():
+def test_states_come_no_faster_than_all_runs_together_may_send(task):
     sent = []
-    states = _StreamedStates(None, 1000, sent.append)
+    states = task._StreamedStates(None, 1000, sent.append)
     for epoch in range(1, 4):
         states.save(bytes(10_000_000), epoch, 0.5)
     assert [state.epoch for state in sent] == [1]
