@@ -8,14 +8,14 @@ from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 
 from bakeoff.analysis.comparison.look_plan import LookPlan
-from bakeoff.analysis.comparison.pairs import Outcomes, judge_pairs
+from bakeoff.analysis.comparison.pairs import CorrectPredictions, judge_pairs
 from bakeoff.analysis.statistics.crossed import crossed_interval
 
 
-def outcomes(num_seeds: int, *accuracies: float) -> dict[str, Outcomes]:
+def outcomes(num_seeds: int, *accuracies: float) -> dict[str, CorrectPredictions]:
     rng = np.random.default_rng(0)
     return {
-        f"recipe_{place}": Outcomes(rng.random((num_seeds, 400)) < accuracy)
+        f"recipe_{place}": CorrectPredictions(rng.random((num_seeds, 400)) < accuracy)
         for place, accuracy in enumerate(accuracies)
     }
 
