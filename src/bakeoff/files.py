@@ -84,7 +84,7 @@ MAX_BYTES = 64 << 20
 """Of a file of text: that of a study of 100,000 runs has half of this."""
 
 
-def open_regular(path: Path) -> IO[bytes]:
+def open_regular(path: Path) -> io.BufferedReader:
     """Open a file to read; a pipe or a device, which may have no end, is refused at once.
 
     Raises

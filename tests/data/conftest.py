@@ -1,5 +1,6 @@
 """What several tests of data sources need: small real image files, and settings in one word."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -21,6 +22,17 @@ def _write_image(path: Path, seed: int, size: tuple[int, int] = (12, 10)) -> Pat
     pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
     Image.fromarray(pixels).save(path)
     return path
+
+
+def change_byte(file: Path, position: int) -> None:
+    """Change a byte in place, which leaves size and time of modification as they were."""
+    before = file.stat()
+    with file.open("r+b") as opened:
+        opened.seek(position)
+        (byte,) = opened.read(1)
+        opened.seek(position)
+        opened.write(bytes([byte ^ 1]))
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
 @pytest.fixture

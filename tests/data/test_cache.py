@@ -1,14 +1,15 @@
-import json
 import multiprocessing
 import os
+import shutil
 import time
 
 import numpy as np
 import pytest
 from PIL import Image
+from tests.data.conftest import change_byte
 
-from bakeoff.data import keep_in_cache, load_data, open_image_data
-from bakeoff.data.cache import read_original_sizes
+from bakeoff.data import check_cached_images, keep_in_cache, load_data, open_image_data
+from bakeoff.data.image_data import SPLIT_NAMES
 from bakeoff.errors import BakeoffError
 from bakeoff.study import DataSettings
 
@@ -84,22 +85,67 @@ def test_the_same_data_from_other_files_have_the_same_fingerprint(load, splits_d
     assert after.fingerprint == before.fingerprint
 
 
-@pytest.mark.parametrize("name", ["train_images.npy", "test_labels.npy", "original_sizes.npy", "meta.json"])
-@pytest.mark.parametrize("damage", ["missing", "short", "empty"])
+@pytest.mark.parametrize(
+    "name", ["train_images.npy", "test_labels.npy", "original_sizes.npy", "meta.json", "checksums.json"]
+)
+@pytest.mark.parametrize("damage", ["missing", "short", "empty", "a changed byte"])
 def test_a_damaged_entry_is_found_and_rebuilt(load, splits_dir, own_cache, name, damage):
     data = load(f"splits:{splits_dir}")
-    expected = data.train.images.copy()
+    expected = [(data.split(split).images.copy(), data.split(split).labels) for split in SPLIT_NAMES]
     file = data.directory / name
     if damage == "missing":
         file.unlink()
+    elif damage == "a changed byte":
+        change_byte(file, file.stat().st_size - 30)
     else:
         file.write_bytes(file.read_bytes()[:-1] if damage == "short" else b"")
     with pytest.raises(BakeoffError, match="missing or damaged; load the data again"):
         open_image_data(data.directory)
     rebuilt = load(f"splits:{splits_dir}")
     assert rebuilt.directory == data.directory
-    np.testing.assert_array_equal(rebuilt.train.images, expected)
+    assert rebuilt.fingerprint == data.fingerprint
+    for split, (images, labels) in zip(SPLIT_NAMES, expected, strict=True):
+        np.testing.assert_array_equal(rebuilt.split(split).images, images)
+        np.testing.assert_array_equal(rebuilt.split(split).labels, labels)
     assert [path.name for path in own_cache.iterdir()] == [data.directory.name]
+
+
+def test_a_full_check_names_each_changed_file_of_the_images_with_a_fingerprint(
+    load, splits_dir, own_cache, tmp_path
+):
+    data = load(f"splits:{splits_dir}")
+    (own_cache / "notes.txt").write_text("of somebody else")
+    other = load(f"splits:{splits_dir}", image_size=16)
+    # The same pixels from other files: another entry with the same fingerprint.
+    copied = tmp_path / "copy"
+    shutil.copytree(splits_dir, copied)
+    picture = copied / "pictures" / "train 0.png"
+    Image.open(picture).save(picture, compress_level=0)
+    twin = load(f"splits:{copied}")
+    directories = sorted([data.directory, twin.directory])
+    assert check_cached_images(data.fingerprint) == [(directory, []) for directory in directories]
+    for name in ("meta.json", "val_labels.npy"):
+        change_byte(data.directory / name, (data.directory / name).stat().st_size - 1)
+    problems = dict(check_cached_images(data.fingerprint))
+    assert problems.keys() == set(directories)
+    assert problems[twin.directory] == []
+    changed = "its content is not what was written (SHA-256)"
+    assert problems[data.directory] == [
+        f"{data.directory / 'meta.json'}: {changed}",
+        f"{data.directory / 'val_labels.npy'}: {changed}",
+    ]
+    meta_bytes = (data.directory / "meta.json").stat().st_size
+    (data.directory / "meta.json").write_bytes(b"")
+    (twin.directory / "checksums.json").write_bytes(b"")
+    problems = dict(check_cached_images(data.fingerprint))
+    assert problems[data.directory][0] == f"{data.directory / 'meta.json'}: 0 bytes, expected {meta_bytes}"
+    assert problems[twin.directory] == [f"{twin.directory / 'checksums.json'}: not readable"]
+    assert check_cached_images(other.fingerprint) == [(other.directory, [])]
+    assert check_cached_images("0" * 64) == []
+
+
+def test_a_cache_that_is_not_there_has_nothing_to_check(own_cache):
+    assert check_cached_images("0" * 64) == []
 
 
 def test_a_whole_entry_that_another_load_put_there_meanwhile_is_kept(splits_dir, own_cache):
@@ -180,25 +226,6 @@ def test_the_cache_lies_where_the_environment_says(load, splits_dir, tmp_path, m
     assert load(f"splits:{splits_dir}").directory.parent == tmp_path / "xdg" / "bakeoff"
     monkeypatch.setenv("BAKEOFF_CACHE", str(tmp_path / "own"))
     assert load(f"splits:{splits_dir}").directory.parent == tmp_path / "own"
-
-
-def test_the_original_sizes_are_kept_in_the_order_of_the_splits(load, splits_dir, write_image):
-    write_image(splits_dir / "pictures" / "train 1.png", 1, size=(70, 9))
-    write_image(splits_dir / "pictures" / "test 0.png", 6, size=(5, 80))
-    data = load(f"splits:{splits_dir}")
-    others = [(12, 10)] * 2
-    assert read_original_sizes(data.directory).tolist() == [
-        [*size] for size in [(12, 10), (70, 9), *others, *others, (5, 80), (12, 10)]
-    ]
-
-
-def test_an_entry_of_an_earlier_version_is_rebuilt(load, splits_dir, own_cache):
-    data = load(f"splits:{splits_dir}")
-    meta = data.directory / "meta.json"
-    meta.write_text(meta.read_text().replace('"format_version": 2', '"format_version": 1'))
-    again = load(f"splits:{splits_dir}")
-    assert again.directory == data.directory
-    assert json.loads(meta.read_text())["format_version"] == 2
 
 
 def unused_for(entry, days):

@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 BAKEOFF = str(Path(sys.executable).with_name("bakeoff"))
@@ -226,5 +227,19 @@ def test_decoded_images_deleted_under_a_study(finished, tmp_path):
     told(process.returncode, output, 1)
     assert "lenet5, seed 1: failed: the decoded images in" in output
     assert "run the study again" in output
+    bakeoff(*TWO_RUNS, cwd=tmp_path, BAKEOFF_CACHE=str(cache))
+    assert results(tmp_path / "study") == results(finished / "study")
+
+
+def test_decoded_labels_changed_between_two_commands(finished, tmp_path):
+    """Same size, same time: they are decoded again, and the second run is trained on the right ones."""
+    cache = tmp_path / "cache"
+    bakeoff(*STUDY, "--seeds", "1", cwd=tmp_path, BAKEOFF_CACHE=str(cache))
+    (file,) = cache.glob("*/train_labels.npy")
+    before = file.stat()
+    labels = np.load(file)
+    labels[:200] = (labels[:200] + 1) % 10
+    np.save(file, labels)
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
     bakeoff(*TWO_RUNS, cwd=tmp_path, BAKEOFF_CACHE=str(cache))
     assert results(tmp_path / "study") == results(finished / "study")

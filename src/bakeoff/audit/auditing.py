@@ -14,7 +14,7 @@ from bakeoff.audit.images import find_class_problems, find_odd_sizes, find_unifo
 from bakeoff.audit.links import Images
 from bakeoff.audit.repeats import SUSPICIOUS_SHARE, find_repeats
 from bakeoff.audit.split_files import check_split_files
-from bakeoff.data.cache import read_original_sizes
+from bakeoff.data.cache_entry import read_original_sizes
 from bakeoff.data.image_data import ImageData
 from bakeoff.study import DataSettings
 

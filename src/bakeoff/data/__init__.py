@@ -1,6 +1,6 @@
 """Image data: from a source to decoded, split and cached arrays, which every later stage reads."""
 
-from bakeoff.data.cache import keep_in_cache, open_image_data
+from bakeoff.data.cache import CheckedEntry, check_cached_images, keep_in_cache, open_image_data
 from bakeoff.data.decoding import decode_image
 from bakeoff.data.description import DataDescription, describe
 from bakeoff.data.download import fetch
@@ -10,11 +10,13 @@ from bakeoff.data.sources.arrays import ImageArrays
 from bakeoff.data.sources.naming import check_source
 
 __all__ = [
+    "CheckedEntry",
     "DataDescription",
     "ImageArrays",
     "ImageData",
     "Split",
     "SplitName",
+    "check_cached_images",
     "check_source",
     "decode_image",
     "describe",

@@ -8,30 +8,19 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
-from bakeoff.data.image_data import SPLIT_NAMES, ImageData, Split, SplitName
-from bakeoff.data.sources.listing import ListedImage, Listing
-from bakeoff.data.statistics import channel_statistics, fingerprint
+from bakeoff.data.cache_entry import META, Decode, check_entry, flush_to_disk, open_entry, write_entry
+from bakeoff.data.checksums import CHECKSUMS
+from bakeoff.data.image_data import ImageData
+from bakeoff.data.sources.listing import Listing
 from bakeoff.errors import BakeoffError
 
-FORMAT_VERSION = 2
-"""Version of an entry's format; entries of other versions are written again."""
-
-META = "meta.json"
-SIZES = "original_sizes.npy"
 SECONDS_BEFORE_ABANDONED = 24 * 3600
 DAYS_UNUSED = 30
 """Entries that were not used for this long are removed when another is written."""
-
-Decode = Callable[[list[ListedImage], list[NDArray[np.uint8]]], NDArray[np.int32]]
-"""Decodes each image into its row of an array; returns the original widths and heights."""
 
 
 def cache_directory() -> Path:
@@ -54,10 +43,10 @@ def open_image_data(directory: Path) -> ImageData:
     Raises
     ------
     BakeoffError
-        If one of its files is missing or truncated.
+        If one of its files is missing or was changed.
     """
     keep_in_cache(directory)
-    data = _open_if_complete(directory)
+    data = open_entry(directory)
     if data is None:
         raise BakeoffError(
             f"the decoded images in {directory} are missing or damaged; "
@@ -92,7 +81,7 @@ def open_or_create(key: str, listing: Listing, image_size: int, source: str, dec
     """
     entry = cache_directory() / key
     keep_in_cache(entry)
-    data = _open_if_complete(entry)
+    data = open_entry(entry)
     if data is not None:
         return data
     temporary: Path | None = None
@@ -101,7 +90,7 @@ def open_or_create(key: str, listing: Listing, image_size: int, source: str, dec
         _remove_abandoned(entry.parent)
         _remove_unused(entry.parent)
         temporary = Path(tempfile.mkdtemp(prefix=f".{key[:16]}.", suffix=".tmp", dir=entry.parent))
-        _write_entry(temporary, listing, image_size, source, decode)
+        write_entry(temporary, listing, image_size, source, decode)
         _put_in_place(temporary, entry)
     except OSError as error:
         raise BakeoffError(
@@ -120,92 +109,49 @@ def keep_in_cache(directory: Path) -> None:
         os.utime(directory / META, ns=(time.time_ns(), (directory / META).stat().st_mtime_ns))
 
 
-def read_original_sizes(directory: Path) -> NDArray[np.int32]:
-    """Read the original widths and heights in pixels, int32 [num_images, 2], of train, val and test.
+class CheckedEntry(NamedTuple):
+    """The result of a full check of cached images.
+
+    Attributes
+    ----------
+    directory
+        The folder of the images.
+    problems
+        For each file that differs from what was written, its path and what was found; empty if none does.
+    """
+
+    directory: Path
+    problems: list[str]
+
+
+def check_cached_images(fingerprint: str) -> list[CheckedEntry]:
+    """Check every byte of the cached images of a data set.
 
     Parameters
     ----------
-    directory
-        `ImageData.directory`.
+    fingerprint
+        `ImageData.fingerprint`.
+
+    Returns
+    -------
+    One result per folder of the cache that has images with this fingerprint: several if the same pixels were
+    decoded from other files or by another version of Pillow.
     """
-    sizes: NDArray[np.int32] = np.load(directory / SIZES)
-    return sizes
+    directories = sorted(path.parent for path in cache_directory().glob(f"[!.]*/{CHECKSUMS}"))
+    return [
+        CheckedEntry(directory, check_entry(directory, fingerprint))
+        for directory in directories
+        if _mentions(directory, fingerprint)
+    ]
 
 
-def _read_meta(directory: Path) -> dict[str, Any]:
-    """Read the metadata of an entry, see `_write_entry`."""
-    meta: dict[str, Any] = json.loads((directory / META).read_text(encoding="utf-8"))
-    return meta
-
-
-def _open_if_complete(directory: Path) -> ImageData | None:
-    try:
-        meta = _read_meta(directory)
-        if meta["format_version"] != FORMAT_VERSION:
-            return None
-        splits = {name: _open_split(directory, name, meta["ids"][name]) for name in SPLIT_NAMES}
-        if len(read_original_sizes(directory)) != sum(map(len, splits.values())):
-            return None
-    except (OSError, ValueError, KeyError, TypeError, EOFError, RecursionError):
-        # NumPy and json raise on a truncated file.
-        return None
-    return ImageData(
-        **splits,
-        class_names=tuple(meta["class_names"]),
-        mean=tuple(meta["mean"]),
-        std=tuple(meta["std"]),
-        source=meta["source"],
-        fingerprint=meta["fingerprint"],
-        notes=tuple(meta["notes"]),
-        directory=directory,
-    )
-
-
-def _open_split(directory: Path, name: SplitName, ids: list[str]) -> Split:
-    images = np.load(directory / f"{name}_images.npy", mmap_mode="r")
-    labels = np.load(directory / f"{name}_labels.npy")
-    labels.setflags(write=False)
-    return Split(images, labels, tuple(ids))
-
-
-def _write_entry(directory: Path, listing: Listing, image_size: int, source: str, decode: Decode) -> None:
-    listed = listing.splits
-    arrays = {
-        name: _allocate(directory / f"{name}_images.npy", (len(listed[name]), image_size, image_size, 3))
-        for name in SPLIT_NAMES
-    }
-    rows = [row for name in SPLIT_NAMES for row in np.asarray(arrays[name])]
-    sizes = decode([image for name in SPLIT_NAMES for image in listed[name]], rows)
-    splits: dict[SplitName, Split] = {}
-    for name in SPLIT_NAMES:
-        arrays[name].flush()
-        labels = np.array([image.label for image in listed[name]], np.int64)
-        np.save(directory / f"{name}_labels.npy", labels)
-        splits[name] = Split(np.asarray(arrays[name]), labels, tuple(image.id for image in listed[name]))
-    np.save(directory / SIZES, sizes)
-    mean, std = channel_statistics(splits["train"].images)
-    meta = {
-        "format_version": FORMAT_VERSION,
-        "source": source,
-        "class_names": listing.class_names,
-        "notes": listing.notes,
-        "mean": mean,
-        "std": std,
-        "fingerprint": fingerprint(splits, listing.class_names),
-        "ids": {name: split.ids for name, split in splits.items()},
-    }
-    (directory / META).write_text(json.dumps(meta), encoding="utf-8")
-    for path in (*directory.iterdir(), directory):
-        _flush_to_disk(path)
-
-
-def _allocate(path: Path, shape: tuple[int, ...]) -> np.memmap[tuple[int, ...], np.dtype[np.uint8]]:
-    images = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
-    if hasattr(os, "posix_fallocate"):
-        # Otherwise a full disk kills the process with SIGBUS when a page of the memory map is written.
-        with path.open("r+b") as file:
-            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
-    return images
+def _mentions(directory: Path, fingerprint: str) -> bool:
+    """Whether an entry has this fingerprint; of the two files that name it, one may be damaged."""
+    for name in (CHECKSUMS, META):
+        with suppress(OSError):
+            if fingerprint.encode() in (directory / name).read_bytes():
+                return True
+    return False
 
 
 def _put_in_place(temporary: Path, entry: Path) -> None:
@@ -213,12 +159,12 @@ def _put_in_place(temporary: Path, entry: Path) -> None:
     for _ in range(3):
         try:
             temporary.rename(entry)
-            _flush_to_disk(entry.parent)
+            flush_to_disk(entry.parent)
             return
         except OSError:
             if not entry.exists():
                 raise
-        if _open_if_complete(entry) is not None:
+        if open_entry(entry) is not None:
             return
         _remove_entry(entry)  # damaged
     raise OSError(f"other processes keep replacing {entry}")
@@ -255,16 +201,6 @@ def _remove_entry(entry: Path) -> None:
         pass  # another process was faster
     finally:
         shutil.rmtree(trash, ignore_errors=True)
-
-
-def _flush_to_disk(path: Path) -> None:
-    if path.is_dir() and os.name == "nt":
-        return  # Windows cannot open a folder
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def digest_key(parts: list[str]) -> str:

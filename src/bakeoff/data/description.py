@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bakeoff.data.cache import read_original_sizes
+from bakeoff.data.cache_entry import read_original_sizes
 from bakeoff.data.image_data import SPLIT_NAMES, ImageData, SplitName
 
 

@@ -1,0 +1,137 @@
+"""One data set in the cache: the files of its folder, written once and opened memory-mapped."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bakeoff.data.checksums import CHECKSUMS, find_damage, write_checksums
+from bakeoff.data.image_data import SPLIT_NAMES, ImageData, Split, SplitName
+from bakeoff.data.sources.listing import ListedImage, Listing
+from bakeoff.data.statistics import channel_statistics, fingerprint
+
+FORMAT_VERSION = 3
+"""Version of an entry's format; entries of other versions are written again."""
+
+META = "meta.json"
+SIZES = "original_sizes.npy"
+FILES = (META, SIZES, *(f"{name}_{part}.npy" for name in SPLIT_NAMES for part in ("labels", "images")))
+
+Decode = Callable[[list[ListedImage], list[NDArray[np.uint8]]], NDArray[np.int32]]
+"""Decodes each image into its row of an array; returns the original widths and heights."""
+
+
+def open_entry(directory: Path) -> ImageData | None:
+    """Open an entry; None if it is not there, a file of it was changed, or its format is another."""
+    if find_damage(directory, FILES):
+        return None
+    try:
+        meta: dict[str, Any] = json.loads((directory / META).read_text(encoding="utf-8"))
+        if meta["format_version"] != FORMAT_VERSION:
+            return None
+        splits = {name: _open_split(directory, name, meta["ids"][name]) for name in SPLIT_NAMES}
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # removed just now, or of another version
+    return ImageData(
+        **splits,
+        class_names=tuple(meta["class_names"]),
+        mean=tuple(meta["mean"]),
+        std=tuple(meta["std"]),
+        source=meta["source"],
+        fingerprint=meta["fingerprint"],
+        notes=tuple(meta["notes"]),
+        directory=directory,
+    )
+
+
+def _open_split(directory: Path, name: SplitName, ids: list[str]) -> Split:
+    images = np.load(directory / f"{name}_images.npy", mmap_mode="r")
+    labels = np.load(directory / f"{name}_labels.npy")
+    labels.setflags(write=False)
+    return Split(images, labels, tuple(ids))
+
+
+def write_entry(directory: Path, listing: Listing, image_size: int, source: str, decode: Decode) -> None:
+    """Decode images into an empty folder; for the parameters, see `bakeoff.data.cache.open_or_create`."""
+    listed = listing.splits
+    arrays = {
+        name: _allocate(directory / f"{name}_images.npy", (len(listed[name]), image_size, image_size, 3))
+        for name in SPLIT_NAMES
+    }
+    rows = [row for name in SPLIT_NAMES for row in np.asarray(arrays[name])]
+    sizes = decode([image for name in SPLIT_NAMES for image in listed[name]], rows)
+    splits: dict[SplitName, Split] = {}
+    for name in SPLIT_NAMES:
+        arrays[name].flush()
+        labels = np.array([image.label for image in listed[name]], np.int64)
+        np.save(directory / f"{name}_labels.npy", labels)
+        splits[name] = Split(np.asarray(arrays[name]), labels, tuple(image.id for image in listed[name]))
+    np.save(directory / SIZES, sizes)
+    mean, std = channel_statistics(splits["train"].images)
+    data_fingerprint = fingerprint(splits, listing.class_names)
+    meta = {
+        "format_version": FORMAT_VERSION,
+        "source": source,
+        "class_names": listing.class_names,
+        "notes": listing.notes,
+        "mean": mean,
+        "std": std,
+        "fingerprint": data_fingerprint,
+        "ids": {name: split.ids for name, split in splits.items()},
+    }
+    (directory / META).write_text(json.dumps(meta), encoding="utf-8")
+    for file in FILES:
+        flush_to_disk(directory / file)  # before their times are recorded
+    write_checksums(directory, FILES, data_fingerprint)
+    for path in (directory / CHECKSUMS, directory):
+        flush_to_disk(path)
+
+
+def _allocate(path: Path, shape: tuple[int, ...]) -> np.memmap[tuple[int, ...], np.dtype[np.uint8]]:
+    images = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
+    if hasattr(os, "posix_fallocate"):
+        # Otherwise a full disk kills the process with SIGBUS when a page of the memory map is written.
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    return images
+
+
+def check_entry(directory: Path, data_fingerprint: str) -> list[str]:
+    """Check every byte of an entry: what was found, with its path; nothing if all is as it was written."""
+    if problems := find_damage(directory, FILES, in_full=True):
+        return problems
+    data = open_entry(directory)
+    if data is not None and data_fingerprint == fingerprint(
+        {"train": data.train, "val": data.val, "test": data.test}, data.class_names
+    ):
+        return []
+    return [f"{directory}: its images, labels and names do not have the data's fingerprint"]
+
+
+def read_original_sizes(directory: Path) -> NDArray[np.int32]:
+    """Read the original widths and heights in pixels, int32 [num_images, 2], of train, val and test.
+
+    Parameters
+    ----------
+    directory
+        `ImageData.directory`.
+    """
+    sizes: NDArray[np.int32] = np.load(directory / SIZES)
+    return sizes
+
+
+def flush_to_disk(path: Path) -> None:
+    """Flush a file or folder, so that it survives a power failure."""
+    if path.is_dir() and os.name == "nt":
+        return  # Windows cannot open a folder
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
