@@ -48,16 +48,33 @@ class Predictions:
         In label order.
     recipes
         In the study's order; each has at least one seed.
+    groups
+        int [num_images], which images belong together, such as those of one patient; None, also where groups
+        were given, if each stands for itself.
     """
 
     labels: NDArray[np.int64]
     image_ids: tuple[str, ...]
     class_names: tuple[str, ...]
     recipes: tuple[RecipePredictions, ...]
+    groups: NDArray[np.int64] | None = None
+
+    def __post_init__(self) -> None:
+        if self.num_groups == self.num_images:
+            object.__setattr__(self, "groups", None)
 
     @property
     def num_images(self) -> int:
         return len(self.labels)
+
+    @property
+    def num_groups(self) -> int | None:
+        """None if each image stands for itself."""
+        return None if self.groups is None else len(np.unique(self.groups))
+
+    def groups_of(self, images: NDArray[np.bool_]) -> NDArray[np.int64] | None:
+        """The groups of some images, given as a mask."""
+        return None if self.groups is None else self.groups[images]
 
     def recipe(self, name: str) -> RecipePredictions:
         return next(recipe for recipe in self.recipes if recipe.name == name)

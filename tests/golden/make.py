@@ -1,7 +1,8 @@
 """How the golden studies were written: once, by Bakeoff 0.1.0 (training version 4).
 
 `python -m tests.golden.make NAME`, in the repository's root, refuses a study that is there: later code reads
-these folders, it never writes them anew.
+these folders, it never writes them anew. With `--answers` it replaces what report, comparison and model card
+say of one, for a statistic that was wrong: a decision, with its reason in the commit.
 """
 
 import shutil
@@ -124,8 +125,23 @@ def write_digits(directory: Path) -> None:
         Image.fromarray(images[index]).save(directory / f"{index}.png")
 
 
-def main(name: str) -> None:
+def replace_answers(directory: Path) -> None:
+    """Ask again, and keep what is computed from the runs; the runs stay."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        shutil.copytree(directory / "study", folder / "study", ignore=shutil.ignore_patterns("report"))
+        shutil.copytree(GOLDEN / "digits", folder / "digits")
+        ask({folder: commands(directory.name)})
+        for kept in REPORT_KEPT:
+            shutil.copy(folder / "study/report" / kept, directory / "study/report")
+        shutil.copy(folder / "compare.json", directory)
+        shutil.copy(folder / "exported/README.md", directory / "model-card.md")
+
+
+def main(name: str, *options: str) -> None:
     directory = GOLDEN / name
+    if options == ("--answers",):
+        return replace_answers(directory)
     if directory.exists():
         sys.exit(f"{directory} is there, and golden studies are never written anew")
     if not (GOLDEN / "digits").exists():
@@ -136,4 +152,4 @@ def main(name: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

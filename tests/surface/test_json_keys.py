@@ -212,6 +212,7 @@ confidence
 margin
 baseline
 num_images
+num_groups
 recipes[]
     name
     num_seeds

@@ -351,3 +351,65 @@ def test_comparing_imports_neither_torch_nor_scikit_learn() -> None:
     code = f"import sys, bakeoff.prediction_files.compare; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def grouped(predictions: Predictions, per_group: int) -> Predictions:
+    return dataclasses.replace(predictions, groups=np.arange(predictions.num_images) // per_group)
+
+
+def test_groups_are_said_and_make_intervals_of_near_copies_wider() -> None:
+    drawn = draw_predictions(num_images=300)
+    copies = dataclasses.replace(
+        drawn,
+        labels=drawn.labels.repeat(4),
+        image_ids=tuple(f"{name} {copy}" for name in drawn.image_ids for copy in range(4)),
+        recipes=tuple(
+            dataclasses.replace(recipe, predicted=recipe.predicted.repeat(4, axis=1), probabilities=None)
+            for recipe in drawn.recipes
+        ),
+    )
+    found, alone = (
+        compare(grouped(copies, 4)),
+        compare(
+            dataclasses.replace(
+                drawn,
+                recipes=tuple(dataclasses.replace(recipe, probabilities=None) for recipe in drawn.recipes),
+            )
+        ),
+    )
+    assert found.notes[0].startswith("The 1,200 test images belong to 300 groups")
+    assert (found.num_images, found.num_groups) == (1200, 300)
+    for pair, once in zip(found.pairs, alone.pairs, strict=True):
+        # Four copies of each image tell what one tells.
+        assert pair.interval == pytest.approx(once.interval)
+        assert (pair.verdict, pair.seeds_needed) == (once.verdict, once.seeds_needed)
+        assert pair.p_holm == pytest.approx(once.p_holm)
+        for of_class, class_once in zip(pair.classes, once.classes, strict=True):
+            assert of_class.num_images == 4 * class_once.num_images
+            assert of_class.interval == pytest.approx(class_once.interval)
+    for recipe, once_ in zip(found.recipes, alone.recipes, strict=True):
+        assert recipe.interval == pytest.approx(once_.interval)
+        assert recipe.binomial_se == pytest.approx(once_.binomial_se, rel=0.02)
+
+
+def test_groups_of_one_image_each_give_the_same_comparison() -> None:
+    drawn = draw_predictions()
+    assert compare(grouped(drawn, 1)) == compare(drawn)
+
+
+def test_fewer_than_twenty_groups_are_said_first() -> None:
+    drawn = draw_predictions(num_images=190)
+    assert compare(grouped(drawn, 10)).notes[0].startswith("Only 19 groups of test images")
+
+
+def test_equal_recipes_can_be_equivalent_on_359_images() -> None:
+    rng = np.random.default_rng(0)
+    right = rng.random(359) < 0.97
+    seen = [right ^ (rng.random((20, 359)) < 0.01) for _ in range(2)]
+    labels = np.ones(359, np.int64)
+    recipes = tuple(
+        RecipePredictions(name, tuple(range(20)), runs.astype(np.int64))
+        for name, runs in zip("ab", seen, strict=True)
+    )
+    found = compare(Predictions(labels, tuple(map(str, range(359))), ("no", "yes"), recipes), margin=0.01)
+    assert found.pairs[0].verdict == "equivalent"

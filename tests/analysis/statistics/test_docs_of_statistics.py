@@ -55,7 +55,21 @@ def computed() -> dict[str, dict[str, list[float]]]:
     gaps = calibration_gaps(np.array([0.5, 0.6, 0.8, 0.9]), np.array([True, False, True, True]), 2)
     looks = LookPlan((5, 7, 10))
     chance = chance_of_decision(interval, margin=0.25, confidence=0.95)
+    groups = np.array([0, 0, 0, 1, 2, 2, 3, 3])
+    group_a, group_b = summarize_scores(a, groups), summarize_scores(b, groups)
+    by_group = variance_parts(group_b, group_a)
     pages = {
+        "groups": {
+            "difference": crossed_interval(group_b, group_a).value,
+            "d_groups": (group_b.image_means - group_a.image_means).tolist(),
+            "V_img": by_group.image,
+            "V_res_A": by_group.residual[1],
+            "V_res_B": by_group.residual[0],
+            "V": by_group.variance,
+            "df": by_group.degrees_of_freedom,
+            "low": interval.value - by_group.half_width(0.95),
+            "high": interval.value + by_group.half_width(0.95),
+        },
         "looks": {"level": looks.level, "p_looks": looks.adjust(0.02), "chance": chance},
         "crossed-interval": {
             "difference": interval.value,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bakeoff.analysis.comparison.conclusion import EXPLORATORY_SEEDS, conclude, describe_what_it_takes
 from bakeoff.analysis.comparison.look_plan import LookPlan
@@ -75,7 +76,7 @@ def compare(
     recipes = []
     for recipe in predictions.recipes:
         sample = samples[recipe.name]
-        budget = noise_budget(sample.all)
+        budget = noise_budget(sample.all, sample.shares)
         whole = crossed_interval(sample.all, confidence=level)
         recipes.append(
             RecipeResult(
@@ -84,12 +85,8 @@ def compare(
                 accuracy=whole.value,
                 interval=(whole.low, whole.high),
                 runs=tuple(
-                    RunAccuracy(
-                        seed=int(seed),
-                        accuracy=int(right) / predictions.num_images,
-                        interval=wilson_interval(int(right), predictions.num_images, confidence),
-                    )
-                    for seed, right in zip(recipe.seeds, sample.correct.sum(axis=1), strict=True)
+                    _run_accuracy(seed, correct, predictions.groups, confidence)
+                    for seed, correct in zip(recipe.seeds, sample.correct, strict=True)
                 ),
                 seed_std=budget.seed_std,
                 floor_std=budget.floor_std,
@@ -99,7 +96,9 @@ def compare(
                 classes=_class_accuracies(predictions, sample, level),
                 calibration=None
                 if recipe.probabilities is None
-                else calibration(recipe.probabilities, recipe.predicted, predictions.labels, level),
+                else calibration(
+                    recipe.probabilities, recipe.predicted, predictions.labels, level, predictions.groups
+                ),
                 replication=replication(
                     sample.all,
                     published[recipe.name],
@@ -119,9 +118,10 @@ def compare(
         margin=margin,
         baseline=baseline,
         num_images=predictions.num_images,
+        num_groups=predictions.num_groups,
         recipes=tuple(recipes),
         pairs=pairs,
-        notes=_notes(recipes),
+        notes=(*_notes_on_groups(predictions), *_notes(recipes)),
         conclusion=conclude(recipes, pairs, margin=margin, baseline=baseline),
     )
 
@@ -130,11 +130,24 @@ class _Sample(CorrectPredictions):
     """The correct predictions of one recipe, also by class."""
 
     def __init__(self, predictions: Predictions, name: str) -> None:
-        super().__init__(predictions.correct(name))
-        self.by_class: dict[int, ScoreSummary] = {
-            int(label): summarize_scores(self.correct[:, predictions.labels == label])
-            for label in np.unique(predictions.labels)
-        }
+        super().__init__(predictions.correct(name), predictions.groups)
+        self.by_class: dict[int, ScoreSummary] = {}
+        for label in np.unique(predictions.labels):
+            images = predictions.labels == label
+            self.by_class[int(label)] = summarize_scores(
+                self.correct[:, images], predictions.groups_of(images)
+            )
+
+
+def _run_accuracy(
+    seed: int, correct: NDArray[np.bool_], groups: NDArray[np.int64] | None, confidence: float
+) -> RunAccuracy:
+    right, num_images = int(correct.sum()), len(correct)
+    interval = wilson_interval(right, num_images, confidence)
+    if groups is not None:
+        over_groups = crossed_interval(summarize_scores(correct[None], groups), confidence=confidence)
+        interval = over_groups.low, over_groups.high
+    return RunAccuracy(int(seed), right / num_images, interval)
 
 
 def _class_accuracies(
@@ -146,7 +159,7 @@ def _class_accuracies(
         accuracies.append(
             ClassAccuracy(
                 name=predictions.class_names[label],
-                num_images=len(summary.image_means),
+                num_images=int((predictions.labels == label).sum()),
                 accuracy=interval.value,
                 interval=(interval.low, interval.high),
             )
@@ -159,7 +172,7 @@ def _pair_result(
 ) -> PairResult:
     difference, verdict = pair.difference, pair.verdict
     parts = difference.parts
-    fixed, broken = fixed_and_broken(a.all.image_means, b.all.image_means)
+    fixed, broken = fixed_and_broken(a.shares, b.shares)
     needs = what_it_takes(parts, margin=margin, confidence=looks.level)
     return PairResult(
         a=pair.a,
@@ -188,6 +201,7 @@ def _pair_result(
             num_seeds=min(parts.num_seeds),
             num_images=parts.num_images,
             margin=margin,
+            grouped=predictions.num_groups is not None,
         ),
         classes=_class_differences(predictions, a, b, looks.level),
     )
@@ -204,7 +218,7 @@ def _class_differences(
     return tuple(
         ClassDifference(
             name=predictions.class_names[label],
-            num_images=interval.parts.num_images,
+            num_images=int((predictions.labels == label).sum()),
             difference=interval.value,
             interval=(interval.low, interval.high),
             p=interval.p,
@@ -212,6 +226,27 @@ def _class_differences(
             beyond_luck=p_fdr < 1 - confidence and (interval.low > 0 or interval.high < 0),
         )
         for (label, interval), p_fdr in zip(intervals.items(), adjusted, strict=True)
+    )
+
+
+FEW_GROUPS = 20
+"""With fewer, intervals over groups are rough: the simulation in docs/statistics/groups.md begins here."""
+
+
+def _notes_on_groups(predictions: Predictions) -> tuple[str, ...]:
+    if predictions.num_groups is None:
+        return ()
+    note = (
+        f"The {counted(predictions.num_images, 'test image')} belong to "
+        f"{counted(predictions.num_groups, 'group')}: the group, not the image, is the unit of every "
+        "interval and verdict."
+    )
+    if predictions.num_groups >= FEW_GROUPS:
+        return (note,)
+    return (
+        f"Only {counted(predictions.num_groups, 'group')} of test images: intervals and verdicts are rough "
+        f"with fewer than {FEW_GROUPS}.",
+        note,
     )
 
 

@@ -149,7 +149,13 @@ def _reservation(recipes: Sequence[RecipeResult]) -> str:
 
 
 def describe_what_it_takes(
-    needs: WhatItTakes, *, half_width: float, num_seeds: int, num_images: int, margin: float
+    needs: WhatItTakes,
+    *,
+    half_width: float,
+    num_seeds: int,
+    num_images: int,
+    margin: float,
+    grouped: bool = False,
 ) -> str:
     """Describe how many more seeds or images would reduce the interval of a difference to the margin.
 
@@ -163,7 +169,10 @@ def describe_what_it_takes(
         The current numbers; the smaller one if the recipes have different numbers of seeds.
     margin
         As a share.
+    grouped
+        Whether these are groups of images.
     """
+    unit = "group" if grouped else "test image"
     target = f"±{points(margin)} points"
     if num_seeds == 1:
         return (
@@ -183,11 +192,11 @@ def describe_what_it_takes(
     else:
         reason = (
             f"No number of seeds can reduce the interval to {target}: "
-            f"the {counted(num_images, 'test image')} alone leave ±{points(needs.image_half_width)} points"
+            f"the {counted(num_images, unit)} alone leave ±{points(needs.image_half_width)} points"
         )
     if needs.images_needed is None or needs.images_needed_seeds is None:
         return f"{reason}."
-    images = f"about {_round_up(needs.images_needed):,} test images could"
+    images = f"about {_round_up(needs.images_needed):,} {unit}s could"
     if needs.images_needed_seeds > num_seeds:
         images += f", with {needs.images_needed_seeds} seeds per recipe"
     return f"{reason}; {images}."

@@ -115,7 +115,7 @@ def take_looks(
         if not all(done[name].issuperset(range(count)) for name in active):
             return Looks(plan.seeds, plan.level, tuple(taken), None, seeds)
         samples = {
-            recipe.name: CorrectPredictions(rows)
+            recipe.name: CorrectPredictions(rows, predictions.groups)
             for recipe in predictions.recipes
             if len(rows := _first(correct[recipe.name], recipe.seeds, seeds[recipe.name]))
         }
@@ -150,8 +150,11 @@ def _look(seeds: dict[str, int], pairs: tuple[JudgedPair, ...], margin: float, l
     )
 
 
-def describe_looks(looks: Looks, *, confidence: float, num_images: int) -> str:
-    """Describe how many interim looks there were, at which level, and why no more seeds were added."""
+def describe_looks(looks: Looks, *, confidence: float, num_images: int, num_groups: int | None = None) -> str:
+    """Describe how many interim looks there were, at which level, and why no more seeds were added.
+
+    Where images belong to groups, `num_groups` is the limit instead of `num_images`.
+    """
     sentences = [
         "Seeds were added until decided, with a comparison (interim look) after each round: "
         f"{counted(len(looks.taken), 'interim look')}"
@@ -166,11 +169,12 @@ def describe_looks(looks: Looks, *, confidence: float, num_images: int) -> str:
             f"The intervals of each look have a confidence of {100 * looks.level:.2f} %, so that "
             f"{100 * confidence:g} % holds over all planned looks."
         )
-    sentences.append(_why_stopped(looks, num_images))
+    units = f"test images ({num_images:,})" if num_groups is None else f"groups ({num_groups:,})"
+    sentences.append(_why_stopped(looks, units))
     return " ".join(sentences)
 
 
-def _why_stopped(looks: Looks, num_images: int) -> str:
+def _why_stopped(looks: Looks, units: str) -> str:
     if looks.stopped is None:
         return "The study is not finished: run the same command again to continue."
     last = looks.taken[-1]
@@ -180,8 +184,8 @@ def _why_stopped(looks: Looks, num_images: int) -> str:
     limit = ""
     if last.limited:
         limit = (
-            f"; more seeds are unlikely to decide {_named(last.limited)}, because the number of test images "
-            f"({num_images:,}) is the limit"
+            f"; more seeds are unlikely to decide {_named(last.limited)}, because the number of "
+            f"{units} is the limit"
         )
     if looks.stopped == "images":
         return f"The study stopped with {last.decided} of {counted(pairs, 'pair')} decided{limit}."

@@ -81,7 +81,7 @@ def compare_metric(
     if baseline is not None and baseline not in names:
         raise BakeoffError(f"baseline {baseline!r} is not one of the recipes: {', '.join(names)}")
     scores = {name: _scores(predictions, name, metric) for name in names}
-    summaries = {name: summarize_scores(of_recipe) for name, of_recipe in scores.items()}
+    summaries = {name: summarize_scores(of_recipe, predictions.groups) for name, of_recipe in scores.items()}
     right_or_wrong = all(of_recipe.dtype == np.bool_ for of_recipe in scores.values())
     bounds = (0.0, 1.0) if right_or_wrong else (-np.inf, np.inf)
     recipes = []

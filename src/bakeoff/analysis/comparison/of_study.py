@@ -76,5 +76,10 @@ def compare_study(stored: StoredStudy, predictions: Predictions, looks: Looks | 
     )
     if looks is None:
         return comparison
-    note = describe_looks(looks, confidence=study.confidence, num_images=predictions.num_images)
+    note = describe_looks(
+        looks,
+        confidence=study.confidence,
+        num_images=predictions.num_images,
+        num_groups=predictions.num_groups,
+    )
     return replace(comparison, looks=looks, notes=(note, *comparison.notes))

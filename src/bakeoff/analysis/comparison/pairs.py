@@ -28,13 +28,22 @@ class CorrectPredictions:
     ----------
     correct
         bool [num_seeds, num_images].
+    groups
+        int [num_images], which images belong together; None if each stands for itself.
     all
-        Summary over seeds and images.
+        Summary over seeds and images or groups.
     """
 
-    def __init__(self, correct: NDArray[np.bool_]) -> None:
+    def __init__(self, correct: NDArray[np.bool_], groups: NDArray[np.int64] | None = None) -> None:
         self.correct = correct
-        self.all: ScoreSummary = summarize_scores(correct)
+        self.groups = groups
+        self.all: ScoreSummary = summarize_scores(correct, groups)
+
+    @property
+    def shares(self) -> NDArray[np.float64]:
+        """float [num_images], the share of correct seeds on each image."""
+        shares: NDArray[np.float64] = self.correct.mean(axis=0)
+        return shares
 
     @property
     def num_seeds(self) -> int:
@@ -82,7 +91,7 @@ def judge_pairs(
     differences = [crossed_interval(correct[b].all, correct[a].all, confidence=looks.level) for a, b in pairs]
     p_values = [
         mcnemar_exact(correct[a].correct[0], correct[b].correct[0])
-        if correct[a].num_seeds == correct[b].num_seeds == 1
+        if correct[a].num_seeds == correct[b].num_seeds == 1 and correct[a].groups is None
         else difference.p
         for (a, b), difference in zip(pairs, differences, strict=True)
     ]

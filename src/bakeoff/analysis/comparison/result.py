@@ -118,7 +118,7 @@ class PairResult:
     degrees_of_freedom
         Of the interval's t.
     seeds_needed, image_half_width, images_needed, images_needed_seeds
-        See `bakeoff.analysis.statistics.what_it_takes`.
+        See `bakeoff.analysis.statistics.what_it_takes`; groups instead of images if they are the unit.
     what_it_takes
         The same in words.
     """
@@ -161,6 +161,8 @@ class Comparison:
         The recipe that the others are compared with; None if all pairs are compared.
     num_images
         In the test split.
+    num_groups
+        The number of groups that they belong to, the unit of every interval; None if each stands for itself.
     recipes, pairs
         In the study's order.
     notes
@@ -180,6 +182,7 @@ class Comparison:
     notes: tuple[str, ...]
     conclusion: str
     looks: Looks | None = None
+    num_groups: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the content of comparison.json: dicts, lists, str, int, float, bool and None; no NaN."""

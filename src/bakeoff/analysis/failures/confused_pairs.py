@@ -140,9 +140,12 @@ def confused_pairs(
             true, predicted = divmod(int(cell), num_classes)
             if mean[true, predicted] == 0:
                 break
-            confused = recipe.predicted[:, predictions.labels == true] == predicted
+            of_class = predictions.labels == true
+            confused = recipe.predicted[:, of_class] == predicted
             num_images = confused.shape[1]
-            share = crossed_interval(summarize_scores(confused), confidence=confidence)
+            share = crossed_interval(
+                summarize_scores(confused, predictions.groups_of(of_class)), confidence=confidence
+            )
             low, high = share.low * num_images, share.high * num_images
             count = float(mean[true, predicted])
             pairs.append(ConfusedPair(recipe.name, true, predicted, count, low, high, num_images))
@@ -178,10 +181,11 @@ def pair_differences(
         np.fill_diagonal(frequent, False)
         for true, predicted in np.argwhere(frequent):
             of_class = predictions.labels == true
-            confused_a, confused_b = (recipe.predicted[:, of_class] == predicted for recipe in (a, b))
-            difference = crossed_interval(
-                summarize_scores(confused_b), summarize_scores(confused_a), confidence=confidence
+            groups = predictions.groups_of(of_class)
+            confused_a, confused_b = (
+                summarize_scores(recipe.predicted[:, of_class] == predicted, groups) for recipe in (a, b)
             )
+            difference = crossed_interval(confused_b, confused_a, confidence=confidence)
             num_images = int(of_class.sum())
             tested.append(
                 PairDifference(

@@ -168,6 +168,7 @@ def calibration(
     predicted: NDArray[np.int64],
     labels: NDArray[np.int64],
     confidence: float = 0.95,
+    groups: NDArray[np.int64] | None = None,
 ) -> Calibration:
     """Measure the calibration of one recipe's runs.
 
@@ -181,13 +182,17 @@ def calibration(
         int [num_images].
     confidence
         Of the intervals, 0..1.
+    groups
+        int [num_images], which images belong together; None if each stands for itself.
     """
     correct = predicted == labels
     top = _of_class(probabilities, predicted)
     gaps = np.stack([calibration_gaps(*run) for run in zip(top, correct, strict=True)])
 
     def interval(scores: NDArray[np.float64], highest: float) -> CrossedInterval:
-        return crossed_interval(summarize_scores(scores), confidence=confidence, bounds=(0.0, highest))
+        return crossed_interval(
+            summarize_scores(scores, groups), confidence=confidence, bounds=(0.0, highest)
+        )
 
     ece = interval(gaps, 1.0)
     brier = interval(brier_scores(probabilities, labels), 2.0)
@@ -200,12 +205,15 @@ def calibration(
         brier_interval=(brier.low, brier.high),
         log_loss=log_loss.value,
         log_loss_interval=(log_loss.low, log_loss.high),
-        bins=_reliability(top, correct, confidence),
+        bins=_reliability(top, correct, confidence, groups),
     )
 
 
 def _reliability(
-    top: NDArray[np.float64], correct: NDArray[np.bool_], confidence: float
+    top: NDArray[np.float64],
+    correct: NDArray[np.bool_],
+    confidence: float,
+    groups: NDArray[np.int64] | None,
 ) -> tuple[ReliabilityBin, ...]:
     """Accuracy of a bin is a ratio of two means; its interval is that of the linearized ratio."""
     bins = equal_mass_bins(top.ravel()).reshape(top.shape)
@@ -218,7 +226,9 @@ def _reliability(
         accuracy = float(right.mean())
         ratio = np.full(inside.shape, accuracy)
         ratio[inside] += (right - accuracy) / inside.mean()
-        interval = crossed_interval(summarize_scores(ratio), confidence=confidence)
+        interval = crossed_interval(
+            summarize_scores(ratio, None if groups is None else groups[images]), confidence=confidence
+        )
         reliability.append(
             ReliabilityBin(
                 num_predictions=int(inside.sum()),

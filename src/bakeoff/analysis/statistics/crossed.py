@@ -10,11 +10,14 @@ from numpy.typing import NDArray
 from scipy.special import ndtri, stdtr, stdtrit
 
 from bakeoff.analysis.statistics.exact_sums import exact_mean, exact_sum, exact_variance
+from bakeoff.analysis.statistics.image_groups import group_scores
 
 
 @dataclass(frozen=True)
 class ScoreSummary:
     """The summary of one recipe's scores that the variance requires.
+
+    Where images belong to groups, the groups stand in the place of the images, see `group_scores`.
 
     Attributes
     ----------
@@ -32,7 +35,9 @@ class ScoreSummary:
     residual: float
 
 
-def summarize_scores(scores: NDArray[np.float64] | NDArray[np.bool_]) -> ScoreSummary:
+def summarize_scores(
+    scores: NDArray[np.float64] | NDArray[np.bool_], groups: NDArray[np.int64] | None = None
+) -> ScoreSummary:
     """Summarize the scores of one recipe for the crossed variance.
 
     Parameters
@@ -40,6 +45,8 @@ def summarize_scores(scores: NDArray[np.float64] | NDArray[np.bool_]) -> ScoreSu
     scores
         bool or float [num_seeds, num_images]: correct or not, log-loss, Brier score or any other score per
         image; of all images or of some, such as one class.
+    groups
+        int [num_images], which images belong together; None if each stands for itself.
 
     Raises
     ------
@@ -50,6 +57,8 @@ def summarize_scores(scores: NDArray[np.float64] | NDArray[np.bool_]) -> ScoreSu
     num_seeds, num_images = scores.shape
     if num_seeds == 0 or num_images == 0:
         raise ValueError(f"scores of {num_seeds} seeds and {num_images} images have no mean")
+    scores = group_scores(scores, groups)
+    num_images = scores.shape[1]
     # Sorted, so that the order of seeds does not change the last digits.
     image_means = np.sort(scores, axis=0).mean(axis=0)
     seed_means = np.array([exact_mean(run) for run in scores])
@@ -196,6 +205,17 @@ def variance_parts(scores: ScoreSummary, minus: ScoreSummary | None = None) -> V
     )
 
 
+FEW = 4
+"""Images (or groups) that differ from the others: with so few, their variance is no guide to unseen ones."""
+
+
+def _num_differing(scores: ScoreSummary, minus: ScoreSummary | None) -> int:
+    """The number of images whose score, or difference, is not the most frequent one."""
+    values = scores.image_means if minus is None else scores.image_means - minus.image_means
+    _, counts = np.unique(values.round(12), return_counts=True)
+    return len(values) - int(counts.max())
+
+
 _ROUNDING = 1e-24
 """Variances below this are 0 up to rounding; the smallest real one is about 1 / (S N)^2."""
 
@@ -233,11 +253,10 @@ def crossed_interval(
     """Estimate a recipe's mean score, or the difference of two, for new seeds and images.
 
     value +- t((1 + confidence) / 2, df) sqrt(V), with V and df of `VarianceParts`, clipped to the range of
-    the score. If hardly any image differs from the others, V does not describe unseen images: if none of N
+    the score. If at most `FEW` images differ from the others, V does not describe unseen images: if none of N
     images differs, Wilson's bound still allows a share w = z^2 / (N + z^2) of the population to differ, with
-    any score. The interval therefore always contains (1 - w) value + w x [lowest, highest score]; this widens
-    it only if about four images or fewer differ from the others. If all images are right, it is [1 - w, 1],
-    which is Wilson's interval.
+    any score. The interval then contains (1 - w) value + w x [lowest, highest score]. If all images are
+    right, it is [1 - w, 1], which is Wilson's interval.
 
     If a recipe has one seed, its seed part is unknown and omitted: the interval is valid for the trained
     model, not for the recipe (`parts.seeds_known`).
@@ -265,7 +284,7 @@ def crossed_interval(
     lowest, highest = bounds if minus is None else (bounds[0] - bounds[1], bounds[1] - bounds[0])
     half = parts.half_width(confidence)
     low, high = value - half, value + half
-    if np.isfinite(highest - lowest):
+    if np.isfinite(highest - lowest) and _num_differing(scores, minus) <= FEW:
         squared = float(ndtri((1 + confidence) / 2)) ** 2
         unseen = squared / (parts.num_images + squared)
         low = min(low, (1 - unseen) * value + unseen * lowest)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bakeoff.analysis.statistics.crossed import ScoreSummary, variance_parts
 from bakeoff.analysis.statistics.exact_sums import exact_mean, exact_sum, exact_variance
@@ -33,35 +34,43 @@ class NoiseBudget:
     seed_share: float | None
 
 
-def noise_budget(correct: ScoreSummary) -> NoiseBudget:
+def noise_budget(correct: ScoreSummary, shares: NDArray[np.float64] | None = None) -> NoiseBudget:
     """Split the uncertainty of one recipe's accuracy into seeds and images.
 
     - seed_std = standard deviation over seeds of the accuracy
     - floor_std = sqrt(sum_i p_i (1 - p_i)) / N, with p_i the share of correct seeds on image i. If runs vary
       more than this, some seeds give better models as a whole. With few seeds it is too low, by a factor of
       sqrt((S - 1) / S).
-    - binomial_se = sqrt(a (1 - a) / N), with a the mean accuracy
+    - binomial_se = sqrt(a (1 - a) / N), with a the mean accuracy; where images belong to groups, the square
+      root of V_img predicted for one seed
     - image_share = V_img / V, seed_share = 1 - image_share, of `VarianceParts`.
 
     Parameters
     ----------
     correct
         Correct or not, from `summarize_scores`.
+    shares
+        float [num_images], the share of correct seeds on each image, where images belong to groups; by
+        default the image means of `correct`.
 
     References
     ----------
     Bouthillier, X. et al. (2021). Accounting for variance in machine learning benchmarks. Proceedings of
     Machine Learning and Systems 3.
     """
-    share_right, num_images = correct.image_means, len(correct.image_means)
+    parts = variance_parts(correct)
+    share_right = correct.image_means if shares is None else shares
     accuracy = exact_mean(share_right)
-    binomial_se = float(np.sqrt(max(accuracy * (1 - accuracy), 0.0) / num_images))
-    if len(correct.seed_means) == 1:
+    of_images = max(accuracy * (1 - accuracy), 0.0) / len(share_right)
+    if len(share_right) > parts.num_images:
+        of_images = parts.at(1, parts.num_images).image
+    binomial_se = float(np.sqrt(of_images))
+    if not parts.seeds_known:
         return NoiseBudget(None, None, binomial_se, None, None)
-    image_share = variance_parts(correct).image_share
+    image_share = parts.image_share
     return NoiseBudget(
         seed_std=float(np.sqrt(exact_variance(correct.seed_means))),
-        floor_std=float(np.sqrt(exact_sum(share_right * (1 - share_right))) / num_images),
+        floor_std=float(np.sqrt(exact_sum(share_right * (1 - share_right))) / len(share_right)),
         binomial_se=binomial_se,
         image_share=image_share,
         seed_share=None if image_share is None else 1 - image_share,
