@@ -2,9 +2,9 @@
 
 Each page's ```console blocks run in order, with real processes, in one folder that holds what the pages
 assume: `my-images` (real photographs by class), `stl10` (the same as split files), `photo.jpg`, `holiday/`,
-`predictions.csv`, `my.toml`, and finished studies of these. `bakeoff run` gets `--epochs 1 --seeds 2`
-appended, and a command that several pages show runs once; nothing else is changed. What cannot run in a test
-is in INSTEAD.
+`predictions.csv`, `dog-breeds.zip`, `my.toml`, and finished studies of these. `bakeoff run` gets
+`--epochs 1 --seeds 2` appended, and a command that several pages show runs once; nothing else is changed.
+What cannot run in a test is in INSTEAD.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+import zipfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -186,6 +187,12 @@ def scratch(tmp_path_factory, photographs) -> Scratch:
     for name, lines in splits.items():
         (folder / "stl10" / "splits" / f"{name}.txt").write_text("".join(lines))
     (folder / "stl10" / "class_names.txt").write_text("\n".join(CLASSES))
+    with zipfile.ZipFile(folder / "dog-breeds.zip", "w") as archive:
+        rows = ["id,breed"]
+        for image in sorted((folder / "my-images").rglob("*.png")):
+            archive.write(image, f"train/{image.name}")
+            rows.append(f"{image.stem},{image.parent.name}")
+        archive.writestr("labels.csv", "\n".join(rows))
     shutil.copytree(folder / "my-images" / "flower1", folder / "holiday")
     photo = next((folder / "holiday").iterdir())
     Image.open(photo).resize((400, 300)).save(folder / "photo.jpg")

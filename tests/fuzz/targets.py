@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import random
 import shutil
@@ -175,6 +176,48 @@ def split_files(folder: Path) -> Case:
     return case
 
 
+def tables(folder: Path) -> Case:
+    names = _write_pictures(folder)
+    shutil.copy(folder / names[0], folder.parent / "outside.png")
+    (folder / "pictures" / "loop.png").symlink_to(folder / "pictures" / "loop.png")
+    os.mkfifo(folder / "pictures" / "pipe.png")
+    splits = ("train",) * 4 + ("val",) * 2 + ("test",) * 2
+    rows = [
+        (name, "cat" if index % 2 else "dog", splits[index], f"g{index}") for index, name in enumerate(names)
+    ]
+    keys = ("image", "label", "split", "group")
+    texts = {
+        "a.csv": "\n".join(map(",".join, [keys, *rows])),
+        "b.csv": "\r\n".join(["\ufeffid;breed", *(f'"{name[9:-4]}";{label}' for name, label, *_ in rows)]),
+        "c.tsv": "\n".join(f"{name[9:]}\t{index % 2}" for index, name in enumerate(names)),
+        "d.jsonl": "\n".join(
+            json.dumps(dict(zip(("file_name", *keys[1:]), row, strict=True))) for row in rows
+        ),
+    }
+    words = (
+        b"../outside.png,cat,train,g\n",
+        b"loop.png\tcat\n",
+        b"pictures/pipe.png,dog,val,g\n",
+        b"/dev/zero,cat,train,g\n",
+        b'"',
+        b",",
+        b";",
+        b"\t",
+        b"9" * 5000,
+        b"[" * 5000,
+        b'"\\ud800"',
+        b"\xef\xbb\xbf",
+        *(name.encode("utf-8", "surrogatepass") for name in NAMES),
+    )
+
+    def case(rng: random.Random) -> object:
+        name = rng.choice(list(texts))
+        (folder / name).write_bytes(mutate(rng, texts[name].encode(), words))
+        return _load(f"csv:{folder / name}")
+
+    return case
+
+
 def class_folders(folder: Path) -> Case:
     names = _write_pictures(folder / "given")
 
@@ -308,6 +351,7 @@ TARGETS = {
     "study_files": Target(study_files, True, 0.15),
     "overrides": Target(overrides, False, 0.08),
     "split_files": Target(split_files, True, 0.1),
+    "tables": Target(tables, True, 0.05),
     "class_folders": Target(class_folders, False, 0.04),
     "predictions_csv": Target(predictions_csv, True, 0.15),
     "predictions_npz": Target(predictions_npz, True, 0.12),

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -131,10 +133,36 @@ def test_a_bad_line_is_refused_with_file_and_line(load, splits_dir, split, chang
         assert word in str(caught.value)
 
 
-def test_labels_counted_from_one_are_refused(load, splits_dir):
+def test_labels_that_count_from_one_are_read_and_reported(load, splits_dir):
     for split in ("train", "val", "test"):
         edit(splits_dir, split, lambda text: text.replace(".png 1", ".png 2").replace(".png 0", ".png 1"))
-    with pytest.raises(BakeoffError, match=r"train.txt:1: label 1 .*no image has label 0.*0..K-1"):
+    data = load(f"splits:{splits_dir}")
+    assert data.train.labels.tolist() == [0, 1, 0, 1]
+    assert data.class_names == ("1", "2")
+    assert data.notes == ("The labels count from 1: label 1 is class '1'.",)
+
+
+def test_paths_with_backslashes_or_in_quotes_are_read(load, splits_dir):
+    expected = load(f"splits:{splits_dir}")
+    edit(splits_dir, "train", lambda text: text.replace("/", "\\"))
+    edit(splits_dir, "test", lambda text: re.sub("^(.*) ", r'"\1" ', text, flags=re.MULTILINE))
+    assert load(f"splits:{splits_dir}").fingerprint == expected.fingerprint
+
+
+def test_a_table_in_place_of_a_split_file_is_named(load, splits_dir):
+    edit(splits_dir, "val", lambda text: text.replace(".png ", ".png, "))
+    with pytest.raises(BakeoffError, match=r"val.txt:1: no file.*if the file is a table, use csv:.*val.txt"):
+        load(f"splits:{splits_dir}")
+
+
+def test_names_that_differ_in_case_are_asked_back(load, splits_dir):
+    edit(
+        splits_dir, "train", lambda text: text.replace("0.png 0", "0.png Cat").replace("2.png 0", "2.png cat")
+    )
+    edit(splits_dir, "train", lambda text: text.replace(".png 1", ".png dog"))
+    for split in ("val", "test"):
+        (splits_dir / "splits" / f"{split}.txt").unlink()
+    with pytest.raises(BakeoffError, match=r"'Cat' and 'cat' differ only in case; .*class_names.txt"):
         load(f"splits:{splits_dir}")
 
 

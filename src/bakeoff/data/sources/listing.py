@@ -27,11 +27,15 @@ class ListedImage(NamedTuple):
         Index into the class names.
     image
         A file to decode, or uint8 [height, width, 3], often a view of a memory-mapped file.
+    group
+        The name of the images that belong together with it, such as those of one patient; "" if the source
+        has no groups.
     """
 
     id: str
     label: int
     image: Path | NDArray[np.uint8]
+    group: str = ""
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,22 @@ class Listing:
     splits: dict[SplitName, list[ListedImage]]
     class_names: tuple[str, ...]
     notes: tuple[str, ...] = ()
+
+
+_SPLIT_WORDS: dict[str, SplitName] = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "test": "test",
+    "testing": "test",
+}
+
+
+def split_named(text: str) -> SplitName | None:
+    """The split that a folder, file or cell of this name means, such as "Validation"; None if it is none."""
+    return _SPLIT_WORDS.get(text.strip().lower())
 
 
 def check_listing(listing: Listing) -> None:
@@ -125,6 +145,14 @@ def read_lines(path: Path) -> list[str]:
     BakeoffError
         If the file cannot be read, is not UTF-8, or contains a NUL character.
     """
+    lines = read_utf8(path).split("\n")
+    if lines[-1] == "":
+        lines.pop()
+    return [line.removesuffix("\r") for line in lines]
+
+
+def read_utf8(path: Path) -> str:
+    """Read a UTF-8 text file, with or without a byte order mark; errors as in `read_lines`."""
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -134,10 +162,7 @@ def read_lines(path: Path) -> list[str]:
     if "\0" in text:
         number = text.count("\n", 0, text.index("\0")) + 1
         raise BakeoffError(f"{path}:{number}: a NUL character; is this a text file?")
-    lines = text.split("\n")
-    if lines[-1] == "":
-        lines.pop()
-    return [line.removesuffix("\r") for line in lines]
+    return text
 
 
 def natural_key(text: str) -> tuple[list[tuple[int, str]], str]:

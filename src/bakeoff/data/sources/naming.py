@@ -1,4 +1,4 @@
-"""The sources that a study file can name, KIND:DIR, and the function that lists the images of each."""
+"""The sources that a study file can name, KIND:PATH, and the function that lists the images of each."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal, NamedTuple
 
 from bakeoff.data.sources.cifar10 import list_cifar10
 from bakeoff.data.sources.class_folders import list_class_folders
@@ -13,36 +14,60 @@ from bakeoff.data.sources.digits import list_digits
 from bakeoff.data.sources.listing import Listing
 from bakeoff.data.sources.split_files import list_split_files
 from bakeoff.data.sources.stl10 import list_stl10
+from bakeoff.data.sources.tables.csv_file import list_csv
 from bakeoff.errors import BakeoffError
 from bakeoff.study.settings.data import DataSettings
-from bakeoff.text import did_you_mean, shorten
+from bakeoff.text import did_you_mean, listed, shorten
 
-FOLDER_SOURCES: dict[str, Callable[[Path, DataSettings], Listing]] = {
-    "splits": lambda directory, settings: list_split_files(
-        directory, first_line_is_header=settings.first_line_is_header
+
+class SourceKind(NamedTuple):
+    """A kind of source that is read from files.
+
+    Attributes
+    ----------
+    takes
+        What stands after the colon: DIR, FILE, or PATH for either.
+    list
+        Lists the images, given the path and the [data] settings.
+    settings
+        The keys of [data] that only some kinds have, and this one.
+    """
+
+    takes: Literal["DIR", "FILE", "PATH"]
+    list: Callable[[Path, DataSettings], Listing]
+    settings: tuple[str, ...] = ()
+
+
+FILE_SOURCES: dict[str, SourceKind] = {
+    "folder": SourceKind("DIR", lambda directory, _: list_class_folders(directory)),
+    "csv": SourceKind("PATH", list_csv, ("columns", "image_folder")),
+    "splits": SourceKind(
+        "DIR",
+        lambda directory, settings: list_split_files(
+            directory, first_line_is_header=settings.first_line_is_header
+        ),
+        ("first_line_is_header",),
     ),
-    "folder": lambda directory, _: list_class_folders(directory),
-    "stl10": list_stl10,
-    "cifar10": lambda directory, _: list_cifar10(directory),
+    "stl10": SourceKind("DIR", list_stl10),
+    "cifar10": SourceKind("DIR", lambda directory, _: list_cifar10(directory)),
 }
-"""For each kind, the function that lists the images of a source KIND:DIR."""
 
-KINDS = ("digits", *FOLDER_SOURCES)
+KINDS = ("digits", *FILE_SOURCES)
 
 ARRAYS = "arrays"
 
-VALID_SOURCES = ", ".join(["digits", *(f"{kind}:DIR" for kind in FOLDER_SOURCES)])
+VALID_SOURCES = ", ".join(["digits", *(f"{kind}:{source.takes}" for kind, source in FILE_SOURCES.items())])
 
 
 def check_source(settings: DataSettings) -> None:
-    """Check that the source is valid and its folder exists; no image is read.
+    """Check that the source is valid and its folder or file exists; no image is read.
 
     Raises
     ------
     BakeoffError
         If it is not, or does not.
     """
-    kind, colon, folder = settings.source.partition(":")
+    kind, colon, path = settings.source.partition(":")
     if settings.source == ARRAYS:
         raise BakeoffError(
             "the images of this study are arrays that were passed in Python; pass them again, "
@@ -53,24 +78,33 @@ def check_source(settings: DataSettings) -> None:
         hint = did_you_mean(kind.lower(), KINDS, cutoff=0.5)
         if not hint and os.path.isdir(settings.source):  # noqa: PTH112 - Path raises on names that are too long
             hint = f"; did you mean {'folder:' + settings.source!r}?"
+        elif not hint and settings.source.lower().endswith((".csv", ".tsv", ".jsonl")):
+            hint = f"; did you mean {shorten('csv:' + settings.source)}?"
         raise BakeoffError(
             f"unknown data source {shorten(settings.source)}{hint} (valid: {VALID_SOURCES})", "data"
         )
-    if settings.first_line_is_header and kind != "splits":
-        raise BakeoffError(
-            f"data.first_line_is_header is for splits:DIR only, but data.source is {settings.source!r}; "
-            "set it to false"
-        )
+    own_keys = FILE_SOURCES[kind].settings if kind in FILE_SOURCES else ()
+    for key in {key for source in FILE_SOURCES.values() for key in source.settings} - {*own_keys}:
+        if getattr(settings, key):
+            kinds = [f"{k}:{source.takes}" for k, source in FILE_SOURCES.items() if key in source.settings]
+            raise BakeoffError(
+                f"data.{key} is for {listed(kinds)} only, but data.source is {shorten(settings.source)}; "
+                f"{'set it to false' if key == 'first_line_is_header' else 'remove it'}"
+            )
     if kind == "digits":
         if colon:
             raise BakeoffError(
                 f"data source {settings.source!r}: digits takes no folder; write digits alone", "data"
             )
         return
-    if not folder:
-        raise BakeoffError(f"data source {settings.source!r} lacks its folder; write {kind}:DIR", "data")
+    takes = FILE_SOURCES[kind].takes
+    if not path:
+        lacking = {"DIR": "folder", "FILE": "file"}.get(takes, "file or folder")
+        raise BakeoffError(
+            f"data source {settings.source!r} lacks its {lacking}; write {kind}:{takes}", "data"
+        )
     with _naming_the_source(settings):
-        _require_directory(Path(folder).expanduser(), kind)
+        _require(Path(path).expanduser(), kind, takes)
 
 
 def list_source(settings: DataSettings) -> Listing:
@@ -82,11 +116,11 @@ def list_source(settings: DataSettings) -> Listing:
         If the source is unknown, does not exist, or has not the structure of its kind.
     """
     check_source(settings)
-    kind, _, folder = settings.source.partition(":")
+    kind, _, path = settings.source.partition(":")
     if kind == "digits":
         return list_digits()
     with _naming_the_source(settings):
-        return FOLDER_SOURCES[kind](Path(folder).expanduser(), settings)
+        return FILE_SOURCES[kind].list(Path(path).expanduser(), settings)
 
 
 @contextmanager
@@ -99,17 +133,23 @@ def _naming_the_source(settings: DataSettings) -> Iterator[None]:
         raise BakeoffError(f"cannot read data source {shorten(settings.source)}: {reason}", "data") from error
 
 
-def _require_directory(directory: Path, kind: str) -> None:
-    if directory.is_dir():
+def _require(path: Path, kind: str, takes: str) -> None:
+    """Check that there is a folder or a regular file, as the kind takes it."""
+    if (path.is_dir() and takes != "FILE") or (path.is_file() and takes != "DIR"):
         return
-    if directory.exists():
-        raise BakeoffError(f"{directory} is a file; expected a folder", "data")
-    parent = directory.absolute().parent
-    siblings = [entry.name for entry in parent.iterdir() if entry.is_dir()] if parent.is_dir() else []
-    hint = did_you_mean(directory.name, siblings) or f"; looked in {parent}"
+    wanted = "folder" if takes == "DIR" else "file"
+    if path.exists():
+        found = "folder" if path.is_dir() else "file"
+        raise BakeoffError(
+            f"{path} is {'a ' + found if found != wanted else 'not a regular file'}; expected a {wanted}",
+            "data",
+        )
+    parent = path.absolute().parent
+    siblings = [e.name for e in parent.iterdir() if e.is_dir() or takes != "DIR"] if parent.is_dir() else []
+    hint = did_you_mean(path.name, siblings) or f"; looked in {parent}"
     if kind == "stl10":
         hint += (
-            f"\n`bakeoff data fetch stl10 {directory}` downloads it (2.6 GB); "
+            f"\n`bakeoff data fetch stl10 {path}` downloads it (2.6 GB); "
             "if you have the images elsewhere, choose splits:DIR, folder:DIR or stl10:DIR"
         )
-    raise BakeoffError(f"no folder {directory}{hint}", "data")
+    raise BakeoffError(f"no {wanted} {path}{hint}", "data")

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import posixpath
-import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 from bakeoff.data.image_data import SPLIT_NAMES, SplitName
-from bakeoff.data.sources.listing import ListedImage, Listing, read_class_names, read_lines
+from bakeoff.data.sources.labels import find_names, read_labels
+from bakeoff.data.sources.listing import ListedImage, Listing, read_lines
+from bakeoff.data.sources.tables.image_finder import ImageFinder
 from bakeoff.errors import BakeoffError
 from bakeoff.text import list_some, shorten
 
@@ -59,11 +57,19 @@ def list_split_files(directory: Path, *, first_line_is_header: bool = False) -> 
         for name, file in files.items()
         if file.is_file()
     }
-    _find_bad_paths(directory, [row for split in rows.values() for row in split], problems)
+    rows = _find_images(directory, rows, problems)
     _refuse(problems)
-    class_names, label_of = _interpret_labels(directory, [row for split in rows.values() for row in split])
+    all_rows = [row for split in rows.values() for row in split]
+    names_file = directory / "class_names.txt"
+    labels = read_labels(
+        [row.label for row in all_rows],
+        lambda index: all_rows[index].location,
+        find_names(names_file, None),
+        f"write {names_file} with the names in label order",
+    )
+    label_of = iter(labels.indices)
     splits: dict[SplitName, list[ListedImage]] = {
-        name: [ListedImage(row.path, label_of(row.label), directory / row.path) for row in split]
+        name: [ListedImage(row.path, next(label_of), directory / row.path) for row in split]
         for name, split in rows.items()
     }
     notes = (
@@ -71,7 +77,7 @@ def list_split_files(directory: Path, *, first_line_is_header: bool = False) -> 
         if first_line_is_header
         else ()
     )
-    return Listing(splits, class_names, notes)
+    return Listing(splits, labels.class_names, (*notes, *labels.notes))
 
 
 def _read_rows(file: Path, first_line_is_header: bool, problems: list[str]) -> list[Row]:
@@ -85,81 +91,34 @@ def _read_rows(file: Path, first_line_is_header: bool, problems: list[str]) -> l
     for number, line in enumerate(lines[first:], start=first + 1):
         fields = line.rsplit(maxsplit=1)
         if len(fields) == 2 and fields[0].strip():
-            rows.append(Row(f"{file}:{number}", posixpath.normpath(fields[0]), fields[1]))
+            path = fields[0].strip('"') if fields[0][0] == fields[0][-1] == '"' else fields[0]
+            rows.append(Row(f"{file}:{number}", path, fields[1]))
         else:
             problems.append(f"{file}:{number}: {shorten(line) if fields else 'empty line'}; {LINE_FORM}")
     return rows
 
 
-def _find_bad_paths(directory: Path, rows: list[Row], problems: list[str]) -> None:
+def _find_images(
+    directory: Path, rows: dict[SplitName, list[Row]], problems: list[str]
+) -> dict[SplitName, list[Row]]:
+    """The rows with the paths of the files that are meant; each may be listed once."""
+    finder = ImageFinder(directory)
     first_seen: dict[str, str] = {}
-    for row in rows:
-        if row.path in first_seen:
-            problems.append(
-                f"{row.location}: {_short(row.path)} is already listed in {first_seen[row.path]}; "
-                "list it once"
-            )
-            continue
-        first_seen[row.path] = row.location
-        if posixpath.isabs(row.path):
-            problems.append(
-                f"{row.location}: {_short(row.path)} is absolute; paths are relative to {directory}"
-            )
-        elif row.path.startswith("../"):
-            problems.append(
-                f"{row.location}: {_short(row.path)} leads out of {directory}; move the image into it"
-            )
-        elif not os.path.isfile(directory / row.path):  # noqa: PTH113 - Path raises on names that are too long
-            problems.append(f"{row.location}: no file {_short(str(directory / row.path))}")
-
-
-def _interpret_labels(directory: Path, rows: list[Row]) -> tuple[tuple[str, ...], Callable[[str], int]]:
-    """The class names, and the function from a written label to its index."""
-    names_file = directory / "class_names.txt"
-    integers = [row for row in rows if _is_integer(row.label)]
-    if names_file.is_file():
-        class_names = read_class_names(names_file)
-        index_of = {name: index for index, name in enumerate(class_names)}
-        num_classes = len(class_names)
-        _refuse(
-            [
-                f"{row.location}: label {shorten(row.label)} is outside the classes; "
-                f"expected 0..{num_classes - 1} or a name of {names_file}"
-                for row in rows
-                if not (
-                    int(row.label) in range(num_classes) if _is_integer(row.label) else row.label in index_of
-                )
-            ]
-        )
-        return class_names, lambda label: int(label) if _is_integer(label) else index_of[label]
-    if not integers:
-        class_names = tuple(sorted({row.label for row in rows}))
-        return class_names, class_names.index
-    if len(integers) < len(rows):
-        name = next(row for row in rows if not _is_integer(row.label))
-        raise BakeoffError(
-            f"{integers[0].location} has the integer label {integers[0].label}, but {name.location} the name "
-            f"{shorten(name.label)}; use only one kind, or write {names_file} with the names in label order"
-        )
-    used = {int(row.label) for row in integers}
-    first_unused = next(label for label in range(len(used) + 1) if label not in used)
-    _refuse(
-        [
-            f"{row.location}: label {row.label} is outside the classes: no image has label {first_unused}, "
-            f"and integer labels must be 0..K-1 without gaps (or write {names_file})"
-            for row in integers
-            if int(row.label) not in range(first_unused)
-        ]
-    )
-    return tuple(str(label) for label in range(first_unused)), int
-
-
-def _is_integer(label: str) -> bool:
-    return re.fullmatch(r"[+-]?[0-9]{1,9}", label) is not None
-
-
-def _short(path: str) -> str:
-    return path if len(path) <= 300 else f"{path[:150]}...{path[-100:]}"
+    found: dict[SplitName, list[Row]] = {}
+    for name, split in rows.items():
+        found[name] = []
+        for row in split:
+            path, problem = finder.find(row.path)
+            if problem and row.path.endswith((",", ";")):
+                problem += f"; if the file is a table, use csv:{row.location.rpartition(':')[0]}"
+            elif path in first_seen:
+                problem = f"{shorten(path)} is already listed in {first_seen[path]}; list it once"
+            if problem:
+                problems.append(f"{row.location}: {problem}")
+            else:
+                first_seen[path] = row.location
+                found[name].append(Row(row.location, path, row.label))
+    return found
 
 
 def _refuse(problems: list[str]) -> None:

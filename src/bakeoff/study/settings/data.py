@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from bakeoff.study.settings.base import Settings
@@ -11,7 +13,7 @@ class DataSettings(Settings):
     """The source of the images and how they are split."""
 
     source: str = "digits"
-    """`digits`, or KIND:DIR with KIND one of splits, folder, stl10, cifar10."""
+    """`digits`, or KIND:PATH with KIND one of folder, csv, splits, stl10, cifar10."""
 
     image_size: int = Field(32, ge=8, le=512)
     """Height and width in pixels to which every image is resized."""
@@ -27,6 +29,14 @@ class DataSettings(Settings):
 
     stl10_val_per_class: int = Field(300, ge=1)
     """`stl10:` only: the first this many images per class of the official test set are val, the rest test."""
+
+    columns: dict[Literal["image", "label", "split", "group"], str] | None = None
+    """`csv:` only: names of the columns that are not called image, label, split or group, as in
+    `{ image = "id", label = "breed" }`."""
+
+    image_folder: str | None = None
+    """`csv:` only: the folder that image paths are relative to. It is itself relative to the folder of the
+    file, which is the default."""
 
     first_line_is_header: bool = False
     """`splits:` only: skip the first line of each split file, as a CSV reader that expects a header does.

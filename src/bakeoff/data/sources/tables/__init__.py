@@ -1,0 +1,1 @@
+"""Tables that name images: reading them, finding their columns and the image files."""
