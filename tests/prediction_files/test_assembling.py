@@ -33,6 +33,18 @@ def test_npz_and_csv_of_the_same_images_go_together(tmp_path: Path) -> None:
         read_predictions([npz, write(tmp_path / "b.csv", HEADER, [rows[0], rows[1].replace("dog", "frog")])])
 
 
+WITH_GROUP = [f"{row},{'p1' if 'one.png' in row else 'p2'}" for row in ROWS]
+
+
+def test_groups_of_images_are_read_from_any_file_that_names_them(tmp_path: Path) -> None:
+    with_group = write(tmp_path / "p.csv", HEADER + ",group", WITH_GROUP)
+    assert read_predictions([with_group]).groups is None  # each image is alone in its group
+    same_group = write(tmp_path / "q.csv", HEADER + ",group", [f"{row}, p7" for row in ROWS[:2]])
+    rest = write(tmp_path / "r.csv", HEADER, ROWS[2:])
+    assert read_predictions([same_group, rest]).groups.tolist() == [0, 0]
+    assert read_predictions([rest, same_group]).num_groups == 1
+
+
 def refusals() -> dict[str, tuple[str, list[str], str]]:
     dog_p = ",0.25,0.75"
     return {
@@ -56,6 +68,16 @@ def refusals() -> dict[str, tuple[str, list[str], str]]:
             HEADER,
             [*ROWS[:-1], "wide,0,two.png,cat,dog"],
             r"different labels:\n  image 'two.png' is 'dog' in .*p\.csv line 3 and 'cat' in .*p\.csv line 7",
+        ),
+        "other group": (
+            HEADER + ",group",
+            [*WITH_GROUP[:-1], ROWS[-1] + ",p1"],
+            r"different groups:\n  image 'two.png' is 'p2' in .*p\.csv line 3 and 'p1' in .*p\.csv line 7",
+        ),
+        "empty group": (
+            HEADER + ",group",
+            [*WITH_GROUP[:-1], ROWS[-1] + ","],
+            r"line 7: the column 'group' is empty",
         ),
         "label outside": (
             HEADER_P,
@@ -93,3 +115,12 @@ def test_mixed_up_columns_do_not_take_all_memory(tmp_path: Path) -> None:
     rows = [f"r{number},{number},{number}.png,cat,cat" for number in range(30_000)]
     with pytest.raises(BakeoffError, match="899970000 predictions are missing"):
         read_predictions([write(tmp_path / "p.csv", HEADER, rows)])
+
+
+def test_images_without_a_group_beside_some_with_one_are_refused(tmp_path: Path) -> None:
+    some = write(tmp_path / "a.csv", HEADER + ",group", [f"{ROWS[0]},p1"])
+    others = write(tmp_path / "b.csv", HEADER, ROWS[1:])
+    with pytest.raises(
+        BakeoffError, match=r"1 image without a group, first 'two\.png'.*all files, or in none"
+    ):
+        read_predictions([some, others])

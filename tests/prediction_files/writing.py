@@ -47,6 +47,7 @@ def same(left: Predictions, right: Predictions) -> bool:
             p.labels.tolist(),
             p.image_ids,
             p.class_names,
+            None if p.groups is None else p.groups.tolist(),
             [
                 (
                     r.name,

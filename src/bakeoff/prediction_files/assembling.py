@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from bakeoff.errors import BakeoffError
 from bakeoff.prediction_files.table import PredictionTable
 from bakeoff.predictions import Predictions, RecipePredictions
-from bakeoff.text import list_some, listed
+from bakeoff.text import counted, list_some, listed
 
 _MAX_LISTED = 10
 
@@ -21,8 +21,8 @@ def assemble(tables: Sequence[PredictionTable]) -> Predictions:
     Raises
     ------
     BakeoffError
-        If a row occurs twice, a run lacks images, labels differ, a label is none of the classes, or only some
-        rows of a recipe have probabilities.
+        If a row occurs twice, a run lacks images, labels or groups differ, a label is none of the classes, or
+        only some rows of a recipe have probabilities.
     """
     images = sorted({name for table in tables for name in table.image_names})
     classes = _classes(tables)
@@ -30,7 +30,7 @@ def assemble(tables: Sequence[PredictionTable]) -> Predictions:
     rows = _Rows(tables, runs, images, classes)
     rows.refuse_duplicates()
     rows.refuse_missing()
-    labels = rows.common_labels()
+    labels, groups = rows.common_labels(), rows.common_groups()
 
     shape = (len(runs), len(images))
     predicted = np.empty(shape, dtype=np.int64)
@@ -47,7 +47,7 @@ def assemble(tables: Sequence[PredictionTable]) -> Predictions:
                 probabilities=rows.probabilities(recipe, run_indices),
             )
         )
-    return Predictions(labels, tuple(images), classes, tuple(recipes))
+    return Predictions(labels, tuple(images), classes, tuple(recipes), groups)
 
 
 def _classes(tables: Sequence[PredictionTable]) -> tuple[str, ...]:
@@ -146,22 +146,50 @@ class _Rows:
 
     def common_labels(self) -> NDArray[np.int64]:
         """The labels of the images, int64 [num_images], on which all runs agree."""
-        labels = np.empty(len(self.image_names), dtype=np.int64)
-        labels[self.images[::-1]] = self.labels[::-1]  # the first row of an image wins
-        differing = np.flatnonzero(self.labels != labels[self.images])
+        remedy = "all recipes must be evaluated with the same labels"
+        return self._of_images(np.arange(len(self.images)), self.labels, self.class_names, "labels", remedy)
+
+    def common_groups(self) -> NDArray[np.int64] | None:
+        """The groups of the images, int64 [num_images], on which all files with groups agree, or None."""
+        names = sorted({name for table in self.tables for name in table.group_names or ()})
+        if not names:
+            return None
+        codes = {name: code for code, name in enumerate(names)}
+        rows, columns = [], []
+        for table, start in zip(self.tables, self.starts, strict=False):
+            if table.groups is not None and table.group_names is not None:
+                rows.append(np.arange(len(table.groups)) + start)
+                columns.append((table.groups, [codes[name] for name in table.group_names]))
+        remedy = "each image belongs to one group"
+        groups = self._of_images(np.concatenate(rows), _recode(columns), names, "groups", remedy)
+        without = np.flatnonzero(groups < 0)
+        if len(without):
+            raise BakeoffError(
+                f"{counted(len(without), 'image')} without a group, first {self.image_names[without[0]]!r}: "
+                "give the column 'group' in all files, or in none"
+            )
+        return groups
+
+    def _of_images(
+        self, rows: NDArray[np.int64], column: NDArray[np.int32], names: Sequence[str], what: str, remedy: str
+    ) -> NDArray[np.int64]:
+        """What some rows say of their images, int64 [num_images], -1 where none does; rows must agree."""
+        images = self.images[rows]
+        values = np.full(len(self.image_names), -1)
+        values[images[::-1]] = column[::-1]  # the first row of an image wins
+        differing = np.flatnonzero(column != values[images])
         if len(differing) == 0:
-            return labels
+            return values
         examples = []
         for row in differing[:_MAX_LISTED].tolist():
-            image = int(self.images[row])
-            first = int((self.images == image).argmax())
+            image = int(images[row])
+            first = int((images == image).argmax())
             examples.append(
-                f"image {self.image_names[image]!r} is {self.class_names[self.labels[first]]!r} in "
-                f"{self.place(first)} and {self.class_names[self.labels[row]]!r} in {self.place(row)}"
+                f"image {self.image_names[image]!r} is {names[column[first]]!r} in {self.place(rows[first])} "
+                f"and {names[column[row]]!r} in {self.place(rows[row])}"
             )
         raise BakeoffError(
-            f"the same image has different labels:\n{_list_examples(examples, len(differing))}\n"
-            "all recipes must be evaluated with the same labels"
+            f"the same image has different {what}:\n{_list_examples(examples, len(differing))}\n{remedy}"
         )
 
     def probabilities(self, recipe: str, run_indices: list[int]) -> NDArray[np.float32] | None:

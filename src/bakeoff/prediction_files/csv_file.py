@@ -1,4 +1,4 @@
-"""Reading predictions from a CSV file: recipe,seed,image,label,prediction and optionally p_CLASS columns."""
+"""Reading predictions from a CSV file: recipe,seed,image,label,prediction and optional columns."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from bakeoff.prediction_files.table import LONGEST_NAME, PredictionTable, first_
 from bakeoff.text import did_you_mean, list_some, shorten
 
 COLUMNS = ("recipe", "seed", "image", "label", "prediction")
-EXPECTED = ",".join(COLUMNS) + " and optionally one column p_CLASS per class"
+GROUP = "group"
+EXPECTED = ",".join(COLUMNS) + f" and optionally {GROUP} and one column p_CLASS per class"
 
 _ROWS_PER_CHUNK = 500
 """Rows held as text at a time: few enough for the processor's cache, which halves the time of 20,000."""
@@ -65,14 +66,15 @@ def _read(path: Path, reader: Iterator[list[str]]) -> PredictionTable:
     names = [name.strip() for name in header[0]]
     positions = _positions(path, names)
     probability_positions = [position for position, name in enumerate(names) if name.startswith("p_")]
-    codes = {name: _Codes() for name in COLUMNS}
-    columns: dict[str, list[NDArray[np.int32]]] = {name: [] for name in COLUMNS}
+    read = [*COLUMNS, GROUP] if GROUP in names else [*COLUMNS]
+    codes = {name: _Codes() for name in read}
+    columns: dict[str, list[NDArray[np.int32]]] = {name: [] for name in read}
     lines: list[NDArray[np.int32]] = []
     probabilities: list[NDArray[np.float32]] = []
     for rows, chunk_lines in chunks:
         _check_width(path, rows, chunk_lines, len(names))
         texts = list(zip(*rows, strict=True))
-        for name in COLUMNS:
+        for name in read:
             columns[name].append(codes[name].encode(texts[positions[name]]))
         lines.append(chunk_lines)
         if probability_positions:
@@ -83,11 +85,12 @@ def _read(path: Path, reader: Iterator[list[str]]) -> PredictionTable:
         raise BakeoffError(f"{path} has a header and no rows, so no predictions")
     full_columns = {name: np.concatenate(parts) for name, parts in columns.items()}
     all_lines = np.concatenate(lines)
-    for name in COLUMNS:
+    for name in read:
         _refuse_bad_names(path, name, codes[name], full_columns[name], all_lines)
     classes, labels, predicted = _merge_classes(codes, full_columns)
     run_names, runs = _merge_runs(path, codes, full_columns, all_lines)
     images, image_column = _strip(codes["image"], full_columns["image"])
+    group_names, groups = _strip(codes[GROUP], full_columns[GROUP]) if GROUP in read else (None, None)
     return PredictionTable(
         path=path,
         run_names=run_names,
@@ -100,6 +103,8 @@ def _read(path: Path, reader: Iterator[list[str]]) -> PredictionTable:
         probabilities=np.concatenate(probabilities) if probabilities else None,
         declared_classes=tuple(names[position][2:] for position in probability_positions) or None,
         lines=all_lines,
+        group_names=group_names,
+        groups=groups,
     )
 
 
@@ -160,7 +165,7 @@ def _positions(path: Path, names: list[str]) -> dict[str, int]:
             f"{path} line 1 has a column whose name has {len(longest):,} characters; "
             f"expected {LONGEST_NAME} at most"
         )
-    return {name: names.index(name) for name in COLUMNS}
+    return {name: names.index(name) for name in (*COLUMNS, GROUP) if name in names}
 
 
 def _check_width(path: Path, rows: list[list[str]], lines: NDArray[np.int32], width: int) -> None:

@@ -21,9 +21,9 @@ def read_predictions(paths: Sequence[Path]) -> Predictions:
     Parameters
     ----------
     paths
-        CSV files with the columns `recipe,seed,image,label,prediction` and optionally one column `p_CLASS`
-        per class; NPZ files as Bakeoff writes them, one per run; study folders, which stand for all of their
-        finished runs.
+        CSV files with the columns `recipe,seed,image,label,prediction` and optionally `group` and one column
+        `p_CLASS` per class; NPZ files as Bakeoff writes them, one per run; study folders, which stand for all
+        of their finished runs.
 
     Returns
     -------

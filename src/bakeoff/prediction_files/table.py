@@ -34,6 +34,8 @@ class PredictionTable:
         All classes in order, if the file declares them; else None.
     lines
         int32 [num_rows], line numbers in the file; None if the file has no lines.
+    group_names, groups
+        The groups of images and, int32 [num_rows], that of each row's image; None if the file names none.
     """
 
     path: Path
@@ -47,6 +49,8 @@ class PredictionTable:
     probabilities: NDArray[np.float32] | None
     declared_classes: tuple[str, ...] | None
     lines: NDArray[np.int32] | None
+    group_names: list[str] | None = None
+    groups: NDArray[np.int32] | None = None
 
     def place(self, row: int) -> str:
         """The location of a row, for messages."""
