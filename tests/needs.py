@@ -63,6 +63,14 @@ def has_sanitizers() -> bool:
     return bool(sanitizer_runtimes())
 
 
+def has_namespaces() -> bool:
+    words = ["unshare", "--map-user=4242", "--map-group=4242", "--net", "true"]
+    try:
+        return subprocess.run(words, capture_output=True, check=False).returncode == 0
+    except OSError:
+        return False
+
+
 class Need(NamedTuple):
     """Something outside Python that some tests need.
 
@@ -102,6 +110,11 @@ NEEDS = {
         "run pytest as root, or on Linux: unshare --map-root-user --mount pytest",
         can_mount,
         frozenset({"small_disk"}),
+    ),
+    "namespaces": Need(
+        "user and network namespaces",
+        "run pytest on Linux, where unshare(1) may make user namespaces",
+        has_namespaces,
     ),
     "compiler": Need(
         "a C++ compiler",

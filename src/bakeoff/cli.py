@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import gc
+import logging
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -385,6 +386,8 @@ def main() -> None:
     # Objects that libraries create at import stay alive: collecting garbage among them took up to a second.
     gc.set_threshold(100_000, 50, 100)
     atexit.register(gc.freeze)
+    # Where it cannot write to a home folder, it works in a temporary one and reports that each time.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
     try:
         app()
     except BakeoffError as error:

@@ -24,12 +24,24 @@ DAYS_UNUSED = 30
 
 
 def cache_directory() -> Path:
-    """BAKEOFF_CACHE, or `bakeoff` in XDG_CACHE_HOME, or ~/.cache/bakeoff."""
-    if directory := os.environ.get("BAKEOFF_CACHE"):
-        return Path(directory).expanduser().absolute()
-    if cache_home := os.environ.get("XDG_CACHE_HOME"):
-        return Path(cache_home).absolute() / "bakeoff"
-    return Path.home() / ".cache" / "bakeoff"
+    """BAKEOFF_CACHE, or `bakeoff` in XDG_CACHE_HOME, or ~/.cache/bakeoff.
+
+    Raises
+    ------
+    BakeoffError
+        If this user has no home folder, and neither variable names another.
+    """
+    try:
+        if directory := os.environ.get("BAKEOFF_CACHE"):
+            return Path(directory).expanduser().absolute()
+        if cache_home := os.environ.get("XDG_CACHE_HOME"):
+            return Path(cache_home).absolute() / "bakeoff"
+        return Path.home() / ".cache" / "bakeoff"
+    except RuntimeError as error:
+        raise BakeoffError(
+            "there is no home folder to keep decoded images in; "
+            "set the environment variable BAKEOFF_CACHE to a writable folder"
+        ) from error
 
 
 def open_image_data(directory: Path) -> ImageData:

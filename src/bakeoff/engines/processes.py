@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import multiprocessing
 import os
 import signal
@@ -188,6 +189,7 @@ class _Worker:
 
 def _work(connection: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # as in the command line
     gc.disable()  # until everything is loaded: garbage collection took a fifth of the time
     # Imported in the worker: the driver needs neither TensorBoard nor its dependencies.
     from bakeoff.engines.worker import work
