@@ -25,6 +25,9 @@ TEST_ALL = "BAKEOFF_TEST_ALL"
 REPOSITORY = Path(__file__).resolve().parent.parent
 STL10 = Path(os.environ.get("BAKEOFF_STL10", REPOSITORY.parent / "shared" / "data" / "stl10")).resolve()
 
+OTHER_USER = 4242
+"""A user id that no user should have."""
+
 
 def has_stl10() -> bool:
     return (STL10 / "splits" / "train.txt").is_file()
@@ -42,6 +45,16 @@ def can_mount() -> bool:
             return False
         subprocess.run(["umount", folder], check=True)
         return True
+
+
+def can_change_user() -> bool:
+    """Whether a child process can become another user who may enter the folder of temporary files."""
+    if not hasattr(os, "geteuid") or os.geteuid() != 0:
+        return False
+    code = (
+        f"import os; os.setgid({OTHER_USER}); os.setuid({OTHER_USER}); os.listdir({tempfile.gettempdir()!r})"
+    )
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
 
 
 def has_compiler() -> bool:
@@ -115,6 +128,11 @@ NEEDS = {
         "user and network namespaces",
         "run pytest on Linux, where unshare(1) may make user namespaces",
         has_namespaces,
+    ),
+    "other users": Need(
+        "processes of other users",
+        "run pytest as root",
+        can_change_user,
     ),
     "compiler": Need(
         "a C++ compiler",

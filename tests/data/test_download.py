@@ -1,8 +1,12 @@
+import contextlib
 import hashlib
 import http.server
 import io
+import multiprocessing
+import signal
 import tarfile
 import threading
+import time
 
 import pytest
 
@@ -47,15 +51,21 @@ def archives(content, y_md5=None):
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """Serves `content`; keeps what was asked for; breaks off after `cut` bytes of an answer, if set."""
+    """Serves `content`; keeps what was asked for; breaks off after `cut` bytes of an answer, if set.
+
+    The first answer stops halfway until `may_go_on`.
+    """
 
     content = GOOD
     cut = None
     resumes = True
+    daemon_threads = True
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
         self.asked = []
+        self.may_go_on = threading.Event()
+        self.may_go_on.set()
 
     @property
     def url(self):
@@ -83,7 +93,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_response(200)
         self.send_header("Content-Length", str(len(content) - start))
         self.end_headers()
-        self.wfile.write(content[start : start + (self.server.cut or len(content))])
+        content = content[start : start + (self.server.cut or len(content))]
+        self.wfile.write(content[: len(content) // 2])
+        self.wfile.flush()
+        self.server.may_go_on.wait(timeout=60)
+        with contextlib.suppress(OSError):  # the client may be dead
+            self.wfile.write(content[len(content) // 2 :])
 
     def log_message(self, *args):
         pass
@@ -215,6 +230,40 @@ def test_a_folder_that_cannot_be_written_is_told(server, tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(BakeoffError, match=r"cannot write to .*file.*choose another folder"):
         fetch("small", tmp_path / "file", base_url=server.url, archives=archives(GOOD))
+
+
+def fetch_and_tell(directory, url, known, messages):
+    fetch("small", directory, base_url=url, archives=known,
+          progress=lambda text, done, total: messages.put(text))  # fmt: skip
+
+
+@pytest.mark.parametrize("first_is_killed", [False, True])
+def test_of_two_processes_that_fetch_into_one_folder_the_second_waits(server, tmp_path, first_is_killed):
+    context = multiprocessing.get_context("spawn")
+    server.may_go_on.clear()
+    processes = []
+    for expected in ("downloading (MB)", "waiting for another process that downloads into this folder"):
+        messages = context.Queue()
+        process = context.Process(
+            target=fetch_and_tell, args=(tmp_path, server.url, archives(GOOD), messages)
+        )
+        process.start()
+        processes.append(process)
+        assert messages.get(timeout=60) == expected
+    part = tmp_path / ".small.tar.gz.part"
+    while part.stat().st_size < len(GOOD) // 2:
+        time.sleep(0.01)
+    if first_is_killed:
+        processes[0].kill()
+    server.may_go_on.set()
+    for process in processes:
+        process.join(60)
+    assert [process.exitcode for process in processes] == [-signal.SIGKILL if first_is_killed else 0, 0]
+    assert names(tmp_path) == ["small", "small/X.bin", "small/y.bin"]
+    assert (tmp_path / "small" / "X.bin").read_bytes() == X
+    assert [wanted for _, wanted in server.asked] == [
+        None, *([f"bytes={len(GOOD) // 2}-"] if first_is_killed else [])
+    ]  # fmt: skip
 
 
 def test_an_unknown_name_is_refused(tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import secrets
 import shutil
 import tempfile
 import time
@@ -71,7 +72,8 @@ def open_or_create(key: str, listing: Listing, image_size: int, source: str, dec
     """Open the data set under `key`; if it is missing or damaged, decode it into the cache first.
 
     A new entry is written under a temporary name and renamed, so that it is complete or absent, and several
-    processes that decode the same images all end with a complete entry.
+    processes that decode the same images all end with a complete entry. Where another user's entry cannot be
+    read, or is damaged and cannot be replaced, this user gets one beside it.
 
     Parameters
     ----------
@@ -92,18 +94,25 @@ def open_or_create(key: str, listing: Listing, image_size: int, source: str, dec
         If the cache cannot be written, or an image cannot be decoded.
     """
     entry = cache_directory() / key
-    keep_in_cache(entry)
-    data = open_entry(entry)
-    if data is not None:
-        return data
+    own_entry = entry.with_name(f"{key}-{getattr(os, 'getuid', os.getlogin)()}")
+    for directory in (entry, own_entry):
+        keep_in_cache(directory)
+        data = open_entry(directory)
+        if data is not None:
+            return data
     temporary: Path | None = None
     try:
         entry.parent.mkdir(parents=True, exist_ok=True)
         _remove_abandoned(entry.parent)
         _remove_unused(entry.parent)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{key[:16]}.", suffix=".tmp", dir=entry.parent))
+        temporary = entry.with_name(f".{key[:16]}.{secrets.token_hex(8)}.tmp")
+        temporary.mkdir()  # not by tempfile, whose folders no other user can read, whatever the umask
         write_entry(temporary, listing, image_size, source, decode)
-        _put_in_place(temporary, entry)
+        try:
+            _put_in_place(temporary, entry)
+        except PermissionError:
+            entry = own_entry
+            _put_in_place(temporary, entry)
     except OSError as error:
         raise BakeoffError(
             f"cannot write decoded images to {entry.parent}: {error.strerror or error}; free some space, "
@@ -149,7 +158,10 @@ def check_cached_images(fingerprint: str) -> list[CheckedEntry]:
     One result per folder of the cache that has images with this fingerprint: several if the same pixels were
     decoded from other files or by another version of Pillow.
     """
-    directories = sorted(path.parent for path in cache_directory().glob(f"[!.]*/{CHECKSUMS}"))
+    try:
+        directories = sorted(path.parent for path in cache_directory().glob(f"[!.]*/{CHECKSUMS}"))
+    except BakeoffError:
+        return []  # there is no cache
     return [
         CheckedEntry(directory, check_entry(directory, fingerprint))
         for directory in directories
@@ -201,7 +213,8 @@ def _remove_unused(cache: Path) -> None:
         except OSError:
             continue  # not an entry, or already removed
         if time.time() - max(status.st_atime, status.st_mtime) > DAYS_UNUSED * 24 * 3600:
-            _remove_entry(entry)
+            with suppress(PermissionError):  # another user's
+                _remove_entry(entry)
 
 
 def _remove_entry(entry: Path) -> None:

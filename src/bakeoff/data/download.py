@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import gzip
 import hashlib
 import http.client
@@ -13,10 +12,13 @@ import time
 import urllib.error
 import urllib.request
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
+
+from filelock import FileLock, Timeout
 
 from bakeoff.data.progress import ProgressCallback
 from bakeoff.errors import BakeoffError
@@ -87,7 +89,8 @@ def fetch(
 ) -> Path:
     """Download a data set into `directory`, unless it is already there.
 
-    An interrupted download is resumed, by the next attempt or the next call.
+    An interrupted download is resumed, by the next attempt or the next call. While another process downloads
+    into this folder, wait for it.
 
     Parameters
     ----------
@@ -115,21 +118,44 @@ def fetch(
         raise BakeoffError(f"unknown data set {name!r} (valid: {', '.join(archives)})")
     archive = archives[name]
     folder = directory / archive.folder
-    if all(_is_right(folder / member, md5) for member, md5 in archive.members.items()):
+    if _is_complete(folder, archive):
         return folder
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        packed = directory / f".{archive.name}.part"
-        _download(archive, [base_url] if base_url else list(archive.base_urls), packed, progress)
-        _verify(packed, archive)
-        _unpack(packed, archive, folder)
-        packed.unlink()
+        with _one_at_a_time(directory / f".{archive.name}.lock", progress):
+            if not _is_complete(folder, archive):  # another process may have fetched it meanwhile
+                packed = directory / f".{archive.name}.part"
+                _download(archive, [base_url] if base_url else list(archive.base_urls), packed, progress)
+                _verify(packed, archive)
+                _unpack(packed, archive, folder)
+                packed.unlink()
     except OSError as error:
         raise BakeoffError(
             f"cannot write to {directory}: {error.strerror or error}; "
             "free some space or choose another folder"
         ) from error
     return folder
+
+
+@contextmanager
+def _one_at_a_time(lock_file: Path, progress: ProgressCallback | None) -> Iterator[None]:
+    lock = FileLock(lock_file)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        if progress:
+            progress("waiting for another process that downloads into this folder", 0, 1)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # Windows cannot remove an open file
+            lock_file.unlink()
+        lock.release()
+
+
+def _is_complete(folder: Path, archive: Archive) -> bool:
+    return all(_is_right(folder / member, md5) for member, md5 in archive.members.items())
 
 
 def _is_right(file: Path, md5: str | None) -> bool:
@@ -286,7 +312,7 @@ def _unpack(packed: Path, archive: Archive, folder: Path) -> None:
     except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError) as error:
         raise BakeoffError(f"{archive.name} is not a readable archive: {error}") from error
     finally:
-        with contextlib.suppress(OSError):
+        with suppress(OSError):
             folder.rmdir()  # if it is empty
 
 
