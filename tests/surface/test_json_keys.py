@@ -270,6 +270,7 @@ pairs[]
     image_half_width
     images_needed
     images_needed_seeds
+    chances
     what_it_takes
     classes[]
         name

@@ -36,9 +36,10 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
             console.print(
                 f"The {len(pairs)} pairs with the smallest p-values of {len(comparison.pairs)} are shown.\n"
             )
-        if len(pairs) <= 3:
+        undecided = [pair for pair in pairs if pair.what_it_takes]
+        if undecided and len(pairs) <= 3:
             console.print("How many more seeds or images would settle it:")
-            for pair in pairs:
+            for pair in undecided:
                 text = f"- {pair.b} against {pair.a}: {pair.what_it_takes}"
                 console.print(Text(printable(text)), soft_wrap=False)
     for recipe in comparison.recipes:

@@ -45,8 +45,9 @@ def computed() -> dict[str, dict[str, list[float]]]:
     parts = variance_parts(summary_b, summary_a)
     interval = crossed_interval(summary_b, summary_a)
     budget = noise_budget(summary_a)
-    wide = what_it_takes(parts, margin=0.25, confidence=0.95)
-    narrow = what_it_takes(parts, margin=0.1, confidence=0.95)
+    wide = what_it_takes(interval, margin=0.4, confidence=0.95)
+    narrow = what_it_takes(interval, margin=0.25, confidence=0.95)
+    assert wide.chances is not None
     fixed, broken = fixed_and_broken(summary_a.image_means, summary_b.image_means)
     low, high = wilson_interval(4, 8)
     alone = variance_parts(summary_a)
@@ -100,6 +101,7 @@ def computed() -> dict[str, dict[str, list[float]]]:
         "what-it-takes": {
             "image_half_width": wide.image_half_width,
             "seeds_needed": wide.seeds_needed,
+            **vars(wide.chances),
             "images_needed": narrow.images_needed,
             "images_needed_seeds": narrow.images_needed_seeds,
         },

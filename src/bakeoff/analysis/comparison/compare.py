@@ -25,7 +25,7 @@ from bakeoff.analysis.statistics.multiple_testing import benjamini_hochberg
 from bakeoff.analysis.statistics.noise_budget import noise_budget
 from bakeoff.analysis.statistics.outperformance import probability_of_outperforming
 from bakeoff.analysis.statistics.replication import replication
-from bakeoff.analysis.statistics.what_it_takes import what_it_takes
+from bakeoff.analysis.statistics.what_it_takes import WhatItTakes, what_it_takes
 from bakeoff.analysis.statistics.wilson import wilson_interval
 from bakeoff.errors import BakeoffError
 from bakeoff.predictions import Predictions
@@ -109,9 +109,10 @@ def compare(
                 else None,
             )
         )
+    judged = judge_pairs(samples, baseline=baseline, margin=margin, looks=looks)
     pairs = tuple(
-        _pair_result(predictions, pair, samples[pair.a], samples[pair.b], margin, looks)
-        for pair in judge_pairs(samples, baseline=baseline, margin=margin, looks=looks)
+        _pair_result(predictions, pair, samples[pair.a], samples[pair.b], margin, looks, len(judged))
+        for pair in judged
     )
     return Comparison(
         confidence=confidence,
@@ -168,12 +169,22 @@ def _class_accuracies(
 
 
 def _pair_result(
-    predictions: Predictions, pair: JudgedPair, a: _Sample, b: _Sample, margin: float, looks: LookPlan
+    predictions: Predictions,
+    pair: JudgedPair,
+    a: _Sample,
+    b: _Sample,
+    margin: float,
+    looks: LookPlan,
+    num_pairs: int,
 ) -> PairResult:
     difference, verdict = pair.difference, pair.verdict
     parts = difference.parts
     fixed, broken = fixed_and_broken(a.shares, b.shares)
-    needs = what_it_takes(parts, margin=margin, confidence=looks.level)
+    needs = (
+        WhatItTakes()
+        if pair.decided
+        else what_it_takes(difference, margin=margin, confidence=looks.level, num_pairs=num_pairs)
+    )
     return PairResult(
         a=pair.a,
         b=pair.b,
@@ -195,14 +206,10 @@ def _pair_result(
         image_half_width=needs.image_half_width,
         images_needed=needs.images_needed,
         images_needed_seeds=needs.images_needed_seeds,
-        what_it_takes=describe_what_it_takes(
-            needs,
-            half_width=parts.half_width(looks.level),
-            num_seeds=min(parts.num_seeds),
-            num_images=parts.num_images,
-            margin=margin,
-            grouped=predictions.num_groups is not None,
-        ),
+        chances=needs.chances,
+        what_it_takes=""
+        if pair.decided
+        else describe_what_it_takes(needs, grouped=predictions.num_groups is not None),
         classes=_class_differences(predictions, a, b, looks.level),
     )
 

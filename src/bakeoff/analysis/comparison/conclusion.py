@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from bakeoff.analysis.comparison.result import Comparison, PairResult, RecipeResult
 from bakeoff.analysis.statistics.replication import Replication
-from bakeoff.analysis.statistics.what_it_takes import MAX_SEEDS, WhatItTakes
+from bakeoff.analysis.statistics.what_it_takes import SEEDS, TIMES_IMAGES, Chances, WhatItTakes
 from bakeoff.text import counted, interval_points, listed, points
 
 EXPLORATORY_SEEDS = 3
@@ -148,58 +148,45 @@ def _reservation(recipes: Sequence[RecipeResult]) -> str:
     return ""
 
 
-def describe_what_it_takes(
-    needs: WhatItTakes,
-    *,
-    half_width: float,
-    num_seeds: int,
-    num_images: int,
-    margin: float,
-    grouped: bool = False,
-) -> str:
-    """Describe how many more seeds or images would reduce the interval of a difference to the margin.
+def describe_what_it_takes(needs: WhatItTakes, *, grouped: bool = False) -> str:
+    """Describe how many more seeds or images would probably settle an undecided pair.
 
     Parameters
     ----------
     needs
         From `what_it_takes`.
-    half_width
-        Of the current interval, as a share.
-    num_seeds, num_images
-        The current numbers; the smaller one if the recipes have different numbers of seeds.
-    margin
-        As a share.
     grouped
-        Whether these are groups of images.
+        Whether its images are groups of images.
     """
     unit = "group" if grouped else "test image"
-    target = f"±{points(margin)} points"
-    if num_seeds == 1:
+    if needs.chances is None:
         return (
             "Unknown: with one seed, the variation between seeds cannot be estimated. "
             "Train 5 or more seeds per recipe."
         )
-    if half_width <= margin:
-        return f"None: the interval of ±{points(half_width)} points is already within the margin of {target}."
+    chance = f"the chance of a verdict is about {_percent(needs.chances.any)}"
     if needs.seeds_needed is not None:
+        return f"With {needs.seeds_needed:,} seeds per recipe, {chance} ({_likely(needs.chances)})."
+    if needs.images_needed is not None and needs.images_needed_seeds is not None:
         return (
-            f"About {counted(needs.seeds_needed, 'seed')} per recipe would reduce the interval to "
-            f"the margin of {target}."
+            f"More seeds alone would probably not settle it. With about {_round_up(needs.images_needed):,} "
+            f"{unit}s and {counted(needs.images_needed_seeds, 'seed')} per recipe, {chance} "
+            f"({_likely(needs.chances)})."
         )
-    assert needs.image_half_width is not None
-    if needs.image_half_width <= margin:
-        reason = f"More than {MAX_SEEDS:,} seeds per recipe would be needed for {target}"
-    else:
-        reason = (
-            f"No number of seeds can reduce the interval to {target}: "
-            f"the {counted(num_images, unit)} alone leave ±{points(needs.image_half_width)} points"
-        )
-    if needs.images_needed is None or needs.images_needed_seeds is None:
-        return f"{reason}."
-    images = f"about {_round_up(needs.images_needed):,} {unit}s could"
-    if needs.images_needed_seeds > num_seeds:
-        images += f", with {needs.images_needed_seeds} seeds per recipe"
-    return f"{reason}; {images}."
+    return (
+        f"Neither up to {SEEDS[-1]} seeds per recipe nor up to {TIMES_IMAGES[-1]} times as many {unit}s "
+        f"would probably settle it: {chance} at most."
+    )
+
+
+def _likely(chances: Chances) -> str:
+    """Each verdict that is not improbable, the most probable first."""
+    named = sorted(vars(chances).items(), key=lambda item: -item[1])
+    return ", ".join(f"{name} {_percent(chance)}" for name, chance in named if chance >= 0.05)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
 
 
 def _round_up(number: int) -> int:

@@ -9,6 +9,7 @@ from bakeoff.analysis.comparison.looks import Looks
 from bakeoff.analysis.statistics.calibration import Calibration
 from bakeoff.analysis.statistics.replication import Replication
 from bakeoff.analysis.statistics.verdict import VerdictName
+from bakeoff.analysis.statistics.what_it_takes import Chances
 from bakeoff.files import jsonable
 
 Interval = tuple[float, float]
@@ -118,9 +119,12 @@ class PairResult:
     degrees_of_freedom
         Of the interval's t.
     seeds_needed, image_half_width, images_needed, images_needed_seeds
-        See `bakeoff.analysis.statistics.what_it_takes`; groups instead of images if they are the unit.
+        See `bakeoff.analysis.statistics.what_it_takes`; groups instead of images if they are the unit. None
+        for a decided pair.
+    chances
+        Of each verdict with these numbers; None for a decided pair and with one seed.
     what_it_takes
-        The same in words.
+        The same in words; "" for a decided pair.
     """
 
     a: str
@@ -143,6 +147,7 @@ class PairResult:
     image_half_width: float | None
     images_needed: int | None
     images_needed_seeds: int | None
+    chances: Chances | None
     what_it_takes: str
     classes: tuple[ClassDifference, ...]
 

@@ -1,109 +1,168 @@
-"""How many more seeds or test images would reduce an interval to the margin."""
+"""How many more seeds or test images would probably settle an undecided difference."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import stdtrit
+from scipy.special import stdtr, stdtrit
 
-from bakeoff.analysis.statistics.crossed import VarianceParts
+from bakeoff.analysis.statistics.crossed import CrossedInterval, VarianceParts
 
-MAX_SEEDS = 1_000
+ENOUGH = 0.8
+"""The chance of a verdict that is asked for."""
 
-MAX_IMAGES = 10**9
+PRIOR_MARGINS = 2.0
+"""Standard deviation of the true difference before anything was measured, in margins."""
+
+SEEDS = (*range(3, 21), 25, 30, 40, 50, 60, 80, 100)
+
+TIMES_IMAGES = (1.5, 2, 3, 4, 5, 7, 10, 15, 20, 30, 50, 100)
+
+
+@dataclass(frozen=True)
+class Chances:
+    """The probability of each verdict, 0..1; what is left is that the pair stays undecided."""
+
+    better: float
+    worse: float
+    equivalent: float
+
+    @property
+    def any(self) -> float:
+        """Of a verdict."""
+        return self.better + self.worse + self.equivalent
 
 
 @dataclass(frozen=True)
 class WhatItTakes:
-    """The numbers that would reduce the half-width of an interval to the margin.
+    """The numbers with which an undecided difference gets a verdict with a chance of `ENOUGH`.
 
     Attributes
     ----------
     seeds_needed
-        The smallest number of seeds per recipe, with the current test images; None if `MAX_SEEDS` are not
-        enough, or if a recipe has one seed, because the variation between seeds is then unknown.
+        Seeds per recipe, with the current test images; None if no number is enough, or if a recipe has one
+        seed, because the variation between seeds is then unknown.
     image_half_width
         The half-width that the test images alone leave with any number of seeds; None with one seed.
-    images_needed
-        If no number of seeds is enough: the smallest number of test images, with `images_needed_seeds` seeds
-        per recipe.
-    images_needed_seeds
-        The current number of seeds (the smaller of two), or more if the seeds alone leave too much.
+    images_needed, images_needed_seeds
+        If no number of seeds is enough: test images, and seeds per recipe with them.
+    chances
+        With these numbers; the best of all that were tried if none is enough; None with one seed.
     """
 
     seeds_needed: int | None = None
     image_half_width: float | None = None
     images_needed: int | None = None
     images_needed_seeds: int | None = None
+    chances: Chances | None = None
 
 
-def what_it_takes(parts: VarianceParts, *, margin: float, confidence: float) -> WhatItTakes:
-    """Estimate what would reduce the half-width of an interval to the margin.
-
-    With S seeds per recipe and N images, V(S, N) = s_img / N + sum_k (s_seed,k / S + s_res,k / (S N)), the
-    components taken from the parts as they are now (s_res,k = S_k N V_res,k; s_seed,k = S_k (V_seed,k -
-    V_res,k); s_img = N (V_img - sum V_res,k); none below 0), and t with the degrees of freedom at S and N.
-    Components estimated from few seeds are imprecise: the answer is an order of magnitude.
-
-    With a half-width equal to the margin, every difference of at least the margin is decided, and so is the
-    equivalence of recipes that do not differ.
+def what_it_takes(
+    difference: CrossedInterval, *, margin: float, confidence: float, num_pairs: int = 1
+) -> WhatItTakes:
+    """Find the smallest number of seeds, or else of test images, that probably gives a verdict.
 
     Parameters
     ----------
-    parts
-        Of the variance of the difference.
+    difference
+        An undecided one.
     margin
-        The desired half-width, in the unit of the score.
+        The smallest difference that matters, in the unit of the score.
     confidence
         Of the interval, 0..1.
+    num_pairs
+        Pairs tested together.
+    """
+    parts = difference.parts
+    if not parts.seeds_known:
+        return WhatItTakes()
+    limit = image_half_width(parts, confidence)
+    best = Chances(0, 0, 0)
+    for num_seeds, num_images in _candidates(parts):
+        found = chances_of_verdict(
+            difference, num_seeds, num_images, margin=margin, confidence=confidence, num_pairs=num_pairs
+        )
+        if found.any < ENOUGH:
+            best = max(best, found, key=lambda chances: chances.any)
+            continue
+        if num_images == parts.num_images:
+            return WhatItTakes(num_seeds, limit, chances=found)
+        return WhatItTakes(None, limit, num_images, num_seeds, found)
+    return WhatItTakes(None, limit, chances=best)
+
+
+def _candidates(parts: VarianceParts) -> Iterator[tuple[int, int]]:
+    """Seeds and images, in the order of what is tried first: more seeds, then more images."""
+    most = max(parts.num_seeds)
+    more = [count for count in SEEDS if count > most]
+    for num_seeds in more:
+        yield num_seeds, parts.num_images
+    for times in TIMES_IMAGES:
+        for num_seeds in (most, *(count for count in more if count <= max(5 * most, 20))):
+            yield num_seeds, round(times * parts.num_images)
+
+
+def chances_of_verdict(
+    difference: CrossedInterval,
+    num_seeds: int,
+    num_images: int,
+    *,
+    margin: float,
+    confidence: float,
+    num_pairs: int = 1,
+) -> Chances:
+    """Estimate how probable each verdict is once there are more seeds, or more images.
+
+    The estimate d errs with variance V. Before, the true difference is taken to be normal about 0 with a
+    standard deviation of `PRIOR_MARGINS` margins (variance T); after, its mean is m = d T / (T + V) and its
+    variance v = T V / (T + V). With more seeds the error's variance is V', of which V' is shared with V,
+    since the new estimate contains the old one: the new estimate has the mean m + (V' / V)(d - m) and the
+    variance (1 - V' / V)^2 v + V' (1 - V' / V), in units of t with the degrees of freedom of d. With the same
+    images their part of the error stays: it is taken out of V and V' and added to T. The verdict follows from
+    the new estimate and the half-width predicted by `VarianceParts.at`.
+
+    Parameters
+    ----------
+    difference
+        As it is now.
+    num_seeds, num_images
+        Of the larger study, which contains this one.
+    margin
+        In the unit of the score.
+    confidence
+        Of the interval, 0..1.
+    num_pairs
+        Pairs tested together: a winner needs a p-value below (1 - confidence) / num_pairs.
 
     References
     ----------
-    The variance components are those of `VarianceParts`; sizing a study by them is treated in Obuchowski,
-    N. A. and Rockette, H. E. (1995), Communications in Statistics - Simulation and Computation 24(2),
-    285-308.
+    Spiegelhalter, D. J., Freedman, L. S. and Blackburn, P. R. (1986). Monitoring clinical trials: conditional
+    or predictive power? Controlled Clinical Trials 7(1), 8-17.
     """
-    if not parts.seeds_known:
-        return WhatItTakes()
+    parts, larger = difference.parts, difference.parts.at(num_seeds, num_images)
+    of_images = parts.image_component / parts.num_images if num_images == parts.num_images else 0.0
+    before = (PRIOR_MARGINS * margin) ** 2 + of_images
+    now = max(parts.variance - of_images, 1e-30)
+    then = min(max(larger.variance - of_images, 0.0), now)
+    kept = then / now
+    mean = difference.value * before / (before + now)
+    variance = (1 - kept) ** 2 * before * now / (before + now) + then * (1 - kept)
+    mean += kept * (difference.value - mean)
+    spread = max(float(np.sqrt(variance)), 1e-15)
 
-    def half_width(num_seeds: int, num_images: int) -> float:
-        return parts.at(num_seeds, num_images).half_width(confidence)
+    def below(value: float) -> float:
+        return float(stdtr(parts.degrees_of_freedom, (value - mean) / spread))
 
-    num_images = parts.num_images
-    limit = image_half_width(parts, confidence)
-    seeds = _smallest(lambda count: half_width(count, num_images) <= margin, 2, MAX_SEEDS)
-    if seeds is not None:
-        return WhatItTakes(seeds, limit)
-
-    num_seeds = min(parts.num_seeds)
-    images = _smallest(lambda count: half_width(num_seeds, count) <= margin, num_images, MAX_IMAGES)
-    if images is None:
-        # Half of the allowed variance is for the seeds, the rest for the images.
-        allowed = margin / np.sqrt(2)
-        enough = _smallest(lambda count: half_width(count, MAX_IMAGES) <= allowed, num_seeds, MAX_SEEDS)
-        if enough is None:
-            return WhatItTakes(None, limit)
-        num_seeds = enough
-        images = _smallest(lambda count: half_width(num_seeds, count) <= margin, num_images, MAX_IMAGES)
-    return WhatItTakes(None, limit, images, num_seeds)
+    half = larger.half_width(confidence)
+    clear = larger.half_width(1 - (1 - confidence) / num_pairs)
+    alike = min(margin - half, clear)  # a clear difference inside the margin is a winner
+    equivalent = below(alike) - below(-alike) if alike > 0 else 0.0
+    return Chances(1 - below(clear), below(-clear), equivalent)
 
 
 def image_half_width(parts: VarianceParts, confidence: float) -> float:
     """Half-width that the test images alone leave with any number of seeds: t(N - 1) sqrt(s_img / N)."""
     quantile = float(stdtrit(max(parts.num_images - 1, 1), (1 + confidence) / 2))
     return quantile * float(np.sqrt(parts.image_component / parts.num_images))
-
-
-def _smallest(holds: Callable[[int], bool], low: int, high: int) -> int | None:
-    """Find the smallest number from which on `holds` is true by bisection; None if `holds(high)` is false."""
-    if not holds(high):
-        return None
-    while low < high:
-        middle = (low + high) // 2
-        if holds(middle):
-            high = middle
-        else:
-            low = middle + 1
-    return low
