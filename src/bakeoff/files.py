@@ -58,6 +58,12 @@ def open_atomically(path: Path, remedy: str = RESUME) -> Iterator[IO[bytes]]:
             temporary.unlink(missing_ok=True)
 
 
+def final_name(name: str) -> str:
+    """The name that a file has in the end: `data.json` for `.data.json.123.tmp`, otherwise the same name."""
+    temporary = re.fullmatch(r"\.(.+)\.\d+\.tmp", name)
+    return temporary[1] if temporary else name
+
+
 def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     """Write a file with `write`, completely or not at all; see `open_atomically`.
 

@@ -19,7 +19,6 @@ from bakeoff.models import check_model
 from bakeoff.own_code import source_digest, trust
 from bakeoff.store import (
     Layout,
-    check_folder,
     check_still_there,
     failure_reason,
     load_study_folder,
@@ -127,7 +126,6 @@ def run_study(
             check_augmentation(recipe.augmentation, data.train.images[:4])
         except BakeoffError as error:
             raise BakeoffError(f"recipes.{name}: {error}") from error
-    check_folder(root)
     with lock_folder(root, on_wait=display.waiting if wait else None):
         environment = describe_environment(engine.num_workers, engine.device)
         own_code = {path: source_digest(path) for path in sorted(study.own_classes)}

@@ -4,6 +4,8 @@ import re
 
 from tests.surface.frozen import check_frozen
 
+from bakeoff.store import Layout
+
 # Files whose names begin with a dot are locks and temporary ones.
 STUDY = """
     audit.json
@@ -72,6 +74,8 @@ def test_files_of_a_study_folder(study):
         for path in study.rglob("*")
         if path.is_file() and not path.name.startswith(".")
     }
+    own = {name for name in found if Layout(study).is_own(study / name)}
+    assert own == {name for name in found if not name.startswith("tensorboard/")}
     events = re.compile(r"tfevents\.\d+\..+\.\d+\.\d+$")
     found = {events.sub("tfevents.TIME.HOST.PROCESS.NUMBER", name) for name in found}
     expected = STUDY.split()

@@ -1,4 +1,4 @@
-"""A study killed at random moments ends with the same bytes as one never interrupted."""
+"""Studies killed at random moments, and begun by several processes at once, end with the same bytes."""
 
 import csv
 import os
@@ -99,3 +99,24 @@ def test_thirty_kills_change_no_byte(tmp_path, uninterrupted):
 @pytest.mark.long
 def test_two_hundred_kills_change_no_byte(tmp_path, uninterrupted):
     same_after_kills(tmp_path, 200, uninterrupted, seed=1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("wait", [[], ["--wait"]], ids=["refused", "waiting"])
+def test_three_commands_at_once_begin_one_study(tmp_path, wait):
+    command = [BAKEOFF, "run", "quickstart", "--epochs", "1", "--seeds", "1", "--recipes", "lenet5"]
+    command += ["--jobs", "1", "--no-check", *wait, "--out"]
+    for race in range(4):
+        root = tmp_path / str(race)
+        processes = [
+            subprocess.Popen(
+                [*command, str(root)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            )
+            for _ in range(3)
+        ]
+        outputs = [process.communicate()[0] for process in processes]
+        codes = [process.returncode for process in processes]
+        assert 0 in codes, outputs
+        for code, output in zip(codes, outputs, strict=True):
+            assert code == 0 or (code == 2 and "is in use by" in output and not wait), output
+        assert not list(root.rglob("*.tmp"))

@@ -1,7 +1,6 @@
 """The study folder. No other part of Bakeoff knows the names of its files."""
 
 from bakeoff.store.folder import (
-    check_folder,
     check_still_there,
     lock_folder,
     prepare_folder,
@@ -26,7 +25,6 @@ __all__ = [
     "StoredStudy",
     "StoredWeights",
     "UnfinishedRun",
-    "check_folder",
     "check_still_there",
     "count_unfinished",
     "failure_reason",

@@ -22,7 +22,7 @@ from bakeoff.files import read_text, to_json, write_atomically, write_text
 from bakeoff.store.layout import FORMAT_VERSION, Layout
 from bakeoff.study import Study, study_from_toml, study_to_toml
 from bakeoff.study.recipe import flatten_settings
-from bakeoff.text import list_some
+from bakeoff.text import list_some, shorten
 
 MAX_THUMBNAIL_SIZE = 64
 
@@ -38,27 +38,50 @@ def prepare_folder(root: Path, study: Study, data: ImageData, environment: Mappi
         If the folder holds something else, or results of other settings or data; the message lists them.
     """
     layout = Layout(root)
-    check_folder(root)
-    # One of the two files and no run: the study was interrupted between writing them.
-    if (layout.study.exists() and layout.data.exists()) or layout.runs.exists():
+    begun = _is_begun(layout)
+    if begun:
         _refuse_other_results(layout, study, data)
     remove_leftovers(layout)
-    write_text(layout.study, study_to_toml(study))
-    write_text(layout.data, to_json(_describe_data(data)))
     write_text(layout.environment, to_json(environment))
-    _save_images(layout.test_images, data.test)
-    _save_images(layout.train_images, data.train)
+    _save_images(layout.test_images, data.test, keep=begun)
+    _save_images(layout.train_images, data.train, keep=begun)
+    # Last: with both of these it is a study folder, and everything else is there.
+    write_text(layout.data, to_json(_describe_data(data)))
+    write_text(layout.study, study_to_toml(study))
     return layout
 
 
 def remove_leftovers(layout: Layout) -> None:
-    """Remove the partial files of workers that were stopped; no worker may be running."""
-    for leftover in layout.runs.glob("*/*/.*.tmp"):
-        leftover.unlink(missing_ok=True)
+    """Remove what a process that was killed left: partial files, and the state of a run that it finished.
+
+    No worker may be running.
+    """
+    partial = [path for place in PLACES for path in layout.root.glob(f"{place}.*.tmp")]
+    outdated = [
+        path
+        for path in layout.runs.glob("*/*/unfinished.state")
+        if (path.parent / "predictions.npz").is_file()
+    ]
+    for path in [*partial, *outdated]:
+        if layout.is_own(path):
+            with suppress(OSError):
+                path.unlink()
 
 
-def check_folder(root: Path) -> None:
+PLACES = ("", "runs/*/*/", "report/", "report/*/")
+"""Where files are written under a temporary name."""
+
+
+def _is_begun(layout: Layout) -> bool:
+    """Whether a folder holds a study; without runs, with both files that `prepare_folder` writes last."""
+    has = [layout.study.exists(), layout.data.exists()]
+    return all(has) or (any(has) and layout.runs.exists())
+
+
+def _check_folder(root: Path) -> None:
     """Check that a folder is a study folder, is empty or does not exist yet; nothing is written.
+
+    What a study that was interrupted at its very beginning left counts as nothing.
 
     Raises
     ------
@@ -68,10 +91,14 @@ def check_folder(root: Path) -> None:
     layout = Layout(root)
     if root.exists() and not root.is_dir():
         raise BakeoffError(f"{root} is a file; expected a folder to write the study to", "path")
-    if layout.study.exists() or layout.data.exists() or not root.is_dir():
-        return
-    if any(not path.name.startswith(".lock") for path in root.iterdir()):
-        raise BakeoffError(f"{root} is not empty and not a study folder; choose another folder", "path")
+    # In this order, because another process may begin the study meanwhile.
+    foreign = [path.name for path in root.iterdir() if not layout.is_own(path)] if root.is_dir() else []
+    if foreign and not _is_begun(layout):
+        raise BakeoffError(
+            f"{root} is not empty and not a study folder: it contains {shorten(min(foreign))}; "
+            "choose another folder",
+            "path",
+        )
 
 
 def refuse_links(root: Path) -> None:
@@ -164,8 +191,8 @@ def _describe_data(data: ImageData) -> dict[str, Any]:
     }
 
 
-def _save_images(path: Path, split: Split) -> None:
-    if not path.exists():
+def _save_images(path: Path, split: Split, *, keep: bool) -> None:
+    if not (keep and path.exists()):
         arrays: dict[str, Any] = {
             "images": _thumbnails(split.images),
             "labels": np.asarray(split.labels),
@@ -192,6 +219,8 @@ def save_audit(layout: Layout, audit: Mapping[str, Any]) -> None:
 def lock_folder(root: Path, *, on_wait: Callable[[str], None] | None = None) -> Iterator[None]:
     """Lock a study folder. The operating system releases the lock when the process ends, however it ends.
 
+    Nothing is left in a folder that holds something else than a study.
+
     Parameters
     ----------
     root
@@ -203,10 +232,12 @@ def lock_folder(root: Path, *, on_wait: Callable[[str], None] | None = None) -> 
     Raises
     ------
     BakeoffError
-        If another process holds the lock (without `on_wait`), or the folder cannot be written.
+        If another process holds the lock (without `on_wait`), or the folder holds something else or cannot be
+        written.
     """
     holder = root / ".lock-holder.json"
     lock = FileLock(root / ".lock")
+    _check_folder(root)
     try:
         root.mkdir(parents=True, exist_ok=True)
         refuse_links(root)
@@ -225,6 +256,11 @@ def lock_folder(root: Path, *, on_wait: Callable[[str], None] | None = None) -> 
             f"cannot write to {root}: {error.strerror or error}; choose another folder", "path"
         ) from error
     try:
+        try:
+            _check_folder(root)  # again: it may have changed before it was locked
+        except BakeoffError:
+            Path(lock.lock_file).unlink(missing_ok=True)
+            raise
         with suppress(OSError):  # for messages only; the files that matter report their own errors
             holder.write_text(json.dumps({"process": os.getpid(), "host": platform.node()}), "utf-8")
         yield

@@ -4,13 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from bakeoff.files import final_name
 from bakeoff.study import Recipe
 
 FORMAT_VERSION = 1
 """Version of the study folder's format, written to data.json."""
+
+OWN_FILE = re.compile(
+    r"""
+    \.lock.*
+    | study\.toml | (data|audit|environment)\.json | (test|train)_images\.npz
+    | runs/[^/]+/seed-\d+/(history\.csv | (predictions|features|attributions)\.npz
+                         | best\.safetensors | unfinished\.state | failure\.json)
+    | report/(index\.html | (summary|comparison|files)\.json
+             | figures/[\w.-]+\.(svg|png) | tables/[\w.-]+\.csv)
+    """,
+    re.VERBOSE,
+)
+"""The files that Bakeoff writes to a study folder, by their path in it; without those of TensorBoard."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +91,11 @@ class Layout:
 
     def report_table(self, name: str) -> Path:
         return self.report / "tables" / f"{name}.csv"
+
+    def is_own(self, path: Path) -> bool:
+        """Whether a path in the folder is that of a file that Bakeoff writes, or its temporary name."""
+        name = path.with_name(final_name(path.name)).relative_to(self.root).as_posix()
+        return OWN_FILE.fullmatch(name) is not None
 
     def run(self, recipe: str, seed: int) -> Path:
         return self.runs / recipe / f"seed-{seed}"
