@@ -7,8 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from bakeoff.analysis.comparison.conclusion import EXPLORATORY_SEEDS, conclude, describe_what_it_takes
+from bakeoff.analysis.comparison.conclusion import conclude, describe_what_it_takes
 from bakeoff.analysis.comparison.look_plan import LookPlan
+from bakeoff.analysis.comparison.notes import notes
 from bakeoff.analysis.comparison.pairs import CorrectPredictions, JudgedPair, judge_pairs
 from bakeoff.analysis.comparison.result import (
     ClassAccuracy,
@@ -29,7 +30,7 @@ from bakeoff.analysis.statistics.what_it_takes import WhatItTakes, what_it_takes
 from bakeoff.analysis.statistics.wilson import wilson_interval
 from bakeoff.errors import BakeoffError
 from bakeoff.predictions import Predictions
-from bakeoff.text import counted, did_you_mean
+from bakeoff.text import did_you_mean
 
 
 def compare(
@@ -122,7 +123,7 @@ def compare(
         num_groups=predictions.num_groups,
         recipes=tuple(recipes),
         pairs=pairs,
-        notes=(*_notes_on_groups(predictions), *_notes(recipes)),
+        notes=notes(predictions, recipes),
         conclusion=conclude(recipes, pairs, margin=margin, baseline=baseline),
     )
 
@@ -234,45 +235,6 @@ def _class_differences(
         )
         for (label, interval), p_fdr in zip(intervals.items(), adjusted, strict=True)
     )
-
-
-FEW_GROUPS = 20
-"""With fewer, intervals over groups are rough: the simulation in docs/statistics/groups.md begins here."""
-
-
-def _notes_on_groups(predictions: Predictions) -> tuple[str, ...]:
-    if predictions.num_groups is None:
-        return ()
-    note = (
-        f"The {counted(predictions.num_images, 'test image')} belong to "
-        f"{counted(predictions.num_groups, 'group')}: the group, not the image, is the unit of every "
-        "interval and verdict."
-    )
-    if predictions.num_groups >= FEW_GROUPS:
-        return (note,)
-    return (
-        f"Only {counted(predictions.num_groups, 'group')} of test images: intervals and verdicts are rough "
-        f"with fewer than {FEW_GROUPS}.",
-        note,
-    )
-
-
-def _notes(recipes: list[RecipeResult]) -> tuple[str, ...]:
-    counts = {recipe.num_seeds for recipe in recipes}
-    notes = []
-    if len(counts) > 1:
-        each = ", ".join(f"{recipe.name} {recipe.num_seeds}" for recipe in recipes)
-        notes.append(f"The recipes have unequal numbers of seeds: {each}.")
-    if 1 in counts:
-        notes.append(
-            "A recipe with one seed has only one trained model: its interval covers the uncertainty from the "
-            "test images, not from the seed."
-        )
-    elif min(counts) <= EXPLORATORY_SEEDS:
-        notes.append(
-            f"{counted(min(counts), 'seed')} per recipe are exploratory: use 5 or more, 10 for a publication."
-        )
-    return tuple(notes)
 
 
 def _check(

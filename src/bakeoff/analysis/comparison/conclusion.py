@@ -209,10 +209,10 @@ def describe_replication(name: str, result: Replication) -> str:
     if result.interval is None:
         return f"{name}: {published} cannot be compared with one seed."
     where = "inside" if result.inside else "outside"
-    follows = "it replicates" if result.inside else "it does not replicate"
+    follows = "consistent with" if result.inside else "not consistent with"
     return (
         f"{name}: {published} lies {where} the prediction interval of one new run, "
-        f"{interval_points(result.interval)} %: {follows}."
+        f"{interval_points(result.interval)} %: {follows} a run of this recipe on other test images."
     )
 
 

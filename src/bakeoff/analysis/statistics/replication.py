@@ -47,7 +47,7 @@ def replication(
     (s_img, s_seed, s_res), S seeds and N images here, and M images there, the variance of (new run - mean
     here) is V(S, N) + s_seed + (s_img + s_res) / M: the uncertainty of the mean here, the seed of one run,
     and the images there. Degrees of freedom by Satterthwaite over the mean squares, at least S - 1. If the
-    published study used the same images, the interval is wider than necessary, which favors "replicates".
+    published study used the same images, the interval is wider than necessary, which favors "consistent".
 
     Parameters
     ----------

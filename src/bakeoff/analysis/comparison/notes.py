@@ -1,0 +1,111 @@
+"""Sentences on what limits a comparison, the gravest first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from bakeoff.analysis.comparison.conclusion import EXPLORATORY_SEEDS
+from bakeoff.analysis.comparison.result import RecipeResult, RunAccuracy
+from bakeoff.predictions import Predictions
+from bakeoff.text import counted, listed, points
+
+FEW_GROUPS = 20
+"""With fewer, intervals over groups are rough: the simulation in docs/statistics/groups.md begins here."""
+
+OUTLYING_POINTS, OUTLYING_DEVIATIONS, OUTLYING_ERRORS = 0.1, 5.0, 4.0
+"""A run is outlying if it is so far from the median of its recipe's runs: as a share, in their median
+absolute deviations, and in standard errors from the test images. It diverged; it is not just a bad one."""
+
+MAJORITY = 0.5
+"""A class with more than this share of the images makes accuracy misleading."""
+
+
+def notes(predictions: Predictions, recipes: Sequence[RecipeResult]) -> tuple[str, ...]:
+    """Describe outlying runs, constant answers, unbalanced classes, groups, and few or unequal seeds."""
+    return (
+        *_on_outlying_runs(recipes),
+        *_on_constant_answers(predictions),
+        *_on_groups(predictions),
+        *_on_seeds(recipes),
+    )
+
+
+def outlying_runs(runs: Sequence[RunAccuracy], standard_error: float) -> list[RunAccuracy]:
+    """The runs whose accuracy is far from that of the recipe's other runs; [] with fewer than three runs.
+
+    Parameters
+    ----------
+    runs
+        Of one recipe.
+    standard_error
+        Of the accuracy of one run, from the test images.
+    """
+    accuracies = np.array([run.accuracy for run in runs])
+    distances = np.abs(accuracies - np.median(accuracies))
+    limit = max(
+        OUTLYING_POINTS, OUTLYING_DEVIATIONS * float(np.median(distances)), OUTLYING_ERRORS * standard_error
+    )
+    return [run for run, distance in zip(runs, distances, strict=True) if len(runs) > 2 and distance > limit]
+
+
+def _on_outlying_runs(recipes: Sequence[RecipeResult]) -> Iterator[str]:
+    for recipe in recipes:
+        outlying = outlying_runs(recipe.runs, recipe.binomial_se)
+        if outlying:
+            others = [run.accuracy for run in recipe.runs if run not in outlying]
+            named = listed([f"seed {run.seed} {points(run.accuracy)} %" for run in outlying])
+            yield (
+                f"Outlying runs of {recipe.name}: {named}, the others {points(min(others))} to "
+                f"{points(max(others))} %. Its mean, interval and verdicts mix runs that failed with others: "
+                "look at their loss curves first."
+            )
+
+
+def _on_constant_answers(predictions: Predictions) -> Iterator[str]:
+    counts = np.bincount(predictions.labels, minlength=len(predictions.class_names))
+    largest = int(counts.argmax())
+    share = counts[largest] / predictions.num_images
+    if share > MAJORITY:
+        yield (
+            f"{predictions.class_names[largest]} holds {points(share)} % of the test images: always "
+            "answering it has that accuracy. Compare the accuracies of the classes."
+        )
+    for recipe in predictions.recipes:
+        constant = [run.min() for run in recipe.predicted if run.min() == run.max()]
+        if constant:
+            yield (
+                f"{counted(len(constant), 'run')} of {recipe.name} "
+                f"{'answers' if len(constant) == 1 else 'answer'} the same class for every test image."
+            )
+
+
+def _on_groups(predictions: Predictions) -> Iterator[str]:
+    if predictions.num_groups is None:
+        return
+    if predictions.num_groups < FEW_GROUPS:
+        yield (
+            f"Only {counted(predictions.num_groups, 'group')} of test images: intervals and verdicts are "
+            f"rough with fewer than {FEW_GROUPS}."
+        )
+    yield (
+        f"The {counted(predictions.num_images, 'test image')} belong to "
+        f"{counted(predictions.num_groups, 'group')}: the group, not the image, is the unit of every "
+        "interval and verdict."
+    )
+
+
+def _on_seeds(recipes: Sequence[RecipeResult]) -> Iterator[str]:
+    counts = {recipe.num_seeds for recipe in recipes}
+    if len(counts) > 1:
+        each = ", ".join(f"{recipe.name} {recipe.num_seeds}" for recipe in recipes)
+        yield f"The recipes have unequal numbers of seeds: {each}."
+    if 1 in counts:
+        yield (
+            "A recipe with one seed has only one trained model: its interval covers the uncertainty from the "
+            "test images, not from the seed."
+        )
+    elif min(counts) <= EXPLORATORY_SEEDS:
+        fewest = counted(min(counts), "seed")
+        yield f"{fewest} per recipe are exploratory: use 5 or more, 10 for a publication."
