@@ -68,6 +68,62 @@ def test_the_order_of_listing_is_kept():
         assert ids(cut, name) == sorted(ids(cut, name), key=order.index)
 
 
+def grouped(*sizes_of_classes):
+    """Images of classes 0, 1, ..., in groups of these sizes."""
+    return [
+        ListedImage(f"{label}/{number}/{index}", label, Path("unused"), f"{label}-{number}")
+        for label, sizes in enumerate(sizes_of_classes)
+        for number, size in enumerate(sizes)
+        for index in range(size)
+    ]
+
+
+@given(
+    sizes=st.tuples(*[st.lists(st.integers(1, 9), min_size=8, max_size=40)] * 3),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_groups_never_cross_splits_and_each_class_gives_about_its_share(sizes, seed):
+    cut = complete_splits(Listing({"train": grouped(*sizes)}, CLASS_NAMES), DataSettings(split_seed=seed))
+    split_of = {}
+    for name, images_of_split in cut.splits.items():
+        for image in images_of_split:
+            assert split_of.setdefault(image.group, name) == name
+    assert sum(map(len, cut.splits.values())) == sum(map(sum, sizes))
+    for name, fraction in (("val", 0.15), ("test", 0.2)):
+        counts = Counter(image.label for image in cut.splits[name])
+        for label in range(3):
+            assert abs(counts[label] - fraction * sum(sizes[label])) <= max(sizes[label])
+    assert {image.label for image in cut.splits["train"]} == {0, 1, 2}
+
+
+def test_groups_of_one_image_are_cut_as_images_are():
+    plain = images("", 30, 30, 30)
+    single = [image._replace(group=image.id) for image in plain]
+    one, two = (complete_splits(Listing({"train": i}, CLASS_NAMES), DataSettings()) for i in (plain, single))
+    assert [ids(one, name) for name in one.splits] == [ids(two, name) for name in two.splits]
+    assert one.notes == two.notes
+
+
+def test_a_group_of_several_classes_stays_whole_and_that_is_noted():
+    mixed = [
+        ListedImage(f"{group}/{index}", index % 3, Path("unused"), str(group))
+        for group in range(40)
+        for index in range(5)
+    ]
+    cut = complete_splits(Listing({"train": mixed}, CLASS_NAMES), DataSettings())
+    groups = [{image.group for image in cut.splits[name]} for name in ("train", "val", "test")]
+    assert sum(map(len, groups)) == len(set().union(*groups)) == 40
+    assert "stratified, in whole groups, with split seed 0" in cut.notes[0]
+
+
+def test_a_class_of_too_few_groups_is_refused():
+    listing = Listing({"train": grouped([9] * 9, [40, 50], [9] * 9)}, CLASS_NAMES)
+    with pytest.raises(
+        BakeoffError, match="'b' has 90 training images in 2 groups, too few to cut test and val"
+    ):
+        complete_splits(listing, DataSettings())
+
+
 def test_given_splits_stay_as_they_are():
     listing = Listing({"train": images("", 20, 20, 20), "test": images("t", 2, 2, 2)}, CLASS_NAMES, ("note",))
     cut = complete_splits(listing, DataSettings())

@@ -94,3 +94,32 @@ def test_a_folder_of_before_attributions_were_kept_is_read(layout, study, data, 
     save_run(layout, study, "lenet5", 1, "the identity", replace(run, attributions=None), data)
     assert not layout.attributions("lenet5", 1).exists()
     assert load_study_folder(layout.root).attributions_of("lenet5") is None
+
+
+def test_groups_of_test_images_are_stored_and_may_change_later(layout, study, data, run):
+    save_run(layout, study, "lenet5", 0, "the identity", run, data)
+    stored = load_study_folder(layout.root)
+    assert stored.test_groups is stored.predictions().groups is None
+    groups = tuple(f"patient {index // 4}" for index in range(len(data.test)))
+    grouped = replace(data, test=replace(data.test, groups=groups), train=replace(data.train, groups=("p",)))
+    prepare_folder(layout.root, study, grouped, {})
+    stored = load_study_folder(layout.root)
+    assert stored.test_groups == groups
+    assert stored.predictions().num_groups == 90
+    with np.load(layout.train_images) as arrays:
+        assert set(arrays) == {"images", "labels", "ids"}
+    written = layout.test_images.stat().st_mtime_ns
+    prepare_folder(layout.root, study, grouped, {})
+    assert layout.test_images.stat().st_mtime_ns == written
+    prepare_folder(layout.root, study, data, {})
+    assert load_study_folder(layout.root).test_groups is None
+
+
+@pytest.mark.parametrize("groups", [np.array(["a"]), np.arange(360), np.array([["a"]] * 360), np.array("a")])
+def test_groups_that_cannot_be_are_refused(layout, study, data, run, groups):
+    save_run(layout, study, "lenet5", 0, "the identity", run, data)
+    with np.load(layout.test_images) as arrays:
+        changed = {**arrays, "groups": groups}
+    np.savez(layout.test_images, **changed)
+    with pytest.raises(BakeoffError, match=r"is a damaged study folder: .*groups"):
+        load_study_folder(layout.root)

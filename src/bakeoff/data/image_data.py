@@ -26,11 +26,15 @@ class Split:
     ids
         A name for each image, unique within the split: the path relative to the source's folder, or the
         index in a binary file.
+    groups
+        For each image the name of those that belong together with it, such as those of one patient; None if
+        the source has no groups. Only `load_data` gives them: training does not need them.
     """
 
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
     ids: tuple[str, ...]
+    groups: tuple[str, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)

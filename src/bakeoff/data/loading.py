@@ -15,7 +15,8 @@ from PIL import __version__ as pillow_version
 
 from bakeoff.data.cache import digest_key, open_or_create
 from bakeoff.data.decoding import DECODER_VERSION, IMAGES_PER_TASK, decode_all, refuse_bad_images
-from bakeoff.data.image_data import SPLIT_NAMES, ImageData
+from bakeoff.data.groups import group_by_id, group_notes
+from bakeoff.data.image_data import SPLIT_NAMES, ImageData, Split
 from bakeoff.data.progress import Progress, ProgressCallback
 from bakeoff.data.sources.arrays import ImageArrays, list_arrays
 from bakeoff.data.sources.listing import ListedImage, Listing, check_listing
@@ -57,6 +58,8 @@ def load_data(
     """
     listing = list_arrays(arrays) if arrays is not None else list_source(settings)
     try:
+        if settings.groups is not None:
+            listing = group_by_id(listing, settings.groups)
         listing = complete_splits(listing, settings)
         check_listing(listing)
     except BakeoffError as error:
@@ -67,7 +70,20 @@ def load_data(
         return decode_all(listed, rows, progress=Progress("decoding images", len(listed), progress))
 
     data = open_or_create(key, listing, settings.image_size, settings.source, decode)
-    return dataclasses.replace(data, source=settings.source)  # may have been cached from another path
+    # These may differ between listings of the same images, and are not in the cache.
+    return dataclasses.replace(
+        data,
+        source=settings.source,
+        notes=(*data.notes, *group_notes(listing)),
+        train=_with_groups(data.train, listing.splits["train"]),
+        val=_with_groups(data.val, listing.splits["val"]),
+        test=_with_groups(data.test, listing.splits["test"]),
+    )
+
+
+def _with_groups(split: Split, images: list[ListedImage]) -> Split:
+    groups = tuple(image.group for image in images)
+    return dataclasses.replace(split, groups=groups if any(groups) else None)
 
 
 def _cache_key(listing: Listing, image_size: int, progress: ProgressCallback | None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 
 from bakeoff.data.image_data import SPLIT_NAMES, SplitName
 from bakeoff.data.sources.listing import ListedImage, Listing
@@ -16,7 +16,8 @@ def complete_splits(listing: Listing, settings: DataSettings) -> Listing:
     """Cut val and test from train if they are missing, stratified by class.
 
     The split of an image follows from a hash of the split seed and its id, so it depends neither on the order
-    in which images are listed nor on a library's random numbers.
+    in which images are listed nor on a library's random numbers. A group stays whole, and its split follows
+    from its name.
 
     Raises
     ------
@@ -34,21 +35,26 @@ def complete_splits(listing: Listing, settings: DataSettings) -> Listing:
             f"data.val_fraction {settings.val_fraction:g} and data.test_fraction {settings.test_fraction:g} "
             "leave nothing to train on; together they must be below 1"
         )
-    by_class: dict[int, list[ListedImage]] = defaultdict(list)
+    groups: dict[str, list[int]] = defaultdict(list)  # the labels of the images
     for image in listing.splits["train"]:
-        by_class[image.label].append(image)
-
+        groups[image.group or image.id].append(image.label)
+    remaining = dict(sorted(groups.items(), key=lambda group: _shuffle_key(settings.split_seed, group[0])))
+    num_images = Counter(image.label for image in listing.splits["train"])
     split_of: dict[str, SplitName] = {}
-    for label, images in by_class.items():
-        images.sort(key=lambda image: _shuffle_key(settings.split_seed, image.id))
-        start = 0
-        for name in missing:
-            count = max(1, round(fractions[name] * len(images)))
-            split_of |= {image.id: name for image in images[start : start + count]}
-            start += count
-        if start >= len(images):
+    for name in missing:
+        wanted = {label: max(1, round(fractions[name] * count)) for label, count in num_images.items()}
+        for group in _choose(remaining, wanted):
+            split_of[group] = name
+            del remaining[group]
+    left = {label for labels in remaining.values() for label in labels}
+    for label, count in sorted(num_images.items()):
+        if label not in left:
+            num_groups = sum(label in labels for labels in groups.values())
+            found = counted(count, "training image")
+            if num_groups < count:
+                found += f" in {counted(num_groups, 'group')}"
             raise BakeoffError(
-                f"class {listing.class_names[label]!r} has {counted(len(images), 'training image')}, too few "
+                f"class {listing.class_names[label]!r} has {found}, too few "
                 f"to cut {listed([*missing])} from it; add images, or provide these splits"
             )
 
@@ -58,16 +64,43 @@ def complete_splits(listing: Listing, settings: DataSettings) -> Listing:
         splits[name] = (
             listing.splits[name]
             if is_complete
-            else [image for image in listing.splits["train"] if split_of.get(image.id, "train") == name]
+            else [
+                image
+                for image in listing.splits["train"]
+                if split_of.get(image.group or image.id, "train") == name
+            ]
         )
     shares = listed([f"{name} ({100 * fractions[name]:.0f} % of each class)" for name in reversed(missing)])
     note = (
         f"The source has no {' and no '.join(reversed(missing))} split: {shares} "
         f"{'was' if len(missing) == 1 else 'were'} cut from its training images, stratified, "
+        f"{'in whole groups, ' if len(groups) < len(listing.splits['train']) else ''}"
         f"with split seed {settings.split_seed}."
     )
     return Listing(splits, listing.class_names, (*listing.notes, note))
 
 
-def _shuffle_key(seed: int, image_id: str) -> bytes:
-    return hashlib.sha256(f"{seed}/{image_id}".encode("utf-8", "surrogateescape")).digest()
+def _choose(groups: dict[str, list[int]], wanted: dict[int, int]) -> list[str]:
+    """The groups, in this order, that bring the numbers of images by label nearer to `wanted`.
+
+    Of a label that none of them has, the smallest group is chosen too.
+    """
+    chosen: list[str] = []
+    total = dict.fromkeys(wanted, 0)
+    for group, labels in groups.items():
+        counts = Counter(labels) if len(labels) > 1 else {labels[0]: 1}
+        change = 0  # of the squared distance
+        for label, count in counts.items():
+            change += count * (count + 2 * (total[label] - wanted[label]))
+        if change < 0:
+            chosen.append(group)
+            for label, count in counts.items():
+                total[label] += count
+    for label in wanted:
+        if not total[label] and (having := [group for group, labels in groups.items() if label in labels]):
+            chosen.append(min(having, key=lambda group: len(groups[group])))
+    return list(dict.fromkeys(chosen))
+
+
+def _shuffle_key(seed: int, name: str) -> bytes:
+    return hashlib.sha256(f"{seed}/{name}".encode("utf-8", "surrogateescape")).digest()

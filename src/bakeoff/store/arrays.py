@@ -92,6 +92,16 @@ def array_names(path: Path) -> list[str]:
         raise ValueError(f"{path.name} is damaged: {str(error)[:300] or type(error).__name__}") from error
 
 
+def read_groups(path: Path) -> tuple[str, ...] | None:
+    """Read the array `groups` of text, as `read_arrays` does; None if the file has none."""
+    if "groups" not in array_names(path):
+        return None
+    (groups,) = read_arrays(path, "groups")
+    if groups.dtype.kind != "U" or groups.ndim != 1:
+        raise ValueError(f"{path.name}: groups are {groups.dtype} {groups.shape}, not one text per image")
+    return tuple(groups.tolist())
+
+
 def _refuse_large(file: IO[bytes], names: Sequence[str]) -> None:
     """Check the sizes before anything is decompressed; no more than these is read later."""
     with zipfile.ZipFile(file) as archive:

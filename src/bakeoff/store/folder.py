@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import platform
@@ -19,6 +20,7 @@ from PIL import Image
 from bakeoff.data.image_data import SPLIT_NAMES, ImageData, Split
 from bakeoff.errors import BakeoffError
 from bakeoff.files import read_text, to_json, write_atomically, write_text
+from bakeoff.store.arrays import read_groups
 from bakeoff.store.layout import FORMAT_VERSION, Layout
 from bakeoff.study import Study, study_from_toml, study_to_toml
 from bakeoff.study.recipe import flatten_settings
@@ -44,7 +46,7 @@ def prepare_folder(root: Path, study: Study, data: ImageData, environment: Mappi
     remove_leftovers(layout)
     write_text(layout.environment, to_json(environment))
     _save_images(layout.test_images, data.test, keep=begun)
-    _save_images(layout.train_images, data.train, keep=begun)
+    _save_images(layout.train_images, dataclasses.replace(data.train, groups=None), keep=begun)
     # Last: with both of these it is a study folder, and everything else is there.
     write_text(layout.data, to_json(_describe_data(data)))
     write_text(layout.study, study_to_toml(study))
@@ -192,13 +194,24 @@ def _describe_data(data: ImageData) -> dict[str, Any]:
 
 
 def _save_images(path: Path, split: Split, *, keep: bool) -> None:
-    if not (keep and path.exists()):
-        arrays: dict[str, Any] = {
-            "images": _thumbnails(split.images),
-            "labels": np.asarray(split.labels),
-            "ids": np.array(split.ids),
-        }
-        write_atomically(path, lambda file: np.savez_compressed(file, **arrays))
+    if keep and path.exists() and _has_groups(path, split.groups):
+        return
+    arrays: dict[str, Any] = {
+        "images": _thumbnails(split.images),
+        "labels": np.asarray(split.labels),
+        "ids": np.array(split.ids),
+    }
+    if split.groups is not None:
+        arrays["groups"] = np.array(split.groups)
+    write_atomically(path, lambda file: np.savez_compressed(file, **arrays))
+
+
+def _has_groups(path: Path, groups: tuple[str, ...] | None) -> bool:
+    """Whether stored images have these groups, which may change while images and labels stay."""
+    try:
+        return read_groups(path) == groups
+    except (OSError, ValueError):
+        return groups is None  # damaged, which reading it will tell
 
 
 def _thumbnails(images: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from bakeoff.errors import BakeoffError
 from bakeoff.files import read_text
 from bakeoff.predictions import Predictions, RecipePredictions, RunMaps
-from bakeoff.store.arrays import MemoryBudget, read_arrays
+from bakeoff.store.arrays import MemoryBudget, read_arrays, read_groups
 from bakeoff.store.checks import DataFacts, check_data, check_images
 from bakeoff.store.layout import FORMAT_VERSION, Layout
 from bakeoff.store.run_files import (
@@ -46,8 +46,8 @@ class StoredStudy:
         In the order of the study's recipes, then by seed. Runs in neither have not finished yet.
     test_images
         uint8 [num_test_images, size, size, 3], at most 64 pixels wide.
-    test_labels, test_ids
-        Labels and ids of the test images.
+    test_labels, test_ids, test_groups
+        Labels, ids and groups of the test images; None if they have no groups.
     train_images, train_labels
         The same for the training images; None in a folder of a version that did not store them.
     """
@@ -64,6 +64,7 @@ class StoredStudy:
     train_images: NDArray[np.uint8] | None = None
     train_labels: NDArray[np.int64] | None = None
     audit: dict[str, Any] | None = None
+    test_groups: tuple[str, ...] | None = None
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -124,7 +125,8 @@ class StoredStudy:
                         probabilities=softmax(logits, axis=2).astype(np.float32),
                     )
                 )
-        return Predictions(self.test_labels, self.test_ids, self.class_names, tuple(recipes))
+        groups = None if self.test_groups is None else np.unique(self.test_groups, return_inverse=True)[1]
+        return Predictions(self.test_labels, self.test_ids, self.class_names, tuple(recipes), groups)
 
 
 def read_study(layout: Layout) -> Study:
@@ -188,6 +190,9 @@ def load_study_folder(root: Path) -> StoredStudy:
         check_data(data)
         images, labels, ids = read_arrays(layout.test_images, "images", "labels", "ids")
         check_images("test", len(data["class_names"]), images, labels, ids)
+        groups = read_groups(layout.test_images)
+        if groups is not None and len(groups) != len(labels):
+            raise ValueError(f"{len(groups)} groups of {len(labels)} test images")
         train_images, train_labels = (
             read_arrays(layout.train_images, "images", "labels")
             if layout.train_images.exists()
@@ -221,4 +226,5 @@ def load_study_folder(root: Path) -> StoredStudy:
         test_ids=tuple(ids.tolist()),
         train_images=train_images,
         train_labels=train_labels,
+        test_groups=groups,
     )

@@ -125,6 +125,8 @@ class StudyDisplay(Display):
                 f"{data.num_classes} classes, {data.image_size} x {data.image_size})"
             )
         )
+        for note in data.notes:
+            self.console.print(Text(f"note: {printable(note)}"), soft_wrap=True)
         if todo and any(recipe.model.name == "lenet5" for recipe in study.recipes.values()):
             self._print_kernels()
 

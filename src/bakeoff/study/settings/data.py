@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from bakeoff.study.settings.base import Settings
+from bakeoff.text import shorten
 
 
 class DataSettings(Settings):
@@ -30,6 +32,11 @@ class DataSettings(Settings):
     stl10_val_per_class: int = Field(300, ge=1)
     """`stl10:` only: the first this many images per class of the official test set are val, the rest test."""
 
+    groups: str | None = None
+    """Regular expression whose first group, in parentheses, finds in the id of each image the name of those
+    that belong together with it (of one patient, of one object), as in `"(patient[0-9]+)"`. Groups stay
+    whole when splits are cut from train. A table may have a column of groups instead."""
+
     columns: dict[Literal["image", "label", "split", "group"], str] | None = None
     """`csv:` only: names of the columns that are not called image, label, split or group, as in
     `{ image = "id", label = "breed" }`."""
@@ -41,3 +48,17 @@ class DataSettings(Settings):
     first_line_is_header: bool = False
     """`splits:` only: skip the first line of each split file, as a CSV reader that expects a header does.
     The published study lost the first image of each split this way; leave it off otherwise."""
+
+    @field_validator("groups")
+    @classmethod
+    def _has_a_group(cls, pattern: str | None) -> str | None:
+        if pattern is not None:
+            try:
+                num_groups = re.compile(pattern).groups
+            except (re.error, OverflowError, RecursionError) as error:
+                raise ValueError(f"found {shorten(pattern)}, not a regular expression: {error}") from error
+            if num_groups == 0:
+                raise ValueError(
+                    f"found {shorten(pattern)}, expected a group in parentheses, as in '([^_]+)_'"
+                )
+        return pattern
