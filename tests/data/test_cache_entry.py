@@ -6,7 +6,7 @@ import pytest
 from tests.data.conftest import change_byte
 
 from bakeoff.data import check_cached_images, open_image_data
-from bakeoff.data.cache_entry import FILES, check_entry, open_entry, read_original_sizes
+from bakeoff.data.cache_entry import FILES, FORMAT_VERSION, check_entry, open_entry, read_original_sizes
 from bakeoff.data.checksums import BLOCK_BYTES, write_checksums
 from bakeoff.errors import BakeoffError
 
@@ -67,7 +67,7 @@ def test_an_entry_of_an_earlier_version_is_rebuilt(load, splits_dir, own_cache):
     data = load(f"splits:{splits_dir}")
     meta = data.directory / "meta.json"
     for had_checksums in (True, False):
-        meta.write_text(meta.read_text().replace('"format_version": 3', '"format_version": 2'))
+        meta.write_text(meta.read_text().replace(f'on": {FORMAT_VERSION}', f'on": {FORMAT_VERSION - 1}'))
         if had_checksums:
             write_checksums(data.directory, FILES, data.fingerprint)
         else:
@@ -75,4 +75,4 @@ def test_an_entry_of_an_earlier_version_is_rebuilt(load, splits_dir, own_cache):
         assert open_entry(data.directory) is None
         again = load(f"splits:{splits_dir}")
         assert again.directory == data.directory
-        assert json.loads(meta.read_text())["format_version"] == 3
+        assert json.loads(meta.read_text())["format_version"] == FORMAT_VERSION

@@ -1,7 +1,8 @@
 """Image data: from a source to decoded, split and cached arrays, which every later stage reads."""
 
 from bakeoff.data.cache import CheckedEntry, check_cached_images, keep_in_cache, open_image_data
-from bakeoff.data.decoding import decode_image
+from bakeoff.data.decoding.image_file import decode_image
+from bakeoff.data.decoding.parameters import Decoding
 from bakeoff.data.description import DataDescription, describe
 from bakeoff.data.download import fetch
 from bakeoff.data.image_data import ImageData, Split, SplitName
@@ -12,6 +13,7 @@ from bakeoff.data.sources.naming import check_source
 __all__ = [
     "CheckedEntry",
     "DataDescription",
+    "Decoding",
     "ImageArrays",
     "ImageData",
     "Split",

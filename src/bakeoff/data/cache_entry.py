@@ -12,19 +12,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff.data.checksums import CHECKSUMS, find_damage, write_checksums
+from bakeoff.data.decode_all import DecodedImages
+from bakeoff.data.decoding.parameters import Decoding
 from bakeoff.data.image_data import SPLIT_NAMES, ImageData, Split, SplitName
 from bakeoff.data.sources.listing import ListedImage, Listing
 from bakeoff.data.statistics import channel_statistics, fingerprint
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 """Version of an entry's format; entries of other versions are written again."""
 
 META = "meta.json"
 SIZES = "original_sizes.npy"
 FILES = (META, SIZES, *(f"{name}_{part}.npy" for name in SPLIT_NAMES for part in ("labels", "images")))
 
-Decode = Callable[[list[ListedImage], list[NDArray[np.uint8]]], NDArray[np.int32]]
-"""Decodes each image into its row of an array; returns the original widths and heights."""
+Decode = Callable[[list[ListedImage], list[NDArray[np.uint8]]], DecodedImages]
+"""Decodes each image into its row of an array."""
 
 
 def open_entry(directory: Path) -> ImageData | None:
@@ -47,6 +49,7 @@ def open_entry(directory: Path) -> ImageData | None:
         fingerprint=meta["fingerprint"],
         notes=tuple(meta["notes"]),
         directory=directory,
+        decoding=Decoding.from_dict(meta["decoding"]),
     )
 
 
@@ -65,21 +68,22 @@ def write_entry(directory: Path, listing: Listing, image_size: int, source: str,
         for name in SPLIT_NAMES
     }
     rows = [row for name in SPLIT_NAMES for row in np.asarray(arrays[name])]
-    sizes = decode([image for name in SPLIT_NAMES for image in listed[name]], rows)
+    decoded = decode([image for name in SPLIT_NAMES for image in listed[name]], rows)
     splits: dict[SplitName, Split] = {}
     for name in SPLIT_NAMES:
         arrays[name].flush()
         labels = np.array([image.label for image in listed[name]], np.int64)
         np.save(directory / f"{name}_labels.npy", labels)
         splits[name] = Split(np.asarray(arrays[name]), labels, tuple(image.id for image in listed[name]))
-    np.save(directory / SIZES, sizes)
+    np.save(directory / SIZES, decoded.sizes)
     mean, std = channel_statistics(splits["train"].images)
     data_fingerprint = fingerprint(splits, listing.class_names)
     meta = {
         "format_version": FORMAT_VERSION,
         "source": source,
         "class_names": listing.class_names,
-        "notes": listing.notes,
+        "notes": (*listing.notes, *decoded.notes),
+        "decoding": decoded.decoding.to_dict(),
         "mean": mean,
         "std": std,
         "fingerprint": data_fingerprint,

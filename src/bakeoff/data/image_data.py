@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from bakeoff.data.decoding.parameters import Decoding
 
 SplitName = Literal["train", "val", "test"]
 SPLIT_NAMES: tuple[SplitName, ...] = ("train", "val", "test")
@@ -58,10 +60,12 @@ class ImageData:
         SHA-256 of the pixels, labels, ids and class names of all three splits: equal fingerprints mean equal
         data.
     notes
-        Sentences on how the splits were made, for the report.
+        Sentences on how the splits were made and the files decoded, for the report.
     directory
         The cache entry with the memory-mapped arrays, which other processes open with
         `bakeoff.data.open_image_data`.
+    decoding
+        How files were decoded, and what they together told.
     """
 
     train: Split
@@ -74,6 +78,7 @@ class ImageData:
     fingerprint: str
     notes: tuple[str, ...]
     directory: Path
+    decoding: Decoding = field(default_factory=Decoding)
 
     @property
     def num_classes(self) -> int:

@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from PIL import __version__ as pillow_version
 
 from bakeoff.data.cache import digest_key, open_or_create
-from bakeoff.data.decoding import DECODER_VERSION, IMAGES_PER_TASK, decode_all, refuse_bad_images
+from bakeoff.data.decode_all import IMAGES_PER_TASK, DecodedImages, decode_all, refuse_bad_images
+from bakeoff.data.decoding.image_file import DECODER_VERSION
+from bakeoff.data.decoding.parameters import Decoding
 from bakeoff.data.groups import group_by_id, group_notes
 from bakeoff.data.image_data import SPLIT_NAMES, ImageData, Split
 from bakeoff.data.progress import Progress, ProgressCallback
@@ -64,10 +66,11 @@ def load_data(
         check_listing(listing)
     except BakeoffError as error:
         raise BakeoffError(f"{settings.source}: {error}", error.parameter) from error
-    key = _cache_key(listing, settings.image_size, progress)
+    decoding = Decoding(bits=settings.bits)
+    key = _cache_key(listing, settings.image_size, decoding, progress)
 
-    def decode(listed: list[ListedImage], rows: list[NDArray[np.uint8]]) -> NDArray[np.int32]:
-        return decode_all(listed, rows, progress=Progress("decoding images", len(listed), progress))
+    def decode(listed: list[ListedImage], rows: list[NDArray[np.uint8]]) -> DecodedImages:
+        return decode_all(listed, rows, decoding, progress=Progress("decoding images", len(listed), progress))
 
     data = open_or_create(key, listing, settings.image_size, settings.source, decode)
     # These may differ between listings of the same images, and are not in the cache.
@@ -86,12 +89,14 @@ def _with_groups(split: Split, images: list[ListedImage]) -> Split:
     return dataclasses.replace(split, groups=groups if any(groups) else None)
 
 
-def _cache_key(listing: Listing, image_size: int, progress: ProgressCallback | None) -> str:
+def _cache_key(
+    listing: Listing, image_size: int, decoding: Decoding, progress: ProgressCallback | None
+) -> str:
     """Digest of the content of all images and everything else that determines the arrays."""
     split_images = [(name, image) for name in SPLIT_NAMES for image in listing.splits[name]]
     listed = [image for _, image in split_images]
     contents = _hash_contents(listed, Progress("checking images", len(listed), progress))
-    parts = [str(DECODER_VERSION), pillow_version, str(image_size)]
+    parts = [str(DECODER_VERSION), pillow_version, str(image_size), repr(decoding)]
     parts += [str(len(listing.class_names)), *listing.class_names, *listing.notes]
     for (name, image), content in zip(split_images, contents, strict=True):
         parts.append(f"{name} {image.label} {content} {image.id}")

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from bakeoff.analysis.summary.study import Summary
-from bakeoff.data.decoding import resize
+from bakeoff.data.decoding.image_file import resize
 from bakeoff.errors import BakeoffError
 from bakeoff.export.model_card import model_card
 from bakeoff.export.onnx_model import check_onnx, require_onnx, to_onnx

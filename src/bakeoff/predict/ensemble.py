@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from bakeoff.analysis.comparison.conclusion import SupportedRecipe, supported_recipe
 from bakeoff.analysis.summary.study import Summary
+from bakeoff.data import Decoding
 from bakeoff.errors import BakeoffError
 from bakeoff.predict.model import TrainedModel, check_reproduces, load_model
 from bakeoff.store import StoredRun, load_study_folder
@@ -72,6 +73,11 @@ class Ensemble:
     def image_size(self) -> int:
         """Height and width in pixels of the input images."""
         return self.models[0].image_size
+
+    @property
+    def decoding(self) -> Decoding:
+        """How files become input images, see `bakeoff.data.decode_image`."""
+        return self.models[0].preprocessing.decoding
 
     def predict(self, images_NHWC: NDArray[np.uint8]) -> EnsemblePredictions:
         """Classify images in memory, uint8 [num_images, image_size, image_size, 3], RGB."""

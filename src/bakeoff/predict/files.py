@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bakeoff.data import decode_image
+from bakeoff.data import Decoding, decode_image
 from bakeoff.data.loading import check_plain_file
 from bakeoff.data.sources.class_folders import IMAGE_SUFFIXES
 from bakeoff.environment import available_cores
@@ -120,7 +120,7 @@ def predict_files(
         try:
             while True:
                 while len(ahead) <= BATCHES_AHEAD and (batch := list(islice(files, EVALUATION_BATCH_SIZE))):
-                    ahead.append(_Batch.start(batch, ensemble.image_size, pool))
+                    ahead.append(_Batch.start(batch, ensemble, pool))
                 if not ahead:
                     return
                 outcomes = _classify(ensemble, ahead.popleft(), pool)
@@ -139,15 +139,17 @@ class _Batch(NamedTuple):
     decoded: list[Future[list[NDArray[np.uint8] | str]]]
 
     @classmethod
-    def start(cls, files: list[Path], image_size: int, pool: ThreadPoolExecutor) -> _Batch:
+    def start(cls, files: list[Path], ensemble: Ensemble, pool: ThreadPoolExecutor) -> _Batch:
         tasks = [
-            pool.submit(_decode, files[start : start + IMAGES_PER_TASK], image_size)
+            pool.submit(
+                _decode, files[start : start + IMAGES_PER_TASK], ensemble.image_size, ensemble.decoding
+            )
             for start in range(0, len(files), IMAGES_PER_TASK)
         ]
         return cls(files, tasks)
 
 
-def _decode(files: list[Path], image_size: int) -> list[NDArray[np.uint8] | str]:
+def _decode(files: list[Path], image_size: int, decoding: Decoding) -> list[NDArray[np.uint8] | str]:
     """Decode each file to uint8 [image_size, image_size, 3], or return the reason why it cannot be."""
     decoded: list[NDArray[np.uint8] | str] = []
     for file in files:
@@ -155,7 +157,7 @@ def _decode(files: list[Path], image_size: int) -> list[NDArray[np.uint8] | str]
             if file.is_dir():  # readable folders were replaced by their files
                 raise BakeoffError("a folder that cannot be read")
             check_plain_file(file)
-            decoded.append(decode_image(file, image_size))
+            decoded.append(decode_image(file, image_size, decoding))
         except BakeoffError as error:
             decoded.append(str(error))
         except FileNotFoundError:

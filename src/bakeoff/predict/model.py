@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 from torch import nn
 
+from bakeoff.data import Decoding
 from bakeoff.errors import BakeoffError
 from bakeoff.models import build_model
 from bakeoff.own_code import is_trusted, place_of, source_digest
 from bakeoff.store import Layout, StoredRun, StoredStudy, StoredWeights, read_weights
 from bakeoff.store.run_files import stored_identity
 from bakeoff.store.stored_study import read_environment, read_study
+from bakeoff.store.weights import StoredPreprocessing
 from bakeoff.study import Recipe
 from bakeoff.study.settings.model import CustomModelSettings
 from bakeoff.text import shorten
@@ -151,11 +153,16 @@ def load_model(study_dir: Path, recipe: str, seed: int, *, trust: bool = False) 
         seed=seed,
         settings=header.settings,
         class_names=tuple(header.class_names),
-        preprocessing=Preprocessing(**header.preprocessing.model_dump()),
+        preprocessing=_preprocessing(header.preprocessing),
         checkpoint_epoch=header.checkpoint_epoch,
         model=model,
         stored=stored,
     )
+
+
+def _preprocessing(stored: StoredPreprocessing) -> Preprocessing:
+    decoding = Decoding.from_dict(stored.decoding.model_dump())
+    return Preprocessing(stored.mean, stored.std, stored.image_size, decoding)
 
 
 def _require_known_code(path: str, layout: Layout) -> None:

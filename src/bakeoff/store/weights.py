@@ -25,14 +25,24 @@ MAX_WEIGHTS_BYTES = 8 << 30
 Deviation = Annotated[float, Field(ge=0)]
 
 
+class StoredDecoding(BaseModel):
+    """How the files of a run's images became pixels: see `bakeoff.data.Decoding`."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
+
+    bits: int | None = Field(None, ge=8, le=16)
+    white: dict[str, Annotated[float, Field(gt=0)]] = {}
+
+
 class StoredPreprocessing(BaseModel):
-    """The constants that a run's images were standardized with."""
+    """The constants that a run's images were standardized with, and how they were decoded."""
 
     model_config = ConfigDict(allow_inf_nan=False)
 
     mean: tuple[float, float, float]
     std: tuple[Deviation, Deviation, Deviation]
     image_size: int = Field(ge=1, le=512)
+    decoding: StoredDecoding = StoredDecoding()
 
 
 class WeightsHeader(BaseModel):

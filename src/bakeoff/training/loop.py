@@ -82,7 +82,7 @@ def train(
     TrainingFailure
         If the loss is not finite; names the epoch and step.
     """
-    preprocessing = Preprocessing(data.mean, data.std, data.image_size)
+    preprocessing = Preprocessing.of(data)
     model = build_model(
         recipe.model,
         num_classes=data.num_classes,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -11,6 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from bakeoff.data.decoding.parameters import Decoding
+from bakeoff.data.image_data import ImageData
 from bakeoff.kernels.library import Library, current, standardise
 
 
@@ -25,11 +27,19 @@ class Preprocessing:
         (a constant channel) is replaced by 1.
     image_size
         Height and width of the images after resizing.
+    decoding
+        How files become images.
     """
 
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     image_size: int
+    decoding: Decoding = field(default_factory=Decoding)
+
+    @classmethod
+    def of(cls, data: ImageData) -> Preprocessing:
+        """The preprocessing of models that are trained on a data set."""
+        return cls(data.mean, data.std, data.image_size, data.decoding)
 
     def __call__(self, images_NHWC: NDArray[np.uint8], out: Tensor | None = None) -> Tensor:
         """float32 [N, 3, H, W] (channels last in memory) from uint8 [N, H, W, 3].
@@ -61,7 +71,10 @@ class Preprocessing:
         return (255 * mean).float(), (1 / (255 * std)).float()
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        """All attributes, for JSON; `decoding` only if it differs from the default."""
+        attributes = {"mean": self.mean, "std": self.std, "image_size": self.image_size}
+        decoding = self.decoding.to_dict()
+        return attributes | ({"decoding": decoding} if decoding else {})
 
 
 @lru_cache

@@ -20,6 +20,10 @@ class DataSettings(Settings):
     image_size: int = Field(32, ge=8, le=512)
     """Height and width in pixels to which every image is resized."""
 
+    bits: int | None = Field(None, ge=8, le=16)
+    """Of images stored as integers of more than 8 bits per channel, the number of bits used: with 10, the
+    value 1023 is white. By default found from the largest value in all of them."""
+
     split_seed: int = Field(0, ge=0, lt=2**32)
     """Seed of the stratified random split, used if the source lacks a split."""
 

@@ -94,7 +94,7 @@ class StackedParts:
         convolution: Convolution,
     ) -> None:
         self.recipe, self.seeds, self.data, self.device = recipe, seeds, data, device
-        self.preprocessing = Preprocessing(data.mean, data.std, data.image_size)
+        self.preprocessing = Preprocessing.of(data)
         self.models = build_models(recipe, seeds, data)
         self.stack = StackedModel(self.models, device, vectorized=vectorized, convolution=convolution)
         self.optimizer = build_optimizer(recipe.optimizer, self.stack)

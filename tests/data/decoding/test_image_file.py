@@ -1,11 +1,13 @@
 import io
 
+import imagecodecs
 import numpy as np
 import pytest
 from PIL import Image
+from tests.data.decoding.by_hand import ALPHA, COLORS, GRAY, on_white, quantized, with_alpha
 
-from bakeoff.data import decode_image
-from bakeoff.data.decoding import open_rgb
+from bakeoff.data import Decoding, decode_image
+from bakeoff.data.decoding.image_file import open_rgb, read_picture
 from bakeoff.errors import BakeoffError
 
 RNG = np.random.default_rng(7)
@@ -123,13 +125,13 @@ def test_16_bit_grey_is_scaled_to_8_bits(dtype, kind, mode):
 @pytest.mark.parametrize("low_high", [(-1, 5), (0, 65536)])
 def test_32_bit_pixels_without_a_range_are_refused(low_high):
     with pytest.raises(
-        BakeoffError, match=f"32-bit pixels from {low_high[0]} to {low_high[1]} have no defined range"
+        BakeoffError, match=f"32-bit integers from {low_high[0]} to {low_high[1]:,} have no defined range"
     ):
         decode_image(stored(Image.fromarray(np.array([low_high], np.int32)), "tiff"), 8)
 
 
-def test_floating_point_pixels_are_refused():
-    with pytest.raises(BakeoffError, match=r"floating-point.*save it with 8 or 16 bits"):
+def test_floating_point_pixels_alone_are_refused():
+    with pytest.raises(BakeoffError, match=r"floating-point numbers up to .*: one image does not tell"):
         decode_image(stored(Image.fromarray(GREY.astype(np.float32)), "tiff"), 8)
 
 
@@ -172,10 +174,68 @@ def test_an_oblong_image_is_squeezed_to_a_square():
     assert decode_image(stored(Image.fromarray(UPRIGHT), "png"), 9).shape == (9, 9, 3)
 
 
-def test_an_animation_gives_its_first_frame():
+@pytest.mark.parametrize("kind", ["gif", "webp", "png", "avif"])
+def test_an_animation_gives_its_first_frame_and_is_counted(kind):
     frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
-    pixels = decoded(frames[0], "gif", save_all=True, append_images=frames[1:])
-    assert pixels[0, 0].tolist() == [255, 0, 0]
+    picture = read_picture(stored(frames[0], kind, save_all=True, append_images=frames[1:]))
+    np.testing.assert_allclose(np.asarray(picture.to_rgb(Decoding()))[0, 0], [255, 0, 0], atol=3)
+    assert picture.remarks == {"frames"}
+
+
+@pytest.mark.parametrize("kind", ["gif", "webp", "png", "avif", "tiff", "jpeg", "bmp", "tga"])
+def test_a_single_picture_is_nothing_to_remark(kind):
+    picture = read_picture(stored(Image.fromarray(COLOUR), kind))
+    picture.to_rgb(Decoding())
+    assert picture.remarks == set()
+
+
+def test_a_jpeg_with_a_preview_has_one_picture():
+    """Telephones write such files."""
+    image = Image.fromarray(COLOUR)
+    assert read_picture(stored(image, "mpo", save_all=True, append_images=[image])).remarks == set()
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12])
+@pytest.mark.parametrize("alpha", [None, ALPHA])
+def test_avif_of_every_depth(bits, alpha, shows):
+    values = quantized(COLORS if alpha is None else with_alpha(COLORS), (1 << bits) - 1)
+    content = imagecodecs.avif_encode(
+        values.astype("u1" if bits == 8 else "u2"), level=100, bitspersample=bits, pixelformat="444"
+    )
+    shows(content, COLORS if alpha is None else on_white(COLORS), atol=4)
+
+
+@pytest.mark.parametrize("kind", ["webp", "avif"])
+def test_alpha_of_0_everywhere_is_ignored(kind, shows):
+    hidden = Image.fromarray(quantized(with_alpha(COLORS, 0 * ALPHA), 255).astype(np.uint8))
+    lossless = {"lossless": True, "exact": True}
+    file = stored(hidden, kind, **(lossless if kind == "webp" else {"quality": 100, "subsampling": "4:4:4"}))
+    assert read_picture(file).pixels.getchannel("A").getextrema() == (0, 0)
+    shows(file.getvalue(), COLORS, atol=4)
+
+
+@pytest.mark.parametrize("colorspace", ["cmyk", "ycck"])
+def test_ink_in_a_jpeg_is_inverted_as_adobe_writes_it(colorspace, shows):
+    inverted = 255 - quantized(with_alpha(1 - COLORS, 0.5 * GRAY), 255).astype(np.uint8)
+    content = imagecodecs.jpeg8_encode(inverted, level=100, colorspace="cmyk", outcolorspace=colorspace)
+    assert b"Adobe" in content
+    assert read_picture(io.BytesIO(content)).pixels.mode == "CMYK"
+    paper = imagecodecs.jpeg8_decode(content, outcolorspace="cmyk") / 255
+    np.testing.assert_allclose(paper[..., 3], 1 - 0.5 * GRAY, atol=0.03)
+    shows(content, paper[..., :3] * paper[..., 3:], atol=2)
+
+
+def test_a_jpeg_of_rgb_is_not_taken_for_ycbcr(shows):
+    values = quantized(COLORS, 255).astype(np.uint8)
+    shows(imagecodecs.jpeg8_encode(values, level=100, outcolorspace="rgb", subsampling="444"), COLORS, atol=4)
+
+
+@pytest.mark.parametrize("damage", [b"garbagegarbage", b"II*", b""])
+def test_damaged_exif_leaves_a_jpeg_as_stored(damage, shows):
+    image = Image.fromarray(quantized(COLORS, 255).astype(np.uint8))
+    content = stored(image, "jpeg", quality=100, subsampling=0).getvalue()
+    exif = b"\xff\xe1" + (8 + len(damage)).to_bytes(2) + b"Exif\0\0" + damage
+    shows(content[:2] + exif + content[2:], COLORS, atol=4)
 
 
 @pytest.mark.parametrize("kind", ["png", "jpeg", "gif", "bmp", "tiff", "webp", "ppm"])

@@ -1,0 +1,189 @@
+"""decode_all(): all images of a data set, which together tell what a single one leaves open."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from bakeoff.data.decoding.depth import DeepPixels, described, find_white
+from bakeoff.data.decoding.image_file import read_picture, resize
+from bakeoff.data.decoding.parameters import Decoding
+from bakeoff.data.decoding.picture import Picture, Remark
+from bakeoff.data.progress import Progress
+from bakeoff.data.sources.listing import ListedImage
+from bakeoff.errors import BakeoffError
+from bakeoff.text import counted, list_some
+
+IMAGES_PER_TASK = 32
+
+NOTES: dict[Remark, str] = {
+    "zero-alpha": "with an alpha channel that is 0 everywhere: the channel was ignored.",
+    "cmyk": "in CMYK: converted to RGB without a color profile, so their colors are approximate.",
+    "frames": "with several frames or pages: only the first was used.",
+}
+
+
+@dataclass(frozen=True)
+class DecodedImages:
+    """What `decode_all` learned of the images whose pixels it wrote.
+
+    Attributes
+    ----------
+    sizes
+        int32 [num_images, 2], the original widths and heights in pixels.
+    decoding
+        With what the images together told.
+    notes
+        Sentences on what was done with files that do not state everything, with their number.
+    """
+
+    sizes: NDArray[np.int32]
+    decoding: Decoding
+    notes: tuple[str, ...]
+
+
+def decode_all(
+    listed: Sequence[ListedImage],
+    rows: Sequence[NDArray[np.uint8]],
+    decoding: Decoding,
+    *,
+    progress: Progress,
+) -> DecodedImages:
+    """Decode images in threads (Pillow releases the global interpreter lock while it decodes).
+
+    Images of more than 8 bits per channel that do not tell which value is white are decoded last, once the
+    others stored in the same way have been seen.
+
+    Parameters
+    ----------
+    listed
+        The images to decode.
+    rows
+        For each image uint8 [image_size, image_size, 3], written in place.
+    decoding
+        How.
+    progress
+        Advanced by one for each image.
+
+    Raises
+    ------
+    BakeoffError
+        If images cannot be decoded: raised after all were tried, with the first ten and their number.
+    """
+    task = _Task(listed, rows, decoding)
+    task.run(range(len(listed)), progress)
+    task.find_white()
+    task.run(sorted(task.waiting), progress)
+    refuse_bad_images([task.problems[index] for index in sorted(task.problems)])
+    return DecodedImages(task.sizes, task.decoding, task.notes())
+
+
+def refuse_bad_images(problems: list[str]) -> None:
+    """Raise a BakeoffError that lists the problems of images, if there are any."""
+    if problems:
+        count = counted(len(problems), "image")
+        raise BakeoffError(f"{count} cannot be decoded; replace or remove:\n{list_some(problems)}")
+
+
+class _Task:
+    """Images that are being decoded, by index, and what is known of them."""
+
+    def __init__(
+        self, listed: Sequence[ListedImage], rows: Sequence[NDArray[np.uint8]], decoding: Decoding
+    ) -> None:
+        self.listed, self.rows, self.decoding = listed, rows, decoding
+        self.sizes = np.zeros((len(listed), 2), np.int32)
+        self.problems: dict[int, str] = {}
+        self.remarks: dict[int, set[Remark]] = {}
+        self.deep: dict[int, tuple[str, float]] = {}
+        """Of the images of more than 8 bits: how they are stored, and their largest value."""
+        self.waiting: set[int] = set()
+        """Those whose white is not known yet."""
+
+    def run(self, indices: Sequence[int], progress: Progress) -> None:
+        """Decode these images, or leave them waiting."""
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            try:
+                tasks = [
+                    pool.submit(self._decode_some, indices[start : start + IMAGES_PER_TASK])
+                    for start in range(0, len(indices), IMAGES_PER_TASK)
+                ]
+                for task in as_completed(tasks):
+                    progress.advance(task.result())
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
+
+    def _decode_some(self, indices: Iterable[int]) -> int:
+        return sum(self._decode(index) for index in indices)
+
+    def _decode(self, index: int) -> bool:
+        """Decode an image; whether that is done with, well or not."""
+        source = self.listed[index].image
+        try:
+            if not isinstance(source, Path):
+                rgb = Image.fromarray(source)
+            else:
+                picture = read_picture(source)
+                if self._must_wait(index, picture):
+                    return False
+                rgb = picture.to_rgb(self.decoding)
+                self.remarks[index] = picture.remarks
+            self.sizes[index] = rgb.size
+            self.rows[index][:] = resize(rgb, len(self.rows[index]))
+        except BakeoffError as error:
+            self.problems[index] = f"{self.listed[index].id}: {error}"
+        return True
+
+    def _must_wait(self, index: int, picture: Picture) -> bool:
+        pixels = picture.pixels
+        if not isinstance(pixels, DeepPixels) or index in self.waiting:
+            return False
+        self.deep[index] = pixels.storage, pixels.peak
+        if self.decoding.known_white(pixels.storage, pixels.peak) is not None:
+            return False
+        self.waiting.add(index)
+        return True
+
+    def find_white(self) -> None:
+        """Find which value is white for each way in which images of more than 8 bits are stored."""
+        white = dict(self.decoding.white)
+        for storage, peak in self._peaks().items():
+            known = self.decoding.known_white(storage, peak)
+            try:
+                white[storage] = find_white(storage, peak) if known is None else known
+            except BakeoffError as error:
+                unclear = {index for index, (own, _) in self.deep.items() if own == storage}
+                self.waiting -= unclear
+                self.problems |= {index: f"{self.listed[index].id}: {error}" for index in unclear}
+        self.decoding = dataclasses.replace(self.decoding, white=tuple(sorted(white.items())))
+
+    def _peaks(self) -> dict[str, float]:
+        """The largest value by the way in which images are stored."""
+        peaks: dict[str, float] = {}
+        for storage, peak in self.deep.values():
+            peaks[storage] = max(peak, peaks.get(storage, 0))
+        return peaks
+
+    def notes(self) -> tuple[str, ...]:
+        """Sentences on what was done, with the number of images."""
+        notes = []
+        white, storages = dict(self.decoding.white), Counter(storage for storage, _ in self.deep.values())
+        for storage, peak in sorted(self._peaks().items()):
+            notes.append(
+                f"{counted(storages[storage], 'image')} stored as {described(storage)}: "
+                f"{white[storage]:,g} was taken as white, the largest value being {peak:,g}."
+            )
+        for remark, sentence in NOTES.items():
+            if number := sum(remark in remarks for remarks in self.remarks.values()):
+                notes.append(f"{counted(number, 'image')} {sentence}")
+        return tuple(notes)

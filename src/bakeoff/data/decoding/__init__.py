@@ -1,0 +1,1 @@
+"""Decoding: from image files of any format to arrays."""
