@@ -29,6 +29,13 @@ OTHER_USER = 4242
 """A user id that no user should have."""
 
 
+FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
+
+
+def has_fashion_mnist() -> bool:
+    return (FASHION_MNIST / "train-images-idx3-ubyte.gz").is_file()
+
+
 def has_stl10() -> bool:
     return (STL10 / "splits" / "train.txt").is_file()
 
@@ -111,6 +118,11 @@ NEEDS = {
         "set BAKEOFF_STL10 to a folder with splits/train.txt; see docs/development.md",
         has_stl10,
         frozenset({"stl10_dir"}),
+    ),
+    "fashion-mnist": Need(
+        "Fashion-MNIST",
+        "on Debian: apt-get install dataset-fashion-mnist",
+        has_fashion_mnist,
     ),
     "browser": Need(
         "a browser",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import os
@@ -293,6 +294,34 @@ def cifar10_binary(folder: Path) -> Case:
     return case
 
 
+def idx(folder: Path) -> Case:
+    def encode(array: np.ndarray) -> bytes:
+        return bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">u4").tobytes() + array.tobytes()
+
+    rng = np.random.default_rng(0)
+    good = {
+        f"{part}-{kind}": encode(array)
+        for part in ("train", "t10k")
+        for kind, array in (
+            ("images-idx3-ubyte", rng.integers(0, 256, (12, 9, 9), np.uint8)),
+            ("labels-idx1-ubyte", np.arange(12, dtype=np.uint8) % 2),
+        )
+    }
+
+    def case(rng: random.Random) -> object:
+        shutil.rmtree(folder)
+        folder.mkdir()
+        for name, content in good.items():
+            damaged = mutate(rng, content[:40]) + content[40:] if rng.random() < 0.2 else content
+            if rng.random() < 0.5:
+                name, damaged = f"{name}.gz", gzip.compress(damaged, 1)
+                damaged = mutate(rng, damaged) if rng.random() < 0.1 else damaged
+            (folder / name).write_bytes(damaged)
+        return _load(f"idx:{folder}")
+
+    return case
+
+
 def images(folder: Path) -> Case:
     root = Path(os.environ["BAKEOFF_STL10"])
     samples = []
@@ -355,6 +384,7 @@ TARGETS = {
     "class_folders": Target(class_folders, False, 0.04),
     "predictions_csv": Target(predictions_csv, True, 0.15),
     "predictions_npz": Target(predictions_npz, True, 0.12),
+    "idx": Target(idx, True, 0.05),
     "stl10_binary": Target(stl10_binary, True, 0.05),
     "cifar10_binary": Target(cifar10_binary, True, 0.05),
     "images": Target(images, False, 0.12),

@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 from bakeoff.data.sources.cifar10 import list_cifar10
 from bakeoff.data.sources.class_folders import list_class_folders
 from bakeoff.data.sources.digits import list_digits
+from bakeoff.data.sources.idx import list_idx
 from bakeoff.data.sources.listing import Listing
 from bakeoff.data.sources.split_files import list_split_files
 from bakeoff.data.sources.stl10 import list_stl10
@@ -48,6 +49,7 @@ FILE_SOURCES: dict[str, SourceKind] = {
         ),
         ("first_line_is_header",),
     ),
+    "idx": SourceKind("DIR", lambda directory, _: list_idx(directory)),
     "stl10": SourceKind("DIR", list_stl10),
     "cifar10": SourceKind("DIR", lambda directory, _: list_cifar10(directory)),
 }
