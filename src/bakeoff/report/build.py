@@ -18,7 +18,7 @@ from bakeoff.report.gallery import gallery
 from bakeoff.report.images import png_data_uri
 from bakeoff.report.page import published_losses, render, script, settings_side_by_side
 from bakeoff.report.tables import comparison_tables, failure_tables, report_tables
-from bakeoff.store import Layout, StoredStudy, load_study_folder, refuse_links, remove_stale
+from bakeoff.store import Layout, StoredStudy, load_study_folder, replace_report
 from bakeoff.study import study_to_toml
 
 
@@ -45,25 +45,21 @@ def build_report(study: Path | Summary) -> Path:
     summary = study if isinstance(study, Summary) else Summary(load_study_folder(study))
     stored, comparison = summary.stored, summary.comparison
     layout = Layout(stored.root)
-    refuse_links(layout.root)
     figures = study_figures(summary)
-    written: list[Path] = []
+    files: dict[Path, bytes] = {}
     for name, figure in figures.by_name().items():
-        write_text(layout.report_figure(name, "svg"), figure.svg)
-        write_bytes(layout.report_figure(name, "png"), figure.png)
-        written += [layout.report_figure(name, "svg"), layout.report_figure(name, "png")]
+        files[layout.report_figure(name, "svg")] = figure.svg.encode()
+        files[layout.report_figure(name, "png")] = figure.png
 
     tables = report_tables(summary)
     if comparison:
         tables |= {f"comparison_{name}": text for name, text in comparison_tables(comparison).items()}
-        write_text(layout.report_comparison, to_json(comparison.to_dict()))
-        written.append(layout.report_comparison)
+        files[layout.report_comparison] = to_json(comparison.to_dict()).encode()
     if summary.failures:
         tables |= failure_tables(summary.failures)
     for name, text in tables.items():
-        write_text(layout.report_table(name), text)
-        written.append(layout.report_table(name))
-    write_text(layout.report_summary, to_json(summary.to_dict()))
+        files[layout.report_table(name)] = text.encode()
+    files[layout.report_summary] = to_json(summary.to_dict()).encode()
 
     gallery_script, gallery_script_source = script("gallery.js")
     page = render(
@@ -86,8 +82,8 @@ def build_report(study: Path | Summary) -> Path:
         settings=settings_side_by_side(summary.recipes),
         study_toml=study_to_toml(stored.study),
     )
-    write_text(layout.report_page, page)
-    remove_stale(layout, written)
+    files[layout.report_page] = page.encode()
+    replace_report(layout, files)
     return layout.report_page
 
 

@@ -6,10 +6,10 @@ from bakeoff.store.folder import (
     prepare_folder,
     refuse_links,
     remove_leftovers,
-    remove_stale,
     save_audit,
 )
 from bakeoff.store.layout import FORMAT_VERSION, Layout, run_identity
+from bakeoff.store.report_folder import replace_report
 from bakeoff.store.run_files import FailedRun, StoredRun, failure_reason, run_state, save_failure, save_run
 from bakeoff.store.status import RunStatus, count_unfinished, study_status
 from bakeoff.store.stored_study import StoredStudy, load_study_folder, read_study, stored_audit
@@ -35,7 +35,7 @@ __all__ = [
     "read_weights",
     "refuse_links",
     "remove_leftovers",
-    "remove_stale",
+    "replace_report",
     "run_identity",
     "run_state",
     "save_audit",

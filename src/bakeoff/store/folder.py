@@ -1,4 +1,4 @@
-"""The study folder as a whole: creating, checking and locking it; removing an earlier report's files."""
+"""The study folder as a whole: creating, checking and locking it."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import dataclasses
 import json
 import os
 import platform
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -289,40 +288,3 @@ def _describe(holder: Path) -> str:
         return f"process {content['process']} on {content['host']}"
     except (OSError, ValueError, KeyError, TypeError):
         return "another process"
-
-
-REPORT_FILE = re.compile(r"comparison\.json|figures/[\w.-]+\.(svg|png)|tables/[\w.-]+\.csv")
-"""The only files that are ever deleted: the list of them is read from the folder and may be malicious."""
-
-
-def remove_stale(layout: Layout, written: Sequence[Path]) -> None:
-    """Remove the files of an earlier report that are not in `written`; record those for the next time.
-
-    Files that Bakeoff did not write stay.
-
-    Raises
-    ------
-    BakeoffError
-        If a file cannot be removed, or the list cannot be written.
-    """
-    names = sorted(path.relative_to(layout.report).as_posix() for path in written)
-    for name in sorted(_recorded_files(layout) - set(names)):
-        path = layout.report / name
-        try:
-            path.unlink(missing_ok=True)
-        except OSError as error:
-            raise BakeoffError(
-                f"cannot remove {path} of an earlier report: {error.strerror or error}; delete it yourself"
-            ) from error
-    write_text(layout.report_files, json.dumps(names, indent=0) + "\n")
-
-
-def _recorded_files(layout: Layout) -> set[str]:
-    """The files of the earlier report, by their paths below its folder."""
-    try:
-        names = json.loads(read_text(layout.report_files))
-    except (OSError, ValueError, RecursionError):
-        return set()
-    if not isinstance(names, list):
-        return set()
-    return {name for name in names if isinstance(name, str) and REPORT_FILE.fullmatch(name)}

@@ -71,6 +71,14 @@ class Layout:
         return self.root / "report"
 
     @property
+    def new_report(self) -> Path:
+        return self.root / ".report.new"
+
+    @property
+    def old_report(self) -> Path:
+        return self.root / ".report.old"
+
+    @property
     def report_page(self) -> Path:
         return self.report / "index.html"
 

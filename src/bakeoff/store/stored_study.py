@@ -16,6 +16,7 @@ from bakeoff.predictions import Predictions, RecipePredictions, RunMaps
 from bakeoff.store.arrays import MemoryBudget, read_arrays, read_groups
 from bakeoff.store.checks import DataFacts, check_data, check_images
 from bakeoff.store.layout import FORMAT_VERSION, Layout
+from bakeoff.store.report_folder import restore_report
 from bakeoff.store.run_files import (
     FailedRun,
     StoredRun,
@@ -142,6 +143,7 @@ def read_study(layout: Layout) -> Study:
             f"{layout.root} is not a study folder: it lacks {layout.study.name} or {layout.data.name}; "
             "expected a folder that `bakeoff run` wrote"
         )
+    restore_report(layout)
     try:
         return study_from_toml(read_text(layout.study), str(layout.study))
     except (OSError, ValueError) as error:
