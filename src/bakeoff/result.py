@@ -160,14 +160,15 @@ class Result:
             ]
         )
 
-    def compare(self, metric: Metric) -> MetricComparison:
-        """Compare the recipes by a custom score; see `bakeoff.analysis.comparison.metric`.
+    def compare(self, metric: Metric | str) -> MetricComparison:
+        """Compare the recipes by another score; see `bakeoff.analysis.comparison.metric`.
 
         Parameters
         ----------
         metric
-            From labels [num_images] and probabilities [num_images, num_classes] of one run to one score per
-            image, True and False or numbers; the recipes are compared by its mean.
+            The name of a score, such as "macro_f1" or "auroc"; or a function from labels [num_images] and
+            probabilities [num_images, num_classes] of one run to one score per image, True and False or
+            numbers, whose mean is the score.
         """
         study = self.study
         finished = [recipe.name for recipe in self.predictions.recipes]

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from sklearn.metrics import top_k_accuracy_score
+from sklearn.metrics import f1_score, top_k_accuracy_score
 from statsmodels.stats.multitest import multipletests
 from tests.analysis.comparison.samples import draw_predictions
 
@@ -79,3 +79,17 @@ def test_what_cannot_be_scored_is_refused() -> None:
         compare_metric(draw_predictions(probabilities=False), right)
     with pytest.raises(BakeoffError, match="baseline 'x' is not one of the recipes"):
         compare_metric(draw_predictions(), right, baseline="x")
+
+
+def test_a_named_score_is_compared_by_its_influence_values() -> None:
+    predictions = draw_predictions(num_recipes=2)
+    accuracy, expected = compare_metric(predictions, "accuracy"), compare_metric(predictions, right)
+    for found, mean in zip(accuracy.recipes, expected.recipes, strict=True):
+        assert (found.mean, found.low, found.high) == pytest.approx((mean.mean, mean.low, mean.high))
+    found = compare_metric(predictions, "macro_f1")
+    for recipe, result in zip(predictions.recipes, found.recipes, strict=True):
+        runs = [f1_score(predictions.labels, run, average="macro") for run in recipe.predicted]
+        assert result.mean == pytest.approx(np.mean(runs))
+        assert result.low < result.mean < result.high
+    (pair,) = found.pairs
+    assert pair.difference == pytest.approx(found.recipes[1].mean - found.recipes[0].mean)

@@ -1,4 +1,4 @@
-"""Comparing recipes by a custom score instead of accuracy."""
+"""Comparing recipes by another score than accuracy."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from bakeoff.analysis.scores.by_name import score_named
 from bakeoff.analysis.statistics.crossed import ScoreSummary, crossed_interval, summarize_scores
 from bakeoff.analysis.statistics.multiple_testing import holm
 from bakeoff.errors import BakeoffError
@@ -43,7 +44,7 @@ class MetricDifference:
 
 @dataclass(frozen=True)
 class MetricComparison:
-    """Recipes compared by a score of the user's own; see `compare_metric`."""
+    """Recipes compared by another score than accuracy; see `compare_metric`."""
 
     confidence: float
     recipes: tuple[MetricResult, ...]
@@ -51,21 +52,26 @@ class MetricComparison:
 
 
 def compare_metric(
-    predictions: Predictions, metric: Metric, *, baseline: str | None = None, confidence: float = 0.95
+    predictions: Predictions,
+    metric: Metric | str,
+    *,
+    baseline: str | None = None,
+    confidence: float = 0.95,
 ) -> MetricComparison:
-    """Compare recipes by the mean of a per-image score, over seeds and images.
+    """Compare recipes by a score, over seeds and images (or groups of images).
 
-    The intervals are those of the comparison by accuracy (crossed random effects of seeds and images); a
-    metric that returns True and False is bounded like accuracy, other scores are not. If a recipe has one
-    seed, they are valid for the trained model only.
+    The intervals are those of the comparison by accuracy (crossed random effects of seeds and images), for a
+    named score over each image's influence on it. A function that returns True and False is bounded like
+    accuracy, other functions are not. If a recipe has one seed, they are valid for the trained model only.
 
     Parameters
     ----------
     predictions
         Of all recipes for the same images, with probabilities.
     metric
-        Called once per run with labels [num_images] and probabilities [num_images, num_classes]; returns one
-        finite score per image, such as 1 if the label is among the three most probable classes.
+        The name of a score: accuracy, balanced_accuracy, macro_f1, auroc, average_precision, log_loss, brier
+        or top_K, such as top_3. Or a function, called once per run with labels [num_images] and probabilities
+        [num_images, num_classes], that returns one finite score per image.
     baseline
         Compare every other recipe with this one; None compares all pairs.
     confidence
@@ -74,16 +80,22 @@ def compare_metric(
     Raises
     ------
     BakeoffError
-        If the metric does not return one finite number per image, probabilities are missing, or the baseline
-        is not one of the recipes.
+        If there is no score of this name, the metric does not return one finite number per image,
+        probabilities are missing, or the baseline is not one of the recipes.
     """
     names = [recipe.name for recipe in predictions.recipes]
     if baseline is not None and baseline not in names:
         raise BakeoffError(f"baseline {baseline!r} is not one of the recipes: {', '.join(names)}")
-    scores = {name: _scores(predictions, name, metric) for name in names}
+    scores: dict[str, NDArray[np.float64] | NDArray[np.bool_]]
+    if isinstance(metric, str):
+        score = score_named(metric)
+        scores = {name: score.of_images(predictions, name) for name in names}
+        bounds = score.bounds
+    else:
+        scores = {name: _scores(predictions, name, metric) for name in names}
+        right_or_wrong = all(of_recipe.dtype == np.bool_ for of_recipe in scores.values())
+        bounds = (0.0, 1.0) if right_or_wrong else (-np.inf, np.inf)
     summaries = {name: summarize_scores(of_recipe, predictions.groups) for name, of_recipe in scores.items()}
-    right_or_wrong = all(of_recipe.dtype == np.bool_ for of_recipe in scores.values())
-    bounds = (0.0, 1.0) if right_or_wrong else (-np.inf, np.inf)
     recipes = []
     for name, summary in summaries.items():
         interval = crossed_interval(summary, confidence=confidence, bounds=bounds)

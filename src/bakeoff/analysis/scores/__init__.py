@@ -1,0 +1,1 @@
+"""Scores of a run, each with what every image contributes to it, so that one interval serves them all."""

@@ -1,0 +1,75 @@
+"""Scores by their names, and the coverage of their intervals with unbalanced classes."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from tests.analysis.comparison.samples import draw_predictions
+
+from bakeoff.analysis.scores.by_name import SCORES, score_named
+from bakeoff.analysis.statistics.crossed import crossed_interval, summarize_scores
+from bakeoff.errors import BakeoffError
+from bakeoff.predictions import Predictions, RecipePredictions
+
+
+def test_every_score_gives_each_run_the_mean_of_its_images() -> None:
+    predictions = draw_predictions(num_recipes=1)
+    recipe = predictions.recipes[0]
+    for score in [*SCORES.values(), score_named("top_2")]:
+        of_images = score.of_images(predictions, recipe.name)
+        runs = recipe.probabilities if score.needs_probabilities else recipe.predicted
+        values = [score.of_run(predictions.labels, run).value for run in runs]
+        assert of_images.mean(axis=1) == pytest.approx(values, abs=1e-12)
+
+
+def test_an_unknown_name_is_refused_with_the_nearest() -> None:
+    with pytest.raises(BakeoffError, match=r"no score 'macrof1'; did you mean 'macro_f1'\?; expected"):
+        score_named("macrof1")
+    with pytest.raises(BakeoffError, match="no score 'top_0'"):
+        score_named("top_0")
+
+
+def test_what_a_score_lacks_is_said() -> None:
+    predictions = draw_predictions(num_recipes=1, probabilities=False)
+    with pytest.raises(BakeoffError, match="recipe_0 has no probabilities, which auroc needs"):
+        score_named("auroc").of_images(predictions, "recipe_0")
+    of_one_class = dataclasses.replace(draw_predictions(num_recipes=1), labels=np.zeros(300, np.int64))
+    with pytest.raises(BakeoffError, match="auroc: all images are of one class"):
+        score_named("auroc").of_images(of_one_class, "recipe_0")
+
+
+SHARES = np.array([0.8, 0.16, 0.04])
+
+
+def draw(rng: np.random.Generator, num_seeds: int, num_images: int, level: float) -> Predictions:
+    """Three classes, 1 : 4 : 20; images, seeds and both together move the logits."""
+    labels = rng.choice(3, num_images, p=SHARES)
+    signal = level + rng.normal(0, 1, num_images) + rng.normal(0, 0.15, (num_seeds, 1))
+    signal = signal + rng.normal(0, 0.5, (num_seeds, num_images))
+    logits = rng.normal(0, 0.7, (num_images, 3)) + rng.normal(0, 0.4, (num_seeds, num_images, 3))
+    logits = logits + signal[..., None] * np.eye(3)[labels] + np.log(SHARES) / 2
+    chances = np.exp(logits)
+    chances /= chances.sum(axis=2, keepdims=True)
+    recipe = RecipePredictions(
+        "r", tuple(range(num_seeds)), logits.argmax(axis=2), chances.astype(np.float32)
+    )
+    return Predictions(labels, tuple(map(str, range(num_images))), ("a", "b", "c"), (recipe,))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("num_images", [500, 2000])
+@pytest.mark.parametrize("num_seeds", [3, 5, 10])
+def test_intervals_cover_with_unbalanced_classes(num_seeds: int, num_images: int) -> None:
+    scores = [*SCORES.values(), score_named("top_2")]
+    large = draw(np.random.default_rng(1), 40, 200_000, 1.0)
+    truth = {score.name: float(score.of_images(large, "r").mean()) for score in scores}
+    covered = dict.fromkeys(truth, 0)
+    for number in range(500):
+        drawn = draw(np.random.default_rng([number, num_seeds]), num_seeds, num_images, 1.0)
+        for score in scores:
+            summary = summarize_scores(score.of_images(drawn, "r"))
+            interval = crossed_interval(summary, bounds=score.bounds)
+            covered[score.name] += interval.low <= truth[score.name] <= interval.high
+    share = {name: count / 500 for name, count in covered.items()}
+    print(num_seeds, num_images, share)
+    assert all(0.92 <= found <= 0.985 for found in share.values()), share
