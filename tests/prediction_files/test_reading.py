@@ -27,6 +27,22 @@ def test_npz_runs_and_a_study_folder_are_read(tmp_path: Path) -> None:
     assert same(read_predictions([tmp_path]), found)
 
 
+def test_groups_of_a_study_folder_are_those_of_its_test_images(tmp_path: Path) -> None:
+    for seed in (0, 1):
+        write_npz(tmp_path / f"runs/a/seed-{seed}/predictions.npz", "a", seed)
+    ids = [f"{number}.png" for number in (3, 1, 2, 0, 5, 4)]
+    np.savez(tmp_path / "test_images.npz", ids=ids, groups=["y", "x", "y", "x", "z", "y"])
+    # Images stand in the order of their names.
+    found = read_predictions([tmp_path])
+    assert found.groups is not None
+    assert [
+        sorted(found.image_ids[image] for image in np.flatnonzero(found.groups == group))
+        for group in range(3)
+    ] == [["0.png", "1.png"], ["2.png", "3.png", "4.png"], ["5.png"]]
+    np.savez(tmp_path / "test_images.npz", ids=ids)
+    assert read_predictions([tmp_path]).groups is None
+
+
 def test_files_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:
     csv = write(tmp_path / "p.csv", HEADER, ROWS)
     with pytest.raises(BakeoffError, match="listed twice"):

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 from bakeoff.errors import BakeoffError
 from bakeoff.prediction_files.assembling import assemble
 from bakeoff.prediction_files.csv_file import read_csv
 from bakeoff.prediction_files.npz_file import read_npz
+from bakeoff.prediction_files.table import PredictionTable
 from bakeoff.predictions import Predictions
+from bakeoff.store.arrays import read_arrays, read_groups
+from bakeoff.store.layout import Layout
 from bakeoff.text import did_you_mean, list_some
 
 _ZIP = b"PK\x03\x04"
@@ -41,13 +47,41 @@ def read_predictions(paths: Sequence[Path]) -> Predictions:
     if not paths:
         raise BakeoffError("no file of predictions; expected CSV or NPZ files, or a study folder")
     files: dict[Path, Path] = {}
+    groups_of: dict[Path, Mapping[str, str]] = {}
     for path in paths:
+        groups = _study_groups(Path(path))
         for file in _files(Path(path)):
             identity = file.resolve()
             if identity in files:
                 raise BakeoffError(f"{file} is listed twice; list each file once")
-            files[identity] = file
-    return assemble([read_npz(file) if _is_npz(file) else read_csv(file) for file in files.values()])
+            files[identity], groups_of[file] = file, groups
+    return assemble(
+        [
+            _with_groups(read_npz(file), groups_of[file]) if _is_npz(file) else read_csv(file)
+            for file in files.values()
+        ]
+    )
+
+
+def _study_groups(path: Path) -> dict[str, str]:
+    """The group of each test image of a study folder; empty where there are none, and for a file."""
+    images = Layout(path).test_images
+    if not images.is_file():
+        return {}
+    try:
+        (ids,), groups = read_arrays(images, "ids"), read_groups(images)
+    except (OSError, ValueError) as error:
+        raise BakeoffError(f"{path} is a damaged study folder: {images.name}: {error}") from error
+    return dict(zip(ids.tolist(), groups or (), strict=False))
+
+
+def _with_groups(table: PredictionTable, groups: Mapping[str, str]) -> PredictionTable:
+    if not all(name in groups for name in table.image_names):
+        return table
+    names = [groups[name] for name in table.image_names]
+    codes = {name: code for code, name in enumerate(dict.fromkeys(names))}
+    of_images = np.array([codes[name] for name in names], np.int32)
+    return replace(table, group_names=list(codes), groups=of_images[table.images])
 
 
 def _files(path: Path) -> list[Path]:
