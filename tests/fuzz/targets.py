@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import tomli_w
-from hostile_bytes import NAMES, mutate, restructure, without_none
+from hostile_bytes import NAMES, damaged_npz, mutate, restructure, without_none
 from PIL import Image
 from results import fetched, predictions_csv, predictions_npz, resume_states, study_folders
 
@@ -322,6 +322,23 @@ def idx(folder: Path) -> Case:
     return case
 
 
+def npz_images(folder: Path) -> Case:
+    rng = np.random.default_rng(0)
+    np.savez(
+        folder / "good.npz",
+        **{
+            f"{split}_images": rng.integers(0, 256, (8, 9, 9), np.uint8) for split in ("train", "val", "test")
+        },
+        **{f"{split}_labels": np.arange(8)[:, None] % 2 for split in ("train", "val", "test")},
+    )
+
+    def case(rng: random.Random) -> object:
+        (folder / "bad.npz").write_bytes(damaged_npz(rng, folder / "good.npz"))
+        return _load(f"npz:{folder / 'bad.npz'}")
+
+    return case
+
+
 def images(folder: Path) -> Case:
     root = Path(os.environ["BAKEOFF_STL10"])
     samples = []
@@ -385,6 +402,7 @@ TARGETS = {
     "predictions_csv": Target(predictions_csv, True, 0.15),
     "predictions_npz": Target(predictions_npz, True, 0.12),
     "idx": Target(idx, True, 0.05),
+    "npz_images": Target(npz_images, True, 0.05),
     "stl10_binary": Target(stl10_binary, True, 0.05),
     "cifar10_binary": Target(cifar10_binary, True, 0.05),
     "images": Target(images, False, 0.12),

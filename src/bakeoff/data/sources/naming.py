@@ -13,6 +13,7 @@ from bakeoff.data.sources.class_folders import list_class_folders
 from bakeoff.data.sources.digits import list_digits
 from bakeoff.data.sources.idx import list_idx
 from bakeoff.data.sources.listing import Listing
+from bakeoff.data.sources.npz import list_npz
 from bakeoff.data.sources.split_files import list_split_files
 from bakeoff.data.sources.stl10 import list_stl10
 from bakeoff.data.sources.tables.csv_file import list_csv
@@ -50,6 +51,7 @@ FILE_SOURCES: dict[str, SourceKind] = {
         ("first_line_is_header",),
     ),
     "idx": SourceKind("DIR", lambda directory, _: list_idx(directory)),
+    "npz": SourceKind("FILE", lambda file, _: list_npz(file)),
     "stl10": SourceKind("DIR", list_stl10),
     "cifar10": SourceKind("DIR", lambda directory, _: list_cifar10(directory)),
 }

@@ -15,7 +15,8 @@ class DataSettings(Settings):
     """The source of the images and how they are split."""
 
     source: str = "digits"
-    """`digits`, or KIND:PATH with KIND one of folder, csv, splits, idx, stl10, cifar10."""
+    """`digits`, or KIND:PATH with KIND one of folder, csv, splits, idx, npz, stl10,
+    cifar10."""
 
     image_size: int = Field(32, ge=8, le=512)
     """Height and width in pixels to which every image is resized."""
