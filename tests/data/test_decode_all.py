@@ -1,6 +1,7 @@
 """Images that only together tell what each of them shows."""
 
 import io
+import os
 
 import numpy as np
 import pytest
@@ -13,7 +14,6 @@ from bakeoff.data.decode_all import decode_all
 from bakeoff.data.decoding.image_file import resize
 from bakeoff.data.progress import Progress
 from bakeoff.data.sources.listing import ListedImage
-from bakeoff.errors import BakeoffError
 
 SIDE = 8
 SHOWN = resize(Image.fromarray(quantized(COLORS, 255).astype(np.uint8)), SIDE)
@@ -24,16 +24,17 @@ SHOWN_GRAY = resize(Image.fromarray(quantized(GRAY, 255).astype(np.uint8)).conve
 def decode(tmp_path):
     """Decodes files of these contents: the pixels, what was learned, and the steps of the progress."""
 
-    def run(contents, decoding=None):
+    def run(contents, decoding=None, unreadable=None):
         listed = []
         for index, content in enumerate(contents):
             path = tmp_path / f"{index}.image"
-            path.write_bytes(content)
+            if content is not None:
+                path.write_bytes(content)
             listed.append(ListedImage(path.name, 0, path))
         rows = np.zeros((len(listed), SIDE, SIDE, 3), np.uint8)
         steps = []
         progress = Progress("decoding", len(listed), lambda _, done, total: steps.append((done, total)))
-        return rows, decode_all(listed, rows, decoding or Decoding(), progress=progress), steps
+        return rows, decode_all(listed, rows, decoding or Decoding(), unreadable, progress=progress), steps
 
     return run
 
@@ -94,16 +95,16 @@ def test_the_setting_goes_before_what_the_images_tell(decode):
     np.testing.assert_allclose(rows[0].astype(float), SHOWN * (1023 / 4095), atol=2)
     assert decoded.decoding == Decoding(bits=12, white=(("uint16", 4095),))
     assert "4,095 was taken as white" in decoded.notes[0]
-    with pytest.raises(BakeoffError, match="up to 1,023, while 255 is white"):
-        decode([ten_bits()], Decoding(bits=8))
+    _, decoded, _ = decode([ten_bits()], Decoding(bits=8))
+    assert "up to 1,023, while 255 is white" in decoded.unreadable[0]
 
 
 def test_floating_point_values_of_no_known_range_are_all_refused(decode):
     contents = [tiff((GRAY * 60).astype(np.float32)), tiff(GRAY.astype(np.float32)), ten_bits()]
-    with pytest.raises(
-        BakeoffError, match=r"2 images cannot be decoded.*\n  0.image: .*up to 60 .*\n  1.image"
-    ):
-        decode(contents)
+    _, decoded, _ = decode(contents)
+    assert sorted(decoded.unreadable) == [0, 1]
+    assert "up to 60" in decoded.unreadable[1]
+    assert len(decoded.notes) == 1
 
 
 def test_what_was_done_is_counted(decode):
@@ -128,9 +129,13 @@ def test_each_image_is_counted_once_in_the_progress(decode):
     assert steps[-1] == (80, 80)
 
 
-def test_all_that_cannot_be_decoded_are_listed(decode):
-    contents = [b"", ten_bits(), b"text"]
-    with pytest.raises(
-        BakeoffError, match=r"2 images.*\n  0.image: the file is empty\n  2.image: not an image"
-    ):
-        decode(contents)
+def test_each_image_that_cannot_be_decoded_has_its_reason(decode):
+    rows, decoded, _ = decode([b"", ten_bits(), b"text"])
+    assert decoded.unreadable == {0: "the file is empty", 2: "not an image of a known format"}
+    np.testing.assert_allclose(rows[1].astype(int), SHOWN, atol=2)
+
+
+def test_what_is_known_to_be_unreadable_is_not_opened(decode, tmp_path):
+    os.mkfifo(tmp_path / "1.image")  # opening it would wait for a writer
+    _, decoded, _ = decode([ten_bits(), None], unreadable={1: "not a regular file"})
+    assert decoded.unreadable == {1: "not a regular file"}

@@ -69,13 +69,20 @@ def write_entry(directory: Path, listing: Listing, image_size: int, source: str,
     }
     rows = [row for name in SPLIT_NAMES for row in np.asarray(arrays[name])]
     decoded = decode([image for name in SPLIT_NAMES for image in listed[name]], rows)
+    listed = listing.without(decoded.unreadable).splits
+    start = 0
     splits: dict[SplitName, Split] = {}
     for name in SPLIT_NAMES:
+        stop = start + len(arrays[name])
+        kept = [index - start for index in range(start, stop) if index not in decoded.unreadable]
+        start = stop
+        if len(kept) < len(arrays[name]):
+            arrays[name] = _keep_rows(directory / f"{name}_images.npy", arrays[name], kept)
         arrays[name].flush()
         labels = np.array([image.label for image in listed[name]], np.int64)
         np.save(directory / f"{name}_labels.npy", labels)
         splits[name] = Split(np.asarray(arrays[name]), labels, tuple(image.id for image in listed[name]))
-    np.save(directory / SIZES, decoded.sizes)
+    np.save(directory / SIZES, np.delete(decoded.sizes, list(decoded.unreadable), axis=0))
     mean, std = channel_statistics(splits["train"].images)
     data_fingerprint = fingerprint(splits, listing.class_names)
     meta = {
@@ -95,6 +102,18 @@ def write_entry(directory: Path, listing: Listing, image_size: int, source: str,
     write_checksums(directory, FILES, data_fingerprint)
     for path in (directory / CHECKSUMS, directory):
         flush_to_disk(path)
+
+
+def _keep_rows(
+    path: Path, images: np.memmap[tuple[int, ...], np.dtype[np.uint8]], kept: list[int]
+) -> np.memmap[tuple[int, ...], np.dtype[np.uint8]]:
+    """Write some of the images to a new file in place of theirs, never all of them in memory."""
+    new = path.with_suffix(".kept")
+    remaining = _allocate(new, (len(kept), *images.shape[1:]))
+    for row, index in enumerate(kept):
+        remaining[row] = images[index]
+    new.replace(path)
+    return remaining
 
 
 def _allocate(path: Path, shape: tuple[int, ...]) -> np.memmap[tuple[int, ...], np.dtype[np.uint8]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ from bakeoff.data.decoding.picture import Picture, Remark
 from bakeoff.data.progress import Progress
 from bakeoff.data.sources.listing import ListedImage
 from bakeoff.errors import BakeoffError
-from bakeoff.text import counted, list_some
+from bakeoff.text import counted
 
 IMAGES_PER_TASK = 32
 
@@ -44,17 +44,21 @@ class DecodedImages:
         With what the images together told.
     notes
         Sentences on what was done with files that do not state everything, with their number.
+    unreadable
+        Why images were not decoded, by their index.
     """
 
     sizes: NDArray[np.int32]
     decoding: Decoding
     notes: tuple[str, ...]
+    unreadable: dict[int, str]
 
 
 def decode_all(
     listed: Sequence[ListedImage],
     rows: Sequence[NDArray[np.uint8]],
     decoding: Decoding,
+    unreadable: Mapping[int, str] | None = None,
     *,
     progress: Progress,
 ) -> DecodedImages:
@@ -71,38 +75,31 @@ def decode_all(
         For each image uint8 [image_size, image_size, 3], written in place.
     decoding
         How.
+    unreadable
+        Images that are not even to be opened, as in the result.
     progress
         Advanced by one for each image.
-
-    Raises
-    ------
-    BakeoffError
-        If images cannot be decoded: raised after all were tried, with the first ten and their number.
     """
-    task = _Task(listed, rows, decoding)
+    task = _Task(listed, rows, decoding, unreadable or {})
     task.run(range(len(listed)), progress)
     task.find_white()
     task.run(sorted(task.waiting), progress)
-    refuse_bad_images([task.problems[index] for index in sorted(task.problems)])
-    return DecodedImages(task.sizes, task.decoding, task.notes())
-
-
-def refuse_bad_images(problems: list[str]) -> None:
-    """Raise a BakeoffError that lists the problems of images, if there are any."""
-    if problems:
-        count = counted(len(problems), "image")
-        raise BakeoffError(f"{count} cannot be decoded; replace or remove:\n{list_some(problems)}")
+    return DecodedImages(task.sizes, task.decoding, task.notes(), task.unreadable)
 
 
 class _Task:
     """Images that are being decoded, by index, and what is known of them."""
 
     def __init__(
-        self, listed: Sequence[ListedImage], rows: Sequence[NDArray[np.uint8]], decoding: Decoding
+        self,
+        listed: Sequence[ListedImage],
+        rows: Sequence[NDArray[np.uint8]],
+        decoding: Decoding,
+        unreadable: Mapping[int, str],
     ) -> None:
         self.listed, self.rows, self.decoding = listed, rows, decoding
         self.sizes = np.zeros((len(listed), 2), np.int32)
-        self.problems: dict[int, str] = {}
+        self.unreadable = dict(unreadable)
         self.remarks: dict[int, set[Remark]] = {}
         self.deep: dict[int, tuple[str, float]] = {}
         """Of the images of more than 8 bits: how they are stored, and their largest value."""
@@ -128,6 +125,8 @@ class _Task:
 
     def _decode(self, index: int) -> bool:
         """Decode an image; whether that is done with, well or not."""
+        if index in self.unreadable:
+            return True
         source = self.listed[index].image
         try:
             if not isinstance(source, Path):
@@ -141,7 +140,7 @@ class _Task:
             self.sizes[index] = rgb.size
             self.rows[index][:] = resize(rgb, len(self.rows[index]))
         except BakeoffError as error:
-            self.problems[index] = f"{self.listed[index].id}: {error}"
+            self.unreadable[index] = str(error)
         return True
 
     def _must_wait(self, index: int, picture: Picture) -> bool:
@@ -164,7 +163,7 @@ class _Task:
             except BakeoffError as error:
                 unclear = {index for index, (own, _) in self.deep.items() if own == storage}
                 self.waiting -= unclear
-                self.problems |= {index: f"{self.listed[index].id}: {error}" for index in unclear}
+                self.unreadable |= dict.fromkeys(unclear, str(error))
         self.decoding = dataclasses.replace(self.decoding, white=tuple(sorted(white.items())))
 
     def _peaks(self) -> dict[str, float]:
@@ -177,11 +176,11 @@ class _Task:
     def notes(self) -> tuple[str, ...]:
         """Sentences on what was done, with the number of images."""
         notes = []
-        white, storages = dict(self.decoding.white), Counter(storage for storage, _ in self.deep.values())
-        for storage, peak in sorted(self._peaks().items()):
+        peaks, numbers = self._peaks(), Counter(storage for storage, _ in self.deep.values())
+        for storage, white in self.decoding.white:
             notes.append(
-                f"{counted(storages[storage], 'image')} stored as {described(storage)}: "
-                f"{white[storage]:,g} was taken as white, the largest value being {peak:,g}."
+                f"{counted(numbers[storage], 'image')} stored as {described(storage)}: "
+                f"{white:,g} was taken as white, the largest value being {peaks[storage]:,g}."
             )
         for remark, sentence in NOTES.items():
             if number := sum(remark in remarks for remarks in self.remarks.values()):

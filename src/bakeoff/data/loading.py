@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import __version__ as pillow_version
 
 from bakeoff.data.cache import digest_key, open_or_create
-from bakeoff.data.decode_all import IMAGES_PER_TASK, DecodedImages, decode_all, refuse_bad_images
+from bakeoff.data.decode_all import IMAGES_PER_TASK, DecodedImages, decode_all
 from bakeoff.data.decoding.image_file import DECODER_VERSION
 from bakeoff.data.decoding.parameters import Decoding
 from bakeoff.data.groups import group_by_id, group_notes
@@ -26,6 +26,10 @@ from bakeoff.data.sources.naming import list_source
 from bakeoff.data.splits import complete_splits
 from bakeoff.errors import BakeoffError
 from bakeoff.study.settings.data import DataSettings
+from bakeoff.text import counted, list_some
+
+NUM_NAMED = 5
+"""A note names this many of the images that were skipped."""
 
 MAX_FILE_BYTES = 1 << 30
 """Of one image file: more than an uncompressed image within the pixel limit needs."""
@@ -56,7 +60,7 @@ def load_data(
     ------
     BakeoffError
         If the source is unknown, does not exist or has not the structure of its kind, or an image cannot be
-        decoded.
+        decoded and is not to be skipped.
     """
     listing = list_arrays(arrays) if arrays is not None else list_source(settings)
     try:
@@ -67,10 +71,20 @@ def load_data(
     except BakeoffError as error:
         raise BakeoffError(f"{settings.source}: {error}", error.parameter) from error
     decoding = Decoding(bits=settings.bits)
-    key = _cache_key(listing, settings.image_size, decoding, progress)
+    skip = settings.on_unreadable == "skip"
+    listed = [image for name in SPLIT_NAMES for image in listing.splits[name]]
+    contents, not_opened = _hash_contents(listed, Progress("checking images", len(listed), progress))
+    if not skip:
+        _refuse(listed, not_opened)
+    settings_of_pixels = [str(settings.image_size), repr(decoding), settings.on_unreadable]
+    key = _cache_key(listing, contents, settings_of_pixels)
 
     def decode(listed: list[ListedImage], rows: list[NDArray[np.uint8]]) -> DecodedImages:
-        return decode_all(listed, rows, decoding, progress=Progress("decoding images", len(listed), progress))
+        steps = Progress("decoding images", len(listed), progress)
+        decoded = decode_all(listed, rows, decoding, not_opened, progress=steps)
+        if not skip:
+            _refuse(listed, decoded.unreadable)
+        return _without_unreadable(decoded, listing)
 
     data = open_or_create(key, listing, settings.image_size, settings.source, decode)
     # These may differ between listings of the same images, and are not in the cache.
@@ -85,34 +99,65 @@ def load_data(
 
 
 def _with_groups(split: Split, images: list[ListedImage]) -> Split:
-    groups = tuple(image.group for image in images)
+    group_of = {image.id: image.group for image in images}
+    groups = tuple(group_of[image_id] for image_id in split.ids)
     return dataclasses.replace(split, groups=groups if any(groups) else None)
 
 
-def _cache_key(
-    listing: Listing, image_size: int, decoding: Decoding, progress: ProgressCallback | None
-) -> str:
+def _refuse(listed: list[ListedImage], unreadable: dict[int, str]) -> None:
+    if unreadable:
+        count = counted(len(unreadable), "image")
+        raise BakeoffError(
+            f"{count} cannot be decoded; replace or remove:\n{list_some(_reasons(listed, unreadable))}"
+        )
+
+
+def _reasons(listed: list[ListedImage], unreadable: dict[int, str]) -> list[str]:
+    return [f"{listed[index].id}: {unreadable[index]}" for index in sorted(unreadable)]
+
+
+def _without_unreadable(decoded: DecodedImages, listing: Listing) -> DecodedImages:
+    """Note which images are skipped, and check that a classifier can be trained on the others."""
+    if not decoded.unreadable:
+        return decoded
+    listed = [image for name in SPLIT_NAMES for image in listing.splits[name]]
+    reasons = _reasons(listed, decoded.unreadable)
+    try:
+        check_listing(listing.without(decoded.unreadable))
+    except BakeoffError as error:
+        count = counted(len(reasons), "image")
+        raise BakeoffError(
+            f"{error}, once {count} that cannot be decoded are skipped:\n{list_some(reasons)}"
+        ) from error
+    first = "; ".join(reason[:200] for reason in reasons[:NUM_NAMED])
+    note = (
+        f"Skipped {len(reasons):,} of {counted(len(listed), 'image')}, which cannot be decoded "
+        f"(data.on_unreadable): {first}{'; ...' if len(reasons) > NUM_NAMED else '.'}"
+    )
+    return dataclasses.replace(decoded, notes=(*decoded.notes, note))
+
+
+def _cache_key(listing: Listing, contents: list[str], settings: list[str]) -> str:
     """Digest of the content of all images and everything else that determines the arrays."""
     split_images = [(name, image) for name in SPLIT_NAMES for image in listing.splits[name]]
-    listed = [image for _, image in split_images]
-    contents = _hash_contents(listed, Progress("checking images", len(listed), progress))
-    parts = [str(DECODER_VERSION), pillow_version, str(image_size), repr(decoding)]
+    parts = [str(DECODER_VERSION), pillow_version, *settings]
     parts += [str(len(listing.class_names)), *listing.class_names, *listing.notes]
     for (name, image), content in zip(split_images, contents, strict=True):
         parts.append(f"{name} {image.label} {content} {image.id}")
     return digest_key(parts)
 
 
-def _hash_contents(listed: list[ListedImage], progress: Progress) -> list[str]:
-    problems: list[str] = []
+def _hash_contents(listed: list[ListedImage], progress: Progress) -> tuple[list[str], dict[int, str]]:
+    """A digest of the content of each image, and why some cannot be opened, by their index."""
+    not_opened: dict[int, str] = {}
 
     def hash_some(start: int) -> list[str]:
         hashes = []
-        for image in listed[start : start + IMAGES_PER_TASK]:
+        for index, image in enumerate(listed[start : start + IMAGES_PER_TASK], start):
             try:
                 content = _read(image.image) if isinstance(image.image, Path) else image.image.tobytes()
             except (OSError, BakeoffError) as error:
-                problems.append(f"{image.id}: {getattr(error, 'strerror', error)}")
+                not_opened[index] = str(getattr(error, "strerror", error))
                 content = b""
             hashes.append(hashlib.blake2b(content, digest_size=20).hexdigest())
         return hashes
@@ -126,8 +171,7 @@ def _hash_contents(listed: list[ListedImage], progress: Progress) -> list[str]:
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-    refuse_bad_images(sorted(problems))
-    return contents
+    return contents, not_opened
 
 
 def _read(file: Path) -> bytes:

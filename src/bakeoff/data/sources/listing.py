@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -11,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bakeoff.data.image_data import SplitName
+from bakeoff.data.image_data import SPLIT_NAMES, SplitName
 from bakeoff.errors import BakeoffError
 from bakeoff.text import listed
 
@@ -55,6 +56,15 @@ class Listing:
     splits: dict[SplitName, list[ListedImage]]
     class_names: tuple[str, ...]
     notes: tuple[str, ...] = ()
+
+    def without(self, indices: Container[int]) -> Listing:
+        """The listing without the images at these positions, counted through train, val and test."""
+        start, splits = 0, {}
+        for name in SPLIT_NAMES:
+            images = self.splits[name]
+            splits[name] = [image for index, image in enumerate(images, start) if index not in indices]
+            start += len(images)
+        return Listing(splits, self.class_names, self.notes)
 
 
 _SPLIT_WORDS: dict[str, SplitName] = {

@@ -25,6 +25,9 @@ class DataSettings(Settings):
     """Of images stored as integers of more than 8 bits per channel, the number of bits used: with 10, the
     value 1023 is white. By default found from the largest value in all of them."""
 
+    on_unreadable: Literal["stop", "skip"] = "stop"
+    """What happens if images cannot be decoded: the study stops, or they are skipped and reported."""
+
     split_seed: int = Field(0, ge=0, lt=2**32)
     """Seed of the stratified random split, used if the source lacks a split."""
 
