@@ -1,5 +1,6 @@
 """Exact sums against fractions, in any order of their terms."""
 
+import math
 import statistics
 from fractions import Fraction
 
@@ -25,6 +26,28 @@ def test_no_order_changes_a_digit(numbers, random) -> None:
     shuffled = random.sample(numbers, len(numbers))
     for function in (exact_sum, exact_mean, exact_variance):
         assert function(np.array(numbers)) == function(np.array(shuffled))
+
+
+@pytest.mark.parametrize("count", [256, 257, 16_384, 40_000])
+@pytest.mark.parametrize("spread", [0.0, 1.0, 30.0, 100.0])
+def test_many_terms_of_any_size_are_summed_as_by_fsum(count, spread):
+    rng = np.random.default_rng(count)
+    terms = rng.normal(size=count) * np.exp(rng.normal(0, spread, count))
+    assert exact_sum(terms) == math.fsum(terms)
+    assert exact_sum(np.abs(terms)) == math.fsum(np.abs(terms))
+    almost = np.concatenate([terms, -terms + np.exp(-50) * rng.normal(size=count)])
+    assert exact_sum(rng.permutation(almost)) == math.fsum(almost)
+
+
+def test_many_terms_that_are_equal_fill_the_sum_to_the_last_bit():
+    for value in (1.0, 1 - 2.0**-53, -0.1, 5e-324):
+        assert exact_sum(np.full(16_384, value)) == math.fsum([value] * 16_384)
+
+
+@pytest.mark.parametrize("term", [np.nan, np.inf, 1e305])
+def test_terms_that_are_no_ordinary_numbers_are_not_lost(term):
+    terms = np.append(np.full(10_000, 0.1), term)
+    np.testing.assert_equal(exact_sum(terms), math.fsum(terms))
 
 
 def test_terms_that_cancel_leave_the_small_one() -> None:
