@@ -25,6 +25,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import betaln
 
 from bakeoff.analysis.failures.difficulty import ImageDifficulty
 
@@ -45,6 +46,10 @@ GROUP_LABELS: dict[GroupName, str] = {
     "luck of the seed": "depends on the seed",
 }
 """As in texts."""
+
+MAX_CELLS = 1 << 23
+"""Of the table of chances, 8 bytes each. A statistic that needs more is rounded: that of 1,500 runs, or of
+some hundred runs whose numbers of seeds differ. The test stays exact, for the rounded statistic."""
 
 
 @dataclass(frozen=True)
@@ -107,15 +112,15 @@ def image_groups(difficulties: Sequence[ImageDifficulty], false_discovery_rate: 
     pattern_p = [recipe_p_value(tuple(map(int, pattern)), num_seeds) for pattern in patterns]
     p_value = np.array(pattern_p)[pattern_of_image.ravel()]
 
+    candidates = np.unique(p_value[p_value < 1.0])
+    num_selected = np.searchsorted(np.sort(p_value), candidates, side="right")
+    expected_counts = np.zeros(len(candidates))
+    for total, count in Counter(map(int, total_right)).items():
+        expected_counts += count * _chance_up_to(candidates, total, num_seeds)
+    acceptable = np.flatnonzero(expected_counts <= false_discovery_rate * num_selected)
     threshold, expected = 0.0, 0.0
-    totals = Counter(map(int, total_right))
-    for candidate in np.unique(p_value[p_value < 1.0])[::-1]:
-        expected_count = sum(
-            count * _chance_up_to(candidate, total, num_seeds) for total, count in totals.items()
-        )
-        if expected_count <= false_discovery_rate * np.sum(p_value <= candidate):
-            threshold, expected = float(candidate), expected_count
-            break
+    if len(acceptable):
+        threshold, expected = float(candidates[acceptable[-1]]), float(expected_counts[acceptable[-1]])
 
     group = np.full(len(p_value), GROUP_NAMES.index("luck of the seed"))
     group[p_value <= threshold] = GROUP_NAMES.index("decided by the recipe")
@@ -139,36 +144,56 @@ def recipe_p_value(num_right: tuple[int, ...], num_seeds: tuple[int, ...]) -> fl
     float
         The probability of a difference at least this large if chance alone decided which runs are right.
     """
-    scale = lcm(*num_seeds)
-    statistic = sum(right**2 * (scale // seeds) for right, seeds in zip(num_right, num_seeds, strict=True))
-    return _tail(num_seeds)[sum(num_right)][statistic]
+    steps, chances = _chances(num_seeds)
+    spread = sum(step[right] for step, right in zip(steps, num_right, strict=True))
+    return float(chances[_row(sum(num_right), num_seeds), spread])
 
 
-def _chance_up_to(p: float, total_right: int, num_seeds: tuple[int, ...]) -> float:
-    """Probability of a p-value up to `p` by chance alone: the largest possible p-value not above it."""
-    return max((value for value in _tail(num_seeds)[total_right].values() if value <= p), default=0.0)
+def _chance_up_to(
+    p: NDArray[np.float64], total_right: int, num_seeds: tuple[int, ...]
+) -> NDArray[np.float64]:
+    """Probability of a p-value up to each `p` by chance alone: the largest possible p-value not above it."""
+    possible = _chances(num_seeds)[1][_row(total_right, num_seeds)]
+    place = np.searchsorted(possible, p, side="right")
+    return np.where(place > 0, possible[place - 1], 0.0)
+
+
+def _row(total_right: int, num_seeds: tuple[int, ...]) -> int:
+    """The row of `_chances`: as many runs wrong as right have the same chances."""
+    return min(total_right, sum(num_seeds) - total_right)
 
 
 @lru_cache(maxsize=8)
-def _tail(num_seeds: tuple[int, ...]) -> dict[int, dict[int, float]]:
-    """P(statistic >= x) by the number of runs right and by x, scaled so that x is an integer."""
-    scale = lcm(*num_seeds)
-    ways: dict[int, Counter[int]] = {0: Counter({0: 1})}
-    for seeds in num_seeds:
-        extended: dict[int, Counter[int]] = {}
-        for total, statistics in ways.items():
-            for right in range(seeds + 1):
-                into = extended.setdefault(total + right, Counter())
-                step, choices = right**2 * (scale // seeds), comb(seeds, right)
-                for statistic, count in statistics.items():
-                    into[statistic + step] += count * choices
-        ways = extended
+def _chances(num_seeds: tuple[int, ...]) -> tuple[list[list[int]], NDArray[np.float64]]:
+    """P(spread <= x) by the number of runs right, up to half of the runs, and by x.
 
-    tails: dict[int, dict[int, float]] = {}
-    for total, statistics in ways.items():
-        num_ways, at_least = comb(sum(num_seeds), total), 0
-        tails[total] = {}
-        for statistic in sorted(statistics, reverse=True):
-            at_least += statistics[statistic]
-            tails[total][statistic] = at_least / num_ways
-    return tails
+    The spread is the sum of r_k (S_k - r_k) / S_k, scaled to integers: the total minus the Pearson statistic,
+    so the smaller it is, the more the recipes differ. Also returned: what r right runs of a recipe add to it.
+    """
+    num_runs = sum(num_seeds)
+    num_rows = num_runs // 2 + 1
+    scale = min(lcm(*num_seeds), max(4 * MAX_CELLS // (num_rows * num_runs), 1))
+    steps = [[round(scale * r * (seeds - r) / seeds) for r in range(seeds + 1)] for seeds in num_seeds]
+
+    # Row t holds numbers of ways, divided by 2^bits[t], about the number of all ways to choose t runs: sums
+    # of integers are exact below 2^53, and those of many runs do not overflow.
+    ways, bits, num_before = np.ones((1, 1)), np.zeros(1, np.int64), 0
+    for seeds, step in zip(num_seeds, steps, strict=True):
+        num_before += seeds
+        width, totals = ways.shape[1], np.arange(min(num_before + 1, num_rows))
+        extended_bits = np.rint(
+            -(np.log1p(num_before) + betaln(totals + 1, num_before - totals + 1)) / np.log(2)
+        )
+        extended_bits = extended_bits.astype(np.int64)
+        extended = np.zeros((len(totals), width + max(step)))
+        for right in range(min(seeds, len(totals) - 1) + 1):
+            choices, height = comb(seeds, right), min(len(ways), len(totals) - right)
+            exponents = choices.bit_length() + bits[:height] - extended_bits[right : right + height]
+            factors = np.ldexp(choices / (1 << choices.bit_length()), exponents)
+            extended[right : right + height, step[right] : step[right] + width] += (
+                factors[:, None] * ways[:height]
+            )
+        ways, bits = extended, extended_bits
+    chances = np.cumsum(ways, axis=1)
+    chances /= chances[:, -1:].copy()
+    return steps, chances
