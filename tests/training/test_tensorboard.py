@@ -1,7 +1,9 @@
 import shutil
+import warnings
 
 import numpy as np
 import pytest
+from matplotlib import colormaps
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from bakeoff.errors import BakeoffError
@@ -74,10 +76,34 @@ def test_a_picture_that_is_filled_in_again_is_as_a_new_one(num_classes):
     names = tuple(f"${place}$" for place in range(num_classes))
     used = _confusion_picture(names)
     first, second = used.draw(matrix(1)), used.draw(matrix(2))
-    assert (first != second).any()
-    np.testing.assert_array_equal(second, _ConfusionPicture(names).draw(matrix(2)))
-    np.testing.assert_array_equal(used.draw(matrix(1)), first)
+    assert first != second
+    assert second == _ConfusionPicture(names).draw(matrix(2))
+    assert used.draw(matrix(1)) == first
     assert _confusion_picture(names) is used
+
+
+@pytest.mark.parametrize("num_classes", [3, 20, 25])
+def test_the_share_of_a_row_is_the_blue_of_its_cell(num_classes):
+    matrix = np.zeros((num_classes, num_classes), np.int64)
+    matrix[0, 2], matrix[1, 0], matrix[1, 1] = 5, 7, 21
+    picture = _ConfusionPicture(tuple("abcdefghijklmnopqrstuvwxyz"[:num_classes]))
+    empty, filled = (np.asarray(picture.draw(cells).convert("RGB")) for cells in (0 * matrix, matrix))
+    frame = np.argwhere((empty == 0).all(axis=2).sum(axis=1) > len(empty) / 2)
+    top, height = frame[0, 0], (frame[-1, 0] - frame[0, 0]) / num_classes
+    left = np.argwhere((empty == 0).all(axis=2).sum(axis=0) > len(empty) / 2)[0, 0]
+    for row, column, share in [(0, 0, 0.0), (0, 2, 1.0), (1, 0, 0.25), (1, 1, 0.75), (2, 0, 0.0)]:
+        # Near the corner of a cell, where no number is.
+        color = filled[round(top + (row + 0.1) * height), round(left + (column + 0.1) * height)]
+        np.testing.assert_allclose(color, colormaps["Blues"](share, bytes=True)[:3], atol=4)
+    changed = np.argwhere((empty != filled).any(axis=2)) - (top, left)
+    assert changed.min() > 0
+    assert changed.max() < round(3 * height)
+
+
+def test_a_picture_of_names_that_leave_no_room_is_drawn_all_the_same():
+    names = tuple(f"{place} {'long ' * 80}" for place in range(3))
+    with warnings.catch_warnings(action="ignore"):  # of matplotlib's layout
+        assert _ConfusionPicture(names).draw(np.eye(3, dtype=np.int64)).size == (505, 505)
 
 
 def test_a_folder_that_cannot_be_written_is_told_in_words(tmp_path):
