@@ -51,7 +51,9 @@ def common(
     """Options before the command."""
 
 
-SOURCES = "digits, folder:DIR, csv:PATH, splits:DIR, idx:DIR, npz:FILE, stl10:DIR or cifar10:DIR."
+SOURCES = (
+    "digits, folder:DIR, csv:PATH, parquet:PATH, splits:DIR, idx:DIR, npz:FILE, stl10:DIR or cifar10:DIR."
+)
 
 StudyArgument = Annotated[str, typer.Argument(metavar="STUDY", help="A built-in study, or a TOML file.")]
 SourceArgument = Annotated[str, typer.Argument(metavar="SOURCE", help=SOURCES)]

@@ -339,6 +339,28 @@ def npz_images(folder: Path) -> Case:
     return case
 
 
+def parquet(folder: Path) -> Case:
+    import pyarrow
+    import pyarrow.parquet
+
+    names = _write_pictures(folder.parent)
+    images = [{"bytes": (folder.parent / name).read_bytes(), "path": name} for name in names] * 2
+    feature = {"_type": "ClassLabel", "names": ["cat", "dog"]}
+    metadata = {"huggingface": json.dumps({"info": {"features": {"label": feature}}})}
+    table = pyarrow.table({"image": images, "label": [0, 1] * 8}).replace_schema_metadata(metadata)
+    pyarrow.parquet.write_table(table, folder / "train-00000-of-00001.parquet")
+    whole = (folder / "train-00000-of-00001.parquet").read_bytes()
+
+    def case(rng: random.Random) -> object:
+        # The schema and the offsets are at the end.
+        cut = len(whole) - 1500
+        content = whole[:cut] + mutate(rng, whole[cut:]) if rng.random() < 0.7 else mutate(rng, whole)
+        (folder / "train-00000-of-00001.parquet").write_bytes(content)
+        return _load(f"parquet:{folder}")
+
+    return case
+
+
 def images(folder: Path) -> Case:
     root = Path(os.environ["BAKEOFF_STL10"])
     samples = []
@@ -403,6 +425,7 @@ TARGETS = {
     "predictions_npz": Target(predictions_npz, True, 0.12),
     "idx": Target(idx, True, 0.05),
     "npz_images": Target(npz_images, True, 0.05),
+    "parquet": Target(parquet, False, 0.05),
     "stl10_binary": Target(stl10_binary, True, 0.05),
     "cifar10_binary": Target(cifar10_binary, True, 0.05),
     "images": Target(images, False, 0.12),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -129,10 +130,10 @@ class _Task:
             return True
         source = self.listed[index].image
         try:
-            if not isinstance(source, Path):
+            if isinstance(source, np.ndarray):
                 rgb = Image.fromarray(source)
             else:
-                picture = read_picture(source)
+                picture = read_picture(source if isinstance(source, Path) else io.BytesIO(source))
                 if self._must_wait(index, picture):
                     return False
                 rgb = picture.to_rgb(self.decoding)

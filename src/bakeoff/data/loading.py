@@ -155,7 +155,7 @@ def _hash_contents(listed: list[ListedImage], progress: Progress) -> tuple[list[
         hashes = []
         for index, image in enumerate(listed[start : start + IMAGES_PER_TASK], start):
             try:
-                content = _read(image.image) if isinstance(image.image, Path) else image.image.tobytes()
+                content = _content(image.image)
             except (OSError, BakeoffError) as error:
                 not_opened[index] = str(getattr(error, "strerror", error))
                 content = b""
@@ -174,9 +174,11 @@ def _hash_contents(listed: list[ListedImage], progress: Progress) -> tuple[list[
     return contents, not_opened
 
 
-def _read(file: Path) -> bytes:
-    check_plain_file(file)
-    return file.read_bytes()
+def _content(image: Path | bytes | NDArray[np.uint8]) -> bytes:
+    if isinstance(image, Path):
+        check_plain_file(image)
+        return image.read_bytes()
+    return image if isinstance(image, bytes) else image.tobytes()
 
 
 def check_plain_file(file: Path) -> None:

@@ -27,7 +27,7 @@ class ListedImage(NamedTuple):
     label
         Index into the class names.
     image
-        A file to decode, or uint8 [height, width, 3], often a view of a memory-mapped file.
+        A file to decode, or its content, or uint8 [height, width, 3], often a view of a memory-mapped file.
     group
         The name of the images that belong together with it, such as those of one patient; "" if the source
         has no groups.
@@ -35,7 +35,7 @@ class ListedImage(NamedTuple):
 
     id: str
     label: int
-    image: Path | NDArray[np.uint8]
+    image: Path | bytes | NDArray[np.uint8]
     group: str = ""
 
 

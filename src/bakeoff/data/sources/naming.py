@@ -14,6 +14,7 @@ from bakeoff.data.sources.digits import list_digits
 from bakeoff.data.sources.idx import list_idx
 from bakeoff.data.sources.listing import Listing
 from bakeoff.data.sources.npz import list_npz
+from bakeoff.data.sources.parquet import list_parquet
 from bakeoff.data.sources.split_files import list_split_files
 from bakeoff.data.sources.stl10 import list_stl10
 from bakeoff.data.sources.tables.csv_file import list_csv
@@ -43,6 +44,7 @@ class SourceKind(NamedTuple):
 FILE_SOURCES: dict[str, SourceKind] = {
     "folder": SourceKind("DIR", lambda directory, _: list_class_folders(directory)),
     "csv": SourceKind("PATH", list_csv, ("columns", "image_folder")),
+    "parquet": SourceKind("PATH", list_parquet, ("columns",)),
     "splits": SourceKind(
         "DIR",
         lambda directory, settings: list_split_files(

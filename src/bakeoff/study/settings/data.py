@@ -15,8 +15,8 @@ class DataSettings(Settings):
     """The source of the images and how they are split."""
 
     source: str = "digits"
-    """`digits`, or KIND:PATH with KIND one of folder, csv, splits, idx, npz, stl10,
-    cifar10."""
+    """`digits`, or KIND:PATH with KIND one of folder, csv, parquet, splits, idx, npz,
+    stl10, cifar10."""
 
     image_size: int = Field(32, ge=8, le=512)
     """Height and width in pixels to which every image is resized."""
@@ -46,7 +46,7 @@ class DataSettings(Settings):
     whole when splits are cut from train. A table may have a column of groups instead."""
 
     columns: dict[Literal["image", "label", "split", "group"], str] | None = None
-    """`csv:` only: names of the columns that are not called image, label, split or group, as in
+    """`csv:` and `parquet:` only: names of the columns that are not image, label, split or group, as in
     `{ image = "id", label = "breed" }`."""
 
     image_folder: str | None = None
