@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import atexit
+import errno
 import gc
 import logging
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,7 +14,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bakeoff.errors import BakeoffError
-from bakeoff.text import printable
+from bakeoff.files import check_current_folder
+from bakeoff.text import ESCAPED, encodable, printable
 
 if TYPE_CHECKING:
     from bakeoff.data import ImageData
@@ -37,7 +40,7 @@ def _print_version(requested: bool) -> None:
     if requested:
         from importlib.metadata import version
 
-        typer.echo(f"bakeoff {version('bakeoff')}")
+        _print(f"bakeoff {version('bakeoff')}")
         raise typer.Exit
 
 
@@ -132,9 +135,7 @@ def run_(
     except RunsFailedError as error:  # already printed
         failed, result = True, error.result
     except KeyboardInterrupt:
-        typer.echo(
-            f"stopped; finished runs are kept in {root}; run the same command again to continue", err=True
-        )
+        _print_error(f"stopped; finished runs are kept in {root}; run the same command again to continue")
         raise typer.Exit(EXIT_INTERRUPTED) from None
     _finish(result, open_)
     if failed:
@@ -160,7 +161,8 @@ def show(study: StudyArgument, set_: SetOption = None) -> None:
     """Print a study file with every default, to copy and edit."""
     from bakeoff.study import load_study, study_to_toml
 
-    sys.stdout.write(study_to_toml(load_study(study, overrides=set_ or [])))
+    with encodable(sys.stdout, ESCAPED):
+        print(study_to_toml(load_study(study, overrides=set_ or [])), end="", flush=True)
 
 
 @app.command()
@@ -219,7 +221,7 @@ def compare(
 
         write_text(json_, to_json(comparison.to_dict()))
     if report_ is not None:
-        typer.echo(f"report: {write_comparison_report(comparison, report_)}")
+        _print(f"report: {write_comparison_report(comparison, report_)}")
 
 
 @app.command()
@@ -256,7 +258,7 @@ def predict(
     console = Console()
     _find_own_classes(read_study(Layout(study_dir)))
     ensemble = load_ensemble(study_dir, recipe=recipe, seeds=seed, trust=trust)
-    typer.echo(ensemble.describe())
+    _print(ensemble.describe())
     summary = PredictionSummary()
     try:
         with (
@@ -271,7 +273,7 @@ def predict(
                     f"no image in {', '.join(map(str, images[:3]))}; expected files such as .png or .jpg"
                 )
     except KeyboardInterrupt:
-        typer.echo("stopped; no predictions were written", err=True)
+        _print_error("stopped; no predictions were written")
         raise typer.Exit(EXIT_INTERRUPTED) from None
     print_predictions(summary, console, Console(stderr=True), written=bool(csv or json_))
     if summary.num_unreadable:
@@ -298,12 +300,12 @@ def export(
 
     _find_own_classes(read_study(Layout(study_dir)))
     exported = export_model(study_dir, directory, recipe=recipe, seed=seed, ensemble=ensemble, trust=trust)
-    typer.echo(exported.choice)
-    typer.echo(
+    _print(exported.choice)
+    _print(
         f"ONNX Runtime and PyTorch differ by at most {exported.difference:.1g} in probability "
         f"on {exported.num_checked} test images"
     )
-    typer.echo(f"exported to {printable(str(directory))}: {', '.join(exported.files)}")
+    _print(f"exported to {directory}: {', '.join(exported.files)}")
 
 
 def _find_own_classes(study: Study) -> None:
@@ -320,7 +322,7 @@ def _finish(result: Result, open_report: bool) -> None:
 
     page = result.report()
     print_results(result.summary, Console())
-    typer.echo(f"report: {page}")
+    _print(f"report: {page}")
     if open_report:
         typer.launch(page.resolve().as_uri())
 
@@ -380,7 +382,7 @@ def data_fetch(
 
     with StudyDisplay(Console()) as display:
         fetched = fetch(name, directory, progress=display.decoding)
-    typer.echo(f"{name} is in {fetched}; use it with --data {name}:{fetched}")
+    _print(f"{name} is in {fetched}; use it with --data {name}:{fetched}")
 
 
 def main() -> None:
@@ -390,11 +392,44 @@ def main() -> None:
     atexit.register(gc.freeze)
     # Where it cannot write to a home folder, it works in a temporary one and reports that each time.
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
-    try:
-        app()
-    except BakeoffError as error:
-        typer.echo(f"error: {printable(str(error))}{_option_for(error)}", err=True)
-        sys.exit(EXIT_USER_ERROR)
+    _open_standard_streams()
+    with encodable(sys.stdout), encodable(sys.stderr):
+        try:
+            check_current_folder()
+            app()
+        except BakeoffError as error:
+            _print_error(f"error: {error}{_option_for(error)}")
+            sys.exit(EXIT_USER_ERROR)
+        except OSError as error:  # a folder that may not be read, a name that is too long, a limit
+            subject = f"{error.filename}: " if error.filename else ""
+            _print_error(f"error: {subject}{error.strerror or error}{REMEDIES.get(error.errno or 0, '')}")
+            sys.exit(EXIT_USER_ERROR)
+
+
+REMEDIES = {
+    errno.EMFILE: "; raise the limit on open files (ulimit -n)",
+    errno.ENAMETOOLONG: "; choose a shorter name",
+    errno.ENOSPC: "; free some space",
+}
+
+
+def _open_standard_streams() -> None:
+    """Open those that are closed as /dev/null, or the next file would take their numbers and get messages."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+
+
+def _print(text: str) -> None:
+    """Print a line. `typer.echo` would write UTF-8 to a stream that is ASCII."""
+    print(printable(text), flush=True)
+
+
+def _print_error(text: str) -> None:
+    if sys.stderr is not None:  # closed
+        print(printable(text), file=sys.stderr, flush=True)
 
 
 OPTIONS = {

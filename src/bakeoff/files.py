@@ -86,6 +86,20 @@ def write_bytes(path: Path, content: bytes) -> None:
     write_atomically(path, lambda file: file.write(content))
 
 
+def check_current_folder() -> None:
+    """Check that the current folder exists, which processes and libraries that start in it rely on.
+
+    Raises
+    ------
+    BakeoffError
+        If it was deleted.
+    """
+    try:
+        Path.cwd()
+    except FileNotFoundError as error:
+        raise BakeoffError("the current folder was deleted; change to another folder") from error
+
+
 MAX_BYTES = 64 << 20
 """Of a file of text: that of a study of 100,000 runs has half of this."""
 

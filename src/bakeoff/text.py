@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import codecs
 import difflib
+import io
 import math
 import unicodedata
-from collections.abc import Sequence
-from typing import TypeGuard
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import IO, TypeGuard
 
 
 def did_you_mean(word: str, valid: Sequence[str], cutoff: float = 0.6) -> str:
@@ -62,6 +67,50 @@ def _is_harmless(character: str) -> bool:
 
 def _escape(character: str) -> str:
     return character.encode("unicode_escape", "surrogatepass").decode("ascii")
+
+
+IN_ASCII = {"±": "+/-", "–": "-", "…": "...", "\N{NO-BREAK SPACE}": " "}
+"""Signs in the output of commands, for terminals and files whose encoding lacks them."""
+
+
+def _in_ascii(signs: Mapping[str, str], error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeEncodeError)
+    text = error.object[error.start : error.end]
+    return "".join(signs.get(character) or _number_escape(character) for character in text), error.end
+
+
+def _number_escape(character: str) -> str:
+    """The escape of a character in TOML and JSON."""
+    code = ord(character)
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+LEGIBLE, ESCAPED = "bakeoff.legible", "bakeoff.escaped"
+"""Error handlers for text that an encoding lacks: with the signs in ASCII, or all as escapes."""
+codecs.register_error(LEGIBLE, partial(_in_ascii, IN_ASCII))
+codecs.register_error(ESCAPED, partial(_in_ascii, {}))
+
+
+@contextmanager
+def encodable(stream: IO[str] | None, errors: str = LEGIBLE) -> Iterator[None]:
+    """Let a stream replace what its encoding lacks, such as ASCII or cp1252, instead of raising an error."""
+    if not isinstance(stream, io.TextIOWrapper):
+        yield
+        return
+    before = stream.errors
+    stream.reconfigure(errors=errors)
+    try:
+        yield
+    finally:
+        stream.reconfigure(errors=before)
+
+
+@contextmanager
+def ignoring_missing_glyphs() -> Iterator[None]:
+    """Ignore the warnings of matplotlib, whose font lacks most scripts, while it draws names of classes."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font|Matplotlib currently does not support")
+        yield
 
 
 def points(share: float) -> str:

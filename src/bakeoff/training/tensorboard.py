@@ -29,6 +29,7 @@ from torch.utils.tensorboard.summary import hparams
 
 from bakeoff.errors import BakeoffError
 from bakeoff.files import RESUME
+from bakeoff.text import ignoring_missing_glyphs
 from bakeoff.training.records import EpochRecord
 
 MAX_CLASSES_WITH_NUMBERS = 20
@@ -122,7 +123,8 @@ class TensorBoardLog:
         num_classes = len(class_names)
         cells = np.bincount(labels_N * num_classes + predicted, minlength=num_classes**2)
         matrix = cells.reshape(num_classes, num_classes)
-        picture = _confusion_picture(tuple(class_names)).draw(matrix)
+        with ignoring_missing_glyphs():
+            picture = _confusion_picture(tuple(class_names)).draw(matrix)
         self._file.add(_image("confusion_matrix/test", picture), epoch)
         accuracy = float((predicted == labels_N).mean())
         metrics = {"accuracy/test": accuracy}

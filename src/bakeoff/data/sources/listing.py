@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections import Counter
 from collections.abc import Container
 from dataclasses import dataclass
@@ -116,10 +117,13 @@ def _refuse_undecodable(names: list[str]) -> None:
     try:
         "".join(names).encode()
     except UnicodeEncodeError as error:
-        position = error.start
+        position, encoding = error.start, sys.getfilesystemencoding()
+        remedy = "rename the file or folder"
+        if encoding != "utf-8":
+            remedy = "set the environment variable PYTHONUTF8=1 if it is UTF-8"
         for name in names:
             if position < len(name):
-                raise BakeoffError(f"the name {name!r} is not UTF-8; rename the file or folder") from error
+                raise BakeoffError(f"the name {name!r} is not {encoding.upper()}; {remedy}") from error
             position -= len(name)
 
 

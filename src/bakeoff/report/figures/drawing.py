@@ -10,11 +10,12 @@ import html
 import io
 import re
 import unicodedata
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from bakeoff.text import ignoring_missing_glyphs
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -91,9 +92,8 @@ def drawing() -> Iterator[None]:
     """Set the style within a `with` block; figures are created and finished inside it."""
     import matplotlib
 
-    with matplotlib.rc_context(STYLE), warnings.catch_warnings():
-        # Glyphs that matplotlib's font lacks are missing in the PNG only; browsers have them.
-        warnings.filterwarnings("ignore", message=r"Glyph .* missing from font")
+    # Glyphs that matplotlib's font lacks are missing in the PNG only; browsers have them.
+    with matplotlib.rc_context(STYLE), ignoring_missing_glyphs():
         yield
 
 
