@@ -137,18 +137,24 @@ def test_images_that_are_neither_named_nor_labelled_are_refused(study, arrays):
         bakeoff.run(study, data=arrays.train)
 
 
-def test_a_script_without_the_usual_guard_is_told_so(tmp_path):
+def test_a_script_that_defines_a_model_and_lacks_the_usual_guard_is_told_so(tmp_path):
     import subprocess
     import sys
 
     script = tmp_path / "unguarded.py"
     script.write_text(
         "import bakeoff\n"
+        "from torch import nn\n"
+        "class Net(nn.Module): pass\n"
         'study = bakeoff.load_study("quickstart", epochs=1, seeds=1, recipes=["lenet5"])\n'
-        "bakeoff.run(study, check=False)\n"
+        'lenet5 = study.recipes["lenet5"]\n'
+        'bakeoff.run(study.changed(recipes={"net": lenet5.changed(model=Net)}), check=False)\n'
     )
     done = subprocess.run(
         [sys.executable, script.name], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.returncode == 1
-    assert 'put the call below a line `if __name__ == "__main__":`' in done.stderr
+    assert done.stderr.splitlines()[-1].endswith(
+        "recipes.net: bakeoff.run() was reached when 'unguarded' was imported for its classes; "
+        'put the call below a line `if __name__ == "__main__":`'
+    )

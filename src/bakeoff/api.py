@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bakeoff.errors import BakeoffError
+from bakeoff.files import check_current_folder
+from bakeoff.own_code import refuse_in_import
 from bakeoff.store import count_unfinished, load_study_folder
 from bakeoff.study import Study, load_study
-from bakeoff.text import list_some
+from bakeoff.text import encodable, list_some
 
 if TYPE_CHECKING:
     # Imported later, when the workers have started, which import PyTorch at the same time.
@@ -37,7 +38,8 @@ def run(
 ) -> Result:
     """Train the runs that the study folder does not contain yet, and return all results.
 
-    In a script, call it below `if __name__ == "__main__":`, because worker processes import the script.
+    In a script that defines a model or augmentation, call it below `if __name__ == "__main__":`, because
+    worker processes import the script then.
 
     Parameters
     ----------
@@ -75,7 +77,8 @@ def run(
     from bakeoff.data.sources.arrays import ImageArrays
     from bakeoff.engines import open_engine
 
-    _check_not_in_worker()
+    refuse_in_import()
+    check_current_folder()
     if data is not None and not isinstance(data, str | ImageArrays):
         raise BakeoffError(
             f"data: found {type(data).__name__}; expected a source such as 'folder:my-images', "
@@ -106,7 +109,9 @@ def run(
 
             from bakeoff.terminal.progress import StudyDisplay
 
-            display = stack.enter_context(StudyDisplay(Console()))
+            console = Console()
+            stack.enter_context(encodable(console.file))
+            display = stack.enter_context(StudyDisplay(console))
         runs = run_study(study, root, engine=opened, display=display, wait=wait, check=check, arrays=arrays)
     result = open_result(root)
     if runs.failed:
@@ -136,15 +141,6 @@ class RunsFailedError(BakeoffError):
 def study_folder(study: Study, path: str | Path | None = None) -> Path:
     """The folder of a study's results: `path`, by default results/NAME."""
     return Path(path) if path is not None else Path("results") / study.name
-
-
-def _check_not_in_worker() -> None:
-    """Raise an error if a worker process imports an unguarded script, which would start a study."""
-    if getattr(multiprocessing.current_process(), "_inheriting", False):
-        raise BakeoffError(
-            "bakeoff.run() was reached while a worker process imported this script; "
-            'put the call below a line `if __name__ == "__main__":`'
-        )
 
 
 def open_result(path: str | Path) -> Result:

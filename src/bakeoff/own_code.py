@@ -18,6 +18,7 @@ import sysconfig
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from contextvars import ContextVar
 from importlib.machinery import PathFinder
 from pathlib import Path, PurePosixPath
 
@@ -36,13 +37,18 @@ def import_class(path: str, role: str) -> type:
         If the module cannot be imported or has no such class.
     """
     module_name, _, class_name = path.partition(":")
+    before = _being_imported.set(module_name)
     try:
         module = importlib.import_module(module_name)
+    except BakeoffError:
+        raise
     except (Exception, SystemExit) as error:  # whatever a user's module raises; a script may exit
         raise BakeoffError(
             f"{role} {path!r}: cannot import {module_name!r} ({type(error).__name__}: {error}); "
             "it must be installed or be in the current folder"
         ) from error
+    finally:
+        _being_imported.reset(before)
     cls = getattr(module, class_name, None)
     if not isinstance(cls, type):
         classes = [
@@ -55,6 +61,18 @@ def import_class(path: str, role: str) -> type:
             f"it has {', '.join(classes) or 'none'}"
         )
     return cls
+
+
+_being_imported: ContextVar[str | None] = ContextVar("_being_imported", default=None)
+
+
+def refuse_in_import() -> None:
+    """Raise an error if `import_class` imports the module that calls this: a script without a guard."""
+    if name := _being_imported.get():
+        raise BakeoffError(
+            f"bakeoff.run() was reached when {name!r} was imported for its classes; "
+            'put the call below a line `if __name__ == "__main__":`'
+        )
 
 
 def source_digest(path: str) -> str:

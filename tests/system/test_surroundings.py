@@ -1,41 +1,67 @@
 """Odd surroundings, in real processes: a command works there, or says in one line what to do."""
 
 import os
+import shlex
 import subprocess
 import sys
+import tomllib
 
+import numpy as np
 import pytest
+from PIL import Image
+from sklearn.datasets import load_digits
 
 BAKEOFF = [sys.executable, "-m", "bakeoff"]
-DIGITS = ["quickstart", "--recipes", "lenet5", "--seeds", "2", "--epochs", "1", "--set", "data.image_size=16"]
-RUN = ["run", *DIGITS, "--jobs", "2", "--out", "study"]
+SMALL = ["--recipes", "lenet5", "--epochs", "1", "--set", "data.image_size=16"]
+RUN = ["run", "quickstart", *SMALL, "--seeds", "2", "--jobs", "2", "--out", "study"]
 NAMELESS = ["unshare", "--map-user=4242", "--map-group=4242"]
 """Runs a command as a user id that has no name; the files of the tests belong to it."""
+PERSONAL = ("HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "MPLCONFIGDIR", "BAKEOFF_CACHE")
 
 
-def bakeoff(*words, cwd, code=0, under=(), unset=(), **variables):
-    """Run a command to its end, and see that it gave no traceback and no warning."""
+def execute(words, cwd, *, code=0, text=None, encoding="utf-8", unset=(), **variables):
+    """Run a program to its end, and see that it gave no traceback, and nothing else that nobody asked for."""
     environment = {name: value for name, value in os.environ.items() if name not in unset}
     environment |= {"COLUMNS": "1000", **variables}
     done = subprocess.run(
-        [*under, *BAKEOFF, *map(str, words)],
-        cwd=cwd,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+        list(map(str, words)), cwd=cwd, env=environment, input=text, encoding=encoding, capture_output=True,
+        check=False, timeout=300,
+    )  # fmt: skip
     assert done.returncode == code, done.stdout + done.stderr
-    assert "Traceback" not in done.stdout + done.stderr
     if code == 0:
         assert done.stderr == ""
     else:
-        assert done.stderr.startswith("error: ")
-        assert done.stderr.count("\n") == 1
+        assert done.stderr.startswith("error: "), done.stderr
+        assert done.stderr.count("\n") == 1, done.stderr
     return done
 
 
-PERSONAL = ("HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "MPLCONFIGDIR", "BAKEOFF_CACHE")
+def bakeoff(*words, cwd, under=(), **how):
+    return execute([*under, *BAKEOFF, *words], cwd, **how)
+
+
+def in_shell(command, cwd, **how):
+    """Run a line of shell in which `bakeoff` stands for the command."""
+    return execute(["bash", "-c", command.replace("bakeoff", shlex.join(BAKEOFF))], cwd, **how)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A folder with images, whose classes have names in several scripts, and a study of them."""
+    folder = tmp_path_factory.mktemp("finished")
+    digits = load_digits()
+    for label, name in enumerate(["größe", "数字", "عدد"]):
+        (folder / "Fotos é 数" / name).mkdir(parents=True)
+        for number, image in enumerate(digits.images[digits.target == label][:20]):
+            pixels = (image * 15).astype(np.uint8)
+            Image.fromarray(pixels).save(folder / "Fotos é 数" / name / f"{number}.png")
+    (folder / "study.toml").write_text(
+        'name = "scripts"\ndescription = "± größe, 数字"\nseeds = 2\n[data]\nsource = "folder:Fotos é 数"\n'
+        "image_size = 16\n[defaults]\nepochs = 1\n[recipes.lenet5]\n[recipes.lenet5_batch_norm.model]\n"
+        "batch_norm = true\n"
+    )
+    bakeoff("run", "study.toml", "--out", "study", cwd=folder)
+    return folder
 
 
 @pytest.mark.needs("namespaces")
@@ -51,3 +77,163 @@ def test_a_user_without_home_is_told_how_to_name_a_folder(tmp_path):
 def test_a_user_without_name_and_home_who_named_a_folder(tmp_path):
     for words in (RUN, ["report", "study"], ["data", "info", "digits"]):
         bakeoff(*words, cwd=tmp_path, under=NAMELESS, unset=PERSONAL, BAKEOFF_CACHE="cache")
+
+
+IN_PYTHON = """\
+import bakeoff
+study = bakeoff.load_study("quickstart", seeds=2, epochs=1, recipes=["lenet5"])
+print(len(bakeoff.run(study.changed(data={"image_size": 16}), "study", progress=False).runs))
+"""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["-"],
+        pytest.param(["-c", IN_PYTHON], marks=pytest.mark.slow),
+        pytest.param(["script.py"], marks=pytest.mark.slow),
+    ],
+)
+def test_a_script_needs_no_guard_and_no_file(tmp_path, words):
+    (tmp_path / "script.py").write_text(IN_PYTHON)
+    done = execute([sys.executable, *words], tmp_path, text=IN_PYTHON)
+    assert done.stdout == "2\n"
+
+
+@pytest.mark.slow
+def test_a_prompt_and_a_guarded_script_from_standard_input(tmp_path):
+    guarded = 'if __name__ == "__main__":\n    ' + IN_PYTHON.replace("\n", "\n    ")
+    assert execute([sys.executable, "-"], tmp_path, text=guarded).stdout == "2\n"
+    prompt = "import sys; sys.ps1 = ''\n" + IN_PYTHON
+    done = subprocess.run(
+        [sys.executable, "-i"], cwd=tmp_path, input=prompt, capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "2\n"
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("command", ["bakeoff status study", "bakeoff studies", "bakeoff --help"])
+def test_a_current_folder_that_was_deleted(tmp_path, command):
+    done = in_shell(f"mkdir gone; cd gone; rmdir ../gone; {command}", tmp_path, code=2)
+    assert done.stderr == "error: the current folder was deleted; change to another folder\n"
+
+
+def test_the_current_folder_is_looked_for_in_python_too(tmp_path):
+    run = "import bakeoff; bakeoff.run('quickstart')"
+    done = subprocess.run(
+        ["bash", "-c", f'mkdir gone; cd gone; rmdir ../gone; {sys.executable} -c "{run}"'],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    last_line = done.stderr.splitlines()[-1]
+    assert (
+        last_line == "bakeoff.errors.BakeoffError: the current folder was deleted; change to another folder"
+    )
+
+
+@pytest.mark.needs("namespaces")
+def test_a_current_folder_that_cannot_be_written(tmp_path):
+    tmp_path.chmod(0o555)
+    done = bakeoff("run", "quickstart", *SMALL, cwd=tmp_path, code=2, under=NAMELESS)
+    assert "cannot write to results/quickstart: Permission denied; choose another folder" in done.stderr
+    assert "--out DIR" in done.stderr
+
+
+@pytest.mark.parametrize("closed", ["2>&-", pytest.param("<&- >&- 2>&-", marks=pytest.mark.slow)])
+def test_closed_streams_are_not_taken_by_files_that_libraries_then_write_to(tmp_path, closed):
+    # libgomp complains of the variable, once it went into the pipe to a worker: the command waited forever
+    in_shell(f"bakeoff {shlex.join(RUN)} {closed}", tmp_path, OMP_NUM_THREADS="all")
+    assert len(list(tmp_path.rglob("predictions.npz"))) == 2
+
+
+def test_a_command_whose_output_finds_no_room_says_so(finished):
+    for command in ("studies", "show quickstart", "status study"):
+        done = in_shell(f"bakeoff {command} > /dev/full", finished, code=2)
+        assert done.stderr == "error: No space left on device; free some space\n"
+
+
+def test_output_that_nobody_reads_ends_a_command_in_silence(finished):
+    done = in_shell("bakeoff compare study | head -n 1", finished)
+    assert done.stdout.startswith("Accuracy on")
+    assert in_shell("bakeoff show quickstart >&-", finished).stdout == ""
+
+
+def test_few_open_files_for_many_workers(tmp_path):
+    many = ["run", "quickstart", *SMALL, "--seeds", "60", "--jobs", "60", "--out", "study"]
+    done = in_shell(f"ulimit -n 40; bakeoff {shlex.join(many)}", tmp_path, code=2)
+    assert "of 60: Too many open files; choose fewer jobs, or raise the limits" in done.stderr
+    assert "--jobs N" in done.stderr
+    assert not (tmp_path / "study").exists()
+
+
+@pytest.mark.slow
+def test_few_open_files_for_many_runs(tmp_path):
+    run = ["run", "quickstart", *SMALL, "--seeds", "20", "--jobs", "2", "--out", "study"]
+    in_shell(f"ulimit -n 24; bakeoff {shlex.join(run)}", tmp_path)
+    assert len(list(tmp_path.rglob("predictions.npz"))) == 20
+
+
+def test_a_name_that_is_too_long(tmp_path):
+    for words in (["run", "quickstart", "--out"], ["report"], ["status"]):
+        done = bakeoff(*words, "n" * 256, cwd=tmp_path, code=2)
+        assert "File name too long; choose a shorter name" in done.stderr
+
+
+SEVERAL = """
+import shlex, sys
+from bakeoff.cli import main
+for command in sys.argv[1:]:
+    sys.argv = ["bakeoff", *shlex.split(command)]
+    try:
+        main()
+    except SystemExit as end:
+        if end.code not in (0, None):
+            print(f"{command}: exit code {end.code}")
+"""
+"""Runs several commands in one process, which loads PyTorch once."""
+
+ALL_READING = [
+    "--help", "run --help", "data fetch --help", "--version", "studies", "status study", "report study",
+    "compare study", "data info 'folder:Fotos é 数'", "data check 'folder:Fotos é 数'",
+    "predict study 'Fotos é 数'", "run study.toml --out study",
+]  # fmt: skip
+
+ENCODINGS = {
+    "ascii": {"PYTHONIOENCODING": "ascii"},
+    "cp1252": {"PYTHONIOENCODING": "cp1252"},
+    "the C locale": {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+}
+
+
+@pytest.mark.parametrize(
+    "name", ["ascii", *(pytest.param(name, marks=pytest.mark.slow) for name in ("cp1252", "the C locale"))]
+)
+def test_an_encoding_that_lacks_characters(finished, name):
+    encoding = name if name == "cp1252" else "ascii"
+    reading = ALL_READING
+    if name == "the C locale":  # where Python reads names as bytes
+        reading = [command for command in reading if "data" not in command and "study.toml" not in command]
+    done = execute([sys.executable, "-c", SEVERAL, *reading], finished, encoding=encoding, **ENCODINGS[name])
+    assert "exit code" not in done.stdout
+    sign = "±" if name == "cp1252" else "+/-"
+    assert f"Differences in percentage points; margin {sign}1.0" in done.stdout
+    assert "\\u6570\\u5b57" in done.stdout
+
+
+def test_names_of_files_that_python_cannot_read_as_text(finished):
+    done = bakeoff("data", "info", "folder:Fotos é 数", cwd=finished, code=2, **ENCODINGS["the C locale"])
+    assert "is not ASCII; set the environment variable PYTHONUTF8=1" in done.stderr
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_errors_and_studies_in_an_encoding_that_lacks_characters(finished, encoding):
+    how = {"cwd": finished, "encoding": encoding, "PYTHONIOENCODING": encoding}
+    said = bakeoff("data", "info", "folder:größe 数", code=2, **how).stderr
+    assert said.startswith(
+        "error: no folder gr\\u00f6\\u00dfe \\u6570"
+        if encoding == "ascii"
+        else "error: no folder größe \\u6570"
+    )
+    shown = bakeoff("show", "study.toml", **how).stdout
+    assert tomllib.loads(shown) == tomllib.loads(
+        bakeoff("show", "study.toml", cwd=finished, PYTHONIOENCODING="utf-8").stdout
+    )

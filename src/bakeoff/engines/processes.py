@@ -7,6 +7,7 @@ import logging
 import multiprocessing
 import os
 import signal
+import sys
 from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -14,11 +15,12 @@ from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
-from types import TracebackType
+from types import ModuleType, TracebackType
 
 from bakeoff.engines.engine import Event, Job, RunFailed, RunFinished, RunRetried, Task
 from bakeoff.engines.schedule import RunQueue
 from bakeoff.environment import available_cores
+from bakeoff.errors import BakeoffError
 
 SECONDS_TO_STOP = 5.0
 MAX_DEATHS = 3
@@ -104,8 +106,19 @@ class ProcessEngine:
 
 
 def _start(num_workers: int) -> list[_Worker]:
-    with _worker_environment(), _ignoring_ctrl_c():
-        return [_Worker.start() for _ in range(num_workers)]
+    workers: list[_Worker] = []
+    try:
+        with _worker_environment(), _without_main_script(), _ignoring_ctrl_c():
+            while len(workers) < num_workers:
+                workers.append(_Worker.start())
+    except OSError as error:  # too many open files or processes
+        _stop(workers)
+        raise BakeoffError(
+            f"cannot start worker process {len(workers) + 1} of {num_workers}: {error.strerror or error}; "
+            "choose fewer jobs, or raise the limits on open files and processes (ulimit -n, ulimit -u)",
+            "jobs",
+        ) from error
+    return workers
 
 
 def _stop(workers: list[_Worker]) -> None:
@@ -128,6 +141,20 @@ def _worker_environment() -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+@contextmanager
+def _without_main_script() -> Iterator[None]:
+    """Processes started inside do not import the main script: they need nothing from it.
+
+    So the script may call `run` outside of `if __name__ == "__main__":`, and come from standard input.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 @contextmanager
