@@ -237,3 +237,30 @@ def test_errors_and_studies_in_an_encoding_that_lacks_characters(finished, encod
     assert tomllib.loads(shown) == tomllib.loads(
         bakeoff("show", "study.toml", cwd=finished, PYTHONIOENCODING="utf-8").stdout
     )
+
+
+STUDY = '# größe\nname = "mine"\ndescription = "数字"\n[recipes.lenet5]\n'
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-be"])
+def test_a_study_file_as_windows_programs_write_it(tmp_path, encoding):
+    text = ("\ufeff" if encoding == "utf-16-be" else "") + STUDY.replace("\n", "\r\n")
+    (tmp_path / "mine.toml").write_bytes(text.encode(encoding))
+    shown = bakeoff("show", "mine.toml", cwd=tmp_path, PYTHONIOENCODING="utf-8").stdout
+    assert tomllib.loads(shown)["description"] == "数字"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (STUDY.encode("cp1252", "ignore"), "byte 4 is 0xF6, which is not UTF-8 text"),
+        ("\ufeff".encode() + STUDY.encode("cp1252", "ignore"), "byte 7 is 0xF6, which is not UTF-8 text"),
+        (STUDY.encode("utf-16-le"), "byte 1 is 0x00, which is not UTF-8 text"),
+        (STUDY.encode("utf-16")[:-1], "which is not UTF-16 text"),
+    ],
+)
+def test_a_study_file_in_another_encoding_is_named_with_the_byte(tmp_path, content, message):
+    (tmp_path / "mine.toml").write_bytes(content)
+    said = bakeoff("show", "mine.toml", cwd=tmp_path, code=2).stderr
+    assert said.startswith("error: mine.toml: byte ")
+    assert f"{message}; a study file is TOML, saved as UTF-8" in said

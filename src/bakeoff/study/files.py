@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
@@ -104,9 +105,7 @@ def _study_text(name_or_path: str) -> tuple[str, str]:
         if path.is_file():
             if path.stat().st_size > MAX_BYTES:
                 raise BakeoffError(f"{path}: {too_long(path.stat().st_size)}")
-            return path.read_text("utf-8"), str(path)
-    except UnicodeDecodeError as error:
-        raise BakeoffError(f"{path}: not UTF-8 text; a study file is TOML") from error
+            return _decode(path.read_bytes(), path), str(path)
     except OSError as error:
         raise BakeoffError(f"cannot read {shorten(name_or_path)}: {error.strerror or error}") from error
     names = _builtin_names()
@@ -115,6 +114,22 @@ def _study_text(name_or_path: str) -> tuple[str, str]:
     raise BakeoffError(
         f"no study {shorten(name_or_path)}: neither a file nor a built-in study{hint}\n"
         f"built-in: {', '.join(names)}\nto write your own: bakeoff show quickstart > my.toml"
+    )
+
+
+def _decode(content: bytes, path: Path) -> str:
+    """The text of a study file: UTF-8, or UTF-16 with a byte order mark, as `>` in PowerShell writes it."""
+    utf_16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    place = -1 if utf_16 else content.find(0)  # UTF-16 without a mark has such bytes
+    if place < 0:
+        try:
+            return content.decode("utf-16" if utf_16 else "utf-8-sig")
+        except UnicodeDecodeError as error:
+            place = len(content) - len(error.object) + error.start  # the codec cuts a mark off
+    encoding = "UTF-16" if utf_16 else "UTF-8"
+    raise BakeoffError(
+        f"{path}: byte {place} is 0x{content[place]:02X}, which is not {encoding} text; "
+        "a study file is TOML, saved as UTF-8"
     )
 
 
