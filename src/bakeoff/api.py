@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bakeoff.errors import BakeoffError
 from bakeoff.files import check_current_folder
@@ -25,7 +26,7 @@ def run(
     study: Study | str | Path,
     path: str | Path | None = None,
     *,
-    data: str | ImageArrays | None = None,
+    data: str | ImageArrays | Mapping[str, Any] | None = None,
     until: str | None = None,
     max_seeds: int | None = None,
     jobs: int | None = None,
@@ -48,7 +49,8 @@ def run(
     path
         The study folder; by default results/NAME.
     data
-        A source such as `folder:my-images`, or images in memory; by default the study's own.
+        A source such as `folder:my-images`, or images in memory: `ImageArrays`, or a dict of what it takes,
+        `{"train": ..., "test": ...}`; by default the study's own.
     until, max_seeds
         `until="decided"` adds seeds in rounds, up to `max_seeds` per recipe; by default as in the study.
     jobs
@@ -74,15 +76,17 @@ def run(
         If the study, its data or a model is invalid; finished runs are kept.
     """
     from bakeoff.data import check_source
-    from bakeoff.data.sources.arrays import ImageArrays
+    from bakeoff.data.sources.arrays import ImageArrays, as_image_arrays
     from bakeoff.engines import open_engine
 
     refuse_in_import()
     check_current_folder()
+    if isinstance(data, Mapping):
+        data = as_image_arrays(data)
     if data is not None and not isinstance(data, str | ImageArrays):
         raise BakeoffError(
             f"data: found {type(data).__name__}; expected a source such as 'folder:my-images', "
-            "or bakeoff.ImageArrays(train=(images, labels))"
+            "bakeoff.ImageArrays(train=(images, labels)), or a dict with train"
         )
     if not isinstance(study, Study):
         study = load_study(study)

@@ -1,20 +1,33 @@
-"""The source `arrays`: labeled images that are already in memory."""
+"""The source `arrays`: labeled images that are already in memory, or that a data set gives one by one."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from PIL import Image
 
-from bakeoff.data.image_data import SplitName
+from bakeoff.data.decoding.parameters import Decoding
+from bakeoff.data.decoding.picture import Picture
+from bakeoff.data.image_data import SPLIT_NAMES, SplitName
+from bakeoff.data.sources.labels import Labels, Names, number_labels, read_labels
 from bakeoff.data.sources.listing import ListedImage, Listing
+from bakeoff.data.sources.pixels import channels_last, find_scale, to_uint8
 from bakeoff.errors import BakeoffError
-from bakeoff.text import shorten
 
-LabeledImages = tuple[ArrayLike | Sequence[ArrayLike], ArrayLike]
+
+class LabeledDataset(Protocol):
+    """Anything with a length that gives (image, label), such as a data set of PyTorch or a list of pairs."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> Any: ...
+
+
+LabeledImages = tuple[ArrayLike | Sequence[ArrayLike], ArrayLike] | LabeledDataset
 
 
 @dataclass(frozen=True)
@@ -24,11 +37,14 @@ class ImageArrays:
     Attributes
     ----------
     train, val, test
-        (images, labels). Images are uint8 [num_images, height, width, 3], or gray [num_images, height,
-        width], or a list of such images of any sizes; labels are integers from 0, or class names. If val or
-        test is None, it is cut from train, as the `[data]` table of the study says.
+        (images, labels), or anything else with a length that gives (image, label), such as a data set of
+        torchvision or a list of pairs. Images are arrays or tensors [height, width], gray, or with 1 or 3
+        channels, last or first, of uint8 or of floats in 0..1; or images of Pillow. Sizes may differ. Labels
+        are integers from 0 or 1, or class names. If val or test is None, it is cut from train, as the
+        `[data]` table of the study says.
     class_names
-        In label order; by default the sorted names that occur in the labels.
+        In label order; by default `train.classes` if there is such a list, or else the sorted names that
+        occur in the labels.
     """
 
     train: LabeledImages
@@ -37,39 +53,80 @@ class ImageArrays:
     class_names: Sequence[str] | None = None
 
 
+def as_image_arrays(splits: Mapping[str, Any]) -> ImageArrays:
+    """The images of a dict with train, and optionally val, test and class_names.
+
+    Raises
+    ------
+    BakeoffError
+        If a key is another, or train is missing.
+    """
+    valid = (*SPLIT_NAMES, "class_names")
+    unknown = [key for key in splits if key not in valid]
+    if unknown or "train" not in splits:
+        found = f"found {', '.join(map(repr, unknown))}" if unknown else "train is missing"
+        raise BakeoffError(f"data: {found}; expected a dict with train, and optionally val and test", "data")
+    return ImageArrays(**splits)
+
+
 def list_arrays(arrays: ImageArrays) -> Listing:
     """List images in memory; their ids are their indices.
 
     Raises
     ------
     BakeoffError
-        If images are not 8-bit gray or RGB, the numbers of labels and images differ, or a label is not one of
-        the classes.
+        If images are not gray or RGB, their values have no known range, the numbers of labels and images
+        differ, or a label is not one of the classes.
     """
-    provided_splits: dict[SplitName, LabeledImages | None] = {
-        "train": arrays.train,
-        "val": arrays.val,
-        "test": arrays.test,
-    }
-    labels = {name: _labels(name, split[1]) for name, split in provided_splits.items() if split is not None}
-    class_names = tuple(map(str, arrays.class_names or _names(list(labels.values()))))
-    splits: dict[SplitName, list[ListedImage]] = {}
-    for name, split in provided_splits.items():
+    images: dict[SplitName, list[NDArray[Any]]] = {}
+    labels: dict[SplitName, NDArray[Any]] = {}
+    for name in SPLIT_NAMES:
+        split: LabeledImages | None = getattr(arrays, name)
         if split is not None:
-            images = split[0]
-            num_images = len(images)  # type: ignore[arg-type]
-            if num_images != len(labels[name]):
+            split_images, split_labels = _images_and_labels(name, split)
+            images[name] = [_array(name, position, image) for position, image in enumerate(split_images)]
+            labels[name] = _labels(name, split_labels)
+            if len(images[name]) != len(labels[name]):
                 raise BakeoffError(
-                    f"{name}: {num_images:,} images and {len(labels[name]):,} labels; "
+                    f"{name}: {len(images[name]):,} images and {len(labels[name]):,} labels; "
                     "expected one label per image",
                     "data",
                 )
-            indices = _indices(name, labels[name], class_names)
-            splits[name] = [
-                ListedImage(str(position), label, _image(name, position, image))
-                for position, (image, label) in enumerate(zip(images, indices, strict=True))  # type: ignore[arg-type]
-            ]
-    return Listing(splits, class_names)
+    class_names = arrays.class_names or getattr(arrays.train, "classes", None)
+    interpreted = _interpret(labels, tuple(map(str, class_names)) if class_names else None)
+    scale = find_scale([image for of_split in images.values() for image in of_split])
+    indices = iter(interpreted.indices)
+    splits: dict[SplitName, list[ListedImage]] = {
+        name: [
+            ListedImage(str(position), next(indices), to_uint8(image, scale))
+            for position, image in enumerate(of_split)
+        ]
+        for name, of_split in images.items()
+    }
+    return Listing(splits, interpreted.class_names, (*scale.notes, *interpreted.notes))
+
+
+def _images_and_labels(split: str, labeled: Any) -> tuple[Any, Any]:
+    if isinstance(labeled, tuple) and len(labeled) == 2:
+        return labeled
+    if not (hasattr(labeled, "__len__") and hasattr(labeled, "__getitem__")):
+        raise BakeoffError(
+            f"{split}: found {type(labeled).__name__}; expected (images, labels), or a data set with a "
+            "length that gives (image, label)",
+            "data",
+        )
+    images, labels = [], []
+    for index in range(len(labeled)):  # a data set of PyTorch need not end when it is iterated
+        try:
+            image, label = labeled[index]
+        except (TypeError, ValueError, LookupError) as error:
+            raise BakeoffError(
+                f"{split}: item {index} is not an (image, label): {error}; expected a pair for each index",
+                "data",
+            ) from error
+        images.append(image)
+        labels.append(label.item() if hasattr(label, "item") and np.ndim(label) == 0 else label)
+    return images, labels
 
 
 def _labels(split: str, labels: ArrayLike) -> NDArray[Any]:
@@ -82,35 +139,28 @@ def _labels(split: str, labels: ArrayLike) -> NDArray[Any]:
     return array
 
 
-def _names(labels: list[NDArray[Any]]) -> list[str]:
-    all_labels = np.concatenate(labels)
-    if all_labels.dtype.kind in "iu":
-        return [str(label) for label in range(int(all_labels.max(initial=0)) + 1)]
-    return sorted({str(label) for label in all_labels})
+def _interpret(labels: dict[SplitName, NDArray[Any]], class_names: tuple[str, ...] | None) -> Labels:
+    places = [f"{split}: label of image {i}" for split, array in labels.items() for i in range(len(array))]
+    names = Names(class_names, "class_names") if class_names else None
+    remedy = "give class_names in label order"
+    if all(array.dtype.kind in "iu" for array in labels.values()):
+        numbers = np.concatenate([*labels.values()]).astype(np.int64)
+        return number_labels(numbers, places.__getitem__, names, remedy)
+    texts = [str(label) for array in labels.values() for label in array]
+    return read_labels(texts, places.__getitem__, names, remedy)
 
 
-def _indices(split: str, labels: NDArray[Any], class_names: tuple[str, ...]) -> list[int]:
-    if labels.dtype.kind in "iu":
-        invalid = labels[(labels < 0) | (labels >= len(class_names))]
-        if len(invalid):
-            raise BakeoffError(f"{split}: label {invalid[0]}; expected 0 to {len(class_names) - 1}", "data")
-        return [int(label) for label in labels]
-    index_of = {name: index for index, name in enumerate(class_names)}
-    for label in labels:
-        if str(label) not in index_of:
-            raise BakeoffError(
-                f"{split}: label {shorten(str(label))} is none of the classes {shorten(class_names)}", "data"
-            )
-    return [index_of[str(label)] for label in labels]
-
-
-def _image(split: str, position: int, image: ArrayLike) -> NDArray[np.uint8]:
+def _array(split: str, position: int, image: Any) -> NDArray[Any]:
+    """An image as an array [height, width, 3]."""
+    # Those of more than 8 bits are arrays of their values.
+    if isinstance(image, Image.Image) and image.mode not in ("I", "F") and "16" not in image.mode:
+        image = Picture(image).to_rgb(Decoding())
     array = np.asarray(image)
-    pixels = np.repeat(array[:, :, None], 3, axis=2) if array.ndim == 2 else array
-    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or 0 in pixels.shape:
+    pixels = channels_last(array, 0)
+    if pixels is None:
         raise BakeoffError(
             f"{split}: image {position} is {array.dtype} {list(array.shape)}; "
-            "expected uint8 [height, width] or [height, width, 3], values 0 to 255",
+            "expected [height, width], or with 1 or 3 channels",
             "data",
         )
     return pixels
