@@ -137,6 +137,8 @@ def train(
                 optimizer=parts.optimizer.state_dict(),
                 average=parts.average.state_dict() if parts.average else {},
             ),
+            last=epoch
+            == recipe.epochs,  # so that a run that is interrupted while it is tested only repeats that
         )
 
     return finish_run(parts.evaluated_model, recipe, preprocessing, state, data, describe_cpu())

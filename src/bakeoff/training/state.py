@@ -240,10 +240,10 @@ class Pace:
         self.last_end = clock()
         self.last_cost = 0.0
 
-    def offer(self, save: Callable[[], None]) -> None:
-        """Call `save` if it takes at most `SHARE_OF_TIME` of the time since the last call."""
+    def offer(self, save: Callable[[], None], *, last: bool = False) -> None:
+        """Call `save` if it takes at most `SHARE_OF_TIME` of the time since the last call, or is the last."""
         now = self.clock()
-        if now - self.last_end < max(MIN_SECONDS_BETWEEN, self.last_cost / SHARE_OF_TIME):
+        if not last and now - self.last_end < max(MIN_SECONDS_BETWEEN, self.last_cost / SHARE_OF_TIME):
             return
         save()
         self.last_end = self.clock()
@@ -256,7 +256,9 @@ class StateSaver:
     def __init__(self, store: StateStore | None, clock: Callable[[], float] = time.perf_counter) -> None:
         self.store, self.pace = store, Pace(clock)
 
-    def offer(self, record: EpochRecord, state: Callable[[], TrainingState]) -> None:
-        """Save the state if it is time to."""
+    def offer(self, record: EpochRecord, state: Callable[[], TrainingState], *, last: bool = False) -> None:
+        """Save the state if it is time to, or if it is that of the last epoch."""
         if (store := self.store) is not None:
-            self.pace.offer(lambda: store.save(state().to_bytes(), record.epoch, record.val_accuracy))
+            self.pace.offer(
+                lambda: store.save(state().to_bytes(), record.epoch, record.val_accuracy), last=last
+            )

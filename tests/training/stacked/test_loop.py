@@ -156,7 +156,7 @@ def test_a_stack_goes_on_from_its_states_to_the_same_bytes(data, monkeypatch, ov
     whole = runs_of(
         train_stacked(chosen, SEEDS, data, "cpu", state_stores=stores, observers=[[one] for one in heard])
     )
-    for epoch in (1, 2):
+    for epoch in (1, 2, 3):
         again, going_on = [Heard() for _ in SEEDS], [EveryEpoch(store.states[epoch - 1]) for store in stores]
         told = list(
             train_stacked(
@@ -169,6 +169,17 @@ def test_a_stack_goes_on_from_its_states_to_the_same_bytes(data, monkeypatch, ov
             assert run.train_true_probability.tobytes() == whole[seed].train_true_probability.tobytes()
             assert run.checkpoint_epoch == whole[seed].checkpoint_epoch
         assert [(one.steps, one.epochs) for one in again] == [(one.steps, one.epochs) for one in heard]
+
+
+def test_the_states_of_the_last_epoch_are_saved_however_little_time_has_passed(data):
+    stores = [EveryEpoch(), EveryEpoch()]
+    whole = runs_of(train_stacked(recipe(epochs=2), (0, 1), data, "cpu", state_stores=stores))
+    going_on = [EveryEpoch(store.states[-1]) for store in stores]
+    told = list(train_stacked(recipe(epochs=2), (0, 1), data, "cpu", state_stores=going_on))
+    assert not any(isinstance(what, EpochRecord) for _, what in told)
+    assert all(
+        run.test_logits.tobytes() == whole[seed].test_logits.tobytes() for seed, run in runs_of(told).items()
+    )
 
 
 def test_states_of_different_epochs_or_damaged_ones_start_the_stack_anew(data, monkeypatch):

@@ -104,7 +104,7 @@ def train_stacked(
         if not alive:
             return
         if state_stores is not None:
-            pace.offer(lambda: _save(parts, states, alive, state_stores))
+            pace.offer(lambda: _save(parts, states, alive, state_stores), last=epoch == recipe.epochs)
     for index in alive:
         model = parts.models[index].to(parts.device)
         run = finish_run(model, recipe, parts.preprocessing, states[index], data, str(parts.device))
