@@ -50,13 +50,16 @@ class Source:
         file_name = f"copy-{len(self.lines[split])}-{split}.png"
         return path, self.plant(split, copy, label or own_label, file_name)
 
-    def load(self, image_size: int = 32, *, order: np.random.Generator | None = None) -> ImageData:
+    def load(
+        self, image_size: int = 32, *, order: np.random.Generator | None = None, **settings: object
+    ) -> ImageData:
         for name, lines in self.lines.items():
             if order is not None:
                 lines = [lines[index] for index in order.permutation(len(lines))]
             text = "".join(f"{path} {label}\n" for path, label in lines)
             (self.directory / "splits" / f"{name}.txt").write_text(text)
-        return load_data(DataSettings(source=f"splits:{self.directory}", image_size=image_size))
+        source = f"splits:{self.directory}"
+        return load_data(DataSettings(source=source, image_size=image_size, **settings))
 
 
 def same(image: Image.Image) -> Image.Image:

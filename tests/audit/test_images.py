@@ -103,3 +103,7 @@ def test_images_that_are_all_far_from_square_are_told_once(source: Source) -> No
     (finding,) = odd(audit(source.load())).values()
     assert (finding.kind, finding.count, finding.images) == ("far-from-square", 100, ())
     assert "the median is 200 x 60 pixels" in finding.sentence
+    assert "stretched to a square" in finding.advice
+    (cropped,) = odd(audit(source.load(fit="crop"))).values()
+    assert "Only the square in their middle is used" in cropped.advice
+    assert odd(audit(source.load(fit="pad"))) == {}

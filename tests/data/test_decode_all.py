@@ -118,6 +118,28 @@ def test_what_was_done_is_counted(decode):
     )
 
 
+@pytest.mark.parametrize(
+    ("fit", "shapes", "note"),
+    [
+        ("stretch", [(9, 9), (20, 10), (10, 20)], "(median 2 times as long as wide) and were stretched"),
+        ("stretch", [(9, 9), (9, 9), (20, 10)], None),
+        (
+            "crop",
+            [(9, 9), (20, 10), (10, 20)],
+            "2 images of another shape were cropped to the square in their",
+        ),
+        ("pad", [(9, 9), (9, 9), (20, 10)], "1 image of another shape was padded with black to a square"),
+        ("pad", [(9, 9)], None),
+    ],
+)
+def test_what_happens_to_other_shapes_is_said(decode, fit, shapes, note):
+    contents = [png(np.full((height, width, 3), 90), 8, 2) for width, height in shapes]
+    rows, decoded, _ = decode(contents, Decoding(fit))
+    assert len(decoded.notes) == (note is not None)
+    assert note is None or note in decoded.notes[0]
+    assert (rows[-1].min() == 0) == (fit == "pad" and shapes[-1] != (9, 9))
+
+
 def test_nothing_is_said_of_plain_images(decode):
     _, decoded, _ = decode([png(quantized(COLORS, 255), 8, 2)] * 3)
     assert (decoded.notes, decoded.decoding) == ((), Decoding())

@@ -5,6 +5,7 @@ import re
 import shutil
 
 import pytest
+from PIL import Image
 from rich.console import Console
 
 from bakeoff.analysis.summary.study import Summary
@@ -60,3 +61,16 @@ def test_facts_about_data_add_up(screen):
     assert sum(int(number.replace(",", "")) for number in rows[-1][1:]) == 1797
     assert re.search(r"sizes +8 x 8, resized to 32 x 32", text)
     assert max(map(len, text.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("fit", "words"),
+    [("stretch", "stretched to a square"), ("crop", "cropped to the square"), ("pad", "padded with black")],
+)
+def test_what_happens_to_images_that_are_not_square_is_said(screen, tmp_path, fit, words):
+    for label in "ab":
+        (tmp_path / label).mkdir()
+        for index in range(5):
+            Image.new("RGB", (20, 10), (9, 20 * index, ord(label))).save(tmp_path / label / f"{index}.png")
+    print_data_info(describe(load_data(DataSettings(source=f"folder:{tmp_path}", fit=fit))), screen)
+    assert f"20 x 10, resized to 32 x 32 ({words}" in screen.file.getvalue()

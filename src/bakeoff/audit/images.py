@@ -12,7 +12,7 @@ from bakeoff.data.statistics import chunks
 from bakeoff.text import counted
 
 FAR_FROM_SQUARE = 2.0
-"""Images are resized to a square; a median aspect ratio beyond this distorts most of them badly."""
+"""If the median ratio of the long to the short side is larger, most images suffer from a square."""
 
 ODD_SHAPE = 3.0
 """An aspect ratio that differs from the median by more than this factor, up or down, is unusual."""
@@ -42,7 +42,7 @@ def find_odd_sizes(images: Images, sizes: NDArray[np.int32]) -> list[Finding]:
                 len(odd),
                 f"{_images_are(len(odd))} far more elongated than the others: "
                 f"{_pixels(sizes[odd[0]])} pixels, where {_pixels(np.median(sizes, axis=0))} is the median.",
-                "All images are resized to a square, in which these show little: crop or remove them.",
+                "In a square they show little: crop or remove them.",
                 images=tuple(images.name(image) for image in odd[:MAX_LISTED]),
             )
         )
@@ -61,14 +61,17 @@ def find_odd_sizes(images: Images, sizes: NDArray[np.int32]) -> list[Finding]:
             )
         )
     median = np.median(sizes, axis=0)
-    if median.max() > FAR_FROM_SQUARE * median.min():
+    fit = images.data.decoding.fit
+    if fit != "pad" and np.median(np.maximum(shape, 1 / shape)) > FAR_FROM_SQUARE:
         findings.append(
             Finding(
                 "warning",
                 "far-from-square",
                 len(sizes),
                 f"Images are far from square before resizing: the median is {_pixels(median)} pixels.",
-                "All images are resized to a square; crop them first if shapes matter.",
+                'They are stretched to a square; data.fit = "crop" or "pad" keeps their shapes.'
+                if fit == "stretch"
+                else 'Only the square in their middle is used; data.fit = "pad" uses all of them.',
             )
         )
     return findings

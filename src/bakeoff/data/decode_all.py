@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from bakeoff.data.decoding.depth import DeepPixels, described, find_white
-from bakeoff.data.decoding.image_file import read_picture, resize
+from bakeoff.data.decoding.fit import DONE, resize
+from bakeoff.data.decoding.image_file import read_picture
 from bakeoff.data.decoding.parameters import Decoding
 from bakeoff.data.decoding.picture import Picture, Remark
 from bakeoff.data.progress import Progress
@@ -25,6 +26,9 @@ from bakeoff.errors import BakeoffError
 from bakeoff.text import counted
 
 IMAGES_PER_TASK = 32
+
+FAR_FROM_SQUARE = 1.4
+"""If the median ratio of the long to the short side is larger, it is noted that images are stretched."""
 
 NOTES: dict[Remark, str] = {
     "zero-alpha": "with an alpha channel that is 0 everywhere: the channel was ignored.",
@@ -139,7 +143,7 @@ class _Task:
                 rgb = picture.to_rgb(self.decoding)
                 self.remarks[index] = picture.remarks
             self.sizes[index] = rgb.size
-            self.rows[index][:] = resize(rgb, len(self.rows[index]))
+            self.rows[index][:] = resize(rgb, len(self.rows[index]), self.decoding.fit)
         except BakeoffError as error:
             self.unreadable[index] = str(error)
         return True
@@ -186,4 +190,20 @@ class _Task:
         for remark, sentence in NOTES.items():
             if number := sum(remark in remarks for remarks in self.remarks.values()):
                 notes.append(f"{counted(number, 'image')} {sentence}")
-        return tuple(notes)
+        return (*notes, *self._shape_notes())
+
+    def _shape_notes(self) -> list[str]:
+        """What happened to images that are not square; of those stretched, if it distorts most of them."""
+        sizes = self.sizes[[index for index in range(len(self.sizes)) if index not in self.unreadable]]
+        num_oblong = int(np.count_nonzero(sizes[:, 0] != sizes[:, 1]))
+        fit = self.decoding.fit
+        if fit != "stretch":
+            oblong = f"{counted(num_oblong, 'image')} of another shape {'was' if num_oblong == 1 else 'were'}"
+            return [f"{oblong} {DONE[fit]} (data.fit)."] if num_oblong else []
+        median = float(np.median(sizes.max(axis=1) / sizes.min(axis=1))) if len(sizes) else 1.0
+        if median <= FAR_FROM_SQUARE:
+            return []
+        return [
+            f"Most images are far from square (median {median:.2g} times as long as wide) and were "
+            f'{DONE[fit]}; data.fit = "crop" or "pad" keeps their shapes.'
+        ]

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff.data.cache_entry import read_original_sizes
+from bakeoff.data.decoding.fit import Fit
 from bakeoff.data.image_data import SPLIT_NAMES, ImageData, SplitName
 
 
@@ -35,7 +36,9 @@ class DataDescription:
     mean, std
         Per-channel statistics of the training images, in 0..1.
     notes
-        Sentences on how the splits were made.
+        Sentences on how the splits were made and the files decoded.
+    fit
+        What happens to images that are not square, see `DataSettings.fit`.
     """
 
     source: str
@@ -47,6 +50,7 @@ class DataDescription:
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     notes: tuple[str, ...]
+    fit: Fit
 
 
 def describe(data: ImageData) -> DataDescription:
@@ -67,6 +71,7 @@ def describe(data: ImageData) -> DataDescription:
         mean=data.mean,
         std=data.std,
         notes=data.notes,
+        fit=data.decoding.fit,
     )
 
 

@@ -70,7 +70,7 @@ def load_data(
         check_listing(listing)
     except BakeoffError as error:
         raise BakeoffError(f"{settings.source}: {error}", error.parameter) from error
-    decoding = Decoding(bits=settings.bits)
+    decoding = Decoding(fit=settings.fit, bits=settings.bits)
     skip = settings.on_unreadable == "skip"
     listed = [image for name in SPLIT_NAMES for image in listing.splits[name]]
     contents, not_opened = _hash_contents(listed, Progress("checking images", len(listed), progress))

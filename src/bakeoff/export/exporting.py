@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from bakeoff.analysis.summary.study import Summary
-from bakeoff.data.decoding.image_file import resize
+from bakeoff.data.decoding.fit import Fit, resize
 from bakeoff.errors import BakeoffError
 from bakeoff.export.model_card import model_card
 from bakeoff.export.onnx_model import check_onnx, require_onnx, to_onnx
@@ -28,6 +28,12 @@ from bakeoff.study import study_to_toml
 
 NUM_CHECKED = 100
 """The number of test images on which the ONNX model is compared with PyTorch."""
+
+RESIZED: dict[Fit, str] = {
+    "stretch": "resized to a square",
+    "crop": "cropped and resized to a square",
+    "pad": "resized and padded to a square",
+}
 
 ONNX_FILE, WEIGHTS_FILE, STUDY_FILE, CARD_FILE = "model.onnx", "model.safetensors", "study.toml", "README.md"
 
@@ -143,18 +149,20 @@ def _real_images(study: StoredStudy, image_size: int) -> NDArray[np.uint8]:
 
 def _metadata(ensemble: Ensemble) -> dict[str, Any]:
     model = ensemble.models[0]
-    return {
+    decoding = model.preprocessing.decoding
+    metadata = {
         "study": ensemble.summary.study.name,
         "recipe": ensemble.recipe,
         "seeds": list(ensemble.seeds),
         "class_names": list(model.class_names),
         "image_size": model.image_size,
-        "input": "images: uint8 [batch, image_size, image_size, 3], RGB, resized to a square with Pillow's "
-        "BILINEAR; standardization is part of the model",
+        "input": "images: uint8 [batch, image_size, image_size, 3], RGB, "
+        f"{RESIZED[decoding.fit]} with Pillow's BILINEAR; standardization is part of the model",
         "mean": list(model.preprocessing.mean),
         "std": list(model.preprocessing.std),
         "bakeoff_version": version("bakeoff"),
     }
+    return metadata | ({"decoding": decoding.to_dict()} if decoding.to_dict() else {})
 
 
 def _weights(ensemble: Ensemble) -> bytes:

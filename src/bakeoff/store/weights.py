@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -30,6 +30,7 @@ class StoredDecoding(BaseModel):
 
     model_config = ConfigDict(allow_inf_nan=False)
 
+    fit: Literal["stretch", "crop", "pad"] = "stretch"
     bits: int | None = Field(None, ge=8, le=16)
     white: dict[str, Annotated[float, Field(gt=0)]] = {}
 

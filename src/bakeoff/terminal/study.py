@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from bakeoff.data.decoding.fit import DONE
 from bakeoff.data.image_data import SPLIT_NAMES
 from bakeoff.terminal.comparison import print_comparison
 from bakeoff.text import printable
@@ -72,9 +73,11 @@ def print_data_info(description: DataDescription, console: Console) -> None:
     if sizes.min != sizes.max:
         size += f" (median), {_pixels(sizes.min)} to {_pixels(sizes.max)}"
     side = description.image_size
+    shapes = {width == height for width, height in (sizes.min, sizes.median, sizes.max)}
+    fit = "" if shapes == {True} else f" ({DONE[description.fit]})"
     facts = {
         "source": description.source,
-        "sizes": f"{size}, resized to {side} x {side}",
+        "sizes": f"{size}, resized to {side} x {side}{fit}",
         "mean": "  ".join(f"{value:.4f}" for value in description.mean) + "  (red, green, blue; 0..1)",
         "std": "  ".join(f"{value:.4f}" for value in description.std),
         "fingerprint": description.fingerprint[:16],

@@ -7,7 +7,12 @@ from bakeoff.errors import BakeoffError
 
 
 def test_it_survives_json():
-    for decoding in (Decoding(), Decoding(bits=12), Decoding(white=(("float32", 1), ("uint16", 1023)))):
+    for decoding in (
+        Decoding(),
+        Decoding("pad"),
+        Decoding("crop", bits=12),
+        Decoding(white=(("float32", 1), ("uint16", 1023))),
+    ):
         assert Decoding.from_dict(json.loads(json.dumps(decoding.to_dict()))) == decoding
     assert Decoding().to_dict() == {}
 

@@ -14,6 +14,7 @@ from PIL import ExifTags, Image
 
 from bakeoff.data.decoding.bmp import read_bmp
 from bakeoff.data.decoding.depth import DeepPixels
+from bakeoff.data.decoding.fit import resize
 from bakeoff.data.decoding.jpeg2000 import read_jpeg2000
 from bakeoff.data.decoding.parameters import Decoding
 from bakeoff.data.decoding.picture import Picture, Remark, refuse_bomb
@@ -59,8 +60,9 @@ def decode_image(
 
     The EXIF orientation is applied; only the first frame of an animation is used; gray, palette, 1-bit and
     CMYK images are converted to RGB; transparency is composited over white, unless alpha is 0 everywhere;
-    more than 8 bits per channel are scaled to 8. Then the image is resized to a square without regard to its
-    aspect ratio, bilinear with antialiasing (Pillow's `BILINEAR`, whose filter widens when it downsamples).
+    more than 8 bits per channel are scaled to 8. Then the image is resized to a square, by default without
+    regard to its aspect ratio, bilinear with antialiasing (Pillow's `BILINEAR`, whose filter widens when it
+    downsamples).
 
     Parameters
     ----------
@@ -81,17 +83,13 @@ def decode_image(
         If the file is missing, truncated, not an image, larger than Pillow's limit against decompression
         bombs, or stores pixels of which it is not known, or not read, what they mean.
     """
-    return resize(open_rgb(file, decoding), image_size)
+    decoding = decoding or Decoding()
+    return resize(open_rgb(file, decoding), image_size, decoding.fit)
 
 
 def open_rgb(file: Path | IO[bytes], decoding: Decoding | None = None) -> Image.Image:
     """Decode an image at its original size, upright, as 8-bit RGB; see `decode_image`."""
     return read_picture(file).to_rgb(decoding or Decoding())
-
-
-def resize(image: Image.Image, image_size: int) -> NDArray[np.uint8]:
-    """Resize an RGB image to uint8 [image_size, image_size, 3], bilinear with antialiasing."""
-    return np.asarray(image.resize((image_size, image_size), Image.Resampling.BILINEAR))
 
 
 @cache

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bakeoff.data.decoding.depth import described, known_white
+from bakeoff.data.decoding.fit import Fit
 from bakeoff.errors import BakeoffError
 
 
@@ -16,6 +17,8 @@ class Decoding:
 
     Attributes
     ----------
+    fit
+        What happens to images that are not square: see `bakeoff.data.decoding.fit`.
     bits
         If set, of all images stored as integers of more than 8 bits, the number of bits that are used.
     white
@@ -23,6 +26,7 @@ class Decoding:
         is white.
     """
 
+    fit: Fit = "stretch"
     bits: int | None = None
     white: tuple[tuple[str, float], ...] = ()
 
@@ -50,10 +54,11 @@ class Decoding:
 
     def to_dict(self) -> dict[str, Any]:
         """What differs from the defaults, for JSON."""
-        settings = {"bits": self.bits, "white": dict(self.white)}
-        return {name: value for name, value in settings.items() if value}
+        settings = {"fit": self.fit, "bits": self.bits, "white": dict(self.white)}
+        return {name: value for name, value in settings.items() if value and value != "stretch"}
 
     @classmethod
     def from_dict(cls, settings: Mapping[str, Any]) -> Decoding:
         """Read what `to_dict` gave."""
-        return cls(bits=settings.get("bits"), white=tuple(settings.get("white", {}).items()))
+        white = tuple(settings.get("white", {}).items())
+        return cls(settings.get("fit", "stretch"), settings.get("bits"), white)

@@ -21,6 +21,10 @@ class DataSettings(Settings):
     image_size: int = Field(32, ge=8, le=512)
     """Height and width in pixels to which every image is resized."""
 
+    fit: Literal["stretch", "crop", "pad"] = "stretch"
+    """What happens to images that are not square: they are stretched to a square, cropped to the square in
+    their middle, or padded with black."""
+
     bits: int | None = Field(None, ge=8, le=16)
     """Of images stored as integers of more than 8 bits per channel, the number of bits used: with 10, the
     value 1023 is white. By default found from the largest value in all of them."""
