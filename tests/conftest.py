@@ -78,7 +78,8 @@ def photo_study(photographs: Path, made_once: Callable[..., Path]) -> Path:
 
     def run(root: Path) -> None:
         words = ["lenet5-stl10", "--data", f"splits:{photographs}", "--recipes", "lenet5,lenet5_batch_norm"]
-        words += ["--seeds", "2", "--epochs", "2", "--no-check", "--out", str(root)]
+        words += ["--seeds", "2", "--epochs", "2", "--set", "all_attributions=true"]
+        words += ["--no-check", "--out", str(root)]
         subprocess.run(
             [sys.executable, "-m", "bakeoff", "run", *words], check=True, stdout=subprocess.DEVNULL
         )

@@ -70,10 +70,12 @@ def make_study(
     seeds: int = 3,
     epochs: int = 2,
     failing: Sequence[str] = (),
+    all_attributions: bool = True,
 ) -> Path:
     """Train and store a study; recipes in `failing` fail with every seed."""
     settings = {"plain": "", "normed": "model.batch_norm = true", "diverging": "optimizer.lr = 9.0"}
-    text = f'name = "digits"\nseeds = {seeds}\n[defaults]\nepochs = {epochs}\nbatch_size = 64\n'
+    text = f'name = "digits"\nseeds = {seeds}\nall_attributions = {str(all_attributions).lower()}\n'
+    text += f"[defaults]\nepochs = {epochs}\nbatch_size = 64\n"
     text += "".join(f"[recipes.{name}]\n{settings[name]}\n" for name in recipes)
     text += '[published.plain]\ntest_accuracy = 0.5\ntrain_loss = { "1" = 2.25 }\n'
     text += f"class_accuracies = {{ '{class_names[-1]}' = 0.125 }}\n"
@@ -95,7 +97,8 @@ def make_study(
                     reason = "training loss is <b>nan</b> in epoch 1"
                     save_failure(layout, name, seed, identity, reason, try_again=False)
                 else:
-                    save_run(layout, study, name, seed, identity, train(recipe, seed, data), data)
+                    run = train(recipe, seed, data, all_attributions=all_attributions)
+                    save_run(layout, study, name, seed, identity, run, data)
     finally:
         torch.set_num_threads(threads)
     return root

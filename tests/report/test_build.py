@@ -78,6 +78,21 @@ def test_summary_and_comparison_agree(page: Path) -> None:
     assert html.escape(summary["comparison"]["conclusion"]) in page.read_text("utf-8")
 
 
+def test_how_many_wrong_predictions_have_no_attribution_map_is_said(
+    page: Path, tmp_path: Path, study_maker
+) -> None:
+    assert "have no map" not in page.read_text("utf-8")
+    root = study_maker(tmp_path / "study", recipes=("plain",), all_attributions=False)
+    text = html.unescape(build_report(root).read_text("utf-8"))
+    missing, total = re.search(
+        r"([\d,]+) of ([\d,]+) wrong predictions of its runs have no map", text
+    ).groups()
+    (maps,) = load_study_folder(root).attributions_of("plain")[:1]
+    assert len(maps.image_indices) == 2 * 400 // 100  # a tenth of 2 epochs, at 8 points of 1.25 passes
+    assert 0 < int(missing) < int(total)
+    assert "all_attributions = true" in text
+
+
 def test_one_recipe_one_seed_one_epoch(tmp_path: Path, study_maker) -> None:
     page = build_report(study_maker(tmp_path / "one", recipes=("plain",), seeds=1, epochs=1))
     text = page.read_text("utf-8")

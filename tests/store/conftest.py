@@ -22,7 +22,7 @@ def data(study):
 @pytest.fixture(scope="session")
 def run(study, data):
     torch.set_num_threads(1)
-    return train(study.recipes["lenet5"], 0, data)
+    return train(study.recipes["lenet5"], 0, data, all_attributions=True)
 
 
 @pytest.fixture

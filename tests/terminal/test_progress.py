@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from bakeoff.data import load_data
-from bakeoff.engines import EpochDone, Task
+from bakeoff.engines import EpochDone, RunFinished, Task
 from bakeoff.study import load_study
 from bakeoff.terminal.progress import StudyDisplay, _State
 from bakeoff.training import EpochRecord
@@ -17,7 +17,7 @@ from bakeoff.training import EpochRecord
 def test_numbers_are_whole_and_the_less_telling_are_left_out(width):
     study = load_study("lenet5-stl10")
     tasks = [Task(recipe, seed, "identity") for recipe in study.recipes for seed in range(5)]
-    state = _State(study, dict.fromkeys(study.recipes, 5), tasks, num_workers=2)
+    state = _State(study, dict.fromkeys(study.recipes, 5), tasks, 2, num_train=5000, num_test=5000)
     for epoch in range(1, 101):
         state.take_in(EpochDone(tasks[0], EpochRecord(epoch, 0.001, 1.234, 0.567, 1.345, 0.489, 1.0)))
     screen = Console(file=io.StringIO(), width=width)
@@ -25,8 +25,9 @@ def test_numbers_are_whole_and_the_less_telling_are_left_out(width):
     text = screen.file.getvalue()
     assert max(map(len, text.splitlines())) <= width
     row = next(line for line in text.splitlines() if line.startswith("lenet5 "))
-    everything = ["lenet5", "0/5", "100/100", "1.234", "1.345", "56.7", "48.9", "3 min 20 s"]
-    fewest = ["lenet5", "0/5", "100/100", "48.9", "3 min 20 s"]
+    # 400 epochs of 1 s, and the tests of 5 runs, 6.3 epochs each, for two workers
+    everything = ["lenet5", "0/5", "testing", "1.234", "1.345", "56.7", "48.9", "3 min 36 s"]
+    fewest = ["lenet5", "0/5", "testing", "48.9", "3 min 36 s"]
     assert row.split() == " ".join(everything if width >= 80 else fewest).split()
     assert ("lenet5_l2_regularization " in text) == (width >= 80)
 
@@ -42,3 +43,36 @@ def test_what_was_decided_about_the_images_is_in_the_first_lines():
     lines = screen.file.getvalue().splitlines()
     assert lines[0].startswith("quickstart: ")
     assert lines[1:3] == ["note: The table has no header.", r"note: The column '\x1b' is read as image."]
+
+
+def record(epoch):
+    return EpochRecord(epoch, 0.001, 1.2, 0.5, 1.3, 0.5, 1.0)
+
+
+def test_the_test_of_a_run_is_shown_and_counted_until_it_is_finished():
+    study = load_study("quickstart", epochs=3, seeds=1, recipes=["lenet5"])
+    task = Task("lenet5", 0, "identity")
+    state = _State(study, {"lenet5": 1}, [task], 1, num_train=1000, num_test=500)
+    screen = Console(file=io.StringIO(), width=100)
+    left = []
+    for event in (*(EpochDone(task, record(epoch)) for epoch in (1, 2, 3)), RunFinished(task)):
+        state.take_in(event)
+        left.append(state.seconds_left("lenet5"))
+        screen.print(state.render(screen))
+    assert left[0] > left[1] > left[2] > left[3] == 0
+    assert left[2] == pytest.approx(0.8 + 0.3)  # evaluation, and attributions: a tenth of 3 epochs of 1 s
+    assert [word in screen.file.getvalue() for word in ("2/3", "testing", "3/3")] == [True, True, False]
+
+
+def test_where_there_is_no_terminal_lines_tell_that_a_run_is_tested_and_finished():
+    study = load_study("quickstart", epochs=2, seeds=1, recipes=["lenet5"])
+    task = Task("lenet5", 0, "identity")
+    screen = Console(file=io.StringIO(), width=100)
+    with StudyDisplay(screen) as display:
+        display.begin(study, load_data(study.data), {"lenet5": 1}, [task], 1)
+        for event in (EpochDone(task, record(1)), EpochDone(task, record(2)), RunFinished(task)):
+            display.handle(event)
+    *_, last_epoch, finished = screen.file.getvalue().splitlines()
+    assert last_epoch.startswith("lenet5 seed 0 epoch 2/2: loss")
+    assert last_epoch.endswith("; testing")
+    assert finished == "lenet5 seed 0: finished"

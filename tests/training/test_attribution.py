@@ -7,7 +7,14 @@ from captum.attr import IntegratedGradients
 from torch import nn
 
 from bakeoff.models.lenet5 import LeNet5
-from bakeoff.training.attribution import NUM_STEPS, attribute_wrong_answers, cells_per_side
+from bakeoff.study import load_study
+from bakeoff.training.attribution import (
+    NUM_STEPS,
+    affordable_maps,
+    attribute_wrong_answers,
+    cells_per_side,
+    cost_of_maps,
+)
 from bakeoff.training.evaluation import predict_logits
 from bakeoff.training.preprocessing import Preprocessing
 
@@ -18,9 +25,9 @@ def images_of(size, count=40):
     return np.random.default_rng(0).integers(0, 256, (count, size, size, 3), dtype=np.uint8)
 
 
-def attribute(model, images, labels):
+def attribute(model, images, labels, max_maps=None):
     logits = predict_logits(model, images, PREPROCESSING)
-    return attribute_wrong_answers(model, images, labels, logits, PREPROCESSING), logits
+    return attribute_wrong_answers(model, images, labels, logits, PREPROCESSING, max_maps), logits
 
 
 @pytest.mark.parametrize("size", [28, 32, 50])
@@ -135,3 +142,34 @@ def test_maps_that_are_not_finite_are_left_out():
     found, logits = attribute(RootOfNegative(), images, np.array([0, 1]))
     assert logits.argmax(axis=1).tolist() == [1, 0]
     assert found.image_indices.tolist() == [1]
+
+
+def test_where_few_maps_can_be_had_they_are_of_images_spread_evenly_and_the_same_for_each_run():
+    model, images = nn.Sequential(nn.Flatten(), nn.Linear(3 * 16**2, 10)), images_of(16, 400)
+    predicted = predict_logits(model, images, PREPROCESSING).argmax(axis=1)
+    everything, _ = attribute(model, images, (predicted + 1) % 10)
+    few, _ = attribute(model, images, (predicted + 1) % 10, max_maps=40)
+    assert len(everything.image_indices) == 400
+    gaps = np.diff(few.image_indices)
+    assert len(few.image_indices) == 40
+    assert 5 <= gaps.min() <= gaps.max() <= 20
+    expected = everything.maps[few.image_indices].astype(int)
+    assert np.abs(few.maps - expected).max() <= 1  # batches differ, so the last bits may
+    # Another run, which is right about every third image, has maps of the same ones of the others.
+    wrong = np.arange(400) % 3 > 0
+    other, _ = attribute(model, images, np.where(wrong, (predicted + 1) % 10, predicted), max_maps=40)
+    shared = set(few.image_indices) & set(other.image_indices)
+    assert shared == {image for image in few.image_indices if wrong[image]}
+    enough, _ = attribute(model, images, (predicted + 1) % 10, max_maps=400)
+    assert enough.maps.tobytes() == everything.maps.tobytes()
+
+
+def test_maps_cost_a_tenth_of_the_training_and_the_built_in_studies_have_all():
+    for name, num_train, num_test in (
+        ("lenet5-stl10", 5000, 5000),
+        ("lenet5-as-published", 4999, 4999),
+        ("small-best", 5000, 2500),  # of 5,000 test images, it misclassifies fewer than half
+    ):
+        for recipe in load_study(name).recipes.values():
+            assert affordable_maps(recipe, num_train) >= num_test - 1
+            assert cost_of_maps(recipe, affordable_maps(recipe, 3210)) <= 0.1 * recipe.epochs * 3210

@@ -109,7 +109,7 @@ def test_modes_of_each_epoch(data, monkeypatch, train_mode, modes):
 
     monkeypatch.setattr(loop, "build_model", lambda *_, num_classes, image_size, seed: ModeRecorder(10, 16))
     ModeRecorder.calls = []
-    run = train(recipe(train_mode=train_mode), 0, data)
+    run = train(recipe(train_mode=train_mode), 0, data, all_attributions=True)
     calls = [(mode, size) for mode, gradients, size in ModeRecorder.calls if gradients]
     training_calls, attribution_calls = calls[:12], calls[12:]
     evaluations = [mode for mode, gradients, _ in ModeRecorder.calls if not gradients]

@@ -131,7 +131,14 @@ def _train_and_save(
     recipe = study.recipes[task.recipe]
     with TensorBoardLog(output.log_directory) as log:
         observers: list[Observer] = [log, _EpochReporter(task, on_event)]
-        run = train(recipe, task.seed, data, observers=observers, state_store=output.states)
+        run = train(
+            recipe,
+            task.seed,
+            data,
+            observers=observers,
+            state_store=output.states,
+            all_attributions=study.all_attributions,
+        )
         log_result(log, task, study, run, data)
     output.save(run, data)
 

@@ -122,6 +122,7 @@ class StackedEngine:
                     convolution=self.convolution,
                     observers=[[logs[task.seed]] for task in tasks],
                     state_stores=[self._unfinished(task, job) for task in tasks],
+                    all_attributions=job.study.all_attributions,
                 ):
                     task = unfinished[seed]
                     if isinstance(result, EpochRecord):

@@ -79,6 +79,10 @@ class Study(Settings):
     confidence: float = Field(0.95, ge=0.5, le=0.999)
     """Confidence level of all intervals."""
 
+    all_attributions: bool = False
+    """Whether a run computes attribution maps of all test images that it misclassifies. By default it
+    computes at most as many as take about a tenth of its training, spread evenly over the test images."""
+
     data: DataSettings = DataSettings()
     """The images."""
 

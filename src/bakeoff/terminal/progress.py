@@ -23,6 +23,7 @@ from bakeoff.terminal.audit import print_audit
 from bakeoff.terminal.tables import fitting_table
 from bakeoff.text import counted, printable
 from bakeoff.training import EpochRecord
+from bakeoff.training.finish import epochs_to_finish
 
 EPOCHS_BETWEEN_LINES = 5
 
@@ -94,7 +95,7 @@ class StudyDisplay(Display):
             self.console.print(
                 f"{total - len(todo)} of {counted(total, 'run')} already finished, {len(todo)} to do"
             )
-        self.state = _State(study, seeds, todo, num_workers)
+        self.state = _State(study, seeds, todo, num_workers, len(data.train), len(data.test))
         if self.console.is_terminal and todo:
             self.live = Live(
                 get_renderable=partial(self.state.render, self.console),
@@ -158,6 +159,8 @@ class StudyDisplay(Display):
             record, epochs = event.record, self.state.study.recipes[event.task.recipe].epochs
             if record.epoch % EPOCHS_BETWEEN_LINES == 0 or record.epoch == epochs:
                 self.console.print(Text(_plain_line(event.task, record, epochs)), soft_wrap=True)
+        elif self.live is None and isinstance(event, RunFinished):
+            self.console.print(Text(f"{event.task.recipe} seed {event.task.seed}: finished"), soft_wrap=True)
 
 
 class PredictionDisplay:
@@ -199,8 +202,17 @@ class PredictionDisplay:
 class _State:
     """The state of the study while it runs, and its table."""
 
-    def __init__(self, study: Study, seeds: Mapping[str, int], todo: list[Task], num_workers: int) -> None:
+    def __init__(
+        self,
+        study: Study,
+        seeds: Mapping[str, int],
+        todo: list[Task],
+        num_workers: int,
+        num_train: int,
+        num_test: int,
+    ) -> None:
         self.study, self.seeds, self.num_workers = study, seeds, num_workers
+        self.num_train, self.num_test = num_train, num_test
         self.done = dict(seeds)
         for task in todo:
             self.done[task.recipe] -= 1
@@ -231,7 +243,18 @@ class _State:
     def seconds_left(self, name: str) -> float | None:
         """Estimated remaining time of a recipe, in seconds of one worker; None before the first epoch."""
         seconds = self.seconds[name] or [value for values in self.seconds.values() for value in values]
-        return self.epochs_left[name] * sum(seconds) / len(seconds) if seconds else None
+        if not seconds:
+            return None
+        record = self.last.get(name)
+        to_finish = epochs_to_finish(
+            self.study.recipes[name],
+            self.num_train,
+            self.num_test,
+            record.val_accuracy if record else 0.0,
+            all_attributions=self.study.all_attributions,
+        )
+        num_runs = self.seeds[name] - self.done[name] - self.failed[name]
+        return (self.epochs_left[name] + num_runs * to_finish) * sum(seconds) / len(seconds)
 
     def render(self, console: Console) -> Group:
         table = fitting_table(partial(self._table, console.width), EXPENDABLE, console)
@@ -254,7 +277,7 @@ class _State:
             failed = f" ({self.failed[name]} failed)" if self.failed[name] else ""
             cells = (
                 f"{self.done[name]}/{self.seeds[name]}{failed}",
-                f"{epochs[-1]}/{recipe.epochs}" if epochs else "",
+                _epoch_text(epochs[-1], recipe.epochs) if epochs else "",
                 f"{record.train_loss:.3f}" if record else "",
                 f"{record.val_loss:.3f}" if record else "",
                 f"{100 * record.train_accuracy:.1f}" if record else "",
@@ -266,11 +289,17 @@ class _State:
         return table
 
 
+def _epoch_text(epoch: int, epochs: int) -> str:
+    """After the last epoch, a run is tested: logits, features, attributions, and all of it is saved."""
+    return f"{epoch}/{epochs}" if epoch < epochs else "testing"
+
+
 def _plain_line(task: Task, record: EpochRecord, epochs: int) -> str:
     return (
         f"{task.recipe} seed {task.seed} epoch {record.epoch}/{epochs}: "
         f"loss {record.train_loss:.4f} accuracy {100 * record.train_accuracy:.1f} %, "
         f"val loss {record.val_loss:.4f} accuracy {100 * record.val_accuracy:.1f} %"
+        f"{'; testing' if record.epoch == epochs else ''}"
     )
 
 

@@ -7,11 +7,34 @@ from torch import nn
 from bakeoff.data.image_data import ImageData
 from bakeoff.models import count_parameters
 from bakeoff.study.recipe import Recipe
-from bakeoff.training.attribution import attribute_wrong_answers
+from bakeoff.training.attribution import affordable_maps, attribute_wrong_answers, cost_of_maps
 from bakeoff.training.evaluation import evaluated, penultimate_features, predict_logits
 from bakeoff.training.preprocessing import Preprocessing
 from bakeoff.training.records import TrainedRun
 from bakeoff.training.state import TrainingState
+
+COST_OF_EVALUATION = 0.4
+"""Of one image, in passes of training (one image, forward and backward): 0.25 to 0.5 was measured."""
+
+
+def epochs_to_finish(
+    recipe: Recipe, num_train: int, num_test: int, accuracy: float, *, all_attributions: bool = False
+) -> float:
+    """Estimate what `finish_run` costs, in epochs of training; for the time left.
+
+    Parameters
+    ----------
+    num_train, num_test
+        The numbers of images.
+    accuracy
+        Expected on the test images, 0..1.
+    """
+    num_maps = (1 - accuracy) * num_test
+    if not all_attributions:
+        num_maps = min(num_maps, affordable_maps(recipe, num_train))
+    # The test images' logits, and the features of the test and the training images.
+    evaluation = COST_OF_EVALUATION * (2 * num_test + num_train)
+    return (evaluation + cost_of_maps(recipe, num_maps)) / num_train
 
 
 def finish_run(
@@ -21,6 +44,8 @@ def finish_run(
     state: TrainingState,
     data: ImageData,
     device: str,
+    *,
+    all_attributions: bool = False,
 ) -> TrainedRun:
     """Load the best weights into the model and test them.
 
@@ -32,13 +57,16 @@ def finish_run(
         After the last epoch.
     device
         Recorded as the device of the run.
+    all_attributions
+        Whether all wrong predictions are attributed, however long that takes.
     """
     model.load_state_dict(state.best_weights)
     model_with_tta = evaluated(model, recipe.test_time_augmentation)
     test = data.test
     test_logits = predict_logits(model_with_tta, test.images, preprocessing)
+    max_maps = None if all_attributions else affordable_maps(recipe, len(data.train))
     attributions = attribute_wrong_answers(
-        model_with_tta, test.images, test.labels, test_logits, preprocessing
+        model_with_tta, test.images, test.labels, test_logits, preprocessing, max_maps
     )
     return TrainedRun(
         weights=state.best_weights,

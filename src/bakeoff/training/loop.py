@@ -58,6 +58,7 @@ def train(
     *,
     observers: Sequence[Observer] = (),
     state_store: StateStore | None = None,
+    all_attributions: bool = False,
 ) -> TrainedRun:
     """Train one recipe with one seed; the same arguments give the same bytes on the same machine.
 
@@ -76,6 +77,8 @@ def train(
     state_store
         Saves the state of the run from time to time, and provides the state to resume from. The result of a
         resumed run has the same bytes as that of an uninterrupted one, except for times.
+    all_attributions
+        As for `finish_run`.
 
     Raises
     ------
@@ -141,7 +144,15 @@ def train(
             == recipe.epochs,  # so that a run that is interrupted while it is tested only repeats that
         )
 
-    return finish_run(parts.evaluated_model, recipe, preprocessing, state, data, describe_cpu())
+    return finish_run(
+        parts.evaluated_model,
+        recipe,
+        preprocessing,
+        state,
+        data,
+        describe_cpu(),
+        all_attributions=all_attributions,
+    )
 
 
 def _restore(

@@ -25,6 +25,9 @@ def test_only_runs_that_give_the_usual_wrong_answer_are_averaged():
     ]
     found = mean_maps(runs, predicted, usual_wrong)
     assert found.images.tolist() == [0, 1, 2, 3]
+    assert (found.num_predictions, found.num_missing) == (8, 0)
+    fewer = mean_maps([run([0], maps[0, [0]]), *runs[1:]], predicted, usual_wrong)
+    assert (fewer.num_predictions, fewer.num_missing) == (8, 2)
     assert found.num_runs.tolist() == [2, 2, 1, 3]
     expected = [maps[[0, 1], 0], maps[[0, 2], 1], maps[[1], 2], maps[:, 3]]
     np.testing.assert_allclose(found.maps, [part.mean(axis=0) for part in expected], atol=1e-6)

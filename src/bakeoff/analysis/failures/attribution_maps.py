@@ -40,6 +40,9 @@ class AttributionMaps:
         Of the maps used, see `RunMaps`.
     num_left_out
         The number of maps not used because their error exceeds `MAX_ERROR`.
+    num_predictions, num_missing
+        Usual wrong predictions, counted for each run, and those of them without a map: a run computes as many
+        as its training affords, and leaves out maps that are not finite.
     """
 
     images: NDArray[np.int64]
@@ -50,6 +53,8 @@ class AttributionMaps:
     border_area: float
     median_error: float
     num_left_out: int
+    num_predictions: int
+    num_missing: int
 
     @property
     def median_half_area(self) -> float:
@@ -109,11 +114,13 @@ def mean_maps(
     num_cells = runs[0].maps.shape[1]
     sums = np.zeros((len(usual_wrong), num_cells, num_cells))
     num_runs = np.zeros(len(usual_wrong), dtype=np.int64)
-    errors, num_left_out = [], 0
+    errors, num_left_out, num_mapped = [], 0, 0
+    num_predictions = int((predicted == usual_wrong).sum())
     for run, predictions in zip(runs, predicted, strict=True):
         usual = predictions[run.image_indices] == usual_wrong[run.image_indices]
         used = usual & (run.error <= MAX_ERROR)
         num_left_out += int((usual & ~used).sum())
+        num_mapped += int(usual.sum())
         sums[run.image_indices[used]] += run.maps[used]
         num_runs[run.image_indices[used]] += 1
         errors.append(run.error[used])
@@ -135,6 +142,8 @@ def mean_maps(
         border_area=float(ring.mean()),
         median_error=float(np.median(np.concatenate(errors))),
         num_left_out=num_left_out,
+        num_predictions=num_predictions,
+        num_missing=num_predictions - num_mapped,
     )
 
 

@@ -32,6 +32,7 @@ def train_stacked(
     convolution: Convolution = "grouped",
     observers: Sequence[Sequence[Observer]] | None = None,
     state_stores: Sequence[StateStore] | None = None,
+    all_attributions: bool = False,
 ) -> Generator[SeedResult, None, None]:
     """Train a recipe with many seeds together.
 
@@ -54,6 +55,8 @@ def train_stacked(
     state_stores
         For each seed, where its state is saved from time to time. If all have a state of the same epoch,
         training resumes from it, otherwise it starts over.
+    all_attributions
+        As for `finish_run`.
 
     Yields
     ------
@@ -107,7 +110,15 @@ def train_stacked(
             pace.offer(lambda: _save(parts, states, alive, state_stores), last=epoch == recipe.epochs)
     for index in alive:
         model = parts.models[index].to(parts.device)
-        run = finish_run(model, recipe, parts.preprocessing, states[index], data, str(parts.device))
+        run = finish_run(
+            model,
+            recipe,
+            parts.preprocessing,
+            states[index],
+            data,
+            str(parts.device),
+            all_attributions=all_attributions,
+        )
         yield seeds[index], run
 
 
