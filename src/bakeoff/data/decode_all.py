@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import io
-import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -22,6 +21,7 @@ from bakeoff.data.decoding.parameters import Decoding
 from bakeoff.data.decoding.picture import Picture, Remark
 from bakeoff.data.progress import Progress
 from bakeoff.data.sources.listing import ListedImage
+from bakeoff.environment import available_cores
 from bakeoff.errors import BakeoffError
 from bakeoff.text import counted
 
@@ -113,7 +113,7 @@ class _Task:
 
     def run(self, indices: Sequence[int], progress: Progress) -> None:
         """Decode these images, or leave them waiting."""
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
+        with ThreadPoolExecutor(available_cores()) as pool:
             try:
                 tasks = [
                     pool.submit(self._decode_some, indices[start : start + IMAGES_PER_TASK])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -24,6 +23,7 @@ from bakeoff.data.sources.arrays import ImageArrays, list_arrays
 from bakeoff.data.sources.listing import ListedImage, Listing, check_listing
 from bakeoff.data.sources.naming import list_source
 from bakeoff.data.splits import complete_splits
+from bakeoff.environment import available_cores
 from bakeoff.errors import BakeoffError
 from bakeoff.study.settings.data import DataSettings
 from bakeoff.text import counted, list_some
@@ -163,7 +163,7 @@ def _hash_contents(listed: list[ListedImage], progress: Progress) -> tuple[list[
         return hashes
 
     contents: list[str] = []
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(available_cores()) as pool:
         try:
             for hashes in pool.map(hash_some, range(0, len(listed), IMAGES_PER_TASK)):
                 contents += hashes
