@@ -190,6 +190,23 @@ def status(
 
 
 @app.command()
+def verify(study_dir: StudyDirArgument) -> None:
+    """Check that the files of a study are those that were written.
+
+    Exits with 1 if one is not.
+    """
+    from rich.console import Console
+
+    from bakeoff.store import verify_study
+    from bakeoff.terminal.study import print_verification
+
+    verification = verify_study(study_dir)
+    print_verification(verification, Console())
+    if verification.differences:
+        raise typer.Exit(EXIT_PROBLEMS)
+
+
+@app.command()
 def compare(
     files: Annotated[
         list[Path],

@@ -26,7 +26,7 @@ RESUME = "free some space or choose another folder (what was finished is intact)
 def open_atomically(path: Path, remedy: str = RESUME) -> Iterator[IO[bytes]]:
     """Open a file under a temporary name; at the end, flush it to disk and rename it to `path`.
 
-    If an exception is raised before, neither file is left.
+    It can be read, too. If an exception is raised before, neither file is left.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def open_atomically(path: Path, remedy: str = RESUME) -> Iterator[IO[bytes]]:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
+        with temporary.open("w+b") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())

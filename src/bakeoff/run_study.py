@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import starmap
 from pathlib import Path
 
 from bakeoff.analysis.comparison.looks import Looks
@@ -19,7 +20,9 @@ from bakeoff.models import check_model
 from bakeoff.own_code import source_digest, trust
 from bakeoff.store import (
     Layout,
+    check_runs,
     check_still_there,
+    check_study_files,
     failure_reason,
     load_study_folder,
     lock_folder,
@@ -132,6 +135,9 @@ def run_study(
         trust(own_code.values())
         if own_code:
             environment["own_code"] = own_code
+        layout = Layout(root)
+        check_study_files(layout, may_be_missing=True)
+        check_runs(starmap(layout.run, study.all_runs))
         layout = prepare_folder(root, study, data, environment)
         running = StudyRun(study, data, layout, engine, display, own_code=own_code, check=check)
         if study.until == "decided":

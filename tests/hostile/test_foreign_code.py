@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
+from tests.digests import forget_digests
 
 SMALL = ["--seeds", "1", "--epochs", "1", "--no-check", "--jobs", "1"]
 MODULE = """
@@ -73,6 +74,7 @@ def run_own_model(folder, *more, **options):
 def test_weights_that_name_another_model_than_the_study_are_refused(plain_study, tmp_path, image):
     marker = write_own_model(tmp_path)
     shutil.copytree(plain_study, tmp_path / "study")
+    forget_digests(tmp_path / "study")
     (weights,) = (tmp_path / "study").rglob("best.safetensors")
     with safe_open(weights, "pt") as file:
         header = json.loads(file.metadata()["bakeoff"])

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.digests import forget_digests
 
 from bakeoff.errors import BakeoffError
 from bakeoff.predict.files import image_files
@@ -96,6 +97,7 @@ FILES = (
     "runs/lenet5/seed-0/history.csv", "runs/lenet5/seed-0/predictions.npz", "runs/lenet5/seed-0/features.npz",
     "runs/lenet5/seed-0/attributions.npz", "runs/lenet5/seed-0/best.safetensors",
     "runs/lenet5/seed-0/failure.json", "runs/lenet5/seed-0/unfinished.state", "report/files.json",
+    "files.json", "runs/lenet5/seed-0/files.json",
 )  # fmt: skip
 
 
@@ -108,7 +110,7 @@ from pathlib import Path
 from bakeoff.errors import BakeoffError
 from bakeoff.predict.ensemble import load_ensemble
 from bakeoff.report import build_report
-from bakeoff.store import load_study_folder, study_status
+from bakeoff.store import load_study_folder, study_status, verify_study
 root, kind = Path(sys.argv[1]), sys.argv[2]
 resource.setrlimit(resource.RLIMIT_AS, (12 << 30, 12 << 30))
 for name in sys.argv[3:]:
@@ -122,7 +124,7 @@ for name in sys.argv[3:]:
     else:
         with path.open("wb") as file:
             file.truncate(1 << 40)
-    for read in (load_study_folder, study_status, load_ensemble, build_report):
+    for read in (load_study_folder, study_status, verify_study, load_ensemble, build_report):
         try:
             read(root)
         except BakeoffError as error:
@@ -144,6 +146,7 @@ print("through")
 
 def test_all_runs_together_have_one_budget(study, monkeypatch):
     runs = study / "runs" / "lenet5"
+    forget_digests(study)
     toml = study / "study.toml"
     toml.write_text(toml.read_text().replace("seeds = 1\n", "seeds = 3\n"))
     for seed in (1, 2):

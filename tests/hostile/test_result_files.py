@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.digests import forget_digests
 
 from bakeoff.data import load_data
 from bakeoff.errors import BakeoffError
@@ -162,6 +163,7 @@ def finished(tmp_path_factory):
     torch.set_num_threads(1)
     layout = prepare_folder(tmp_path_factory.mktemp("finished") / "study", study, data, {"python": "3"})
     save_run(layout, study, "lenet5", 0, "identity", train(study.recipes["lenet5"], 0, data), data)
+    forget_digests(layout.root)
     return layout.root
 
 

@@ -4,6 +4,7 @@ import shutil
 
 import numpy as np
 import pytest
+from tests.digests import forget_digests
 from tests.predict.trained import OWN_MODEL, bakeoff, softmax, stored
 
 from bakeoff.errors import BakeoffError
@@ -26,6 +27,7 @@ def test_the_ensemble_averages_probabilities_and_counts_the_seeds_that_agree(pho
 def test_swapped_weights_are_noticed(photo_study, tmp_path):
     study = tmp_path / "study"
     shutil.copytree(photo_study, study, ignore=shutil.ignore_patterns("report", "tensorboard"))
+    forget_digests(study)
     weights = study / "runs/lenet5/seed-0/best.safetensors"
     content = bytearray(weights.read_bytes())
     content[-200:] = bytes(200)

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from rich.console import Console
+from tests.digests import forget_digests
 from tests.prediction_files.sample import predictions
 from tests.report.pages import section
 
@@ -120,6 +121,7 @@ def test_what_an_earlier_report_wrote_of_a_recipe_that_left_is_removed(tmp_path:
     first = {path.name for path in report.rglob("*.*")}
     assert {"loss-plain.svg", "loss-normed.svg", "comparison.json", "comparison-accuracies.png"} <= first
 
+    forget_digests(root)
     study = root / "study.toml"
     study.write_text(
         re.sub(r"\[recipes\.normed\].*?(?=\n\[published)", "", study.read_text(), flags=re.DOTALL)

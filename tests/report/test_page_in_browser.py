@@ -15,6 +15,7 @@ from selenium.webdriver.common.actions.action_builder import ActionBuilder
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
+from tests.digests import forget_digests
 
 from bakeoff.report import build_report
 from bakeoff.store import load_study_folder
@@ -434,6 +435,7 @@ def test_a_study_of_before_attributions_has_none(
     browser: webdriver.Chrome, study_maker: StudyMaker, tmp_path: Path
 ) -> None:
     root = study_maker(tmp_path / "old", recipes=("plain",), seeds=1, epochs=1)
+    forget_digests(root)
     for file in ("attributions.npz", "features.npz"):
         (root / "runs/plain/seed-0" / file).unlink()
     open_gallery(browser, build_report(root), 1280, "light")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.digests import forget_digests
 from tests.killing import dies_before
 
 from bakeoff.data import load_data
@@ -92,6 +93,7 @@ def test_a_file_in_place_of_the_folder_is_refused(tmp_path):
 
 
 def test_another_format_is_refused(layout, study, data):
+    forget_digests(layout.root)
     layout.data.write_text(layout.data.read_text().replace('"format_version": 1', '"format_version": 99'))
     for action in (
         lambda: prepare_folder(layout.root, study, data, {}),

@@ -7,10 +7,12 @@ from functools import partial
 from itertools import count
 
 import pytest
+from tests.digests import forget_digests
 from tests.killing import dies_before
 
 from bakeoff.errors import BakeoffError
 from bakeoff.store import Layout, read_study, replace_report
+from bakeoff.store.manifest import compare_files
 
 MINE = {"mine.txt", "figures/loss-mine.png", "notes/more/link.txt", "notes/deep.csv", ".hidden"}
 OLD = {"figures/loss-a.svg": b"1", "figures/loss-b.svg": b"1", "tables/runs.csv": b"1", "index.html": b"1"}
@@ -35,6 +37,7 @@ def reported(layout, tmp_path):
     """The least that is a study folder, with a report and, in it, files that are not Bakeoff's."""
     for path in (layout.environment, layout.test_images, layout.train_images):
         path.unlink()
+    forget_digests(layout.root)
     report_of(layout, OLD)
     (tmp_path / "outside.txt").write_text("mine")
     for name in MINE - {"notes/more/link.txt"}:
@@ -71,6 +74,7 @@ def test_a_report_killed_at_any_moment_leaves_a_whole_one(reported, tmp_path):
         contents = NEW if files["index.html"] == b"2" else OLD
         assert files.keys() == whole(contents)
         assert contents.items() <= files.items()
+        assert compare_files(layout.report) == dict.fromkeys(sorted(contents), "")
         report_of(layout, NEW)
         assert files_of(layout).keys() == whole(NEW)
         assert not list(layout.root.glob(".report*"))

@@ -1,6 +1,7 @@
 """How far the runs of a study folder are."""
 
 import pytest
+from tests.digests import forget_digests
 
 from bakeoff.errors import BakeoffError
 from bakeoff.store import UnfinishedRun, count_unfinished, save_failure, save_run, study_status
@@ -22,6 +23,7 @@ def test_each_run_has_its_state(layout, study, data, run):
 
 
 def test_seeds_that_were_added_until_decided_are_listed(layout, study, data):
+    forget_digests(layout.root)
     layout.study.write_text(
         layout.study.read_text()
         .replace("seeds = 2", "seeds = 3", 1)
@@ -35,6 +37,7 @@ def test_seeds_that_were_added_until_decided_are_listed(layout, study, data):
 
 def test_a_damaged_history_is_told(layout, study, data, run):
     save_run(layout, study, "lenet5", 0, "a", run, data)
+    forget_digests(layout.root)
     layout.history("lenet5", 0).write_text("epoch,val_accuracy\n1,0.5\n")
     with pytest.raises(BakeoffError, match=r"seed-0 is damaged .*history\.csv has no column"):
         study_status(layout.root)

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from tests.digests import forget_digests
 
 from bakeoff.errors import BakeoffError
 from bakeoff.store import load_study_folder, prepare_folder, save_run
@@ -63,6 +64,7 @@ def test_features_are_what_the_kept_weights_multiply_into_the_logits(layout, stu
 
 def test_a_folder_of_before_features_were_kept_is_read(layout, study, data, run):
     save_run(layout, study, "lenet5", 0, "the identity", run, data)
+    forget_digests(layout.root)
     layout.features("lenet5", 0).unlink()
     layout.train_images.unlink()
     stored = load_study_folder(layout.root)
@@ -72,6 +74,7 @@ def test_a_folder_of_before_features_were_kept_is_read(layout, study, data, run)
 
 def test_damaged_features_are_said(layout, study, data, run):
     save_run(layout, study, "lenet5", 0, "the identity", run, data)
+    forget_digests(layout.root)
     path = layout.features("lenet5", 0)
     path.write_bytes(path.read_bytes()[:100])
     stored = load_study_folder(layout.root)
@@ -120,6 +123,7 @@ def test_groups_that_cannot_be_are_refused(layout, study, data, run, groups):
     save_run(layout, study, "lenet5", 0, "the identity", run, data)
     with np.load(layout.test_images) as arrays:
         changed = {**arrays, "groups": groups}
+    forget_digests(layout.root)
     np.savez(layout.test_images, **changed)
     with pytest.raises(BakeoffError, match=r"is a damaged study folder: .*groups"):
         load_study_folder(layout.root)

@@ -16,6 +16,7 @@ COMMANDS = {
     "bakeoff show": "STUDY --set=...",
     "bakeoff report": "STUDY_DIR --open",
     "bakeoff status": "STUDY_DIR",
+    "bakeoff verify": "STUDY_DIR",
     "bakeoff compare": "FILE... --baseline= --margin=0.01 --confidence=0.95 --json= --report=",
     "bakeoff predict": "STUDY_DIR IMAGE_OR_DIR... --recipe= --seed=... --csv= --json= --trust",
     "bakeoff export": "STUDY_DIR DIR --recipe= --seed= --ensemble --trust",

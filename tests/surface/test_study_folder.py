@@ -11,6 +11,7 @@ STUDY = """
     audit.json
     data.json
     environment.json
+    files.json
     study.toml
     test_images.npz
     train_images.npz
@@ -57,6 +58,7 @@ FINISHED_RUN = """
     runs/{recipe}/seed-{seed}/attributions.npz
     runs/{recipe}/seed-{seed}/best.safetensors
     runs/{recipe}/seed-{seed}/features.npz
+    runs/{recipe}/seed-{seed}/files.json
     runs/{recipe}/seed-{seed}/history.csv
     runs/{recipe}/seed-{seed}/predictions.npz
     tensorboard/{recipe}/seed-{seed}/events.out.tfevents.TIME.HOST.PROCESS.NUMBER
@@ -64,6 +66,7 @@ FINISHED_RUN = """
 
 FAILED_RUN = """
     runs/{recipe}/seed-{seed}/failure.json
+    runs/{recipe}/seed-{seed}/files.json
     tensorboard/{recipe}/seed-{seed}/events.out.tfevents.TIME.HOST.PROCESS.NUMBER
 """
 

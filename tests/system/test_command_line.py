@@ -134,11 +134,12 @@ def test_the_study_folder_holds_what_the_design_names(finished):
     folder, _ = finished
     root = folder / "study"
     assert {path.name for path in root.iterdir()} == {
-        ".lock", "study.toml", "audit.json", "data.json", "environment.json", "test_images.npz",
+        ".lock", "files.json", "study.toml", "audit.json", "data.json", "environment.json", "test_images.npz",
         "train_images.npz", "runs", "tensorboard", "report",
     }  # fmt: skip
     assert {path.name for path in (root / "runs/lenet5/seed-0").iterdir()} == {
         "history.csv", "predictions.npz", "features.npz", "attributions.npz", "best.safetensors",
+        "files.json",
     }  # fmt: skip
     study = tomllib.loads((root / "study.toml").read_text())
     assert study["recipes"]["lenet5"]["epochs"] == 2

@@ -43,13 +43,13 @@ def processes_of(session: int) -> list[int]:
 
 
 def contents(folder: Path) -> dict[str, object]:
-    """Bytes of predictions and weights, and the history without its times."""
+    """Bytes of predictions and weights, and the history without its times, which files.json depends on."""
     found: dict[str, object] = {}
     for path in sorted((folder / "study/runs").rglob("*.*")):
         if path.name == "history.csv":
             with path.open(newline="") as file:
                 found[str(path.relative_to(folder))] = [row[:-1] for row in csv.reader(file)]
-        elif path.is_file():
+        elif path.is_file() and path.name != "files.json":
             found[str(path.relative_to(folder))] = path.read_bytes()
     return found
 

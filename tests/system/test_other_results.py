@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from tests.digests import forget_digests
 
 BAKEOFF = str(Path(sys.executable).with_name("bakeoff"))
 MODEL = """
@@ -55,6 +56,7 @@ def contents(folder):
 
 
 def test_runs_of_another_version_of_the_training_code_are_not_continued(folder):
+    forget_digests(folder / "study")
     path = folder / "study/runs/linear/seed-0/predictions.npz"
     with np.load(path) as arrays:
         whole = dict(arrays)

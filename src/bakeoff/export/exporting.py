@@ -101,7 +101,7 @@ def export(
     if ensemble and seed is not None:
         raise BakeoffError("found both a seed and the ensemble of all seeds; expected one of them")
     _check_free(directory)
-    study = load_study_folder(study_dir)
+    study = load_study_folder(study_dir, whole=False)
     summary = Summary(study)
     chosen = choose_recipe(summary, recipe)
     seeds, seed_reason = (None, "") if ensemble else _choose_seed(study, chosen.name, seed)

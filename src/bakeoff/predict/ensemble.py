@@ -125,7 +125,7 @@ def load_ensemble(
     BakeoffError
         If it is not a study folder, has no such recipe or seed, or a model cannot be used.
     """
-    summary = study if isinstance(study, Summary) else Summary(load_study_folder(study))
+    summary = study if isinstance(study, Summary) else Summary(load_study_folder(study, whole=False))
     stored = summary.stored
     choice = choose_recipe(summary, recipe)
     finished = [run.seed for run in stored.runs_of(choice.name)]

@@ -15,9 +15,11 @@ from bakeoff.prediction_files.npz_file import read_npz
 from bakeoff.prediction_files.table import PredictionTable
 from bakeoff.predictions import Predictions
 from bakeoff.store.arrays import read_arrays, read_groups
-from bakeoff.store.layout import Layout
+from bakeoff.store.layout import PREDICTIONS, Layout
+from bakeoff.store.verify import check_runs, check_study_files
 from bakeoff.text import did_you_mean, list_some
 
+FINISHED_RUNS = f"runs/*/*/{PREDICTIONS}"
 _ZIP = b"PK\x03\x04"
 
 
@@ -49,12 +51,14 @@ def read_predictions(paths: Sequence[Path]) -> Predictions:
     files: dict[Path, Path] = {}
     groups_of: dict[Path, Mapping[str, str]] = {}
     for path in paths:
+        check_study_files(Layout(Path(path)))
         groups = _study_groups(Path(path))
         for file in _files(Path(path)):
             identity = file.resolve()
             if identity in files:
                 raise BakeoffError(f"{file} is listed twice; list each file once")
             files[identity], groups_of[file] = file, groups
+    check_runs([file.parent for file in files.values() if file.match(FINISHED_RUNS)], read=[PREDICTIONS])
     return assemble(
         [
             _with_groups(read_npz(file), groups_of[file]) if _is_npz(file) else read_csv(file)
@@ -90,7 +94,7 @@ def _files(path: Path) -> list[Path]:
     if not path.is_dir():
         siblings = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
         raise BakeoffError(f"there is no file or folder {path}{did_you_mean(path.name, siblings)}")
-    files = sorted(path.glob("runs/*/*/predictions.npz"))
+    files = sorted(path.glob(FINISHED_RUNS))
     if not files:
         raise BakeoffError(
             f"{path} has no finished run: expected files like {path / 'runs' / 'RECIPE' / 'seed-0'}"

@@ -14,6 +14,7 @@ from bakeoff.store.run_files import FailedRun, StoredRun, failure_reason, run_st
 from bakeoff.store.status import RunStatus, count_unfinished, study_status
 from bakeoff.store.stored_study import StoredStudy, load_study_folder, read_study, stored_audit
 from bakeoff.store.unfinished import UnfinishedRun
+from bakeoff.store.verify import Verification, check_runs, check_study_files, verify_study
 from bakeoff.store.weights import StoredWeights, read_weights
 
 __all__ = [
@@ -25,7 +26,10 @@ __all__ = [
     "StoredStudy",
     "StoredWeights",
     "UnfinishedRun",
+    "Verification",
+    "check_runs",
     "check_still_there",
+    "check_study_files",
     "count_unfinished",
     "failure_reason",
     "load_study_folder",
@@ -43,4 +47,5 @@ __all__ = [
     "save_run",
     "stored_audit",
     "study_status",
+    "verify_study",
 ]

@@ -9,7 +9,7 @@ import platform
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -18,9 +18,10 @@ from PIL import Image
 
 from bakeoff.data.image_data import SPLIT_NAMES, ImageData, Split
 from bakeoff.errors import BakeoffError
-from bakeoff.files import read_text, to_json, write_atomically, write_text
+from bakeoff.files import read_text, to_json
 from bakeoff.store.arrays import read_groups
 from bakeoff.store.layout import FORMAT_VERSION, Layout
+from bakeoff.store.manifest import Write, read_manifest, write_recorded
 from bakeoff.study import Study, study_from_toml, study_to_toml
 from bakeoff.study.recipe import flatten_settings
 from bakeoff.text import list_some, shorten
@@ -43,12 +44,18 @@ def prepare_folder(root: Path, study: Study, data: ImageData, environment: Mappi
     if begun:
         _refuse_other_results(layout, study, data)
     remove_leftovers(layout)
-    write_text(layout.environment, to_json(environment))
-    _save_images(layout.test_images, data.test, keep=begun)
-    _save_images(layout.train_images, dataclasses.replace(data.train, groups=None), keep=begun)
+    files = {layout.environment: _text(to_json(environment))}
+    recorded = read_manifest(root) if begun else {}
+    for path, split in (
+        (layout.test_images, data.test),
+        (layout.train_images, dataclasses.replace(data.train, groups=None)),
+    ):
+        if not (path.name in recorded and path.exists() and _has_groups(path, split.groups)):
+            files[path] = _images(split)
     # Last: with both of these it is a study folder, and everything else is there.
-    write_text(layout.data, to_json(_describe_data(data)))
-    write_text(layout.study, study_to_toml(study))
+    files[layout.data] = _text(to_json(_describe_data(data)))
+    files[layout.study] = _text(study_to_toml(study))
+    write_recorded(files)
     return layout
 
 
@@ -138,9 +145,13 @@ def check_still_there(layout: Layout) -> None:
 
 
 def _refuse_other_results(layout: Layout, study: Study, data: ImageData) -> None:
+    stored_data, stored_study = _describe_data(data), study
     try:
-        stored_data = json.loads(read_text(layout.data))
-        stored_study = study_from_toml(read_text(layout.study), str(layout.study))
+        # Either may be missing: a command was killed between the two, or it was removed to be written anew.
+        if layout.data.exists():
+            stored_data = json.loads(read_text(layout.data))
+        if layout.study.exists():
+            stored_study = study_from_toml(read_text(layout.study), str(layout.study))
         format_version = stored_data["format_version"]
     except (OSError, ValueError, KeyError) as error:
         raise BakeoffError(
@@ -192,17 +203,22 @@ def _describe_data(data: ImageData) -> dict[str, Any]:
     }
 
 
-def _save_images(path: Path, split: Split, *, keep: bool) -> None:
-    if keep and path.exists() and _has_groups(path, split.groups):
-        return
-    arrays: dict[str, Any] = {
-        "images": _thumbnails(split.images),
-        "labels": np.asarray(split.labels),
-        "ids": np.array(split.ids),
-    }
-    if split.groups is not None:
-        arrays["groups"] = np.array(split.groups)
-    write_atomically(path, lambda file: np.savez_compressed(file, **arrays))
+def _text(text: str) -> Write:
+    return lambda file: file.write(text.encode())
+
+
+def _images(split: Split) -> Write:
+    def write(file: IO[bytes]) -> None:
+        arrays: dict[str, Any] = {
+            "images": _thumbnails(split.images),
+            "labels": np.asarray(split.labels),
+            "ids": np.array(split.ids),
+        }
+        if split.groups is not None:
+            arrays["groups"] = np.array(split.groups)
+        np.savez_compressed(file, **arrays)
+
+    return write
 
 
 def _has_groups(path: Path, groups: tuple[str, ...] | None) -> bool:
@@ -224,7 +240,7 @@ def _thumbnails(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def save_audit(layout: Layout, audit: Mapping[str, Any]) -> None:
     """Write the findings of a check of the images."""
-    write_text(layout.audit, to_json(audit))
+    write_recorded({layout.audit: _text(to_json(audit))})
 
 
 @contextmanager

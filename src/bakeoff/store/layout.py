@@ -14,12 +14,20 @@ from bakeoff.study import Recipe
 FORMAT_VERSION = 1
 """Version of the study folder's format, written to data.json."""
 
+MANIFEST = "files.json"
+"""The sizes and digests of the other files in its folder: of a study, of a run, of a report."""
+
+PREDICTIONS, HISTORY, FAILURE = "predictions.npz", "history.csv", "failure.json"
+
+MARKS = (PREDICTIONS, FAILURE)
+"""The files of a run that are put in place last: it is finished, or it failed."""
+
 OWN_FILE = re.compile(
     r"""
     \.lock.*
-    | study\.toml | (data|audit|environment)\.json | (test|train)_images\.npz
+    | study\.toml | (data|audit|environment|files)\.json | (test|train)_images\.npz
     | runs/[^/]+/seed-\d+/(history\.csv | (predictions|features|attributions)\.npz
-                         | best\.safetensors | unfinished\.state | failure\.json)
+                         | best\.safetensors | unfinished\.state | (failure|files)\.json)
     | report/(index\.html | (summary|comparison|files)\.json
              | figures/[\w.-]+\.(svg|png) | tables/[\w.-]+\.csv)
     """,
@@ -92,7 +100,7 @@ class Layout:
 
     @property
     def report_files(self) -> Path:
-        return self.report / "files.json"
+        return self.report / MANIFEST
 
     def report_figure(self, name: str, suffix: str) -> Path:
         return self.report / "figures" / f"{name}.{suffix}"
@@ -112,10 +120,10 @@ class Layout:
         return self.tensorboard / recipe / f"seed-{seed}"
 
     def history(self, recipe: str, seed: int) -> Path:
-        return self.run(recipe, seed) / "history.csv"
+        return self.run(recipe, seed) / HISTORY
 
     def predictions(self, recipe: str, seed: int) -> Path:
-        return self.run(recipe, seed) / "predictions.npz"
+        return self.run(recipe, seed) / PREDICTIONS
 
     def features(self, recipe: str, seed: int) -> Path:
         return self.run(recipe, seed) / "features.npz"
@@ -130,7 +138,7 @@ class Layout:
         return self.run(recipe, seed) / "unfinished.state"
 
     def failure(self, recipe: str, seed: int) -> Path:
-        return self.run(recipe, seed) / "failure.json"
+        return self.run(recipe, seed) / FAILURE
 
 
 def run_identity(

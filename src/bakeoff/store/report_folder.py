@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -15,6 +16,7 @@ from bakeoff.errors import BakeoffError
 from bakeoff.files import RESUME, final_name, read_text
 from bakeoff.store.folder import refuse_links
 from bakeoff.store.layout import OWN_FILE, Layout
+from bakeoff.store.manifest import digest_of, manifest_text
 
 
 def replace_report(layout: Layout, files: Mapping[Path, bytes]) -> None:
@@ -36,16 +38,18 @@ def replace_report(layout: Layout, files: Mapping[Path, bytes]) -> None:
         If the folder contains links that lead elsewhere, or the disk is full or cannot be written.
     """
     refuse_links(layout.root)
-    names = sorted(path.relative_to(layout.report).as_posix() for path in [*files, layout.report_files])
-    files = {**files, layout.report_files: (json.dumps(names, indent=0) + "\n").encode()}
+    contents = {path.relative_to(layout.report).as_posix(): content for path, content in files.items()}
+    digests = {name: digest_of(io.BytesIO(content)) for name, content in contents.items()}
+    contents[layout.report_files.name] = manifest_text(digests).encode()
     path = layout.report
     try:
         with _lock(layout):
             _tidy(layout)
             try:
-                _carry_over(layout, {*names, *_recorded_files(layout)})
-                for path, content in files.items():
-                    _write(layout.new_report / path.relative_to(layout.report), content)
+                _carry_over(layout, {*contents, *_recorded_files(layout)})
+                for name, content in contents.items():
+                    path = layout.report / name
+                    _write(layout.new_report / name, content)
                 path = layout.report
                 if path.exists():
                     path.rename(layout.old_report)
@@ -117,6 +121,6 @@ def _recorded_files(layout: Layout) -> set[str]:
         names = json.loads(read_text(layout.report_files))
     except (OSError, ValueError, RecursionError):
         return set()
-    if not isinstance(names, list):
+    if not isinstance(names, (dict, list)):  # older versions wrote a list
         return set()
     return {name for name in names if isinstance(name, str) and OWN_FILE.fullmatch(f"report/{name}")}

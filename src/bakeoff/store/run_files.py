@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from bakeoff.data.image_data import ImageData
 from bakeoff.errors import BakeoffError
-from bakeoff.files import read_text, to_json, write_atomically, write_text
+from bakeoff.files import read_text, to_json
 from bakeoff.predictions import RunMaps
 from bakeoff.store.arrays import MemoryBudget, array_names, read_arrays
 from bakeoff.store.checks import check_attributions, check_history, check_run
 from bakeoff.store.layout import Layout
+from bakeoff.store.manifest import Write, write_marked
 from bakeoff.study import Study
 from bakeoff.text import printable
 
@@ -228,14 +229,13 @@ def _damaged(layout: Layout, recipe: str, seed: int, error: Exception) -> Bakeof
 def save_run(
     layout: Layout, study: Study, recipe: str, seed: int, identity: str, run: TrainedRun, data: ImageData
 ) -> None:
-    """Write a finished run. predictions.npz is written last: if it exists, the run is complete."""
+    """Write a finished run. predictions.npz is put in place last: if it exists, the run is complete."""
     from safetensors.torch import save
 
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(type(run.history[0]).__dataclass_fields__)
     writer.writerows(astuple(record) for record in run.history)
-    write_text(layout.history(recipe, seed), text.getvalue())
 
     # A single metadata entry, because safetensors writes several in no fixed order.
     metadata = {
@@ -249,22 +249,21 @@ def save_run(
     }
     weights = {name: value.contiguous() for name, value in run.weights.items()}
     content = save(weights, {"bakeoff": json.dumps(metadata)})
-    write_atomically(layout.weights(recipe, seed), lambda file: file.write(content))
-
+    files: dict[Path, Write] = {
+        layout.history(recipe, seed): lambda file: file.write(text.getvalue().encode()),
+        layout.weights(recipe, seed): lambda file: file.write(content),
+    }
     if run.test_features is not None and run.train_features is not None:
         features: dict[str, Any] = {
             "identity": np.array(identity),
             "test": run.test_features,
             "train": run.train_features,
         }
-        write_atomically(layout.features(recipe, seed), lambda file: np.savez(file, **features))
+        files[layout.features(recipe, seed)] = lambda file: np.savez(file, **features)
 
-    layout.attributions(recipe, seed).unlink(missing_ok=True)  # of a run before this one
     if run.attributions is not None:
         attributions: dict[str, Any] = {"identity": np.array(identity), **vars(run.attributions)}
-        write_atomically(
-            layout.attributions(recipe, seed), lambda file: np.savez_compressed(file, **attributions)
-        )
+        files[layout.attributions(recipe, seed)] = lambda file: np.savez_compressed(file, **attributions)
 
     arrays: dict[str, Any] = {
         "identity": np.array(identity),
@@ -283,7 +282,8 @@ def save_run(
         "train_true_probability": run.train_true_probability,
         "val_true_probability": run.val_true_probability,
     }
-    write_atomically(layout.predictions(recipe, seed), lambda file: np.savez(file, **arrays))
+    files[layout.predictions(recipe, seed)] = lambda file: np.savez(file, **arrays)
+    write_marked(files, remove=[layout.attributions(recipe, seed)])
     layout.failure(recipe, seed).unlink(missing_ok=True)
     layout.unfinished(recipe, seed).unlink(missing_ok=True)
 
@@ -292,5 +292,5 @@ def save_failure(
     layout: Layout, recipe: str, seed: int, identity: str, reason: str, *, try_again: bool
 ) -> None:
     """Record that a run failed, why, and whether the next `bakeoff run` should try it again."""
-    content = {"identity": identity, "reason": reason, "try_again": try_again}
-    write_text(layout.failure(recipe, seed), to_json(content))
+    content = to_json({"identity": identity, "reason": reason, "try_again": try_again})
+    write_marked({layout.failure(recipe, seed): lambda file: file.write(content.encode())})

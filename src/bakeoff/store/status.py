@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import starmap
 from pathlib import Path
 from typing import Literal
 
@@ -13,6 +14,7 @@ from bakeoff.store.layout import Layout
 from bakeoff.store.run_files import failure_reason, load_history, stored_identity
 from bakeoff.store.stored_study import read_study
 from bakeoff.store.unfinished import unfinished_progress
+from bakeoff.store.verify import check_runs, check_study_files
 from bakeoff.study import Study
 
 
@@ -47,14 +49,15 @@ def study_status(root: Path) -> tuple[Study, list[RunStatus]]:
     Raises
     ------
     BakeoffError
-        If it is no study folder, or the history of a finished run is damaged.
+        If it is no study folder, or a file is damaged or is not as it was written.
     """
     layout = Layout(root)
+    check_study_files(layout)
     study = read_study(layout)
+    check_runs(starmap(layout.run, study.all_runs))
     statuses = [
-        _run_status(layout, name, seed, recipe.epochs)
-        for name, recipe in study.recipes.items()
-        for seed in range(study.most_seeds)
+        _run_status(layout, name, seed, study.recipes[name].epochs)
+        for name, seed in study.all_runs
         if seed < study.seeds or layout.run(name, seed).exists()  # seeds added until decided
     ]
     return study, statuses

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from itertools import starmap
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from bakeoff.files import read_text
 from bakeoff.predictions import Predictions, RecipePredictions, RunMaps
 from bakeoff.store.arrays import MemoryBudget, read_arrays, read_groups
 from bakeoff.store.checks import DataFacts, check_data, check_images
-from bakeoff.store.layout import FORMAT_VERSION, Layout
+from bakeoff.store.layout import FORMAT_VERSION, HISTORY, PREDICTIONS, Layout
 from bakeoff.store.report_folder import restore_report
 from bakeoff.store.run_files import (
     FailedRun,
@@ -26,6 +27,7 @@ from bakeoff.store.run_files import (
     load_run,
     stored_identity,
 )
+from bakeoff.store.verify import check_runs, check_study_files
 from bakeoff.study import Study, study_from_toml
 from bakeoff.text import shorten
 
@@ -136,8 +138,9 @@ def read_study(layout: Layout) -> Study:
     Raises
     ------
     BakeoffError
-        If it is not a study folder, or its study.toml is damaged.
+        If it is not a study folder, or its study.toml is damaged or is not as it was written.
     """
+    check_study_files(layout, read=[layout.study.name])
     if not layout.study.is_file() or not layout.data.is_file():
         raise BakeoffError(
             f"{layout.root} is not a study folder: it lacks {layout.study.name} or {layout.data.name}; "
@@ -168,16 +171,26 @@ def stored_audit(layout: Layout, fingerprint: str) -> dict[str, Any] | None:
         return None
 
 
-def load_study_folder(root: Path) -> StoredStudy:
+def load_study_folder(root: Path, *, whole: bool = True) -> StoredStudy:
     """Read everything in a study folder that analysis and report need.
+
+    Parameters
+    ----------
+    root
+        The study folder.
+    whole
+        Whether to check every file of the runs; otherwise those that are read here.
 
     Raises
     ------
     BakeoffError
-        If it is not a study folder, one of its files is damaged, or no run in it is finished.
+        If it is not a study folder, one of its files is damaged or is not as it was written, or no run in it
+        is finished.
     """
     layout = Layout(root)
+    check_study_files(layout)
     study = read_study(layout)
+    check_runs(starmap(layout.run, study.all_runs), None if whole else (PREDICTIONS, HISTORY))
     try:
         data = json.loads(read_text(layout.data))
         environment = json.loads(read_text(layout.environment))
@@ -206,13 +219,12 @@ def load_study_folder(root: Path) -> StoredStudy:
         raise BakeoffError(f"{root} is a damaged study folder: {error}") from error
     test_shape = (len(labels), len(data["class_names"]))
     runs, failures, budget = [], [], MemoryBudget()
-    for recipe in study.recipes:
-        for seed in range(study.most_seeds):
-            stored = stored_identity(layout, recipe, seed)
-            if stored and stored[0] == "finished":
-                runs.append(load_run(layout, recipe, seed, test_shape, budget))
-            elif stored:
-                failures.append(FailedRun(recipe, seed, failure_reason(layout, recipe, seed)))
+    for recipe, seed in study.all_runs:
+        stored = stored_identity(layout, recipe, seed)
+        if stored and stored[0] == "finished":
+            runs.append(load_run(layout, recipe, seed, test_shape, budget))
+        elif stored:
+            failures.append(FailedRun(recipe, seed, failure_reason(layout, recipe, seed)))
     if not runs and not failures:
         raise BakeoffError(f"{root} has no finished run yet; run the study again to continue")
     return StoredStudy(

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from bakeoff.errors import BakeoffError
 from bakeoff.files import read_bytes
 from bakeoff.store.layout import Layout
+from bakeoff.store.verify import check_runs
 from bakeoff.study import Recipe
 from bakeoff.text import shorten
 
@@ -85,12 +86,13 @@ def read_weights(layout: Layout, recipe: str, seed: int) -> StoredWeights:
     Raises
     ------
     BakeoffError
-        If there is no such run, or the file is damaged.
+        If there is no such run, or the file is damaged or is not as it was written.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load
 
     path = layout.weights(recipe, seed)
+    check_runs([path.parent], read=[path.name])
     try:
         content = read_bytes(path, MAX_WEIGHTS_BYTES)
         tensors = load(content)

@@ -124,6 +124,11 @@ class Study(Settings):
         return self.max_seeds if self.until == "decided" else self.seeds
 
     @property
+    def all_runs(self) -> list[tuple[str, int]]:
+        """Recipe and seed of each run that the study may have."""
+        return [(name, seed) for name in self.recipes for seed in range(self.most_seeds)]
+
+    @property
     def own_classes(self) -> set[str]:
         """The import paths of the user's own models and augmentations that the recipes name."""
         return {path for recipe in self.recipes.values() for path in recipe.own_classes}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -12,12 +13,12 @@ from rich.text import Text
 from bakeoff.data.decoding.fit import DONE
 from bakeoff.data.image_data import SPLIT_NAMES
 from bakeoff.terminal.comparison import print_comparison
-from bakeoff.text import printable
+from bakeoff.text import counted, printable
 
 if TYPE_CHECKING:
     from bakeoff.analysis.summary.study import Summary
     from bakeoff.data import DataDescription
-    from bakeoff.store import RunStatus
+    from bakeoff.store import RunStatus, Verification
     from bakeoff.study import Study
 
 
@@ -53,6 +54,28 @@ def print_status(study: Study, statuses: list[RunStatus], console: Console) -> N
         if status.reason:
             text = f"{status.recipe}, seed {status.seed}: failed: {printable(status.reason)}"
             console.print(Text(text, style="red"))
+
+
+def print_verification(verification: Verification, console: Console) -> None:
+    """Print each file that is not as it was written, then how many were checked, and which could not be."""
+    for difference in verification.differences:
+        console.print(Text(printable(difference), style="red"), soft_wrap=True)
+    images = " and the decoded images in the cache" if verification.cached else ""
+    text = f"{counted(verification.num_checked, 'file')}{images} checked"
+    if verification.num_checked or images:
+        num_different = len(verification.differences)
+        text += f": {num_different:,} not as written" if num_different else ": all as they were written"
+    unrecorded = [
+        (folder, list(names))
+        for folder, names in groupby(verification.unrecorded, lambda name: name.partition("/")[0])
+    ]
+    if unrecorded:
+        parts = [
+            names[0] if len(names) == 1 else f"{folder} ({len(names):,} files)"
+            for folder, names in unrecorded
+        ]
+        text += f"; without a recorded digest: {', '.join(parts)}"
+    console.print(Text(printable(text)), soft_wrap=True)
 
 
 def print_data_info(description: DataDescription, console: Console) -> None:

@@ -1,0 +1,9 @@
+"""Study folders that a test changes on purpose."""
+
+from pathlib import Path
+
+
+def forget_digests(root: Path) -> None:
+    """Leave a study folder as an older version wrote it, or somebody who knows of the digests changed it."""
+    for path in root.rglob("files.json"):
+        path.unlink()
