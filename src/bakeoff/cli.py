@@ -265,7 +265,7 @@ def predict(
     """
     from rich.console import Console
 
-    from bakeoff.predict.ensemble import load_ensemble
+    from bakeoff.predict.ensemble import UNCHECKED, load_ensemble
     from bakeoff.predict.files import count_images, predict_files
     from bakeoff.predict.outputs import prediction_files
     from bakeoff.store import Layout, read_study
@@ -276,6 +276,8 @@ def predict(
     _find_own_classes(read_study(Layout(study_dir)))
     ensemble = load_ensemble(study_dir, recipe=recipe, seeds=seed, trust=trust)
     _print(ensemble.describe())
+    if not ensemble.is_checked:
+        _print(UNCHECKED)
     summary = PredictionSummary()
     try:
         with (
@@ -313,11 +315,14 @@ def export(
 ) -> None:
     """Export a trained model as ONNX and safetensors, with a model card."""
     from bakeoff.export import export as export_model
+    from bakeoff.predict.ensemble import UNCHECKED
     from bakeoff.store import Layout, read_study
 
     _find_own_classes(read_study(Layout(study_dir)))
     exported = export_model(study_dir, directory, recipe=recipe, seed=seed, ensemble=ensemble, trust=trust)
     _print(exported.choice)
+    if not exported.ensemble.is_checked:
+        _print(UNCHECKED)
     _print(
         f"ONNX Runtime and PyTorch differ by at most {exported.difference:.1g} in probability "
         f"on {exported.num_checked} test images"

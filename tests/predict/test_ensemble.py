@@ -66,3 +66,25 @@ def test_a_model_of_the_users_own_predicts_and_a_changed_one_is_refused(tmp_path
     elsewhere = bakeoff("predict", tmp_path / "study", split_files[0], "--trust", cwd=tmp_path / "study")
     assert elsewhere.returncode == 2
     assert "cannot import 'mine'" in elsewhere.stderr
+
+
+def test_images_larger_than_the_folder_stores_are_checked_as_long_as_they_are_in_the_cache(
+    tmp_path, split_files
+):
+    cache = {"BAKEOFF_CACHE": str(tmp_path / "cache")}
+    (tmp_path / "mine.py").write_text(OWN_MODEL.replace("{activation}", "ReLU"))
+    settings = ["--set", "recipes.lenet5.model.name=mine:Small", "--set", "data.image_size=80"]
+    words = ["quickstart", *settings, "--seeds", "1", "--epochs", "1", "--recipes", "lenet5", "--no-check"]
+    done = bakeoff("run", *words, "--out", "study", cwd=tmp_path, **cache)
+    assert done.returncode == 0, done.stderr
+    predicted = bakeoff("predict", "study", split_files[0], cwd=tmp_path, **cache)
+    assert predicted.returncode == 0, predicted.stderr
+    assert "Not checked" not in predicted.stdout
+    (tmp_path / "mine.py").write_text(OWN_MODEL.replace("{activation}", "Tanh"))
+    changed = bakeoff("predict", "study", split_files[0], "--trust", cwd=tmp_path, **cache)
+    assert changed.returncode == 2
+    assert "does not reproduce its stored logits of the test images" in changed.stderr
+    shutil.rmtree(tmp_path / "cache")
+    unchecked = bakeoff("predict", "study", split_files[0], "--trust", cwd=tmp_path, **cache)
+    assert unchecked.returncode == 0, unchecked.stderr
+    assert unchecked.stdout.count("Not checked whether the models reproduce") == 1

@@ -1,6 +1,12 @@
 """Image data: from a source to decoded, split and cached arrays, which every later stage reads."""
 
-from bakeoff.data.cache import CheckedEntry, check_cached_images, keep_in_cache, open_image_data
+from bakeoff.data.cache import (
+    CheckedEntry,
+    check_cached_images,
+    find_image_data,
+    keep_in_cache,
+    open_image_data,
+)
 from bakeoff.data.decoding.image_file import decode_image
 from bakeoff.data.decoding.parameters import Decoding
 from bakeoff.data.description import DataDescription, describe
@@ -23,6 +29,7 @@ __all__ = [
     "decode_image",
     "describe",
     "fetch",
+    "find_image_data",
     "keep_in_cache",
     "load_data",
     "open_image_data",

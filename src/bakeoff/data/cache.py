@@ -130,6 +130,16 @@ def keep_in_cache(directory: Path) -> None:
         os.utime(directory / META, ns=(time.time_ns(), (directory / META).stat().st_mtime_ns))
 
 
+def find_image_data(fingerprint: str) -> ImageData | None:
+    """Open the cached images with this fingerprint; None if there are none, or they were changed."""
+    for directory in _directories(fingerprint):
+        data = open_entry(directory)
+        if data is not None:
+            keep_in_cache(directory)
+            return data
+    return None
+
+
 class CheckedEntry(NamedTuple):
     """The result of a full check of cached images.
 
@@ -158,15 +168,16 @@ def check_cached_images(fingerprint: str) -> list[CheckedEntry]:
     One result per folder of the cache that has images with this fingerprint: several if the same pixels were
     decoded from other files or by another version of Pillow.
     """
+    return [CheckedEntry(entry, check_entry(entry, fingerprint)) for entry in _directories(fingerprint)]
+
+
+def _directories(fingerprint: str) -> list[Path]:
+    """The entries with images of this fingerprint."""
     try:
-        directories = sorted(path.parent for path in cache_directory().glob(f"[!.]*/{CHECKSUMS}"))
+        entries = sorted(path.parent for path in cache_directory().glob(f"[!.]*/{CHECKSUMS}"))
     except BakeoffError:
         return []  # there is no cache
-    return [
-        CheckedEntry(directory, check_entry(directory, fingerprint))
-        for directory in directories
-        if _mentions(directory, fingerprint)
-    ]
+    return [entry for entry in entries if _mentions(entry, fingerprint)]
 
 
 def _mentions(directory: Path, fingerprint: str) -> bool:

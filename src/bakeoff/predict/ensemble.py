@@ -14,7 +14,7 @@ from bakeoff.analysis.comparison.conclusion import SupportedRecipe, supported_re
 from bakeoff.analysis.summary.study import Summary
 from bakeoff.data import Decoding
 from bakeoff.errors import BakeoffError
-from bakeoff.predict.model import TrainedModel, check_reproduces, load_model
+from bakeoff.predict.model import TrainedModel, check_reproduces, images_to_check, load_model
 from bakeoff.store import StoredRun, load_study_folder
 from bakeoff.text import counted, shorten
 
@@ -37,6 +37,12 @@ class EnsemblePredictions(NamedTuple):
     agreement: NDArray[np.int64]
 
 
+UNCHECKED = (
+    "Not checked whether the models reproduce the stored predictions of the test images: these are larger "
+    "than those that the study folder stores, and no longer in the cache of decoded images."
+)
+
+
 @dataclass(frozen=True)
 class Ensemble:
     """The models of one recipe, one per seed.
@@ -49,11 +55,14 @@ class Ensemble:
         At least one, with ascending seeds.
     summary
         Of the study that trained them.
+    is_checked
+        Whether the models reproduced the stored logits of the first test images; otherwise see `UNCHECKED`.
     """
 
     choice: SupportedRecipe
     models: tuple[TrainedModel, ...]
     summary: Summary
+    is_checked: bool
 
     @property
     def recipe(self) -> str:
@@ -137,14 +146,16 @@ def load_ensemble(
             f"it has {_list(finished)}"
         )
     models = tuple(load_model(stored.root, choice.name, seed, trust=trust) for seed in requested_seeds)
+    images = images_to_check(stored)
     for model in models:
         if model.class_names != stored.class_names or model.image_size != summary.data.image_size:
             raise BakeoffError(
                 f"{stored.root} is a damaged study folder: the weights of {choice.name}, seed {model.seed}, "
                 "are for other classes or another image size than its data.json"
             )
-        check_reproduces(model, stored)
-    return Ensemble(choice, models, summary)
+        if images is not None:
+            check_reproduces(model, stored, images)
+    return Ensemble(choice, models, summary, is_checked=images is not None)
 
 
 def choose_recipe(summary: Summary, recipe: str | None = None) -> SupportedRecipe:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 from torch import nn
 
-from bakeoff.data import Decoding
+from bakeoff.data import Decoding, find_image_data
 from bakeoff.errors import BakeoffError
 from bakeoff.models import build_model
 from bakeoff.own_code import is_trusted, place_of, source_digest
@@ -182,21 +182,32 @@ def _require_known_code(path: str, layout: Layout) -> None:
     )
 
 
-def check_reproduces(model: TrainedModel, study: StoredStudy) -> None:
-    """Check that a loaded model reproduces the stored logits of the first test images.
+def images_to_check(study: StoredStudy) -> NDArray[np.uint8] | None:
+    """The first test images at the size that models take, for `check_reproduces`.
 
-    If the study's images are larger than those stored in its folder, nothing can be compared.
+    If they are larger than those stored in the study folder, they are read from the cache of decoded images;
+    None if they are no longer there.
+    """
+    images = study.test_images
+    if images.shape[1] != study.data["image_size"]:
+        data = find_image_data(study.data["fingerprint"])
+        if data is None:
+            return None
+        images = data.test.images
+    return np.asarray(images[:NUM_CHECKED])
+
+
+def check_reproduces(model: TrainedModel, study: StoredStudy, images: NDArray[np.uint8]) -> None:
+    """Check that a loaded model reproduces the stored logits of the first test images.
 
     Raises
     ------
     BakeoffError
         If it does not.
     """
-    if study.test_images.shape[1] != model.image_size or model.class_names != study.class_names:
-        return
     run: StoredRun = next(run for run in study.runs_of(model.recipe) if run.seed == model.seed)
     expected = run.test_logits[:NUM_CHECKED]
-    difference = float(np.abs(model.logits(study.test_images[:NUM_CHECKED]) - expected).max())
+    difference = float(np.abs(model.logits(images) - expected).max())
     if not difference <= TOLERANCE * max(float(np.abs(expected).max()), 1.0):
         raise BakeoffError(
             f"{model.recipe}, seed {model.seed}, does not reproduce its stored logits of the test images "
