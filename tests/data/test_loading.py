@@ -33,6 +33,25 @@ def test_groups_come_with_the_splits_and_other_groups_decode_nothing_again(split
     assert data.fingerprint == plain.fingerprint
 
 
+def test_class_names_of_the_settings_name_numbers_and_nothing_else(splits_dir, own_cache):
+    settings = DataSettings(source=f"splits:{splits_dir}", class_names=("ape", "zebra"))
+    data = load_data(settings)
+    assert data.class_names == ("ape", "zebra")
+    assert data.notes == ("The class names are those of data.class_names.",)
+    (splits_dir / "class_names.txt").write_text("cat\ndog\n")
+    data = load_data(settings)
+    assert data.class_names == ("cat", "dog")
+    assert data.notes == ("data.class_names was not used: the source has class names of its own.",)
+    digits = load_data(DataSettings(class_names=("ape", "zebra")))
+    assert "data.class_names was not used" in " ".join(digits.notes)
+
+
+@pytest.mark.parametrize("names", ['["a", "a"]', '["a", " "]', '["a"]', '"a"'])
+def test_class_names_that_are_none_are_refused(names):
+    with pytest.raises(BakeoffError, match=r"data.class_names: "):
+        load_study("quickstart", overrides=[f"data.class_names={names}"])
+
+
 @pytest.mark.parametrize(
     ("pattern", "message"),
     [("(", "not a regular expression: missing"), ("p[0-9]+", r"expected a group in parentheses, as in '\(")],

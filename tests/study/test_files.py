@@ -72,3 +72,12 @@ def test_a_binary_file_is_refused(tmp_path):
     path.write_bytes(b"\x89PNG\xff\xfe")
     with pytest.raises(BakeoffError, match="UTF-8"):
         load_study(path)
+
+
+def test_published_accuracies_of_classes_have_the_names_that_the_study_gives_them():
+    """The published split files have numbers as labels and no names."""
+    compared = [study for study in builtin_studies().values() if study.published]
+    assert compared
+    for study in compared:
+        for published in study.published.values():
+            assert set(published.class_accuracies or {}) <= set(study.data.class_names)

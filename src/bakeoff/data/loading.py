@@ -20,6 +20,7 @@ from bakeoff.data.groups import group_by_id, group_notes
 from bakeoff.data.image_data import SPLIT_NAMES, ImageData, Split
 from bakeoff.data.progress import Progress, ProgressCallback
 from bakeoff.data.sources.arrays import ImageArrays, list_arrays
+from bakeoff.data.sources.labels import unused_names_note
 from bakeoff.data.sources.listing import ListedImage, Listing, check_listing
 from bakeoff.data.sources.naming import list_source
 from bakeoff.data.splits import complete_splits
@@ -88,10 +89,15 @@ def load_data(
 
     data = open_or_create(key, listing, settings.image_size, settings.source, decode)
     # These may differ between listings of the same images, and are not in the cache.
+    unused_names = unused_names_note(listing.class_names, settings.class_names)
     return dataclasses.replace(
         data,
         source=settings.source,
-        notes=(*data.notes, *group_notes(listing)),
+        notes=(
+            *data.notes,
+            *unused_names,
+            *group_notes(listing),
+        ),
         train=_with_groups(data.train, listing.splits["train"]),
         val=_with_groups(data.val, listing.splits["val"]),
         test=_with_groups(data.test, listing.splits["test"]),

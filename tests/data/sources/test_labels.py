@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from bakeoff.data.sources.labels import Names, number_labels, read_labels, sorted_names
+from bakeoff.data.sources.labels import Names, number_labels, read_labels, sorted_names, unused_names_note
 from bakeoff.errors import BakeoffError
 
 NAMED = Names(("cat", "dog", "fox"), "names.txt")
@@ -38,6 +38,22 @@ def test_numbers_that_count_from_one_are_read_and_reported():
 def test_names_of_the_settings_are_reported():
     labels = number_labels(np.array([1, 0]), str, Names(("a", "b"), "data.class_names"), "")
     assert labels == (("a", "b"), [1, 0], ("The class names are those of data.class_names.",))
+
+
+SET = Names(("cat", "dog"), "data.class_names")
+
+
+def test_names_of_the_settings_give_the_order_of_names_and_are_left_where_none_occurs():
+    assert read("dog", "cat", names=SET) == (("cat", "dog"), [1, 0], ())
+    assert read("pug", "boxer", names=SET) == (("boxer", "pug"), [1, 0], ())
+    with pytest.raises(BakeoffError, match=r"file:2: label 'cow' is outside .* a name of data.class_names"):
+        read("cat", "cow", names=SET)
+
+
+def test_settings_that_are_not_used_are_reported():
+    assert unused_names_note(("a", "b"), None) == unused_names_note(("a", "b"), ("a", "b")) == ()
+    (note,) = unused_names_note(("a", "b"), ("b", "a"))
+    assert note == "data.class_names was not used: the source has class names of its own."
 
 
 @pytest.mark.parametrize(

@@ -29,10 +29,11 @@ MAX_BYTES = 4 << 30
 """Of a compressed file's content, which is held in memory."""
 
 
-def list_idx(directory: Path) -> Listing:
+def list_idx(directory: Path, class_names: tuple[str, ...] | None = None) -> Listing:
     """List the images of the files `train-images-idx3-ubyte`, `t10k-images-idx3-ubyte` and their labels.
 
     They may be compressed (`.gz`), and their names may begin with that of the data set. `t10k` is test.
+    `class_names` are those of `data.class_names`, in label order.
 
     Raises
     ------
@@ -55,8 +56,8 @@ def list_idx(directory: Path) -> Listing:
     interpreted = number_labels(
         np.concatenate([*labels.values()]).astype(np.int64),
         places.__getitem__,
-        find_names(directory / "class_names.txt", None),
-        f"write {directory / 'class_names.txt'} with the names in label order",
+        find_names(directory / "class_names.txt", class_names),
+        f"set data.class_names, or write {directory / 'class_names.txt'}, with the names in label order",
     )
     indices = iter(interpreted.indices)
     splits: dict[SplitName, list[ListedImage]] = {}

@@ -15,6 +15,10 @@ from bakeoff.data.sources.listing import read_class_names
 from bakeoff.errors import BakeoffError
 from bakeoff.text import list_some, shorten
 
+SETTING = "data.class_names"
+
+NUMBER = re.compile(r"([+-]?[0-9]{1,9})(\.0+)?")
+
 
 class Names(NamedTuple):
     """Class names in label order, and where they are written, for messages."""
@@ -45,7 +49,7 @@ def find_names(file: Path, setting: tuple[str, ...] | None) -> Names | None:
     """The names of `class_names.txt`, if the source has this file, or of `data.class_names`, if it is set."""
     if file.is_file():
         return Names(read_class_names(file), str(file))
-    return Names(setting, "data.class_names") if setting else None
+    return Names(setting, SETTING) if setting else None
 
 
 def read_labels(
@@ -72,7 +76,9 @@ def read_labels(
         If numbers and names are mixed, a number is not a label, a name is not one of `names`, or two names
         differ only in case or Unicode form.
     """
-    numeric = [re.fullmatch(r"([+-]?[0-9]{1,9})(\.0+)?", text) for text in texts]
+    numeric = [NUMBER.fullmatch(text) for text in texts]
+    if names and names.origin == SETTING and not any(numeric) and not {*texts} & {*names.class_names}:
+        names = None  # of other images: a built-in study on a user's own
     if all(numeric) and not (names and set(texts) <= set(names.class_names)):
         numbers = np.array([int(match[1]) for match in numeric if match], np.int64)
         return number_labels(numbers, locate, names, remedy)
@@ -129,7 +135,7 @@ def number_labels(
     notes = []
     if counts_from_1:
         notes.append(f"The labels count from 1: label 1 is class {class_names[0]!r}.")
-    if names and names.origin == "data.class_names":
+    if names and names.origin == SETTING:
         notes.append("The class names are those of data.class_names.")
     return Labels(class_names, (numbers - first).tolist(), tuple(notes))
 
@@ -157,6 +163,13 @@ def refuse_similar_names(names: set[str], remedy: str) -> None:
                 f"{'case' if other.casefold() == name.casefold() else 'Unicode form'}; "
                 f"write both in the same way if they are one class; if they are two, {remedy}"
             )
+
+
+def unused_names_note(class_names: tuple[str, ...], setting: tuple[str, ...] | None) -> tuple[str, ...]:
+    """A sentence if `data.class_names` is set, but the source has class names of its own."""
+    if not setting or class_names == setting:
+        return ()
+    return ("data.class_names was not used: the source has class names of its own.",)
 
 
 def _outside(label: str, names: Names) -> str:

@@ -48,12 +48,14 @@ FILE_SOURCES: dict[str, SourceKind] = {
     "splits": SourceKind(
         "DIR",
         lambda directory, settings: list_split_files(
-            directory, first_line_is_header=settings.first_line_is_header
+            directory,
+            first_line_is_header=settings.first_line_is_header,
+            class_names=settings.class_names,
         ),
         ("first_line_is_header",),
     ),
-    "idx": SourceKind("DIR", lambda directory, _: list_idx(directory)),
-    "npz": SourceKind("FILE", lambda file, _: list_npz(file)),
+    "idx": SourceKind("DIR", lambda directory, settings: list_idx(directory, settings.class_names)),
+    "npz": SourceKind("FILE", lambda file, settings: list_npz(file, settings.class_names)),
     "stl10": SourceKind("DIR", list_stl10),
     "cifar10": SourceKind("DIR", lambda directory, _: list_cifar10(directory)),
 }

@@ -27,11 +27,11 @@ MAX_BYTES = 16 << 30
 """Of all arrays, uncompressed."""
 
 
-def list_npz(file: Path) -> Listing:
+def list_npz(file: Path, class_names: tuple[str, ...] | None = None) -> Listing:
     """List the images of `train_images` and `train_labels`, or `x_train` and `y_train`, and of val and test.
 
     Images are [N, height, width], or with 1 or 3 channels; labels are [N] or [N, 1], numbers or names.
-    Nothing is ever unpickled.
+    Nothing is ever unpickled. `class_names` are those of `data.class_names`, in label order.
 
     Raises
     ------
@@ -53,7 +53,7 @@ def list_npz(file: Path) -> Listing:
         scale = find_scale([arrays[parts["images"]] for parts in names.values()])
     except BakeoffError as error:
         raise BakeoffError(f"{file}: {error}") from error
-    interpreted = _interpret(file, names, labels)
+    interpreted = _interpret(file, names, labels, class_names)
     indices = iter(interpreted.indices)
     splits: dict[SplitName, list[ListedImage]] = {}
     for split, parts in names.items():
@@ -155,11 +155,16 @@ def _one_per_image(file: Path, name: str, labels: NDArray[Any], num_images: int)
 
 
 def _interpret(
-    file: Path, names: dict[SplitName, dict[str, str]], labels: dict[SplitName, NDArray[Any]]
+    file: Path,
+    names: dict[SplitName, dict[str, str]],
+    labels: dict[SplitName, NDArray[Any]],
+    setting: tuple[str, ...] | None,
 ) -> Labels:
     places = [f"{file}: {names[split]['labels']}[{i}]" for split in labels for i in range(len(labels[split]))]
-    class_names = find_names(file.parent / "class_names.txt", None)
-    remedy = f"write {file.parent / 'class_names.txt'} with the names in label order"
+    class_names = find_names(file.parent / "class_names.txt", setting)
+    remedy = (
+        f"set data.class_names, or write {file.parent / 'class_names.txt'}, with the names in label order"
+    )
     kinds = {array.dtype.kind for array in labels.values()}
     if kinds == {"U"}:
         texts = [str(label).strip() for array in labels.values() for label in array]

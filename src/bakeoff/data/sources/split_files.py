@@ -23,7 +23,9 @@ class Row(NamedTuple):
     label: str
 
 
-def list_split_files(directory: Path, *, first_line_is_header: bool = False) -> Listing:
+def list_split_files(
+    directory: Path, *, first_line_is_header: bool = False, class_names: tuple[str, ...] | None = None
+) -> Listing:
     """List the images that `splits/train.txt`, `splits/val.txt` and `splits/test.txt` name.
 
     A line is `PATH LABEL`: the path, relative to `directory`, may contain spaces; the label is an integer
@@ -36,6 +38,8 @@ def list_split_files(directory: Path, *, first_line_is_header: bool = False) -> 
         Contains the folder `splits`.
     first_line_is_header
         Drop the first line of each file, whatever it contains.
+    class_names
+        Those of `data.class_names`, in label order, used if there is no `class_names.txt`.
 
     Raises
     ------
@@ -64,8 +68,8 @@ def list_split_files(directory: Path, *, first_line_is_header: bool = False) -> 
     labels = read_labels(
         [row.label for row in all_rows],
         lambda index: all_rows[index].location,
-        find_names(names_file, None),
-        f"write {names_file} with the names in label order",
+        find_names(names_file, class_names),
+        f"set data.class_names, or write {names_file}, with the names in label order",
     )
     label_of = iter(labels.indices)
     splits: dict[SplitName, list[ListedImage]] = {

@@ -15,8 +15,7 @@ class DataSettings(Settings):
     """The source of the images and how they are split."""
 
     source: str = "digits"
-    """`digits`, or KIND:PATH with KIND one of folder, csv, parquet, splits, idx, npz,
-    stl10, cifar10."""
+    """`digits`, or KIND:PATH with KIND one of folder, csv, parquet, splits, idx, npz, stl10, cifar10."""
 
     image_size: int = Field(32, ge=8, le=512)
     """Height and width in pixels to which every image is resized."""
@@ -44,6 +43,10 @@ class DataSettings(Settings):
     stl10_val_per_class: int = Field(300, ge=1)
     """`stl10:` only: the first this many images per class of the official test set are val, the rest test."""
 
+    class_names: tuple[str, ...] | None = Field(None, strict=False, min_length=2)
+    """Names of the classes in label order, for a source whose labels are numbers and that has no names, such
+    as split files without `class_names.txt`."""
+
     groups: str | None = None
     """Regular expression whose first group, in parentheses, finds in the id of each image the name of those
     that belong together with it (of one patient, of one object), as in `"(patient[0-9]+)"`. Groups stay
@@ -60,6 +63,14 @@ class DataSettings(Settings):
     first_line_is_header: bool = False
     """`splits:` only: skip the first line of each split file, as a CSV reader that expects a header does.
     The published study lost the first image of each split this way; leave it off otherwise."""
+
+    @field_validator("class_names")
+    @classmethod
+    def _has_different_names(cls, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        for name in names or ():
+            if not name.strip() or (names or ()).count(name) > 1:
+                raise ValueError(f"the name {shorten(name)} is empty or listed twice; expected one per class")
+        return names
 
     @field_validator("groups")
     @classmethod
