@@ -1,9 +1,10 @@
-"""Time and memory of `audit()` on 13,000 images, after decoding.
+"""Time and memory of `audit()`, after decoding.
 
-    BAKEOFF_STL10=FOLDER python benchmarks/data_check.py [--image-size 96]
+    BAKEOFF_STL10=FOLDER python benchmarks/data_check.py [--image-size 96] [--images 60000]
 
-The images: the 8,000 STL-10 images that FOLDER lists in splits/*.txt, and as training images besides the
-centres (64 x 64) of the first 5,000 of them, resized: real pictures that are copies of nothing at this scale.
+The images: the 8,000 STL-10 images that FOLDER lists in splits/*.txt, and as training images besides, up to
+the number wanted (13,000), parts of them: first the centers (64 x 64), resized to 96 x 96, then others that
+overlap little. They are real pictures, few of which are copies at this scale.
 """
 
 from __future__ import annotations
@@ -21,26 +22,30 @@ from bakeoff.audit import audit
 from bakeoff.data import load_data
 from bakeoff.study.settings.data import DataSettings
 
-NUM_CENTRES = 5000
+BOXES = [(16, 16, 80, 80), (0, 0, 48, 48), (48, 0, 96, 48), (0, 48, 48, 96), (48, 48, 96, 96)]
+BOXES += [(24, 24, 72, 72), (0, 24, 40, 64)]
+"""Left, top, right and bottom of each part."""
 
 
-def write_source(stl10: Path, directory: Path) -> None:
-    """Write a `splits:` source of the images and their centres."""
+def write_source(stl10: Path, directory: Path, num_images: int) -> None:
+    """Write a `splits:` source of the images and their parts."""
     (directory / "splits").mkdir()
-    (directory / "centres").mkdir()
+    (directory / "parts").mkdir()
     (directory / "stl10").symlink_to(stl10.resolve())
-    centres: list[str] = []
-    for name in ("train", "val", "test"):
-        lines = [f"stl10/{line}" for line in (stl10 / "splits" / f"{name}.txt").read_text().splitlines()]
-        for line in lines[: NUM_CENTRES - len(centres)]:
-            path, label = line.rsplit(maxsplit=1)
-            with Image.open(directory / path) as image:
-                centre = image.crop((16, 16, 80, 80)).resize((96, 96))
-            centre.save(directory / "centres" / f"{len(centres)}.png", compress_level=1)
-            centres.append(f"centres/{len(centres)}.png {label}")
-        if name == "train":
-            lines += centres
-        (directory / "splits" / f"{name}.txt").write_text("\n".join(lines) + "\n")
+    lines = {
+        name: [f"stl10/{line}" for line in (stl10 / "splits" / f"{name}.txt").read_text().splitlines()]
+        for name in ("train", "val", "test")
+    }
+    whole = [line for name in lines for line in lines[name]]
+    wanted = [(box, line) for box in BOXES for line in whole][: num_images - len(whole)]
+    for number, (box, line) in enumerate(wanted):
+        path, label = line.rsplit(maxsplit=1)
+        with Image.open(directory / path) as image:
+            part = image.crop(box).resize((96, 96))
+        part.save(directory / "parts" / f"{number}.png", compress_level=1)
+        lines["train"].append(f"parts/{number}.png {label}")
+    for name, names in lines.items():
+        (directory / "splits" / f"{name}.txt").write_text("\n".join(names) + "\n")
 
 
 def main() -> None:
@@ -48,12 +53,13 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--image-size", type=int, default=96)
+    parser.add_argument("--images", type=int, default=13_000)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         os.environ["BAKEOFF_CACHE"] = f"{folder}/cache"
         source = Path(folder) / "source"
         source.mkdir()
-        write_source(Path(os.environ["BAKEOFF_STL10"]), source)
+        write_source(Path(os.environ["BAKEOFF_STL10"]), source, options.images)
         data = load_data(DataSettings(source=f"splits:{source}", image_size=options.image_size))
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         start, processor = time.perf_counter(), time.process_time()

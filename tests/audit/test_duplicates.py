@@ -6,8 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from bakeoff.audit import duplicates as near_duplicates
+from bakeoff.audit.candidates import MAX_CANDIDATES
 from bakeoff.audit.duplicates import MAX_DISTANCE, find_near_duplicates, to_gray
 from bakeoff.data import load_data
 from bakeoff.study.settings.data import DataSettings
@@ -80,5 +82,15 @@ def test_crowded_images_are_counted_and_bounded(gray: np.ndarray) -> None:
     noise = np.random.default_rng(0).normal(0, 2, (60, 32, 32)).astype(np.float32)
     found = find_near_duplicates(np.concatenate([gray[:1] + noise, gray[1:40]]))
     assert found.num_crowded == 60
-    assert len(found.pairs) <= 60 * near_duplicates.MAX_CANDIDATES * len(near_duplicates.SHIFTS)
+    assert len(found.pairs) <= 60 * MAX_CANDIDATES * len(near_duplicates.SHIFTS)
     assert {image for pair in found.pairs.tolist() for image in pair} == set(range(60))
+
+
+@pytest.mark.parametrize("side", [24, 32, 50])
+def test_images_become_gray_as_one_by_one_in_pillow(side: int) -> None:
+    images = np.random.default_rng(side).integers(0, 256, (20, side, side + 3, 3), np.uint8)
+    expected = [
+        np.asarray(Image.fromarray(image).convert("L").resize((32, 32), Image.Resampling.BILINEAR))
+        for image in images
+    ]
+    np.testing.assert_array_equal(to_gray(images), expected)

@@ -164,12 +164,13 @@ def test_augmentation_is_timed_for_each_recipe(printed):
 
 @slow
 def test_the_check_of_images_has_all_of_them(printed):
-    text = printed("data_check.py", "--image-size", "32")
+    num_images = sum(NUM_IMAGES.values()) + NUM_IMAGES["train"]
+    text = printed("data_check.py", "--image-size", "32", "--images", str(num_images))
     number, seconds, _, peak, before = numbers(
         r"^([\d,]+) images of .*: ([\d.]+) s \(([\d.]+) s of processor time\), peak (\d+) MiB \((\d+) before",
         text,
     )
-    assert number == sum(NUM_IMAGES.values()) + NUM_IMAGES["train"]
+    assert number == num_images
     assert seconds > 0
     assert peak >= before > 0
 

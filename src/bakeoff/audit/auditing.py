@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from bakeoff.audit.duplicates import MAX_CANDIDATES, SMALLEST_SIDE
+from bakeoff.audit.candidates import MAX_CANDIDATES
+from bakeoff.audit.duplicates import SMALLEST_SIDE
 from bakeoff.audit.findings import Audit, Finding, Severity, by_severity
 from bakeoff.audit.images import find_class_problems, find_odd_sizes, find_uniform_images, uniform_images
 from bakeoff.audit.links import Images
