@@ -3,12 +3,15 @@
 import random
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tests.prediction_files.writing import HEADER, HEADER_P, ROWS, WITH_P, same, write, write_npz
 
 from bakeoff.analysis.comparison.compare import compare
 from bakeoff.errors import BakeoffError
 from bakeoff.prediction_files import read_predictions
+from bakeoff.prediction_files.assembling import assemble
+from bakeoff.prediction_files.npz_file import read_npz
 
 
 def test_permuting_rows_and_splitting_into_files_changes_nothing(tmp_path: Path) -> None:
@@ -31,6 +34,23 @@ def test_npz_and_csv_of_the_same_images_go_together(tmp_path: Path) -> None:
         BakeoffError, match=r"b\.csv line 3: the label 'frog' is none of the classes cat, dog"
     ):
         read_predictions([npz, write(tmp_path / "b.csv", HEADER, [rows[0], rows[1].replace("dog", "frog")])])
+
+
+def test_the_probabilities_of_files_are_in_memory_once(tmp_path: Path) -> None:
+    files = [write_npz(tmp_path / f"{recipe}{seed}.npz", recipe, seed) for recipe in "ab" for seed in (1, 0)]
+    tables = [read_npz(file) for file in files]
+    expected = np.stack([tables[1].probabilities, tables[0].probabilities])
+    found = assemble(tables)
+    assert found.recipe("a").seeds == (0, 1)
+    np.testing.assert_array_equal(found.recipe("a").probabilities, expected)
+    assert [table.probabilities for table in tables] == [None] * 4
+
+
+def test_labels_that_differ_between_files_are_told_with_both_files(tmp_path: Path) -> None:
+    first = write_npz(tmp_path / "a.npz", "a", 0)
+    second = write_npz(tmp_path / "b.npz", "b", 0, test_labels=np.array([0, 1, 2, 0, 1, 0]))
+    with pytest.raises(BakeoffError, match=r"image '5.png' is 'ship' in .*a\.npz and 'cat' in .*b\.npz"):
+        read_predictions([first, second])
 
 
 WITH_GROUP = [f"{row},{'p1' if 'one.png' in row else 'p2'}" for row in ROWS]

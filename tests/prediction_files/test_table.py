@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.prediction_files.writing import write_npz
 
+from bakeoff.prediction_files.npz_file import read_npz
 from bakeoff.prediction_files.table import PredictionTable, first_bad_probability
 
 
@@ -48,3 +50,16 @@ def test_a_row_is_placed_in_its_file(lines, place):
         Path("p.csv"), [("a", 0)], ["x", "y"], ["cat"], zeros, zeros, zeros, zeros, None, None, lines
     )
     assert table.place(1) == place
+
+
+def test_what_two_files_have_in_common_is_stored_once(tmp_path):
+    first, second = (read_npz(write_npz(tmp_path / f"{seed}.npz", "plain", seed)) for seed in (0, 1))
+    shared = second.sharing(first)
+    for name in ("image_names", "runs", "images", "labels"):
+        assert getattr(shared, name) is getattr(first, name)
+    assert shared.run_names == [("plain", 1)]
+    assert shared.predicted is second.predicted
+    ids = np.array([f"{number}.jpg" for number in range(6)])
+    other = read_npz(write_npz(tmp_path / "2.npz", "plain", 2, test_ids=ids, test_labels=np.arange(6) % 2))
+    assert other.sharing(first).image_names == ids.tolist()
+    assert other.sharing(first).labels.tolist() == [0, 1, 0, 1, 0, 1]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +16,17 @@ from bakeoff.text import counted, list_some, listed
 
 _MAX_LISTED = 10
 
+_Name = TypeVar("_Name", str, tuple[str, int])
 
-def assemble(tables: Sequence[PredictionTable]) -> Predictions:
+
+def assemble(tables: list[PredictionTable]) -> Predictions:
     """Combine tables into one `Predictions`.
+
+    Parameters
+    ----------
+    tables
+        In the order of the files. Their probabilities are dropped from the list as they are copied, so that
+        those of large files are in memory once.
 
     Raises
     ------
@@ -24,29 +34,29 @@ def assemble(tables: Sequence[PredictionTable]) -> Predictions:
         If a row occurs twice, a run lacks images, labels or groups differ, a label is none of the classes, or
         only some rows of a recipe have probabilities.
     """
-    images = sorted({name for table in tables for name in table.image_names})
+    # Files that list the same images share one list of names, see `PredictionTable.sharing`.
+    images = sorted(set().union(*{id(table.image_names): table.image_names for table in tables}.values()))
     classes = _classes(tables)
-    runs = list(dict.fromkeys(name for table in tables for name in table.run_names))
+    seeds: dict[str, list[int]] = {}
+    for recipe, seed in dict.fromkeys(name for table in tables for name in table.run_names):
+        seeds.setdefault(recipe, []).append(seed)
+    runs = [(recipe, seed) for recipe, of_recipe in seeds.items() for seed in sorted(of_recipe)]
     rows = _Rows(tables, runs, images, classes)
-    rows.refuse_duplicates()
-    rows.refuse_missing()
-    labels, groups = rows.common_labels(), rows.common_groups()
-
-    shape = (len(runs), len(images))
-    predicted = np.empty(shape, dtype=np.int64)
-    predicted[rows.runs, rows.images] = rows.predicted
-    recipes = []
-    for recipe in dict.fromkeys(name for name, _ in runs):
-        seeds_and_runs = sorted((seed, run) for run, (name, seed) in enumerate(runs) if name == recipe)
-        run_indices = [run for _, run in seeds_and_runs]
+    rows.refuse_repeated_and_missing()
+    labels, groups, predicted = rows.common_labels(), rows.common_groups(), rows.predicted()
+    recipes, first = [], 0
+    for recipe, of_recipe in seeds.items():
+        run_indices = range(first, first + len(of_recipe))
         recipes.append(
             RecipePredictions(
                 name=recipe,
-                seeds=tuple(seed for seed, _ in seeds_and_runs),
-                predicted=predicted[run_indices],
+                seeds=tuple(sorted(of_recipe)),
+                predicted=predicted[run_indices.start : run_indices.stop],
                 probabilities=rows.probabilities(recipe, run_indices),
             )
         )
+        first = run_indices.stop
+        rows.drop_probabilities_before(first)
     return Predictions(labels, tuple(images), classes, tuple(recipes), groups)
 
 
@@ -83,7 +93,7 @@ class _Rows:
 
     def __init__(
         self,
-        tables: Sequence[PredictionTable],
+        tables: list[PredictionTable],
         runs: list[tuple[str, int]],
         images: list[str],
         classes: tuple[str, ...],
@@ -91,21 +101,12 @@ class _Rows:
         self.tables, self.run_names, self.image_names, self.class_names = tables, runs, images, classes
         run_codes = {name: code for code, name in enumerate(runs)}
         image_codes = {name: code for code, name in enumerate(images)}
+        self.runs = np.concatenate([_recode(table.runs, table.run_names, run_codes) for table in tables])
+        self.images = np.concatenate(
+            [_recode(table.images, table.image_names, image_codes) for table in tables]
+        )
         self.class_codes = {name: code for code, name in enumerate(classes)}
-        self.runs = _recode([(table.runs, [run_codes[name] for name in table.run_names]) for table in tables])
-        self.images = _recode(
-            [(table.images, [image_codes[name] for name in table.image_names]) for table in tables]
-        )
-        by_class = [[self.class_codes[name] for name in table.class_names] for table in tables]
-        self.labels = _recode([(table.labels, codes) for table, codes in zip(tables, by_class, strict=True)])
-        self.predicted = _recode(
-            [(table.predicted, codes) for table, codes in zip(tables, by_class, strict=True)]
-        )
         self.starts = np.cumsum([0] + [len(table.runs) for table in tables])
-        # A cell is one image in one run. No dense array, because a file with mixed-up columns can have a
-        # million runs of a million images.
-        self.cells = self.runs.astype(np.int64) * len(images) + self.images
-        self.unique_cells, self.rows_per_cell = np.unique(self.cells, return_counts=True)
 
     def place(self, row: int) -> str:
         table = int(np.searchsorted(self.starts, row, side="right")) - 1
@@ -116,52 +117,67 @@ class _Rows:
         recipe, seed = self.run_names[run]
         return f"recipe {recipe!r} seed {seed} image {self.image_names[image]!r}"
 
-    def refuse_duplicates(self) -> None:
-        if len(self.unique_cells) == len(self.cells):
-            return
-        cells = self.unique_cells[self.rows_per_cell > 1]
-        examples = []
-        for cell in cells[:_MAX_LISTED].tolist():
-            rows = np.flatnonzero(self.cells == cell)[:2].tolist()
-            examples.append(f"{self.describe(cell)}: {listed([self.place(row) for row in rows])}")
+    def refuse_repeated_and_missing(self) -> None:
+        """Refuse rows unless each run has each image once."""
+        num_cells = len(self.run_names) * len(self.image_names)
+        # A cell is one image in one run.
+        cells = self.runs.astype(np.int64) * len(self.image_names) + self.images
+        if len(cells) == num_cells:
+            occurs = np.zeros(num_cells, dtype=np.bool_)
+            occurs[cells] = True
+            if occurs.all():
+                return
+        # No dense array, because a file with mixed-up columns can have a million runs of a million images.
+        unique_cells, rows_per_cell = np.unique(cells, return_counts=True)
+        if len(unique_cells) < len(cells):
+            repeated = unique_cells[rows_per_cell > 1]
+            examples = []
+            for cell in repeated[:_MAX_LISTED].tolist():
+                rows = np.flatnonzero(cells == cell)[:2].tolist()
+                examples.append(f"{self.describe(cell)}: {listed([self.place(row) for row in rows])}")
+            raise BakeoffError(
+                f"{len(repeated)} predictions occur more than once:\n"
+                f"{_list_examples(examples, len(repeated))}\n"
+                "each image must occur once in each run: remove the repeated rows, or use different seeds"
+            )
+        # Cells are sorted, so the first missing ones are among this many.
+        first = np.arange(min(num_cells, len(unique_cells) + _MAX_LISTED))
+        missing = np.setdiff1d(first, unique_cells)[:_MAX_LISTED].tolist()
+        num_missing = num_cells - len(unique_cells)
         raise BakeoffError(
-            f"{len(cells)} predictions occur more than once:\n{_list_examples(examples, len(cells))}\n"
-            "each image must occur once in each run: remove the repeated rows, or use different seeds"
+            f"the runs do not all predict the same {len(self.image_names)} images; "
+            f"{num_missing} predictions are missing:\n"
+            f"{_list_examples([self.describe(cell) for cell in missing], num_missing)}\n"
+            "comparisons are paired by image: give every run the same images, with the same names\n"
+            f"read from {', '.join(str(table.path) for table in self.tables[:10])}"
         )
 
-    def refuse_missing(self) -> None:
-        num_cells = len(self.run_names) * len(self.image_names)
-        num_missing = num_cells - len(self.unique_cells)
-        if num_missing:
-            # Cells are sorted, so the first missing ones are among this many.
-            first = np.arange(min(num_cells, len(self.unique_cells) + _MAX_LISTED))
-            missing = np.setdiff1d(first, self.unique_cells)[:_MAX_LISTED].tolist()
-            examples = [self.describe(cell) for cell in missing]
-            raise BakeoffError(
-                f"the runs do not all predict the same {len(self.image_names)} images; "
-                f"{num_missing} predictions are missing:\n{_list_examples(examples, num_missing)}\n"
-                "comparisons are paired by image: give every run the same images, with the same names\n"
-                f"read from {', '.join(str(table.path) for table in self.tables[:10])}"
-            )
+    def predicted(self) -> NDArray[np.int64]:
+        """The predicted classes, int64 [num_runs, num_images]."""
+        predicted = np.empty((len(self.run_names), len(self.image_names)), dtype=np.int64)
+        for table, start in zip(self.tables, self.starts, strict=False):
+            rows = slice(start, start + len(table.runs))
+            codes = _recode(table.predicted, table.class_names, self.class_codes)
+            predicted[self.runs[rows], self.images[rows]] = codes
+        return predicted
 
     def common_labels(self) -> NDArray[np.int64]:
         """The labels of the images, int64 [num_images], on which all runs agree."""
+        columns = [(place, table.labels, table.class_names) for place, table in enumerate(self.tables)]
         remedy = "all recipes must be evaluated with the same labels"
-        return self._of_images(np.arange(len(self.images)), self.labels, self.class_names, "labels", remedy)
+        return self._of_images(columns, self.class_names, "labels", remedy)
 
     def common_groups(self) -> NDArray[np.int64] | None:
         """The groups of the images, int64 [num_images], on which all files with groups agree, or None."""
-        names = sorted({name for table in self.tables for name in table.group_names or ()})
-        if not names:
+        columns = [
+            (place, table.groups, table.group_names)
+            for place, table in enumerate(self.tables)
+            if table.groups is not None and table.group_names is not None
+        ]
+        if not columns:
             return None
-        codes = {name: code for code, name in enumerate(names)}
-        rows, columns = [], []
-        for table, start in zip(self.tables, self.starts, strict=False):
-            if table.groups is not None and table.group_names is not None:
-                rows.append(np.arange(len(table.groups)) + start)
-                columns.append((table.groups, [codes[name] for name in table.group_names]))
-        remedy = "each image belongs to one group"
-        groups = self._of_images(np.concatenate(rows), _recode(columns), names, "groups", remedy)
+        names = sorted({name for _, _, group_names in columns for name in group_names})
+        groups = self._of_images(columns, names, "groups", "each image belongs to one group")
         without = np.flatnonzero(groups < 0)
         if len(without):
             raise BakeoffError(
@@ -171,39 +187,72 @@ class _Rows:
         return groups
 
     def _of_images(
-        self, rows: NDArray[np.int64], column: NDArray[np.int32], names: Sequence[str], what: str, remedy: str
+        self,
+        columns: Sequence[tuple[int, NDArray[np.int32], Sequence[str]]],
+        names: Sequence[str],
+        what: str,
+        remedy: str,
     ) -> NDArray[np.int64]:
-        """What some rows say of their images, int64 [num_images], -1 where none does; rows must agree."""
-        images = self.images[rows]
-        values = np.full(len(self.image_names), -1)
-        values[images[::-1]] = column[::-1]  # the first row of an image wins
-        differing = np.flatnonzero(column != values[images])
-        if len(differing) == 0:
-            return values
-        examples = []
-        for row in differing[:_MAX_LISTED].tolist():
-            image = int(images[row])
-            first = int((images == image).argmax())
-            examples.append(
-                f"image {self.image_names[image]!r} is {names[column[first]]!r} in {self.place(rows[first])} "
-                f"and {names[column[row]]!r} in {self.place(rows[row])}"
-            )
-        raise BakeoffError(
-            f"the same image has different {what}:\n{_list_examples(examples, len(differing))}\n{remedy}"
-        )
+        """What some tables say of their images, int64 [num_images], -1 where none does; they must agree.
 
-    def probabilities(self, recipe: str, run_indices: list[int]) -> NDArray[np.float32] | None:
+        Parameters
+        ----------
+        columns
+            The place of a table, its column, and the names that the column refers to.
+        names
+            All of them; the result refers to these.
+        what, remedy
+            For the message.
+        """
+        codes = {name: code for code, name in enumerate(names)}
+        values = np.full(len(self.image_names), -1)
+        for place, column, own_names in reversed(columns):
+            values[self._images_of(place)[::-1]] = _recode(column, own_names, codes)[
+                ::-1
+            ]  # the first row wins
+        num_differing = 0
+        examples: list[str] = []
+        for place, column, own_names in columns:
+            said, expected = _recode(column, own_names, codes), values[self._images_of(place)]
+            differing = np.flatnonzero(said != expected)
+            num_differing += len(differing)
+            for row in differing[: _MAX_LISTED - len(examples)].tolist():
+                image = int(self._images_of(place)[row])
+                first = next(
+                    self.tables[other].place(int(rows[0]))
+                    for other, _, _ in columns
+                    if len(rows := np.flatnonzero(self._images_of(other) == image))
+                )
+                examples.append(
+                    f"image {self.image_names[image]!r} is {names[expected[row]]!r} in {first} "
+                    f"and {names[said[row]]!r} in {self.tables[place].place(row)}"
+                )
+        if num_differing:
+            raise BakeoffError(
+                f"the same image has different {what}:\n{_list_examples(examples, num_differing)}\n{remedy}"
+            )
+        return values
+
+    def _images_of(self, place: int) -> NDArray[np.int32]:
+        """The column of images of one table."""
+        return self.images[self.starts[place] : self.starts[place + 1]]
+
+    def drop_probabilities_before(self, run: int) -> None:
+        """Drop the probabilities of tables whose runs all come before this one."""
+        for place, (table, start) in enumerate(zip(self.tables, self.starts, strict=False)):
+            if table.probabilities is not None and self.runs[start : start + len(table.runs)].max() < run:
+                self.tables[place] = replace(table, probabilities=None)
+
+    def probabilities(self, recipe: str, run_indices: range) -> NDArray[np.float32] | None:
         """The probabilities of these runs, float32 [num_seeds, num_images, num_classes], or None."""
-        row_of_run = np.full(len(self.run_names), -1)
-        row_of_run[run_indices] = np.arange(len(run_indices))
         shape = (len(run_indices), len(self.image_names), len(self.class_names))
         values = np.empty(shape, dtype=np.float32)
         tables_with: list[PredictionTable] = []
         tables_without: list[PredictionTable] = []
         for table, start in zip(self.tables, self.starts, strict=False):
             table_rows = slice(int(start), int(start) + len(table.runs))
-            rows = row_of_run[self.runs[table_rows]]
-            of_recipe = rows >= 0
+            rows = self.runs[table_rows] - run_indices.start
+            of_recipe = (rows >= 0) & (rows < len(run_indices))
             if not of_recipe.any():
                 continue
             if table.probabilities is None or table.declared_classes is None:
@@ -221,8 +270,11 @@ class _Rows:
         return values if tables_with else None
 
 
-def _recode(columns: list[tuple[NDArray[np.int32], list[int]]]) -> NDArray[np.int32]:
-    return np.concatenate([np.asarray(codes, dtype=np.int32)[column] for column, codes in columns])
+def _recode(
+    column: NDArray[np.int32], names: Sequence[_Name], codes: Mapping[_Name, int]
+) -> NDArray[np.int32]:
+    """A column of indices into a list of names, as codes of the names."""
+    return np.array([codes[name] for name in names], dtype=np.int32)[column]
 
 
 def _list_examples(examples: list[str], total: int) -> str:

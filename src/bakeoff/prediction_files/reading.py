@@ -59,12 +59,12 @@ def read_predictions(paths: Sequence[Path]) -> Predictions:
                 raise BakeoffError(f"{file} is listed twice; list each file once")
             files[identity], groups_of[file] = file, groups
     check_runs([file.parent for file in files.values() if file.match(FINISHED_RUNS)], read=[PREDICTIONS])
-    return assemble(
-        [
-            _with_groups(read_npz(file), groups_of[file]) if _is_npz(file) else read_csv(file)
-            for file in files.values()
-        ]
-    )
+    tables: list[PredictionTable] = []
+    for file in files.values():
+        table = _with_groups(read_npz(file), groups_of[file]) if _is_npz(file) else read_csv(file)
+        tables.append(table.sharing(tables[-1]) if tables else table)
+    del table  # with its probabilities
+    return assemble(tables)
 
 
 def _study_groups(path: Path) -> dict[str, str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +52,16 @@ class PredictionTable:
     lines: NDArray[np.int32] | None
     group_names: list[str] | None = None
     groups: NDArray[np.int32] | None = None
+
+    def sharing(self, other: PredictionTable) -> PredictionTable:
+        """This table with the names and columns of another one where they are equal, to store them once."""
+        shared: dict[str, Any] = {}
+        if self.image_names == other.image_names:
+            shared["image_names"] = other.image_names
+        for name in ("runs", "images", "labels"):
+            if np.array_equal(getattr(self, name), getattr(other, name)):
+                shared[name] = getattr(other, name)
+        return replace(self, **shared)
 
     def place(self, row: int) -> str:
         """The location of a row, for messages."""
