@@ -57,6 +57,9 @@ def name_of(page: Path) -> str:
     return str(page.relative_to(REPOSITORY))
 
 
+FIRST_PAGES = ("README.md", "first-study.md")
+"""Their commands run in the default tests, those of the other pages in the slow ones."""
+
 WITH_COMMANDS = [page for page in PAGES if commands(page)]
 
 
@@ -217,7 +220,14 @@ def scratch(tmp_path_factory, photographs) -> Scratch:
     return made
 
 
-@pytest.mark.parametrize("page", WITH_COMMANDS, ids=name_of)
+@pytest.mark.parametrize(
+    "page",
+    [
+        page if page.name in FIRST_PAGES else pytest.param(page, marks=pytest.mark.slow)
+        for page in WITH_COMMANDS
+    ],
+    ids=name_of,
+)
 def test_every_command_runs_as_written(page, scratch):
     for line in commands(page):
         # Several tools on one line are looked at one by one, unless the shell runs the whole line.

@@ -46,6 +46,7 @@ def test_swapped_weights_are_noticed(photo_study, tmp_path):
         load_model(study, "lenet5", 0)
 
 
+@pytest.mark.slow
 def test_a_model_of_the_users_own_predicts_and_a_changed_one_is_refused(tmp_path, split_files):
     (tmp_path / "mine.py").write_text(OWN_MODEL.replace("{activation}", "ReLU"))
     words = ["quickstart", "--seeds", "1", "--epochs", "2", "--recipes", "lenet5", "--no-check"]
@@ -68,6 +69,7 @@ def test_a_model_of_the_users_own_predicts_and_a_changed_one_is_refused(tmp_path
     assert "cannot import 'mine'" in elsewhere.stderr
 
 
+@pytest.mark.slow
 def test_images_larger_than_the_folder_stores_are_checked_as_long_as_they_are_in_the_cache(
     tmp_path, split_files
 ):

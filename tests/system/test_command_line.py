@@ -134,8 +134,8 @@ def test_the_study_folder_holds_what_the_design_names(finished):
     folder, _ = finished
     root = folder / "study"
     assert {path.name for path in root.iterdir()} == {
-        ".lock", ".lock-report", "files.json", "study.toml", "audit.json", "data.json", "environment.json", "test_images.npz",
-        "train_images.npz", "runs", "tensorboard", "report",
+        ".lock", ".lock-report", "files.json", "study.toml", "audit.json", "data.json", "environment.json",
+        "test_images.npz", "train_images.npz", "runs", "tensorboard", "report",
     }  # fmt: skip
     assert {path.name for path in (root / "runs/lenet5/seed-0").iterdir()} == {
         "history.csv", "predictions.npz", "features.npz", "attributions.npz", "best.safetensors",
@@ -148,6 +148,7 @@ def test_the_study_folder_holds_what_the_design_names(finished):
     assert "comparison" in summary
 
 
+@pytest.mark.slow
 def test_a_run_whose_loss_is_not_finite_fails_alone(tmp_path):
     words = [*SMALL, "--set", "recipes.lenet5.optimizer.lr=1e30", "--out", "study"]
     done = bakeoff("run", *words, cwd=tmp_path, check=False)
@@ -225,6 +226,7 @@ LONG = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_ctrl_c_stops_cleanly_and_the_same_words_go_on(tmp_path):
     # A shell's background job hands its deafness for Ctrl-C down to the tests and to what they start.
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -261,6 +263,7 @@ def test_ctrl_c_before_the_first_run_is_as_clean(tmp_path, moment):
     wait_until(lambda: not any(map(is_running, processes_of(process.pid))))
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_costs_only_the_time_since_its_last_state(tmp_path):
     process = start(LONG, tmp_path)
     wait_until(lambda: len(list(tmp_path.rglob("events.*"))) >= 2)

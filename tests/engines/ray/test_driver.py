@@ -24,6 +24,7 @@ def wait_for(condition: Callable[[], object], process: subprocess.Popen[str], se
         time.sleep(0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.needs("mount")
 def test_a_node_that_shares_no_file_gives_the_bytes_of_local_processes(cluster, folder, tmp_path_factory):
     words = ["own.toml", "--epochs", "10"]
