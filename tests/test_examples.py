@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow  # real processes, one after another
+
 EXAMPLES = Path(__file__).parents[1] / "examples"
 SAYS = {
     "own_recipes.py": r"dropout.*(undecided|worse|better|equivalent)",

@@ -14,6 +14,8 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from tests.digests import forget_digests
 
+pytestmark = pytest.mark.slow  # real processes, one after another
+
 SMALL = ["--seeds", "1", "--epochs", "1", "--no-check", "--jobs", "1"]
 MODULE = """
 from pathlib import Path

@@ -14,7 +14,10 @@ from bakeoff.predict.files import image_files
 from bakeoff.store import arrays, load_study_folder
 
 SMALL = ["--seeds", "1", "--epochs", "1", "--no-check", "--jobs", "1", "--recipes", "lenet5"]
-pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here")
+pytestmark = [
+    pytest.mark.slow,  # real processes, one after another
+    pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here"),
+]
 
 
 def bakeoff(*words, seconds=300):

@@ -307,6 +307,7 @@ def test_a_run_of_which_three_workers_died_is_given_up_and_the_rest_goes_on(tmp_
     assert "1 failed, 1 finished" in status
 
 
+@pytest.mark.slow
 def test_a_second_run_in_the_same_folder_says_who_holds_it_or_waits(tmp_path):
     process = start(LONG, tmp_path)
     wait_until(lambda: list(tmp_path.rglob(".lock-holder.json")))
@@ -441,6 +442,7 @@ def test_help_imports_nothing_heavy():
     subprocess.run([sys.executable, "-c", script], check=True)
 
 
+@pytest.mark.slow
 def test_workers_start_only_where_there_is_something_to_train(finished, tmp_path):
     folder, _ = finished
     assert workers_of([*SMALL, "--out", "study"], folder) == 0

@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.slow  # real processes, one after another
+
 BAKEOFF = str(Path(sys.executable).with_name("bakeoff"))
 STUDY = [
     "run", "quickstart", "--recipes", "lenet5", "--set", "data.image_size=16", "--epochs", "12",

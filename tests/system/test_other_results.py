@@ -11,6 +11,8 @@ import pytest
 from PIL import Image
 from tests.digests import forget_digests
 
+pytestmark = pytest.mark.slow  # real processes, one after another
+
 BAKEOFF = str(Path(sys.executable).with_name("bakeoff"))
 MODEL = """
 from torch import nn

@@ -13,6 +13,8 @@ import pytest
 
 import bakeoff
 
+pytestmark = pytest.mark.slow  # real processes, one after another
+
 BAKEOFF = str(Path(sys.executable).with_name("bakeoff"))
 STUDY = ["quickstart", "--epochs", "2", "--recipes", "lenet5,lenet5_l2_regularization,lenet5_batch_norm"]
 UNTIL = ["--until", "decided", "--seeds", "3", "--max-seeds", "5", "--set", "margin=0.002", "--no-check"]

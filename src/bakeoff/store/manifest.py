@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -50,6 +51,8 @@ def read_manifest(folder: Path) -> Manifest:
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, ValueError) as error:
+        if getattr(error, "errno", None) == errno.ENAMETOOLONG:
+            raise  # says which name
         raise BakeoffError(f"{folder / MANIFEST} is damaged; remove it and run the study again") from error
     return manifest
 
