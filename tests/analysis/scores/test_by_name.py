@@ -76,4 +76,3 @@ def test_intervals_cover_with_unbalanced_classes(num_seeds: int, num_images: int
     share = {name: count / 300 for name, count in covered.items()}
     # As for accuracy itself: with few seeds that differ much, its interval is a little too narrow.
     assert all(0.9 <= found <= 0.985 for found in share.values()), share
-    assert all(abs(found - share["accuracy"]) <= 0.04 for found in share.values()), share
