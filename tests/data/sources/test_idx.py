@@ -172,5 +172,5 @@ def test_recipes_are_compared_on_fashion_mnist(tmp_path):
     subprocess.run([sys.executable, "-m", "bakeoff", *words], cwd=tmp_path, check=True)
     result = bakeoff.open_result(tmp_path / "results" / "quickstart")
     assert len(result.test_labels) == 10_000
-    accuracies = {recipe.recipe: recipe.mean for recipe in result.comparison.recipes}
+    accuracies = {recipe.name: recipe.accuracy for recipe in result.comparison.recipes}
     assert 0.8 < accuracies["lenet5"] < 0.9
