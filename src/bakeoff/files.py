@@ -14,9 +14,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import IO, Any, TextIO
+from typing import IO, TYPE_CHECKING, Any, TextIO
 
 from bakeoff.errors import BakeoffError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 RESUME = "free some space or choose another folder (what was finished is intact)"
 """Remedy for a full disk, for messages."""
@@ -134,6 +137,16 @@ def read_bytes(path: Path, limit: int = MAX_BYTES) -> bytes:
         if size > limit:
             raise OSError(errno.EFBIG, f"{size:,} bytes, expected {limit:,} at most", str(path))
         return file.read(size)  # Python allocates what it is asked for, and a limit may exceed the memory
+
+
+def read_npy_header(content: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Read shape and type of an array in NumPy's format, before memory for its numbers is allocated."""
+    import numpy as np  # not by every command that writes a file
+
+    old = np.lib.format.read_magic(content) == (1, 0)
+    read = np.lib.format.read_array_header_1_0 if old else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read(content)
+    return shape, dtype
 
 
 def read_text(path: Path, limit: int = MAX_BYTES) -> str:

@@ -11,7 +11,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bakeoff.files import open_regular
+from bakeoff.files import open_regular, read_npy_header
 
 MAX_BYTES = 1 << 30
 """Of the arrays read from one file, uncompressed: logits of 50,000 images and 1,000 classes take 0.2 GB."""
@@ -111,13 +111,7 @@ def _refuse_large(file: IO[bytes], names: Sequence[str]) -> None:
             raise ValueError(f"its arrays take {total:,} bytes uncompressed; the limit is {MAX_BYTES:,}")
         for member in members:
             with archive.open(member) as content:
-                version = np.lib.format.read_magic(content)
-                read_header = (
-                    np.lib.format.read_array_header_1_0
-                    if version == (1, 0)
-                    else np.lib.format.read_array_header_2_0
-                )
-                shape, _, dtype = read_header(content)
+                shape, dtype = read_npy_header(content)
             declared = dtype.itemsize
             for length in shape:
                 declared *= length

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from bakeoff.analysis.comparison.result import Comparison, PairResult, RecipeResult
 from bakeoff.analysis.statistics.replication import Replication
 from bakeoff.analysis.statistics.what_it_takes import SEEDS, TIMES_IMAGES, Chances, WhatItTakes
-from bakeoff.text import counted, interval_points, listed, points
+from bakeoff.text import counted, interval_points, listed, percent, points
 
 EXPLORATORY_SEEDS = 3
 """Up to this many seeds are exploratory: no unpaired permutation test over three can go below p = 0.10."""
@@ -164,7 +164,7 @@ def describe_what_it_takes(needs: WhatItTakes, *, grouped: bool = False) -> str:
             "Unknown: with one seed, the variation between seeds cannot be estimated. "
             "Train 5 or more seeds per recipe."
         )
-    chance = f"the chance of a verdict is about {_percent(needs.chances.any)}"
+    chance = f"the chance of a verdict is about {percent(needs.chances.any, 0)} %"
     if needs.seeds_needed is not None:
         return f"With {needs.seeds_needed:,} seeds per recipe, {chance} ({_likely(needs.chances)})."
     if needs.images_needed is not None and needs.images_needed_seeds is not None:
@@ -182,11 +182,7 @@ def describe_what_it_takes(needs: WhatItTakes, *, grouped: bool = False) -> str:
 def _likely(chances: Chances) -> str:
     """Each verdict that is not improbable, the most probable first."""
     named = sorted(vars(chances).items(), key=lambda item: -item[1])
-    return ", ".join(f"{name} {_percent(chance)}" for name, chance in named if chance >= 0.05)
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %"
+    return ", ".join(f"{name} {percent(chance, 0)} %" for name, chance in named if chance >= 0.05)
 
 
 def _round_up(number: int) -> int:

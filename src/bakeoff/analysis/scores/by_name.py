@@ -32,8 +32,6 @@ class Score:
         probabilities [num_images, num_classes].
     bounds
         The lowest and the highest possible score.
-    higher_is_better
-        Whether it is.
     needs_probabilities
         Whether predicted classes are not enough.
     """
@@ -41,7 +39,6 @@ class Score:
     name: str
     of_run: Callable[[NDArray[np.int64], NDArray[Any]], RunScore]
     bounds: tuple[float, float] = (0.0, 1.0)
-    higher_is_better: bool = True
     needs_probabilities: bool = True
 
     def of_images(self, predictions: Predictions, recipe: str) -> NDArray[np.float64]:
@@ -74,8 +71,8 @@ SCORES = {
         Score("macro_f1", macro_f1, needs_probabilities=False),
         Score("auroc", auroc),
         Score("average_precision", average_precision),
-        Score("log_loss", log_loss, (0.0, np.inf), higher_is_better=False),
-        Score("brier", brier, (0.0, 2.0), higher_is_better=False),
+        Score("log_loss", log_loss, (0.0, np.inf)),
+        Score("brier", brier, (0.0, 2.0)),
     )
 }
 

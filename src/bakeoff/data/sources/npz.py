@@ -16,6 +16,7 @@ from bakeoff.data.sources.labels import Labels, find_names, number_labels, read_
 from bakeoff.data.sources.listing import ListedImage, Listing, split_named
 from bakeoff.data.sources.pixels import channels_last, find_scale, to_uint8
 from bakeoff.errors import BakeoffError
+from bakeoff.files import read_npy_header
 from bakeoff.text import counted, shorten
 
 ARRAY_NAME = re.compile(r"(?:([a-z]+)_)?(images|labels|x|y)(?:_([a-z]+))?", re.IGNORECASE)
@@ -120,10 +121,7 @@ def _read(file: Path, names: list[str]) -> dict[str, NDArray[Any]]:
 
 def _check_header(file: Path, archive: zipfile.ZipFile, name: str) -> None:
     with archive.open(f"{name}.npy") as content:
-        version = np.lib.format.read_magic(content)
-        old = version == (1, 0)
-        read = np.lib.format.read_array_header_1_0 if old else np.lib.format.read_array_header_2_0
-        shape, _, dtype = read(content)
+        shape, dtype = read_npy_header(content)
     if dtype.hasobject:
         raise BakeoffError(
             f"{file}: {shorten(name)} holds Python objects, which are never unpickled; "
