@@ -14,41 +14,49 @@ pytestmark = pytest.mark.needs("other users")
 
 A, B = OTHER_USER, OTHER_USER + 1
 
-# Python itself may be readable by root alone, so everything is imported before a child becomes another user.
+# Python, its packages and their files may be readable by root alone, so everything is imported before a child
+# becomes another user, and the images lie in a file of their own that all may read.
 LOAD = """
 import json, os, sys, tempfile
+import numpy as np
 from bakeoff.data import load_data
 from bakeoff.errors import BakeoffError
 from bakeoff.study import DataSettings
 
 def load(image_size):
     steps = set()
-    settings = DataSettings(source="digits", image_size=image_size)
+    settings = DataSettings(source=f"npz:{images}", image_size=image_size)
     try:
         data = load_data(settings, progress=lambda text, done, total: steps.add(text))
     except BakeoffError as error:
         return {"error": str(error)}
     return {"entry": data.directory.name, "decoded": "decoding images" in steps, "print": data.fingerprint}
 
-with tempfile.TemporaryDirectory() as own:
+with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as own:
+    images = f"{folder}/images.npz"
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 12, 12), np.uint8)
+    labels = np.arange(40) % 2
+    np.savez(images, x_train=pixels[:30], y_train=labels[:30], x_test=pixels[30:], y_test=labels[30:])
+    os.chmod(folder, 0o755)
+    os.chmod(images, 0o644)
     os.environ["BAKEOFF_CACHE"] = own
     load(8)
-for line in sys.stdin:
-    user, umask, image_size, os.environ["BAKEOFF_CACHE"] = json.loads(line)
-    if os.fork() == 0:
-        os.setgroups([])
-        os.setgid(user)
-        os.setuid(user)
-        os.umask(umask)
-        print(json.dumps(load(image_size)), flush=True)
-        os._exit(0)
-    assert os.wait()[1] == 0
+    for line in sys.stdin:
+        user, umask, image_size, os.environ["BAKEOFF_CACHE"] = json.loads(line)
+        if os.fork() == 0:
+            os.setgroups([])
+            os.setgid(user)
+            os.setuid(user)
+            os.umask(umask)
+            print(json.dumps(load(image_size)), flush=True)
+            os._exit(0)
+        assert os.wait()[1] == 0
 """
 
 
 @pytest.fixture(scope="module")
 def load_as():
-    """Loads digits in a process of a user, with a umask, an image size and the cache's folder."""
+    """Loads the images in a process of a user, with a umask, an image size and the cache's folder."""
     with subprocess.Popen(
         [sys.executable, "-c", LOAD], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
