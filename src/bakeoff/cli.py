@@ -384,11 +384,11 @@ def _load(source: str, overrides: list[str] | None) -> tuple[DataSettings, Image
 
     from bakeoff.data import load_data
     from bakeoff.study import load_study
-    from bakeoff.terminal.progress import StudyDisplay
+    from bakeoff.terminal.step import StepBar
 
     settings = load_study("quickstart", source=source, overrides=overrides or []).data
-    with StudyDisplay(Console()) as display:
-        return settings, load_data(settings, progress=display.decoding)
+    with StepBar(Console()) as bar:
+        return settings, load_data(settings, progress=bar.show)
 
 
 @data_app.command("fetch")
@@ -400,10 +400,10 @@ def data_fetch(
     from rich.console import Console
 
     from bakeoff.data import fetch
-    from bakeoff.terminal.progress import StudyDisplay
+    from bakeoff.terminal.step import StepBar
 
-    with StudyDisplay(Console()) as display:
-        fetched = fetch(name, directory, progress=display.decoding)
+    with StepBar(Console()) as bar:
+        fetched = fetch(name, directory, progress=bar.show)
     _print(f"{name} is in {fetched}; use it with --data {name}:{fetched}")
 
 

@@ -115,13 +115,7 @@ def open_regular(path: Path) -> io.BufferedReader:
     OSError
         If there is none, it cannot be read, or it is not a regular file.
     """
-    # Without O_NONBLOCK, opening a pipe waits for a writer.
-    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    descriptor = os.open(path, flags)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise OSError(errno.EINVAL, "not a regular file", str(path))
-    return os.fdopen(descriptor, "rb")
+    return os.fdopen(_open_descriptor(path)[0], "rb")
 
 
 def read_bytes(path: Path, limit: int = MAX_BYTES) -> bytes:
@@ -132,11 +126,30 @@ def read_bytes(path: Path, limit: int = MAX_BYTES) -> bytes:
     OSError
         If it cannot be read, is not a regular file, or is larger.
     """
-    with open_regular(path) as file:
-        size = os.fstat(file.fileno()).st_size
+    descriptor, size = _open_descriptor(path)
+    try:
         if size > limit:
             raise OSError(errno.EFBIG, f"{size:,} bytes, expected {limit:,} at most", str(path))
-        return file.read(size)  # Python allocates what it is asked for, and a limit may exceed the memory
+        # Without a file object, which costs more than a small image. A large file may come in parts; Python
+        # allocates what it is asked for, and a limit may exceed the memory.
+        content = os.read(descriptor, size)
+        while len(content) < size and (part := os.read(descriptor, size - len(content))):
+            content += part
+        return content
+    finally:
+        os.close(descriptor)
+
+
+def _open_descriptor(path: Path) -> tuple[int, int]:
+    """A descriptor to read a regular file, and its size in bytes."""
+    # Without O_NONBLOCK, opening a pipe waits for a writer.
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(path, flags)
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    return descriptor, status.st_size
 
 
 def read_npy_header(content: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:

@@ -26,6 +26,7 @@ from bakeoff.data.sources.naming import list_source
 from bakeoff.data.splits import complete_splits
 from bakeoff.environment import available_cores
 from bakeoff.errors import BakeoffError
+from bakeoff.files import read_bytes
 from bakeoff.study.settings.data import DataSettings
 from bakeoff.text import counted, list_some
 
@@ -162,8 +163,8 @@ def _hash_contents(listed: list[ListedImage], progress: Progress) -> tuple[list[
         for index, image in enumerate(listed[start : start + IMAGES_PER_TASK], start):
             try:
                 content = _content(image.image)
-            except (OSError, BakeoffError) as error:
-                not_opened[index] = str(getattr(error, "strerror", error))
+            except OSError as error:
+                not_opened[index] = error.strerror or str(error)
                 content = b""
             hashes.append(hashlib.blake2b(content, digest_size=20).hexdigest())
         return hashes
@@ -182,8 +183,7 @@ def _hash_contents(listed: list[ListedImage], progress: Progress) -> tuple[list[
 
 def _content(image: Path | bytes | NDArray[np.uint8]) -> bytes:
     if isinstance(image, Path):
-        check_plain_file(image)
-        return image.read_bytes()
+        return read_bytes(image, MAX_FILE_BYTES)
     return image if isinstance(image, bytes) else image.tobytes()
 
 

@@ -58,18 +58,10 @@ def complete_splits(listing: Listing, settings: DataSettings) -> Listing:
                 f"to cut {listed([*missing])} from it; add images, or provide these splits"
             )
 
-    splits: dict[SplitName, list[ListedImage]] = {}
-    for name in SPLIT_NAMES:
-        is_complete = name in listing.splits and name != "train"
-        splits[name] = (
-            listing.splits[name]
-            if is_complete
-            else [
-                image
-                for image in listing.splits["train"]
-                if split_of.get(image.group or image.id, "train") == name
-            ]
-        )
+    splits: dict[SplitName, list[ListedImage]] = {name: [] for name in SPLIT_NAMES}
+    for image in listing.splits["train"]:
+        splits[split_of.get(image.group or image.id, "train")].append(image)
+    splits |= {name: images for name, images in listing.splits.items() if name != "train"}
     shares = listed([f"{name} ({100 * fractions[name]:.0f} % of each class)" for name in reversed(missing)])
     note = (
         f"The source has no {' and no '.join(reversed(missing))} split: {shares} "

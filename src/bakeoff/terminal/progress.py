@@ -20,6 +20,7 @@ from bakeoff.engines import EpochDone, Event, RunFailed, RunFinished, RunRetried
 from bakeoff.run_study import Display
 from bakeoff.study import Study
 from bakeoff.terminal.audit import print_audit
+from bakeoff.terminal.step import StepBar
 from bakeoff.terminal.tables import fitting_table
 from bakeoff.text import counted, printable
 from bakeoff.training import EpochRecord
@@ -48,7 +49,7 @@ class StudyDisplay(Display):
     def __init__(self, console: Console) -> None:
         self.console = console
         self.live: Live | None = None
-        self.progress: Progress | None = None
+        self.bar = StepBar(console)
         self.state: _State | None = None
 
     def __enter__(self) -> StudyDisplay:
@@ -57,32 +58,20 @@ class StudyDisplay(Display):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._end_decoding()
+        self.bar.remove()
         if self.live is not None:
             self.live.stop()
 
     def decoding(self, text: str, done: int, total: int) -> None:
         """Show a progress bar while images are read, on a terminal only."""
-        if not self.console.is_terminal:
-            return
-        if self.progress is None:
-            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-            self.progress = Progress(*columns, console=self.console, transient=True)
-            self.progress.add_task(text, total=total)
-            self.progress.start()
-        self.progress.update(self.progress.task_ids[0], description=text, completed=done, total=total)
-
-    def _end_decoding(self) -> None:
-        if self.progress is not None:
-            self.progress.stop()
-            self.progress = None
+        self.bar.show(text, done, total)
 
     def waiting(self, text: str) -> None:
         self.console.print(Text(f"{printable(text)}; waiting"), soft_wrap=True)
 
     def audited(self, audit: Audit) -> None:
         """Print the result of the data check in a few lines."""
-        self._end_decoding()
+        self.bar.remove()
         print_audit(audit, self.console, short=True)
 
     def begin(
@@ -114,7 +103,7 @@ class StudyDisplay(Display):
             self.console.print(Text(describe_last_look(looks)), soft_wrap=True)
 
     def _introduce(self, study: Study, data: ImageData, todo: list[Task]) -> None:
-        self._end_decoding()
+        self.bar.remove()
         counts = " / ".join(f"{len(data.split(name)):,}" for name in SPLIT_NAMES)
         seeds = counted(study.seeds, "seed")
         if study.until == "decided":

@@ -12,7 +12,6 @@ from rich.text import Text
 
 from bakeoff.data.decoding.fit import DONE
 from bakeoff.data.image_data import SPLIT_NAMES
-from bakeoff.terminal.comparison import print_comparison
 from bakeoff.text import counted, printable
 
 if TYPE_CHECKING:
@@ -24,6 +23,8 @@ if TYPE_CHECKING:
 
 def print_results(summary: Summary, console: Console) -> None:
     """Print the comparison of a study's recipes, the missing runs, and the failed ones with the reasons."""
+    from bakeoff.terminal.comparison import print_comparison  # loads SciPy; the other tables do not
+
     if summary.comparison is not None:
         print_comparison(summary.comparison, console)
     for recipe in summary.recipes:

@@ -51,13 +51,14 @@ def list_class_folders(directory: Path) -> Listing:
             )
         splits[split] = []
         for label, name in enumerate(class_names):
-            files, num_others = _image_files(root / name)
+            paths, num_others = _image_files(root / name)
             num_ignored += num_others
-            if not files and split == "train":
+            if not paths and split == "train":
                 raise BakeoffError(
                     f"no image in {root / name}; add images to this class, or remove its folder"
                 )
-            ids = sorted((file.relative_to(directory).as_posix() for file in files), key=natural_key)
+            parent = (root / name).relative_to(directory).as_posix()
+            ids = [f"{parent}/{path}" for path in sorted(paths, key=natural_key)]
             splits[split] += [ListedImage(image_id, label, directory / image_id) for image_id in ids]
     return Listing(splits, class_names, _notes(directory, roots, num_ignored))
 
@@ -90,20 +91,25 @@ def _folders(root: Path) -> list[str]:
     return sorted(names, key=natural_key)
 
 
-def _image_files(folder: Path) -> tuple[list[Path], int]:
-    """The image files below `folder`, unordered, and the number of other files."""
-    files: list[Path] = []
+def _image_files(folder: Path) -> tuple[list[str], int]:
+    """The paths of image files below `folder`, relative to it with `/`, unordered; the number of others.
+
+    As strings: a `Path` of each costs more than reading a small image.
+    """
+    paths: list[str] = []
     num_others = 0
     for root, folders, names in os.walk(folder, onerror=_refuse_unreadable):
         folders[:] = [name for name in folders if not name.startswith(".")]
+        parent = Path(root).relative_to(folder).as_posix()
+        prefix = "" if parent == "." else f"{parent}/"
         for name in names:
             if name.startswith("."):
                 continue
-            if Path(name).suffix.lower() in IMAGE_SUFFIXES:
-                files.append(Path(root, name))
+            if os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES:  # noqa: PTH122
+                paths.append(prefix + name)
             else:
                 num_others += 1
-    return files, num_others
+    return paths, num_others
 
 
 def _refuse_unreadable(error: OSError) -> None:
