@@ -51,6 +51,8 @@ class Predictions:
     groups
         int [num_images], which images belong together, such as those of one patient; None, also where groups
         were given, if each stands for itself.
+    notes
+        Sentences on what was not read literally, and on predictions that look like a mistake.
     """
 
     labels: NDArray[np.int64]
@@ -58,6 +60,7 @@ class Predictions:
     class_names: tuple[str, ...]
     recipes: tuple[RecipePredictions, ...]
     groups: NDArray[np.int64] | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.num_groups == self.num_images:

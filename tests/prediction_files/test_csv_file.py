@@ -62,6 +62,42 @@ def test_integer_classes_are_ordered_as_numbers(tmp_path: Path) -> None:
     assert read_predictions([write(tmp_path / "p.csv", HEADER, rows)]).class_names == ("2", "10")
 
 
+def in_semicolons(rows: list[str]) -> list[str]:
+    return [row.replace(",", ";") for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("header", "rows", "note"),
+    [
+        (f"idx,{HEADER_P}", [f"{i},{row}" for i, row in enumerate(WITH_P)], None),
+        (f",,{HEADER_P}", [f"{i},{i},{row}" for i, row in enumerate(WITH_P)], None),
+        (HEADER_P, [f"{i},{row}" for i, row in enumerate(WITH_P, 1)], "was taken for an index"),
+        (
+            HEADER_P.replace(",", ";"),
+            [row.replace(".7", ",7").replace(".2", ",2") for row in in_semicolons(WITH_P)],
+            None,
+        ),
+        (HEADER_P.replace(",", "\t"), [row.replace(",", "\t") for row in WITH_P], None),
+        (HEADER_P, [row.replace("0.75", "75").replace("0.25", "25") for row in WITH_P], "read as percent"),
+        (HEADER_P, [row.replace("0.75", "75 %").replace("0.25", "25%") for row in WITH_P], "read as percent"),
+        (HEADER.title() + ",p_cat,p_dog", WITH_P, None),
+        (HEADER_P, [row.replace("plain,1", '"plain ", 1.0') for row in WITH_P], None),
+    ],
+)
+def test_tables_as_people_write_them_are_read(
+    tmp_path: Path, header: str, rows: list[str], note: str | None
+) -> None:
+    plain = read_predictions([write(tmp_path / "p.csv", HEADER_P, WITH_P)])
+    found = read_predictions([write(tmp_path / "q.csv", header, rows)])
+    assert same(found, plain)
+    assert [note is not None and note in said for said in found.notes] == [True] * (note is not None)
+
+
+def test_none_may_be_the_name_of_a_class(tmp_path: Path) -> None:
+    rows = [row.replace("dog", "None") for row in ROWS]
+    assert read_predictions([write(tmp_path / "p.csv", HEADER, rows)]).class_names == ("None", "cat")
+
+
 def refusals() -> dict[str, tuple[str, list[str], str]]:
     return {
         "no rows": (HEADER, [], r"p\.csv has a header and no rows"),
@@ -76,7 +112,27 @@ def refusals() -> dict[str, tuple[str, list[str], str]]:
             r"no column 'prediction'; did you mean 'predicted'\? rename it",
         ),
         "two columns alike": (HEADER + ",label", ROWS, "'label' more than once"),
-        "semicolons": (HEADER.replace(",", ";"), ROWS, "separated by commas"),
+        "semicolons": (HEADER.replace(",", ";"), ROWS, r"rows without the 5 fields .*\n.*line 2: 1 fields"),
+        "a label that is missing": (
+            HEADER,
+            ["plain,0,one.png,nan,cat"],
+            "line 2: the label is 'nan', a missing",
+        ),
+        "a prediction that is missing": (
+            HEADER,
+            [*ROWS, "wide,1,one.png,cat,NA"],
+            "line 8: the prediction is 'NA', a missing value; each row needs a prediction",
+        ),
+        "logits": (
+            HEADER_P,
+            [*WITH_P[:-1], ROWS[-1] + ",2.5,-1.5"],
+            r"line 7: a probability is negative .*if they are logits, apply the softmax first",
+        ),
+        "percent in some rows": (
+            HEADER_P,
+            [*WITH_P[:-1], ROWS[-1] + ",25,75"],
+            r"line 7: the probabilities sum to 100, expected 1",
+        ),
         "another kind of file": ('{"recipe": 1}', ["1"], "is not the header of a predictions file"),
         "a field too many": (
             HEADER,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.prediction_files.writing import write_npz
+from tests.prediction_files.writing import same, write_npz
 
 from bakeoff.errors import BakeoffError
 from bakeoff.prediction_files import read_predictions
@@ -18,7 +18,7 @@ from bakeoff.prediction_files import read_predictions
         ({"test_logits": np.full((6, 3), np.nan, np.float32)}, r"logits of 6 images are NaN .* '0\.png'"),
         ({"test_ids": np.array(["a"] * 5)}, "inconsistent arrays"),
         ({"test_ids": np.array(["0.png"] * 6)}, "15 predictions occur|occur more than once"),
-        ({"test_labels": np.array([0.0] * 6)}, "wrong type"),
+        ({"test_labels": np.array([0.5] * 6)}, "wrong type"),
         ({"class_names": np.array(["cat", {}, 1], dtype=object)}, "cannot read"),
         (
             {
@@ -42,3 +42,13 @@ def test_a_damaged_npz_file_is_refused(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-200])
     with pytest.raises(BakeoffError, match="cannot read"):
         read_predictions([path])
+
+
+def test_whole_numbers_as_labels_and_probabilities_as_logits_are_read(tmp_path: Path) -> None:
+    plain = read_predictions([write_npz(tmp_path / "a.npz", "a", 0)])
+    probabilities = plain.recipe("a").probabilities
+    assert probabilities is not None
+    changes = {"test_labels": plain.labels.astype(float), "test_logits": probabilities[0]}
+    found = read_predictions([write_npz(tmp_path / "b.npz", "a", 0, **changes)])
+    assert same(found, plain)
+    assert "were read as probabilities" in found.notes[0]

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff.errors import BakeoffError
+from bakeoff.prediction_files.checks import check_predictions
+from bakeoff.prediction_files.class_names import unify_class_names
 from bakeoff.prediction_files.table import PredictionTable
 from bakeoff.predictions import Predictions, RecipePredictions
 from bakeoff.text import counted, list_some, listed
@@ -34,6 +36,8 @@ def assemble(tables: list[PredictionTable]) -> Predictions:
         If a row occurs twice, a run lacks images, labels or groups differ, a label is none of the classes, or
         only some rows of a recipe have probabilities.
     """
+    tables[:], notes = unify_class_names(tables)
+    notes = [*(note for table in tables for note in table.notes), *notes]
     # Files that list the same images share one list of names, see `PredictionTable.sharing`.
     images = sorted(set().union(*{id(table.image_names): table.image_names for table in tables}.values()))
     classes = _classes(tables)
@@ -57,7 +61,13 @@ def assemble(tables: list[PredictionTable]) -> Predictions:
         )
         first = run_indices.stop
         rows.drop_probabilities_before(first)
-    return Predictions(labels, tuple(images), classes, tuple(recipes), groups)
+    predictions = Predictions(labels, tuple(images), classes, tuple(recipes), groups)
+    checked = check_predictions(
+        predictions,
+        classes_declared=any(table.declared_classes is not None for table in tables),
+        sources=", ".join(str(table.path) for table in tables[:_MAX_LISTED]),
+    )
+    return replace(predictions, notes=(*notes, *checked))
 
 
 def _classes(tables: Sequence[PredictionTable]) -> tuple[str, ...]:

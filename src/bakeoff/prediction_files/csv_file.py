@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections import Counter
 from collections.abc import Iterator
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +26,16 @@ _ROWS_PER_CHUNK = 500
 
 _SUM_TOLERANCE = 0.01
 """Ten probabilities rounded to three digits are off by up to 0.005."""
+
+
+LONGEST_HEADER = 1_000_000
+"""Characters of the first line that are searched for a separator."""
+
+_WHOLE_FLOAT = re.compile(r"\.0+\s*$")
+
+_NAN = {"nan", "NaN", "NAN", "<NA>"}
+_MISSING = {"NA", "N/A", "null", "NULL", "None"}
+"""What tools write for a value that is missing; these can also be names of classes."""
 
 
 class _Codes(dict[str, int]):
@@ -48,7 +60,8 @@ def read_csv(path: Path) -> PredictionTable:
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            return _read(path, csv.reader(file, strict=True))
+            delimiter = _delimiter(file)
+            return _read(path, csv.reader(file, delimiter=delimiter, skipinitialspace=True, strict=True))
     except OSError as error:
         raise BakeoffError(f"cannot read {path}: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
@@ -58,12 +71,25 @@ def read_csv(path: Path) -> PredictionTable:
         ) from error
 
 
+def _delimiter(file: TextIO) -> str:
+    """The separator in the first line with text: a comma, or as in Germany or from a spreadsheet."""
+    first = next((line for line in iter(lambda: file.readline(LONGEST_HEADER), "") if line.strip()), "")
+    file.seek(0)
+    return max(",;\t", key=first.count)
+
+
 def _read(path: Path, reader: Iterator[list[str]]) -> PredictionTable:
     chunks = _chunks(path, reader)
     header, _ = next(chunks, (None, None))
     if header is None:
         raise BakeoffError(f"{path} is empty; expected a CSV file with the columns {EXPECTED}")
-    names = [name.strip() for name in header[0]]
+    names = _lower_case([name.strip() for name in header[0]])
+    notes = []
+    first_chunk = list(islice(chunks, 1))
+    if first_chunk and _has_unnamed_index(names, first_chunk[0][0]):
+        names.insert(0, "")
+        notes.append(f"{path}: the first column, which has no name, was taken for an index.")
+    chunks = chain(first_chunk, chunks)
     positions = _positions(path, names)
     probability_positions = [position for position, name in enumerate(names) if name.startswith("p_")]
     read = [*COLUMNS, GROUP] if GROUP in names else [*COLUMNS]
@@ -80,13 +106,17 @@ def _read(path: Path, reader: Iterator[list[str]]) -> PredictionTable:
         if probability_positions:
             probability_names = [names[position] for position in probability_positions]
             probability_texts = [texts[position] for position in probability_positions]
-            probabilities.append(_probabilities(path, probability_texts, probability_names, chunk_lines))
+            probabilities.append(_numbers(path, probability_texts, probability_names, chunk_lines))
     if not lines:
         raise BakeoffError(f"{path} has a header and no rows, so no predictions")
     full_columns = {name: np.concatenate(parts) for name, parts in columns.items()}
     all_lines = np.concatenate(lines)
     for name in read:
         _refuse_bad_names(path, name, codes[name], full_columns[name], all_lines)
+    _refuse_missing_values(path, codes, full_columns, all_lines)
+    values = np.concatenate(probabilities) if probabilities else None
+    if values is not None and _make_probabilities(path, values, all_lines):
+        notes.append(f"{path}: the columns p_ were read as percent.")
     classes, labels, predicted = _merge_classes(codes, full_columns)
     run_names, runs = _merge_runs(path, codes, full_columns, all_lines)
     images, image_column = _strip(codes["image"], full_columns["image"])
@@ -100,12 +130,27 @@ def _read(path: Path, reader: Iterator[list[str]]) -> PredictionTable:
         images=image_column,
         labels=labels,
         predicted=predicted,
-        probabilities=np.concatenate(probabilities) if probabilities else None,
+        probabilities=values,
         declared_classes=tuple(names[position][2:] for position in probability_positions) or None,
         lines=all_lines,
         group_names=group_names,
         groups=groups,
+        notes=tuple(notes),
     )
+
+
+def _lower_case(names: list[str]) -> list[str]:
+    """Write the columns that are read in lower case, unless the file has these too."""
+    known = {*COLUMNS, GROUP} - set(names)
+    return [name.lower() if name.lower() in known else name for name in names]
+
+
+def _has_unnamed_index(names: list[str], rows: list[list[str]]) -> bool:
+    """Whether each row begins with its number, which has no name in the header, as R and pandas can write."""
+    if any(len(row) != len(names) + 1 for row in rows):
+        return False
+    numbers = [row[0] for row in rows]
+    return any(numbers == [str(first + row) for row in range(len(rows))] for first in (0, 1))
 
 
 def _chunks(path: Path, reader: Iterator[list[str]]) -> Iterator[tuple[list[list[str]], NDArray[np.int32]]]:
@@ -139,7 +184,7 @@ def _chunks(path: Path, reader: Iterator[list[str]]) -> Iterator[tuple[list[list
 
 
 def _positions(path: Path, names: list[str]) -> dict[str, int]:
-    repeated = sorted(name for name, count in Counter(names).items() if count > 1)
+    repeated = sorted(name for name, count in Counter(names).items() if count > 1 and name)
     if repeated:
         raise BakeoffError(
             f"{path} line 1 has the column {shorten(repeated[0])} more than once; expected {EXPECTED}"
@@ -153,8 +198,6 @@ def _positions(path: Path, names: list[str]) -> dict[str, int]:
         for name in missing:
             hint = did_you_mean(name, others)
             problems.append(f"no column {name!r}{hint + ' rename it' if hint else ''}")
-        if len(names) == 1 and any(separator in names[0] for separator in ";\t"):
-            problems.append("the columns must be separated by commas")
         raise BakeoffError(
             f"{path} line 1 is not the header of a predictions file:\n{list_some(problems)}\n"
             f"found {header!r}, expected {EXPECTED}"
@@ -178,7 +221,7 @@ def _check_width(path: Path, rows: list[list[str]], lines: NDArray[np.int32], wi
         raise BakeoffError(f"rows without the {width} fields of the header:\n{list_some(bad)}")
 
 
-def _probabilities(
+def _numbers(
     path: Path,
     texts: list[tuple[str, ...]],
     names: list[str],
@@ -187,25 +230,43 @@ def _probabilities(
     values = np.empty((len(lines), len(texts)), dtype=np.float32)
     for column, (text, name) in enumerate(zip(texts, names, strict=True)):
         try:
-            with np.errstate(over="ignore"):  # infinite values are reported below
-                values[:, column] = np.fromiter(map(float, text), np.float32, len(text))
+            with np.errstate(over="ignore"):  # infinite values are reported by _make_probabilities
+                try:
+                    numbers = np.fromiter(map(float, text), np.float32, len(text))
+                except ValueError:
+                    numbers = np.fromiter(map(_float, text), np.float32, len(text))
         except ValueError:
             row = next(row for row, value in enumerate(text) if not _is_number(value))
             raise BakeoffError(
                 f"{path} line {lines[row]}: {name} is {shorten(text[row])}, expected a probability in 0..1"
             ) from None
+        values[:, column] = numbers
+    return values
+
+
+def _float(text: str) -> float:
+    """A number that may have a decimal comma or a percent sign."""
+    return float(text.replace(",", ".", 1).strip().removesuffix("%"))
+
+
+def _make_probabilities(path: Path, values: NDArray[np.float32], lines: NDArray[np.int32]) -> bool:
+    """Let each row sum to 1, in place; return whether they were percent."""
+    percent = first_bad_probability(values, _SUM_TOLERANCE, total=100) is None
+    if percent:
+        values /= 100
     bad = first_bad_probability(values, _SUM_TOLERANCE)
     if bad is not None:
         raise BakeoffError(
-            f"{path} line {lines[bad[0]]}: {bad[1]}; expected p_ columns in 0..1 that sum to 1 in each row"
+            f"{path} line {lines[bad[0]]}: {bad[1]}; expected p_ columns in 0..1 that sum to 1 in each row; "
+            "if they are logits, apply the softmax first"
         )
     values /= values.sum(axis=1, keepdims=True)
-    return values
+    return percent
 
 
 def _is_number(text: str) -> bool:
     try:
-        float(text)
+        _float(text)
     except ValueError:
         return False
     return True
@@ -224,6 +285,21 @@ def _refuse_bad_names(
                 f"{path} line {line}: the {name} has {len(text):,} characters; "
                 f"expected {LONGEST_NAME} at most"
             )
+
+
+def _refuse_missing_values(
+    path: Path, codes: dict[str, _Codes], columns: dict[str, NDArray[np.int32]], lines: NDArray[np.int32]
+) -> None:
+    """Refuse labels and predictions that a tool wrote for a value it did not have."""
+    labels = {text.strip() for text in codes["label"]}
+    for name, words in (("label", _NAN), ("prediction", _NAN | _MISSING - labels)):
+        for text, code in codes[name].items():
+            if text.strip() in words:
+                line = lines[int((columns[name] == code).argmax())]
+                raise BakeoffError(
+                    f"{path} line {line}: the {name} is {text.strip()!r}, a missing value; "
+                    f"each row needs a {name}"
+                )
 
 
 def _strip(codes: _Codes, column: NDArray[np.int32]) -> tuple[list[str], NDArray[np.int32]]:
@@ -253,7 +329,7 @@ def _merge_runs(
     seeds = []
     for text, code in codes["seed"].items():
         try:
-            seeds.append(int(text))
+            seeds.append(int(_WHOLE_FLOAT.sub("", text)))
         except ValueError:
             line = lines[int((columns["seed"] == code).argmax())]
             raise BakeoffError(f"{path} line {line}: seed is {shorten(text)}, expected an integer") from None

@@ -10,13 +10,17 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from bakeoff.errors import BakeoffError
-from bakeoff.prediction_files.table import LONGEST_NAME, PredictionTable
+from bakeoff.prediction_files.table import LONGEST_NAME, PredictionTable, first_bad_probability
 from bakeoff.store.arrays import array_names, read_arrays
 
 KEYS = ("recipe", "seed", "class_names", "test_logits", "test_labels", "test_ids")
 
 LARGEST_LOGIT = 1e300
 """Larger logits are treated as infinite, because the difference of two must be finite."""
+
+
+_SUM_TOLERANCE = 1e-3
+"""Rows of logits within this of 1, none negative, are probabilities."""
 
 
 def read_npz(path: Path) -> PredictionTable:
@@ -57,6 +61,8 @@ def read_npz(path: Path) -> PredictionTable:
             f"{path} has inconsistent arrays: {shapes}, class_names {class_names.shape}; expected "
             "[num_images, num_classes], [num_images], [num_images] and [num_classes], recipe and seed scalars"
         )
+    if labels.dtype.kind == "f" and (labels == np.floor(labels)).all() and (np.abs(labels) < 2**31).all():
+        labels = labels.astype(np.int64)
     if labels.dtype.kind not in "iu" or seed.dtype.kind not in "iu" or logits.dtype.kind != "f":
         raise BakeoffError(
             f"{path} has arrays of the wrong type: test_logits {logits.dtype}, test_labels {labels.dtype}, "
@@ -91,6 +97,7 @@ def read_npz(path: Path) -> PredictionTable:
             f"{path}: the logits of {len(bad)} images are NaN or infinite, first of image "
             f"{image_names[int(bad[0])]!r}; a run whose loss diverged cannot be compared"
         )
+    are_probabilities = first_bad_probability(logits, _SUM_TOLERANCE) is None
     return PredictionTable(
         path=path,
         run_names=[(str(recipe.item()), int(seed))],
@@ -100,9 +107,12 @@ def read_npz(path: Path) -> PredictionTable:
         images=np.arange(num_images, dtype=np.int32),
         labels=labels.astype(np.int32),
         predicted=logits.argmax(axis=1).astype(np.int32),
-        probabilities=_probabilities(logits),
+        probabilities=logits.astype(np.float32) if are_probabilities else _probabilities(logits),
         declared_classes=tuple(names),
         lines=None,
+        notes=(f"{path}: test_logits were read as probabilities, since each row sums to 1.",)
+        if are_probabilities
+        else (),
     )
 
 

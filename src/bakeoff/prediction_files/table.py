@@ -37,6 +37,8 @@ class PredictionTable:
         int32 [num_rows], line numbers in the file; None if the file has no lines.
     group_names, groups
         The groups of images and, int32 [num_rows], that of each row's image; None if the file names none.
+    notes
+        Sentences on what was not read literally.
     """
 
     path: Path
@@ -52,6 +54,7 @@ class PredictionTable:
     lines: NDArray[np.int32] | None
     group_names: list[str] | None = None
     groups: NDArray[np.int32] | None = None
+    notes: tuple[str, ...] = ()
 
     def sharing(self, other: PredictionTable) -> PredictionTable:
         """This table with the names and columns of another one where they are equal, to store them once."""
@@ -68,19 +71,23 @@ class PredictionTable:
         return f"{self.path}" if self.lines is None else f"{self.path} line {self.lines[row]}"
 
 
-def first_bad_probability(probabilities: NDArray[np.float32], tolerance: float) -> tuple[int, str] | None:
+def first_bad_probability(
+    probabilities: NDArray[np.floating], tolerance: float, total: float = 1
+) -> tuple[int, str] | None:
     """Find the first row that is not a probability distribution, and describe what is wrong with it.
 
     Parameters
     ----------
     probabilities
-        float32 [num_rows, num_classes].
+        float [num_rows, num_classes].
     tolerance
-        Largest difference of a row's sum from 1.
+        Largest difference of a row's sum from the total, as a share of it.
+    total
+        What each row must sum to.
     """
     sums = probabilities.sum(axis=1)
     # Negated, because comparisons with NaN are false.
-    bad = ~((np.abs(sums - 1) <= tolerance) & (probabilities.min(axis=1) >= 0))
+    bad = ~((np.abs(sums - total) <= tolerance * total) & (probabilities.min(axis=1) >= 0))
     if not bad.any():
         return None
     row = int(bad.argmax())
@@ -91,4 +98,4 @@ def first_bad_probability(probabilities: NDArray[np.float32], tolerance: float) 
         return row, "a probability is infinite"
     if values.min() < 0:
         return row, f"a probability is negative ({values.min():g})"
-    return row, f"the probabilities sum to {sums[row]:.4g}, expected 1"
+    return row, f"the probabilities sum to {sums[row]:.4g}, expected {total:g}"

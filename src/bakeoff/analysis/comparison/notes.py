@@ -23,8 +23,9 @@ MAJORITY = 0.5
 
 
 def notes(predictions: Predictions, recipes: Sequence[RecipeResult]) -> tuple[str, ...]:
-    """Describe outlying runs, constant answers, unbalanced classes, groups, and few or unequal seeds."""
+    """How predictions were read; outlying runs, constant answers, unbalanced classes, groups, few seeds."""
     return (
+        *predictions.notes,
         *_on_outlying_runs(recipes),
         *_on_constant_answers(predictions),
         *_on_groups(predictions),
