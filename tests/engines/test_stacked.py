@@ -72,13 +72,13 @@ def test_a_stacked_study_is_a_study_like_any_other(by_both):
 
 
 def test_its_runs_are_those_of_the_processes_to_rounding(by_both):
-    """Float32, six epochs: losses of the first agree to 1e-3; then rounding grows, for Adam amplifies it."""
+    """Float32, six epochs: losses of the first agree to 3e-3; then rounding grows, for Adam amplifies it."""
     folder, _ = by_both
     stacked, processes = (load_study_folder(folder / name) for name in ("stacked", "processes"))
     for found, expected in zip(stacked.runs, processes.runs, strict=True):
         assert (found.recipe, found.seed) == (expected.recipe, expected.seed)
         assert (found.device, expected.device) == ("cpu, stacked", describe_cpu())
-        assert found.history["train_loss"][0] == pytest.approx(expected.history["train_loss"][0], rel=1e-3)
+        assert found.history["train_loss"][0] == pytest.approx(expected.history["train_loss"][0], rel=3e-3)
         accuracies = [(run.test_logits.argmax(1) == stacked.test_labels).mean() for run in (found, expected)]
         assert abs(accuracies[0] - accuracies[1]) < 0.03
     assert np.mean([run.history["val_accuracy"][-1] for run in stacked.runs]) > 0.9
