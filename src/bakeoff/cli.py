@@ -370,9 +370,10 @@ def data_check(source: SourceArgument, set_: SetOption = None) -> None:
     from rich.console import Console
 
     from bakeoff.audit.auditing import audit_source
-    from bakeoff.terminal.audit import print_audit
+    from bakeoff.terminal.audit import print_audit, print_notes
 
     settings, data = _load(source, set_)
+    print_notes(data.notes, Console())
     audit = audit_source(settings, data)
     print_audit(audit, Console())
     if audit.of("leak") or audit.of("conflict"):

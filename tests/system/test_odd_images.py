@@ -1,6 +1,8 @@
 """One folder of every kind of image file: a study of it, and its models on the same files."""
 
 import io
+import subprocess
+import sys
 import zlib
 
 import imagecodecs
@@ -121,3 +123,25 @@ def test_a_folder_of_every_kind_trains_and_its_models_read_the_same_files(folder
     with np.load(tmp_path / "study" / "test_images.npz") as images:
         contrast = images["images"].std(axis=(1, 2, 3))
     assert contrast.min() > 40, files[contrast.argmin()]  # none is nearly black or white
+
+
+def test_the_number_of_files_left_out_is_shown_by_every_command_and_in_the_report(folder, tmp_path):
+    for name in ("across", "along"):
+        (tmp_path / "images" / name).mkdir(parents=True)
+        for file in (folder / name).glob("*.png"):
+            (tmp_path / "images" / name / file.name).symlink_to(file)
+        (tmp_path / "images" / name / "1.HEIC").write_bytes(b"no image")
+    (tmp_path / "images" / "@eaDir").mkdir()
+    notes = (
+        "Ignored 2 files of kinds that are not read: 2 .heic.",
+        "Ignored 1 hidden or system file or folder: @eaDir.",
+    )
+    run = ["run", "quickstart", "--data", "folder:images", "--epochs", "1", "--seeds", "1", "--out", "study"]
+    run += ["--recipes", "lenet5", "--set", "data.image_size=16"]
+    for words in (["data", "info", "folder:images"], ["data", "check", "folder:images"], run):
+        command = [sys.executable, "-m", "bakeoff", *words]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        output = " ".join(done.stdout.split())
+        assert all(note in output for note in notes), done.stdout + done.stderr
+    page = (tmp_path / "study/report/index.html").read_text(encoding="utf-8")
+    assert all(note in page for note in notes)

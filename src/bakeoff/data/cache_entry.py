@@ -18,7 +18,7 @@ from bakeoff.data.image_data import SPLIT_NAMES, ImageData, Split, SplitName
 from bakeoff.data.sources.listing import ListedImage, Listing
 from bakeoff.data.statistics import channel_statistics, fingerprint
 
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 """Version of an entry's format; entries of other versions are written again."""
 
 META = "meta.json"
@@ -89,7 +89,7 @@ def write_entry(directory: Path, listing: Listing, image_size: int, source: str,
         "format_version": FORMAT_VERSION,
         "source": source,
         "class_names": listing.class_names,
-        "notes": (*listing.notes, *decoded.notes),
+        "notes": decoded.notes,
         "decoding": decoded.decoding.to_dict(),
         "mean": mean,
         "std": std,

@@ -94,11 +94,7 @@ def load_data(
     return dataclasses.replace(
         data,
         source=settings.source,
-        notes=(
-            *data.notes,
-            *unused_names,
-            *group_notes(listing),
-        ),
+        notes=(*listing.notes, *data.notes, *unused_names, *group_notes(listing)),
         train=_with_groups(data.train, listing.splits["train"]),
         val=_with_groups(data.val, listing.splits["val"]),
         test=_with_groups(data.test, listing.splits["test"]),
@@ -148,7 +144,7 @@ def _cache_key(listing: Listing, contents: list[str], settings: list[str]) -> st
     """Digest of the content of all images and everything else that determines the arrays."""
     split_images = [(name, image) for name in SPLIT_NAMES for image in listing.splits[name]]
     parts = [str(DECODER_VERSION), pillow_version, *settings]
-    parts += [str(len(listing.class_names)), *listing.class_names, *listing.notes]
+    parts += [str(len(listing.class_names)), *listing.class_names]
     for (name, image), content in zip(split_images, contents, strict=True):
         parts.append(f"{name} {image.label} {content} {image.id}")
     return digest_key(parts)

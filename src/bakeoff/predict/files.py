@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from bakeoff.data import Decoding, decode_image
 from bakeoff.data.loading import check_plain_file
-from bakeoff.data.sources.class_folders import IMAGE_SUFFIXES
+from bakeoff.data.sources.walking import IMAGE_SUFFIXES, is_system, suffix_of
 from bakeoff.environment import available_cores
 from bakeoff.errors import BakeoffError
 from bakeoff.predict.ensemble import Ensemble, average, load_ensemble
@@ -208,9 +208,9 @@ def image_files(paths: Iterable[Path]) -> Iterator[Path]:
     """Yield the files among `paths`, and the image files in the folders among them, recursively.
 
     A file in `paths` is yielded whatever its name, and whether it exists or not. Of a folder, the files with
-    an image extension are yielded in the order of their names, before those of its subfolders; hidden files
-    and folders are skipped. Links are followed, but no folder is entered twice. Memory holds the names in one
-    folder and in those above it, and the identity of each folder visited.
+    an image extension are yielded in the order of their names, before those of its subfolders; hidden and
+    system files and folders are skipped. Links are followed, but no folder is entered twice. Memory holds the
+    names in one folder and in those above it, and the identity of each folder visited.
     """
     visited: set[tuple[int, int]] = set()
     for path in paths:
@@ -242,11 +242,11 @@ def _entries(folder: Path) -> tuple[list[str], list[str]]:
     names, folders = [], []
     with os.scandir(folder) as entries:
         for entry in entries:
-            if entry.name.startswith("."):
+            if is_system(entry.name):
                 continue
             if _is_folder(entry):
                 folders.append(entry.name)
-            elif os.path.splitext(entry.name)[1].lower() in IMAGE_SUFFIXES:  # noqa: PTH122 - for speed
+            elif suffix_of(entry.name) in IMAGE_SUFFIXES:
                 names.append(entry.name)
     return sorted(names), sorted(folders)
 

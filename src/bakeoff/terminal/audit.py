@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
@@ -46,6 +48,12 @@ def print_audit(audit: Audit, console: Console, *, short: bool = False) -> None:
     for limit in audit.limits:
         console.print(Text(limit, style="dim"))
     console.print(Text(_total(audit)))
+
+
+def print_notes(notes: Sequence[str], console: Console) -> None:
+    """Print what a reader of results must know of how the images were read, such as what was not."""
+    for note in notes:
+        console.print(Text(f"note: {printable(note)}"), soft_wrap=True)
 
 
 def _print_short(audit: Audit, console: Console) -> None:

@@ -19,7 +19,7 @@ from bakeoff.data.image_data import SPLIT_NAMES, ImageData
 from bakeoff.engines import EpochDone, Event, RunFailed, RunFinished, RunRetried, RunsNotStacked, Task
 from bakeoff.run_study import Display
 from bakeoff.study import Study
-from bakeoff.terminal.audit import print_audit
+from bakeoff.terminal.audit import print_audit, print_notes
 from bakeoff.terminal.step import StepBar
 from bakeoff.terminal.tables import fitting_table
 from bakeoff.text import counted, printable
@@ -115,8 +115,7 @@ class StudyDisplay(Display):
                 f"{data.num_classes} classes, {data.image_size} x {data.image_size})"
             )
         )
-        for note in data.notes:
-            self.console.print(Text(f"note: {printable(note)}"), soft_wrap=True)
+        print_notes(data.notes, self.console)
         if todo and any(recipe.model.name == "lenet5" for recipe in study.recipes.values()):
             self._print_kernels()
 

@@ -1,4 +1,5 @@
 import os
+import zlib
 
 import numpy as np
 import pytest
@@ -63,12 +64,15 @@ def test_files_in_natural_order_any_case_of_extension_nested_and_hidden(load, th
     ):
         write_image(cat / name, seed)
     (cat / "readme.txt").write_text("not an image")
-    (three_splits / "valid").mkdir()
+    write_image(three_splits / "extra" / "a.png", 105)
     data = load(f"folder:{three_splits}")
     names = [image_id.removeprefix("train/cat/") for image_id in data.train.ids if "/cat/" in image_id]
     assert names == ["0.png", "1.png", "2.png", "3.png", "10.PNG", "11.JpEg", "more/deep.tif"]
-    assert any("Ignored 1 file " in note for note in data.notes)
-    assert any("valid" in note for note in data.notes)
+    assert data.notes == (
+        "Ignored the folders beside the splits: extra (1 image).",
+        "Ignored 1 file of kinds that are not read: 1 .txt.",
+        "Ignored 2 hidden or system files or folders: .git, .hidden.png.",
+    )
 
 
 def test_images_outside_class_folders_are_told(load, pets, write_image):
@@ -84,8 +88,13 @@ def remove(folder):
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
-        (lambda root: remove(root / "train" / "cat"), ["no image in", "train/cat", "remove its folder"]),
-        (lambda root: (root / "train").rename(root / "training"), ["no train", "expected train/CLASS/*"]),
+        (lambda root: remove(root / "train" / "cat"), ["'cat'", "no image in train, while", "val has 2"]),
+        (lambda root: (root / "train").rename(root / "learn"), ["no train", "expected train/CLASS/*"]),
+        (lambda root: (root / "train/cat").rename(root / "train/Cat"), ["'Cat' differs only in case"]),
+        (
+            lambda root: (root / "train/cat").rename(root / "train/dog "),
+            ["differ only in blanks", "list both"],
+        ),
         (lambda root: (root / "test" / "dog").rename(root / "test" / "wolf"), ["'wolf'", "train lacks"]),
         (lambda root: [remove(root / "val" / name) for name in ("cat", "dog")], ["val split is empty"]),
         (lambda root: (root / "class_names.txt").write_text("cat\ndog\nlion"), ["'lion'", "no folder"]),
@@ -190,3 +199,112 @@ def test_original_pixels_survive_at_their_own_size(load, tmp_path, write_image):
         for image_id, image in zip(split.ids, split.images, strict=True):
             with Image.open(tmp_path / image_id) as original:
                 np.testing.assert_array_equal(image, np.asarray(original))
+
+
+def fill(folder, *names, count=5):
+    for index in range(count):
+        for name in names:
+            seed = zlib.crc32(f"{name} {index}".encode())
+            pixels = np.random.default_rng(seed).integers(0, 256, (12, 10, 3), np.uint8)
+            (folder / name).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(folder / name / f"{index}.png")
+
+
+@pytest.mark.parametrize(
+    ("train", "val", "test"),
+    [
+        ("training_set", "val", "test_set"),
+        ("Train", "Validation", "TEST"),
+        ("training", "valid", "testing"),
+        ("train-images", "dev", "test data"),
+    ],
+)
+def test_split_folders_may_have_other_usual_names(load, three_splits, train, val, test):
+    for split, name in (("train", train), ("val", val), ("test", test)):
+        (three_splits / split).rename(three_splits / name)
+    data = load(f"folder:{three_splits}")
+    assert data.class_names == ("cat", "dog")
+    assert [len(split) for split in (data.train, data.val, data.test)] == [8, 4, 4]
+    assert data.train.ids[0] == f"{train}/cat/0.png"
+    (note,) = data.notes
+    assert f"{train} as train" in note
+
+
+@pytest.mark.parametrize("folders", [("bus", "train", "plane"), ("Valid", "invalid")])
+def test_a_class_named_like_a_split_beside_others_is_a_class(load, tmp_path, folders):
+    fill(tmp_path, *folders)
+    data = load(f"folder:{tmp_path}")
+    assert sorted(data.class_names) == sorted(folders)
+    assert any("as classes, not as splits" in note for note in data.notes)
+
+
+@pytest.mark.parametrize(
+    "folders",
+    [
+        ("bus/red", "train/steam", "plane/jet"),
+        ("cat", "dog", "test"),
+        ("train_1/cat", "train_1/dog", "test_1/cat"),
+        ("cats_train", "dogs_train", "cats_test", "dogs_test"),
+        ("train", "test", "bus"),
+        ("train/cat", "train/dog", "validation_2/cat"),
+    ],
+)
+def test_folders_that_may_be_splits_or_classes_are_asked_back_and_class_names_decide(load, tmp_path, folders):
+    fill(tmp_path, *folders)
+    with pytest.raises(BakeoffError, match=r"class_names\.txt|has a folder test but no train"):
+        load(f"folder:{tmp_path}")
+    names = sorted({folder.partition("/")[0] for folder in folders})
+    (tmp_path / "class_names.txt").write_text("\n".join(names))
+    assert load(f"folder:{tmp_path}").class_names == tuple(names)
+
+
+def test_test_images_without_class_folders_are_counted_not_used(load, tmp_path):
+    fill(tmp_path, "train/cat", "train/dog", "test")
+    data = load(f"folder:{tmp_path}")
+    assert "Ignored 5 images in test, which are in no class folder: their labels are not known." in data.notes
+    assert all(image_id.startswith("train/") for image_id in data.test.ids)
+
+
+def test_two_folders_for_one_split_are_asked_back(load, three_splits):
+    (three_splits / "validation" / "cat").mkdir(parents=True)
+    with pytest.raises(BakeoffError, match=r"several folders for val, val and validation; keep one"):
+        load(f"folder:{three_splits}")
+
+
+def test_splits_within_the_class_folders_are_splits(load, tmp_path):
+    fill(tmp_path, "cat/train", "dog/train", "cat/test", "dog/test")
+    data = load(f"folder:{tmp_path}")
+    assert "The splits are the folders in the class folders." in data.notes
+    assert {image_id.split("/")[1] for image_id in data.test.ids} == {"test"}
+    assert len(data.test) == 10
+    fill(tmp_path, "cat/more")
+    with pytest.raises(
+        BakeoffError, match=r"divided into splits, but 5 images in no split; .*\n +cat/more/0"
+    ):
+        load(f"folder:{tmp_path}")
+
+
+def test_a_folder_around_the_class_folders_is_pointed_out(load, pets):
+    with pytest.raises(BakeoffError, match=rf"did you mean folder:{pets}\?"):
+        load(f"folder:{pets.parent}")
+
+
+def test_an_empty_class_folder_is_no_class_and_one_of_other_files_is_asked_back(load, pets):
+    (pets / "fox" / "deep").mkdir(parents=True)
+    data = load(f"folder:{pets}")
+    assert data.class_names == ("2", "10", "cat")
+    assert "Ignored the class folders that are empty: fox." in data.notes
+    for name in ("1.HEIC", "2.heic", "notes.txt"):
+        (pets / "fox" / name).write_bytes(b"x")
+    with pytest.raises(
+        BakeoffError, match=r"no image in .*fox, but .* not read: 2 \.heic and 1 \.txt; convert"
+    ):
+        load(f"folder:{pets}")
+
+
+def test_what_is_not_read_changes_neither_fingerprint_nor_cache(load, pets, own_cache):
+    before = load(f"folder:{pets}")
+    (pets / "cat" / "1.heic").write_bytes(b"x")
+    after = load(f"folder:{pets}")
+    assert after.directory == before.directory
+    assert len(after.notes) == len(before.notes) + 1

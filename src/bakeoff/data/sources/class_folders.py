@@ -2,136 +2,217 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from bakeoff.data.image_data import SPLIT_NAMES, SplitName
-from bakeoff.data.sources.listing import ListedImage, Listing, natural_key, read_class_names
-from bakeoff.errors import BakeoffError
-from bakeoff.text import counted, listed, shorten
-
-IMAGE_SUFFIXES = frozenset(
-    {".avif", ".bmp", ".dib", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png"}
-    | {".pnm", ".ppm", ".tga", ".tif", ".tiff", ".webp"}
+from bakeoff.data.sources.labels import difference, plain_form, refuse_similar_names
+from bakeoff.data.sources.listing import (
+    ListedImage,
+    Listing,
+    looks_like_split,
+    read_class_names,
+    split_named,
 )
+from bakeoff.data.sources.walking import Walk
+from bakeoff.errors import BakeoffError
+from bakeoff.text import counted, list_some, listed
+
+LAYOUT = "expected train/CLASS/*, with optional val/ and test/, or CLASS/* alone"
+
+NAMES_FILE = "class_names.txt"
+
+WORDS = frozenset({"train", "valid"})
+"""Names of splits that may be those of classes, beside others such as "bus" or "invalid"."""
 
 
 def list_class_folders(directory: Path) -> Listing:
     """List the images of `train/CLASS/*` (and of `val/` and `test/` if they exist), or of `CLASS/*` alone.
 
-    Classes are in natural order of their names, or in the order of `class_names.txt` if `directory` has one.
-    Images may be in subfolders of a class's folder. Hidden files are ignored; so are files without an image
-    extension, which are counted in a note.
+    The folders of splits may have other usual names, such as `training_set`, in any case. Classes are in
+    natural order of their names, or in the order of `class_names.txt` if `directory` has one. Images may be
+    in subfolders of a class's folder; links to folders are followed. What is not read is counted in notes.
 
     Raises
     ------
     BakeoffError
-        If there are no class folders, one holds no image, `class_names.txt` disagrees with the folders, or
-        val or test has a class that train lacks.
+        If there are no class folders, a folder may be a class or a split, a class holds only files that are
+        not read, `class_names.txt` disagrees with the folders, val or test has a class that train lacks, or
+        two classes differ only in case or Unicode form.
     """
-    roots: dict[SplitName, Path] = {
-        name: directory / name for name in SPLIT_NAMES if (directory / name).is_dir()
-    }
-    if "train" not in roots:
-        if roots:
-            raise BakeoffError(
-                f"{directory} has a folder {listed([*roots])} but no train; expected train/CLASS/*, "
-                "with optional val/ and test/, or CLASS/* alone"
-            )
-        roots = {"train": directory}
-    class_names = _class_names(directory, roots["train"])
-    splits: dict[SplitName, list[ListedImage]] = {}
-    num_ignored = 0
+    walk, notes = Walk(directory), list[str]()
+    names_file = directory / NAMES_FILE
+    names = read_class_names(names_file) if names_file.is_file() else None
+    roots = _find_splits(walk, names, notes)
+    folders = {split: walk.subfolders(root) for split, root in roots.items()}
+    class_names = _class_names(walk, roots["train"], folders["train"], names)
+    images: dict[SplitName, dict[str, list[str]]] = {}
     for split, root in roots.items():
-        unknown = sorted(set(_folders(root)) - set(class_names))
-        if unknown:
+        images[split] = walk.images_below(root, folders[split])
+        for name, ids in images[split].items():
+            if ids and name not in class_names:
+                raise BakeoffError(_unknown_class(directory / root, name, class_names))
+    if names is None:
+        class_names = _without_empty(walk, roots["train"], images, class_names, notes)
+    splits: dict[SplitName, list[ListedImage]] = {
+        split: [
+            ListedImage(image_id, label, directory / image_id)
+            for label, name in enumerate(class_names)
+            for image_id in of_split.get(name, ())
+        ]
+        for split, of_split in images.items()
+    }
+    if roots["train"] == "":
+        splits = _splits_within_classes(splits, notes)
+    if num_loose := sum(walk.num_images_in(root) for root in roots.values()):
+        notes.append(f"Ignored {counted(num_loose, 'image')} outside of the class folders.")
+    return Listing(splits, class_names, (*notes, *walk.notes()))
+
+
+def _find_splits(walk: Walk, names: tuple[str, ...] | None, notes: list[str]) -> dict[SplitName, str]:
+    """The folder of each split, or "" for train if the class folders are not in one."""
+    directory, folders = walk.directory, walk.subfolders("")
+    split_of = {name: split for name in folders if (split := split_named(name))}
+    others = [name for name in folders if name not in split_of]
+    similar = [name for name in folders if looks_like_split(name)]
+    if not similar or set(folders) == {*(names or ())}:
+        return {"train": ""}
+    nested = [name for name in split_of if walk.subfolders(name)]
+    may_be_class = len(split_of) == 1 and bool(WORDS & {name.lower() for name in split_of}) and not nested
+    if others and (may_be_class or (not split_of and len(similar) < len(folders))):
+        notes.append(f"Read as classes, not as splits: {listed(similar)}.")
+        return {"train": ""}
+    if split_of and "train" not in split_of.values():
+        raise BakeoffError(f"{directory} has a folder {listed([*split_of])} but no train; {LAYOUT}")
+    beside = Walk(directory).images_below("", others)
+    num_beside = {name: len(images) for name, images in beside.items()}
+    if any(num_beside.values()) and len(nested) < 2:
+        raise BakeoffError(
+            f"{directory}: the folders {listed(folders[:10])} may be splits or classes; name those of splits "
+            f"train, val and test, and move others away; if they are classes, list them in "
+            f"{directory / NAMES_FILE}"
+        )
+    if others:
+        counts = [f"{name} ({counted(number, 'image')})" for name, number in num_beside.items()]
+        notes.append(f"Ignored the folders beside the splits: {', '.join(counts)}.")
+    return _roots(walk, split_of, nested, notes)
+
+
+def _roots(
+    walk: Walk, split_of: dict[str, SplitName], nested: list[str], notes: list[str]
+) -> dict[SplitName, str]:
+    roots: dict[SplitName, str] = {}
+    for split in SPLIT_NAMES:
+        of_split = [name for name, own in split_of.items() if own == split]
+        if len(of_split) > 1:
             raise BakeoffError(
-                f"{root} has the class {unknown[0]!r}, which train lacks; "
-                f"add training images of it, or remove {root / unknown[0]}"
+                f"{walk.directory} has several folders for {split}, {listed(of_split)}; keep one of them"
             )
-        splits[split] = []
-        for label, name in enumerate(class_names):
-            paths, num_others = _image_files(root / name)
-            num_ignored += num_others
-            if not paths and split == "train":
-                raise BakeoffError(
-                    f"no image in {root / name}; add images to this class, or remove its folder"
+        for name in of_split:
+            if split != "train" and name not in nested and (number := walk.num_images_in(name)):
+                notes.append(
+                    f"Ignored {counted(number, 'image')} in {name}, which are in no class folder: "
+                    "their labels are not known."
                 )
-            parent = (root / name).relative_to(directory).as_posix()
-            ids = [f"{parent}/{path}" for path in sorted(paths, key=natural_key)]
-            splits[split] += [ListedImage(image_id, label, directory / image_id) for image_id in ids]
-    return Listing(splits, class_names, _notes(directory, roots, num_ignored))
+            else:
+                roots[split] = name
+    if renamed := [f"{name} as {split}" for split, name in roots.items() if name != split]:
+        notes.append(f"The folders were read as splits: {listed(renamed)}.")
+    return roots
 
 
-def _class_names(directory: Path, train: Path) -> tuple[str, ...]:
-    folders = _folders(train)
+def _class_names(
+    walk: Walk, split: str, folders: Sequence[str], names: tuple[str, ...] | None
+) -> tuple[str, ...]:
+    directory, root = walk.directory, walk.directory / split
+    if len(folders) == 1 and walk.subfolders(f"{split}/{folders[0]}".lstrip("/")):
+        raise BakeoffError(
+            f"found only one class folder, {root / folders[0]}, which has folders itself; "
+            f"did you mean folder:{root / folders[0]}?"
+        )
     if not folders:
         raise BakeoffError(
-            f"no folders of images in {train}; expected one folder per class, as in {train}/CLASS/*.png"
+            f"no folders of images in {root}; expected one folder per class, as in {root}/CLASS/*.png"
         )
-    names_file = directory / "class_names.txt"
-    if not names_file.is_file():
+    names_file = directory / NAMES_FILE
+    if names is None:
+        refuse_similar_names(set(folders), f"list both in {names_file}")
         return tuple(folders)
-    class_names = read_class_names(names_file)
-    for name in class_names:
+    for name in names:
         if name not in folders:
             raise BakeoffError(
-                f"{names_file} names the class {name!r}, but there is no folder {train / name}"
+                f"{names_file} names the class {name!r}, but there is no folder {root / name}"
+                f"{_similar(name, folders)}"
             )
     for name in folders:
-        if name not in class_names:
+        if name not in names:
             raise BakeoffError(
-                f"{names_file} lacks the class {name!r} of the folder {train / name}; add a line"
+                f"{names_file} lacks the class {name!r} of the folder {root / name}; add a line"
             )
-    return class_names
+    return names
 
 
-def _folders(root: Path) -> list[str]:
-    names = [entry.name for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith(".")]
-    return sorted(names, key=natural_key)
+def _unknown_class(root: Path, name: str, class_names: Sequence[str]) -> str:
+    return (
+        f"{root} has the class {name!r}, which train lacks{_similar(name, class_names)}; "
+        f"add training images of it, or remove {root / name}"
+    )
 
 
-def _image_files(folder: Path) -> tuple[list[str], int]:
-    """The paths of image files below `folder`, relative to it with `/`, unordered; the number of others.
+def _similar(name: str, names: Sequence[str]) -> str:
+    """What tells a name apart from a similar one; "" if there is none."""
+    other = next((other for other in names if plain_form(other) == plain_form(name)), None)
+    if other is None:
+        return ""
+    return f" ({other!r} differs only in {difference(other, name)}: rename one of the two)"
 
-    As strings: a `Path` of each costs more than reading a small image.
+
+def _without_empty(
+    walk: Walk,
+    root: str,
+    images: dict[SplitName, dict[str, list[str]]],
+    class_names: tuple[str, ...],
+    notes: list[str],
+) -> tuple[str, ...]:
+    """The classes without those whose folders are empty.
+
+    Raises
+    ------
+    BakeoffError
+        If a class without an image has other files.
     """
-    paths: list[str] = []
-    num_others = 0
-    for root, folders, names in os.walk(folder, onerror=_refuse_unreadable):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        parent = Path(root).relative_to(folder).as_posix()
-        prefix = "" if parent == "." else f"{parent}/"
-        for name in names:
-            if name.startswith("."):
-                continue
-            if os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES:  # noqa: PTH122
-                paths.append(prefix + name)
-            else:
-                num_others += 1
-    return paths, num_others
+    empty = [name for name in class_names if not any(of_split.get(name) for of_split in images.values())]
+    for name in empty:
+        alone = Walk(walk.directory)
+        alone.images_below(root, [name])
+        if kinds := alone.kinds_not_read():
+            raise BakeoffError(
+                f"no image in {walk.directory / root / name}, but files of kinds that are not read: {kinds}; "
+                "convert them to PNG or JPEG, or remove the folder"
+            )
+    if empty and len(empty) < len(class_names):
+        notes.append(f"Ignored the class folders that are empty: {listed(empty)}.")
+    elif empty:
+        raise BakeoffError(f"no image in {walk.directory / root}; add images to its class folders")
+    return tuple(name for name in class_names if name not in empty)
 
 
-def _refuse_unreadable(error: OSError) -> None:
-    """Raise an error instead of skipping a folder, whose images would be missing unnoticed."""
-    if not isinstance(error, FileNotFoundError):  # val and test may lack a class
-        folder = shorten(str(error.filename))
-        raise BakeoffError(f"cannot read the folder {folder}: {error.strerror}; make it readable") from error
-
-
-def _notes(directory: Path, roots: dict[SplitName, Path], num_ignored: int) -> tuple[str, ...]:
-    notes = []
-    if num_ignored:
-        files_ignored = counted(num_ignored, "file")
-        notes.append(f"Ignored {files_ignored} without an image extension in the class folders.")
-    if roots["train"] == directory:
-        num_loose = sum(
-            entry.is_file() and entry.suffix.lower() in IMAGE_SUFFIXES for entry in directory.iterdir()
+def _splits_within_classes(
+    listing: dict[SplitName, list[ListedImage]], notes: list[str]
+) -> dict[SplitName, list[ListedImage]]:
+    """The splits, if all class folders are divided into them, as in CLASS/train/*."""
+    names = [image.id.split("/")[1] for image in listing["train"]]
+    split_of = {name: split_named(name) for name in set(names)}
+    if not {"train"} < {split for split in split_of.values() if split}:
+        return listing
+    unclear = [image.id for image, name in zip(listing["train"], names, strict=True) if not split_of[name]]
+    if unclear:
+        raise BakeoffError(
+            f"some class folders are divided into splits, but {counted(len(unclear), 'image')} in no split; "
+            f"move them into one, or rename the folders:\n{list_some(unclear)}"
         )
-        if num_loose:
-            notes.append(f"Ignored {counted(num_loose, 'image')} outside of the class folders.")
-    else:
-        others = [name for name in _folders(directory) if name not in roots]
-        if others:
-            notes.append(f"Ignored the folders beside the splits: {', '.join(others)}.")
-    return tuple(notes)
+    notes.append("The splits are the folders in the class folders.")
+    splits: dict[SplitName, list[ListedImage]] = {}
+    for image, name in zip(listing["train"], names, strict=True):
+        splits.setdefault(split_of[name] or "train", []).append(image)
+    return splits

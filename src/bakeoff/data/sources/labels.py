@@ -156,13 +156,24 @@ def refuse_similar_names(names: set[str], remedy: str) -> None:
     """Check that no two names differ only in case or Unicode form; `remedy` says how to keep them apart."""
     seen: dict[str, str] = {}
     for name in sorted(names):
-        other = seen.setdefault(unicodedata.normalize("NFKC", name).casefold(), name)
+        other = seen.setdefault(plain_form(name), name)
         if other != name:
             raise BakeoffError(
-                f"the classes {shorten(other)} and {shorten(name)} differ only in "
-                f"{'case' if other.casefold() == name.casefold() else 'Unicode form'}; "
+                f"the classes {shorten(other)} and {shorten(name)} differ only in {difference(other, name)}; "
                 f"write both in the same way if they are one class; if they are two, {remedy}"
             )
+
+
+def plain_form(name: str) -> str:
+    """A name without differences that a person may not see: of case, Unicode form and blanks."""
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+
+
+def difference(name: str, other: str) -> str:
+    """What tells apart two names of the same plain form."""
+    if name.casefold() == other.casefold():
+        return "case"
+    return "Unicode form" if "".join(name.split()) != "".join(other.split()) else "blanks"
 
 
 def unused_names_note(class_names: tuple[str, ...], setting: tuple[str, ...] | None) -> tuple[str, ...]:

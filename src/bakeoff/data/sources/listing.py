@@ -74,14 +74,26 @@ _SPLIT_WORDS: dict[str, SplitName] = {
     "val": "val",
     "valid": "val",
     "validation": "val",
+    "dev": "val",
+    "development": "val",
     "test": "test",
     "testing": "test",
 }
 
+_SPLIT_NAME = re.compile(rf"({'|'.join(_SPLIT_WORDS)})([ _.-]?(set|data|dataset|images|split))?")
+
+_PART_OF_SPLIT = {*_SPLIT_WORDS, "eval", "evaluation", "holdout", "heldout", "unlabeled", "unlabelled"}
+
 
 def split_named(text: str) -> SplitName | None:
-    """The split that a folder, file or cell of this name means, such as "Validation"; None if it is none."""
-    return _SPLIT_WORDS.get(text.strip().lower())
+    """The split that a folder, file or cell of this name means, as "Training_Set" does; None if none."""
+    match = _SPLIT_NAME.fullmatch(text.strip().lower())
+    return _SPLIT_WORDS[match[1]] if match else None
+
+
+def looks_like_split(text: str) -> bool:
+    """Whether a name may be that of a split, or of a part of one, such as "train_1" or "cats-test"."""
+    return split_named(text) is not None or not _PART_OF_SPLIT.isdisjoint(re.split("[^a-z]+", text.lower()))
 
 
 def check_listing(listing: Listing) -> None:

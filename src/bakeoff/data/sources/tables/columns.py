@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 
 from bakeoff.data.sources.tables.image_finder import ImageFinder
 from bakeoff.data.sources.tables.reading import Row
+from bakeoff.data.sources.walking import is_system
 from bakeoff.errors import BakeoffError
 from bakeoff.study.settings.data import DataSettings
 from bakeoff.text import did_you_mean, listed, shorten
@@ -155,7 +156,7 @@ def _find_folder(
     here = ImageFinder(file.parent)
     if files := _named_files(here, sample):
         return here, files
-    folders = [entry for entry in file.parent.iterdir() if entry.is_dir() and not entry.name.startswith(".")]
+    folders = [entry for entry in file.parent.iterdir() if entry.is_dir() and not is_system(entry.name)]
     finders = [ImageFinder(folder) for folder in sorted(folders)]
     with_files = [(finder, files) for finder in finders if (files := _named_files(finder, sample))]
     if len(with_files) > 1:

@@ -8,7 +8,7 @@ import unicodedata
 from collections import defaultdict
 from pathlib import Path
 
-from bakeoff.data.sources.class_folders import IMAGE_SUFFIXES
+from bakeoff.data.sources.walking import IMAGE_SUFFIXES
 from bakeoff.text import shorten
 
 
