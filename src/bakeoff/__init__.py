@@ -6,18 +6,21 @@ from typing import TYPE_CHECKING, Any
 from bakeoff.errors import BakeoffError
 
 if TYPE_CHECKING:
-    from bakeoff.api import RunsFailedError, open_result, run
+    from bakeoff.api import RunsFailedError, compare, open_result, run
+    from bakeoff.comparison_result import ComparisonResult
     from bakeoff.data.sources.arrays import ImageArrays
     from bakeoff.result import Result
     from bakeoff.study import Recipe, Study, builtin_studies, load_study
 
 _WHERE = {
+    "ComparisonResult": "bakeoff.comparison_result",
     "ImageArrays": "bakeoff.data.sources.arrays",
     "Recipe": "bakeoff.study",
     "Result": "bakeoff.result",
     "RunsFailedError": "bakeoff.api",
     "Study": "bakeoff.study",
     "builtin_studies": "bakeoff.study",
+    "compare": "bakeoff.api",
     "load_study": "bakeoff.study",
     "open_result": "bakeoff.api",
     "run": "bakeoff.api",
@@ -25,12 +28,14 @@ _WHERE = {
 
 __all__ = [
     "BakeoffError",
+    "ComparisonResult",
     "ImageArrays",
     "Recipe",
     "Result",
     "RunsFailedError",
     "Study",
     "builtin_studies",
+    "compare",
     "load_study",
     "open_result",
     "run",

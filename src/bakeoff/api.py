@@ -1,8 +1,8 @@
-"""run() and open_result(): the entry points of Python and the command line."""
+"""run(), open_result() and compare(): the entry points of Python and the command line."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from bakeoff.text import encodable, list_some
 
 if TYPE_CHECKING:
     # Imported later, when the workers have started, which import PyTorch at the same time.
+    from bakeoff.comparison_result import ComparisonResult
     from bakeoff.data.sources.arrays import ImageArrays
     from bakeoff.result import Result
 
@@ -158,3 +159,52 @@ def open_result(path: str | Path) -> Result:
     from bakeoff.result import Result
 
     return Result(load_study_folder(Path(path)))
+
+
+def compare(
+    labels: Any,
+    predictions: Mapping[str, Any],
+    *,
+    groups: Any = None,
+    class_names: Sequence[str] | None = None,
+    baseline: str | None = None,
+    margin: float = 0.01,
+    confidence: float = 0.95,
+) -> ComparisonResult:
+    """Compare recipes by predictions that any code has made for the same test images.
+
+    Needs no PyTorch. Each array can be what NumPy takes: of pandas, PyTorch, Keras or lists.
+
+    Parameters
+    ----------
+    labels
+        [num_images], numbers or names of classes.
+    predictions
+        For each recipe [num_seeds, num_images] predicted classes, or [num_seeds, num_images, num_classes]
+        probabilities, or a list with one such array per seed. The recipes may have unequal numbers of seeds.
+    groups
+        [num_images], which images belong together, such as those of one patient: the unit of intervals.
+    class_names
+        In the order of the columns of probabilities, and of labels and predictions that are whole numbers. By
+        default the numbers from 0 if the labels are such, otherwise the labels in ascending order.
+    baseline
+        Compare every other recipe with this one; None compares all pairs.
+    margin
+        The smallest difference that matters, as a share (0.01 is one percentage point).
+    confidence
+        Of the intervals, 0..1.
+
+    Raises
+    ------
+    BakeoffError
+        If shapes do not fit, a value is missing, probabilities do not sum to 1, a class is unknown, or no
+        prediction of a run is the label of any image.
+    """
+    from bakeoff.analysis.comparison.compare import compare as compare_predictions
+    from bakeoff.comparison_result import ComparisonResult
+    from bakeoff.prediction_files.arrays import read_arrays
+
+    read = read_arrays(labels, predictions, groups, class_names)
+    return ComparisonResult(
+        read, compare_predictions(read, baseline=baseline, margin=margin, confidence=confidence)
+    )

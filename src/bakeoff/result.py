@@ -6,7 +6,7 @@ import html
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +16,11 @@ from bakeoff.analysis.comparison.of_study import study_plan
 from bakeoff.analysis.comparison.result import Comparison
 from bakeoff.analysis.summary.recipes import FinishedRecipe
 from bakeoff.analysis.summary.study import Summary
+from bakeoff.comparison_result import ComparisonResult
 from bakeoff.errors import BakeoffError
 from bakeoff.predictions import Predictions
 from bakeoff.store import StoredStudy
 from bakeoff.study import Study
-from bakeoff.text import interval_points, points
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from bakeoff.report.figures.drawing import ReportFigure
 
 
-class Result:
+class Result(ComparisonResult):
     """The results of a study; a notebook displays the comparison.
 
     Attributes
@@ -57,16 +57,6 @@ class Result:
         return self.stored.study
 
     @property
-    def class_names(self) -> tuple[str, ...]:
-        """In label order."""
-        return self.stored.class_names
-
-    @property
-    def test_labels(self) -> NDArray[np.int64]:
-        """int64 [num_test_images]."""
-        return self.stored.test_labels
-
-    @property
     def predictions(self) -> Predictions:
         """The predictions of every finished run for the test images."""
         return self.summary.predictions
@@ -80,9 +70,7 @@ class Result:
             If the recipe has no finished run.
         """
         self._finished(recipe)
-        probabilities = self.predictions.recipe(recipe).probabilities
-        assert probabilities is not None  # every run of a study has them
-        return probabilities
+        return super().probabilities(recipe)
 
     @cached_property
     def runs(self) -> pd.DataFrame:
@@ -140,26 +128,6 @@ class Result:
             raise BakeoffError(f"{self.path} has no finished run to compare")
         return self.summary.comparison
 
-    @cached_property
-    def pairs(self) -> pd.DataFrame:
-        """One row per pair: a, b, difference (b - a, 0..1), low, high, p_holm, verdict."""
-        import pandas as pd
-
-        return pd.DataFrame(
-            [
-                {
-                    "a": pair.a,
-                    "b": pair.b,
-                    "difference": pair.difference,
-                    "low": pair.interval[0],
-                    "high": pair.interval[1],
-                    "p_holm": pair.p_holm,
-                    "verdict": pair.verdict,
-                }
-                for pair in self.comparison.pairs
-            ]
-        )
-
     def compare(self, metric: Metric | str) -> MetricComparison:
         """Compare the recipes by another score; see `bakeoff.analysis.comparison.metric`.
 
@@ -197,11 +165,11 @@ class Result:
 
         return load_model(self.path, recipe, seed, trust=trust)
 
-    def report(self) -> Path:
-        """Write the report and return the path of its page."""
+    def report(self, folder: str | Path | None = None) -> Path:
+        """Write the study's report, or the comparison's alone into a folder; return the path of its page."""
         from bakeoff.report import build_report
 
-        return build_report(self.summary)
+        return build_report(self.summary) if folder is None else super().report(folder)
 
     def _finished(self, recipe: str) -> FinishedRecipe:
         finished = {summary.name: summary for summary in self.summary.finished}
@@ -211,37 +179,12 @@ class Result:
         return finished[recipe]
 
     def __repr__(self) -> str:
-        if not self.stored.runs:
-            return f"Result({str(self.path)!r}): no finished run"
-        lines = [f"Result({str(self.path)!r}): {len(self.stored.runs)} runs"]
-        for recipe in self.comparison.recipes:
-            lines.append(f"  {recipe.name}: {points(recipe.accuracy)} % ({interval_points(recipe.interval)})")
-        return "\n".join([*lines, self.comparison.conclusion])
+        return super().__repr__() if self.stored.runs else f"{self._title()}: no finished run"
+
+    def _title(self) -> str:
+        runs = f": {len(self.stored.runs)} runs" if self.stored.runs else ""
+        return f"Result({str(self.path)!r}){runs}"
 
     def _repr_html_(self) -> str:
         """Show accuracies, differences and the conclusion in a notebook."""
-        if not self.stored.runs:
-            return f"<p>{html.escape(repr(self))}</p>"
-        comparison = self.comparison
-        recipes = [
-            (recipe.name, recipe.num_seeds, points(recipe.accuracy), interval_points(recipe.interval))
-            for recipe in comparison.recipes
-        ]
-        pairs = [
-            (f"{pair.b} − {pair.a}", points(pair.difference), interval_points(pair.interval), pair.verdict)
-            for pair in comparison.pairs
-        ]
-        interval = f"{100 * comparison.confidence:g} % interval"
-        tables = html_table(("recipe", "seeds", "accuracy, %", interval), recipes)
-        if pairs:
-            tables += html_table(("difference", "points", interval, "verdict"), pairs)
-        return f"{tables}<p>{html.escape(comparison.conclusion)}</p>"
-
-
-def html_table(header: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:
-    """Build a table for a notebook, with everything escaped."""
-    head = "".join(f"<th>{html.escape(text)}</th>" for text in header)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{html.escape(str(cell))}</td>" for cell in row) + "</tr>" for row in rows
-    )
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        return super()._repr_html_() if self.stored.runs else f"<p>{html.escape(repr(self))}</p>"

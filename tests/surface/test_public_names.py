@@ -3,18 +3,22 @@
 import inspect
 from collections.abc import Callable
 
+import pytest
 from tests.surface.frozen import check_frozen
 
 import bakeoff
 
 PACKAGE = [
     "BakeoffError",
+    "ComparisonResult",
     "ImageArrays(train, val=None, test=None, class_names=None)",
     "Recipe",
     "Result",
     "RunsFailedError",
     "Study",
     "builtin_studies()",
+    "compare(labels, predictions, *, groups=None, class_names=None, baseline=None, margin=0.01, "
+    "confidence=0.95)",
     "load_study(name_or_path, *, overrides=(), source=None, seeds=None, until=None, max_seeds=None, "
     "epochs=None, recipes=None)",
     "open_result(path)",
@@ -34,11 +38,22 @@ RESULT = [
     "path",
     "predictions",
     "probabilities(recipe)",
-    "report()",
+    "report(folder=None)",
     "runs",
     "stored",
     "study",
     "summary",
+    "test_labels",
+]
+
+COMPARISON_RESULT = [
+    "class_names",
+    "comparison",
+    "figures",
+    "pairs",
+    "predictions",
+    "probabilities(recipe)",
+    "report(folder)",
     "test_labels",
 ]
 
@@ -59,11 +74,12 @@ def test_names_of_the_package():
     check_frozen("What the package offers", found, PACKAGE)
 
 
-def test_names_of_a_result(study):
-    result = bakeoff.open_result(study)
+@pytest.mark.parametrize("kind", ["Result", "ComparisonResult"])
+def test_names_of_a_result(study, kind):
+    result = bakeoff.open_result(study) if kind == "Result" else bakeoff.compare(["a"], {"plain": ["a"]})
     found = []
     for name in dir(result):
         if not name.startswith("_"):
-            is_method = inspect.isfunction(getattr(bakeoff.Result, name, None))
+            is_method = inspect.isfunction(getattr(type(result), name, None))
             found.append(with_parameters(getattr(result, name)) if is_method else name)
-    check_frozen("What a Result offers", found, RESULT)
+    check_frozen(f"What a {kind} offers", found, RESULT if kind == "Result" else COMPARISON_RESULT)

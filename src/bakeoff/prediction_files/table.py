@@ -22,7 +22,7 @@ class PredictionTable:
     Attributes
     ----------
     path
-        The file.
+        The file, or what names predictions in memory.
     run_names
         (recipe, seed) of each run.
     image_names, class_names
@@ -41,7 +41,7 @@ class PredictionTable:
         Sentences on what was not read literally.
     """
 
-    path: Path
+    path: Path | str
     run_names: list[tuple[str, int]]
     image_names: list[str]
     class_names: list[str]

@@ -1,0 +1,144 @@
+"""ComparisonResult: compared predictions as arrays, tables and figures."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bakeoff.analysis.comparison.result import Comparison
+from bakeoff.errors import BakeoffError
+from bakeoff.predictions import Predictions
+from bakeoff.text import interval_points, points
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from bakeoff.report.figures.drawing import ReportFigure
+
+
+class ComparisonResult:
+    """Compared predictions; a notebook displays the comparison."""
+
+    def __init__(self, predictions: Predictions, comparison: Comparison) -> None:
+        self._predictions = predictions
+        self._comparison = comparison
+
+    @property
+    def predictions(self) -> Predictions:
+        """The predictions of every run for the test images."""
+        return self._predictions
+
+    @property
+    def comparison(self) -> Comparison:
+        """The comparison."""
+        return self._comparison
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """In label order."""
+        return self.predictions.class_names
+
+    @property
+    def test_labels(self) -> NDArray[np.int64]:
+        """int64 [num_test_images]."""
+        return self.predictions.labels
+
+    def probabilities(self, recipe: str) -> NDArray[np.float32]:
+        """float32 [num_seeds, num_test_images, num_classes] of a recipe's runs.
+
+        Raises
+        ------
+        BakeoffError
+            If there is no such recipe, or it has predicted classes only.
+        """
+        names = [of_recipe.name for of_recipe in self.predictions.recipes]
+        if recipe not in names:
+            raise BakeoffError(f"there is no recipe {recipe!r}; recipes: {', '.join(names)}")
+        probabilities = self.predictions.recipe(recipe).probabilities
+        if probabilities is None:
+            raise BakeoffError(f"recipe {recipe!r} has predicted classes, no probabilities")
+        return probabilities
+
+    @cached_property
+    def pairs(self) -> pd.DataFrame:
+        """One row per pair: a, b, difference (b - a, 0..1), low, high, p_holm, verdict."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            [
+                {
+                    "a": pair.a,
+                    "b": pair.b,
+                    "difference": pair.difference,
+                    "low": pair.interval[0],
+                    "high": pair.interval[1],
+                    "p_holm": pair.p_holm,
+                    "verdict": pair.verdict,
+                }
+                for pair in self.comparison.pairs
+            ]
+        )
+
+    @cached_property
+    def figures(self) -> Mapping[str, ReportFigure]:
+        """The report's figures by name, such as `comparison-differences`; a notebook can display them."""
+        from bakeoff.report.figures.comparison import comparison_figures
+
+        return {
+            f"comparison-{name.replace('_', '-')}": figure
+            for name, figure in comparison_figures(self.comparison).items()
+        }
+
+    def report(self, folder: str | Path) -> Path:
+        """Write a report with figures and tables into a folder, and return the path of its page.
+
+        Raises
+        ------
+        BakeoffError
+            If the folder cannot be written.
+        """
+        from bakeoff.report.build import write_comparison_report
+
+        return write_comparison_report(self.comparison, Path(folder))
+
+    def __repr__(self) -> str:
+        lines = [self._title()]
+        for recipe in self.comparison.recipes:
+            lines.append(f"  {recipe.name}: {points(recipe.accuracy)} % ({interval_points(recipe.interval)})")
+        return "\n".join([*lines, self.comparison.conclusion])
+
+    def _title(self) -> str:
+        num_runs = sum(recipe.num_seeds for recipe in self.predictions.recipes)
+        return f"ComparisonResult: {num_runs} runs"
+
+    def _repr_html_(self) -> str:
+        """Show accuracies, differences and the conclusion in a notebook."""
+        comparison = self.comparison
+        recipes = [
+            (recipe.name, recipe.num_seeds, points(recipe.accuracy), interval_points(recipe.interval))
+            for recipe in comparison.recipes
+        ]
+        pairs = [
+            (f"{pair.b} − {pair.a}", points(pair.difference), interval_points(pair.interval), pair.verdict)
+            for pair in comparison.pairs
+        ]
+        interval = f"{100 * comparison.confidence:g} % interval"
+        tables = html_table(("recipe", "seeds", "accuracy, %", interval), recipes)
+        if pairs:
+            tables += html_table(("difference", "points", interval, "verdict"), pairs)
+        return f"{tables}<p>{html.escape(comparison.conclusion)}</p>"
+
+
+def html_table(header: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:
+    """Build a table for a notebook, with everything escaped."""
+    head = "".join(f"<th>{html.escape(text)}</th>" for text in header)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{html.escape(str(cell))}</td>" for cell in row) + "</tr>" for row in rows
+    )
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
