@@ -31,9 +31,7 @@ def test_what_a_header_eating_reader_would_lose_is_told(directory: Path) -> None
     assert "train.txt 3 of 4 images, val.txt 2 of 3 images, test.txt 1 of 2 images" in finding.sentence
 
 
-@pytest.mark.parametrize(
-    "header", ["path label", "path,label", "image_path class_index", "", "x" * 5000 + " y"]
-)
+@pytest.mark.parametrize("header", ["path label", "path,label", "image_path class_index", "x" * 5000 + " y"])
 def test_a_header_is_found(directory: Path, header: str) -> None:
     prepend(directory / "splits" / "val.txt", header)
     found = {finding.kind: finding for finding in check_split_files(directory)}

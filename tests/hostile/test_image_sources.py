@@ -101,7 +101,7 @@ def test_what_is_no_plain_file_is_refused_and_not_waited_for(tmp_path, load, ref
 def test_a_huge_file_is_refused_unread(source, load, refused):
     with (source / "0.png").open("r+b") as file:
         file.truncate(1 << 40)  # a hole of a terabyte
-    with refused("0.png: ", "the limit is"):
+    with refused("0.png: ", "at most"):
         load(f"splits:{source}")
 
 

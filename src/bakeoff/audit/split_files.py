@@ -7,6 +7,7 @@ from pathlib import Path
 from bakeoff.audit.findings import Finding
 from bakeoff.data.image_data import SPLIT_NAMES
 from bakeoff.data.sources.listing import read_lines
+from bakeoff.data.sources.split_files import read_split_file
 
 HEADER_WORDS = frozenset(("class", "classes", "class_name", "class_names", "label", "labels", "name"))
 
@@ -26,7 +27,7 @@ def check_split_files(directory: Path, *, first_line_is_header: bool = False) ->
     Raises
     ------
     BakeoffError
-        If a file cannot be read as UTF-8 text.
+        If a file cannot be read as text, or has only empty lines.
     """
     findings: list[Finding] = []
     without_header: list[tuple[str, int, str]] = []  # file, number of lines, first line's path
@@ -35,15 +36,16 @@ def check_split_files(directory: Path, *, first_line_is_header: bool = False) ->
         lines = read_lines(file) if file.is_file() else []
         if not lines:
             continue
-        if not _looks_like_header(directory, lines):
-            without_header.append((file.name, len(lines), lines[0].rpartition(" ")[0]))
+        split = read_split_file(directory, file)
+        if split.header is None:
+            without_header.append((file.name, len(lines), split.rows[0].path if split.rows else lines[0]))
         elif not first_line_is_header:
             findings.append(
                 Finding(
                     "warning",
                     f"header-{name}",
                     1,
-                    f"The first line of {file.name} looks like a header: {lines[0]!r}.",
+                    f"The first line of {file.name} looks like a header: {split.header!r}.",
                     "Remove it, or set data.first_line_is_header = true if every split file has one.",
                 )
             )
@@ -64,16 +66,6 @@ def check_split_files(directory: Path, *, first_line_is_header: bool = False) ->
             _images_dropped(without_header) if first_line_is_header else _no_header(without_header)
         )
     return tuple(findings)
-
-
-def _looks_like_header(directory: Path, lines: list[str]) -> bool:
-    """Whether the first line names no file and no other line has its label."""
-    path, _, label = lines[0].strip().rpartition(" ")
-    try:
-        names_file = bool(path) and (directory / path.strip()).is_file()
-    except OSError:  # such as a name that is too long
-        names_file = False
-    return not names_file and all(line.strip().rpartition(" ")[2] != label for line in lines[1:])
 
 
 def _images_dropped(files: list[tuple[str, int, str]]) -> Finding:

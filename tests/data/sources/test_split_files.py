@@ -1,5 +1,3 @@
-import re
-
 import numpy as np
 import pytest
 from PIL import Image
@@ -95,7 +93,6 @@ def test_missing_splits_are_cut_from_train_and_told(load, splits_dir, write_imag
 @pytest.mark.parametrize(
     ("split", "change", "words"),
     [
-        ("train", lambda text: text.replace("\n", "\n\n", 1), ["train.txt:2", "empty line", "PATH LABEL"]),
         ("val", lambda text: text + "just-a-path.png\n", ["val.txt:3", "just-a-path.png", "PATH LABEL"]),
         ("val", lambda text: text + "pictures/none.png 1\n", ["val.txt:3", "no file", "pictures/none.png"]),
         ("train", lambda text: text + "pictures 1\n", ["train.txt:5", "no file"]),
@@ -142,16 +139,84 @@ def test_labels_that_count_from_one_are_read_and_reported(load, splits_dir):
     assert data.notes == ("The labels count from 1: label 1 is class '1'.",)
 
 
-def test_paths_with_backslashes_or_in_quotes_are_read(load, splits_dir):
+def by_line(change):
+    """Change each line PATH LABEL of a text, given both and the number of the line."""
+
+    def change_text(text):
+        rows = [line.rsplit(" ", 1) for line in text.splitlines()]
+        return "".join(change(path, label, number) + "\n" for number, (path, label) in enumerate(rows))
+
+    return change_text
+
+
+@pytest.mark.parametrize(
+    ("change", "note"),
+    [
+        (by_line(lambda path, label, _: f"{path} {label}".replace("/", "\\")), None),
+        (by_line(lambda path, label, _: f'"{path}" {label}'), None),
+        (by_line(lambda path, label, _: f"'{path}'  '{label}' "), None),
+        (by_line(lambda path, label, _: f"  {path}\t{label}"), None),
+        (by_line(lambda path, label, _: f"{path[:-4]} {label}"), None),
+        (by_line(lambda path, label, _: f"Pictures{path[8:].upper()} {label}"), None),
+        (by_line(lambda path, label, _: f"{path.replace(' ', '%20')} {label}"), None),
+        (by_line(lambda path, label, _: f"{path} {label}\n"), None),
+        (lambda text: text.replace("\n", "\r"), None),
+        (lambda text: "\ufeff" + text, None),
+        (by_line(lambda path, label, _: f"{path}, {label}"), "separated by a comma"),
+        (by_line(lambda path, label, _: f"{path};{label}"), "separated by a semicolon"),
+        (by_line(lambda path, label, _: f"{path} | {label}"), "separated by a bar"),
+        (by_line(lambda path, label, _: f"{path}: {label}"), "separated by a colon"),
+        (by_line(lambda path, label, _: f"{label} {path}"), "read as label and path."),
+        (by_line(lambda path, label, _: f'{label},"{path}"'), "label and path, separated by a comma"),
+        (by_line(lambda path, label, _: f"/home/anna/my data/{path} {label}"), "'/home/anna/my data/'"),
+        (by_line(lambda path, label, _: f"C:\\data\\{path} {label}".replace("/", "\\")), "'C:/data/'"),
+        (by_line(lambda path, label, _: f"../{path} {label}"), "'../'"),
+        (lambda text: "path label\n" + text, "'path label', was read as a header"),
+        (lambda text: "image,label\n" + text.replace(".png ", ".png,"), "was read as a header"),
+        (lambda text: "# labels of May\n" + text, "Passed over 1 comment (#) in train.txt."),
+        (by_line(lambda path, label, _: f"{path.partition('/')[2]} {label}"), "in the folder 'pictures'"),
+    ],
+)
+def test_lines_are_read_as_people_write_them(load, splits_dir, change, note):
     expected = load(f"splits:{splits_dir}")
-    edit(splits_dir, "train", lambda text: text.replace("/", "\\"))
-    edit(splits_dir, "test", lambda text: re.sub("^(.*) ", r'"\1" ', text, flags=re.MULTILINE))
+    for split in ("train", "val", "test"):
+        edit(splits_dir, split, change)
+    data = load(f"splits:{splits_dir}")
+    assert data.fingerprint == expected.fingerprint
+    assert note in " ".join(data.notes) if note else data.notes == ()
+
+
+def test_utf_16_with_a_mark_is_read(load, splits_dir):
+    expected = load(f"splits:{splits_dir}")
+    file = splits_dir / "splits" / "val.txt"
+    file.write_bytes(file.read_text(encoding="utf-8").encode("utf-16"))
     assert load(f"splits:{splits_dir}").fingerprint == expected.fingerprint
 
 
-def test_a_table_in_place_of_a_split_file_is_named(load, splits_dir):
-    edit(splits_dir, "val", lambda text: text.replace(".png ", ".png, "))
-    with pytest.raises(BakeoffError, match=r"val.txt:1: no file.*if the file is a table, use csv:.*val.txt"):
+def test_labels_after_a_separator_may_have_blanks(load, splits_dir):
+    for split in ("train", "val", "test"):
+        edit(splits_dir, split, by_line(lambda path, label, _: f"{path}\tbig {'ape' * int(label)}"))
+    assert load(f"splits:{splits_dir}").class_names == ("big", "big ape")
+
+
+def test_images_that_no_line_lists_are_counted(load, splits_dir):
+    edit(splits_dir, "train", lambda text: text[: text.index("pictures/train 2")])
+    assert load(f"splits:{splits_dir}").notes == ("Ignored 2 images in the same folders that no line lists.",)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (by_line(lambda path, label, number: f"{number},{path},{label}"), r"a table, use csv:.*train.txt"),
+        (
+            by_line(lambda path, label, _: f"{path[:-4]}.jpg {label}"),
+            r"0.jpg' in .*; there is 'pictures/train",
+        ),
+    ],
+)
+def test_lines_that_are_not_understood_name_the_cause(load, splits_dir, change, message):
+    edit(splits_dir, "train", change)
+    with pytest.raises(BakeoffError, match=message):
         load(f"splits:{splits_dir}")
 
 
@@ -195,7 +260,7 @@ def test_bad_lines_are_listed_together(load, splits_dir):
 @pytest.mark.parametrize(
     ("content", "words"),
     [(b"ape\n\nzebra\n", "txt:2: empty line"), (b"ape\nape\n", "txt:2: class 'ape'"), (b"", "empty"),
-     (b"\xff\xfe", "not UTF-8")],
+     (b"\xff", "not UTF-8")],
 )  # fmt: skip
 def test_a_bad_class_names_file_is_refused(load, splits_dir, content, words):
     (splits_dir / "class_names.txt").write_bytes(content)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 import sys
 from collections import Counter
@@ -161,7 +162,7 @@ def read_class_names(path: Path) -> tuple[str, ...]:
 
 
 def read_lines(path: Path) -> list[str]:
-    """Read the lines of a UTF-8 text file, with or without a byte order mark, with LF or CRLF.
+    """Read the lines of a text file, which end with LF, CRLF or CR.
 
     Unlike in `str.splitlines`, rare separators such as U+2028 stay part of a line: file names may contain
     them.
@@ -169,18 +170,31 @@ def read_lines(path: Path) -> list[str]:
     Raises
     ------
     BakeoffError
-        If the file cannot be read, is not UTF-8, or contains a NUL character.
+        As in `read_text`.
     """
-    lines = read_utf8(path).split("\n")
+    return split_lines(read_text(path))
+
+
+def split_lines(text: str) -> list[str]:
+    """The lines of a text, see `read_lines`."""
+    lines = text.split("\n" if "\n" in text else "\r")
     if lines[-1] == "":
         lines.pop()
     return [line.removesuffix("\r") for line in lines]
 
 
-def read_utf8(path: Path) -> str:
-    """Read a UTF-8 text file, with or without a byte order mark; errors as in `read_lines`."""
+def read_text(path: Path) -> str:
+    """Read a text file: UTF-8 with or without a byte order mark, or UTF-16 with one.
+
+    Raises
+    ------
+    BakeoffError
+        If the file cannot be read, has another encoding, or contains a NUL character.
+    """
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        content = path.read_bytes()
+        utf_16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        text = content.decode("utf-16" if utf_16 else "utf-8-sig")
     except UnicodeDecodeError as error:
         raise BakeoffError(f"{path} is not UTF-8 text (byte {error.start}); save it as UTF-8") from error
     except OSError as error:

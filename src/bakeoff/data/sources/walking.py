@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence, Set
 from pathlib import Path
 
@@ -143,6 +143,20 @@ class Walk:
             number = counted(len(self._system), "hidden or system file")
             notes.append(f"Ignored {number} or folder{'s' * (len(self._system) > 1)}: {_some(names)}")
         return notes
+
+
+def unlisted_note(images: Iterable[Path]) -> tuple[str, ...]:
+    """A sentence on the images in the same folders as these, which are those that a file lists."""
+    names: dict[str, set[str]] = defaultdict(set)
+    for image in images:
+        folder, name = os.path.split(image)
+        names[folder].add(name)
+    number = sum(
+        _is_image(name) and not is_system(name) and name not in names[folder]
+        for folder in names
+        for name in os.listdir(folder)  # noqa: PTH208
+    )
+    return (f"Ignored {counted(number, 'image')} in the same folders that no line lists.",) if number else ()
 
 
 def _some(names: Sequence[str]) -> str:

@@ -78,6 +78,20 @@ def test_a_table_without_header_is_read(find):
     assert notes[0] == "The table has no header."
 
 
+def test_columns_of_zeros_and_a_one_are_read_as_their_names(find):
+    rows = ["0.png,1.0,0.0,35", "1.png,0.0,1.0,41", "2.png,1,0,52"]
+    positions, data, _, notes = find("image,cat,dog,age", *rows)
+    assert [cells[positions["label"]] for cells in data] == ["cat", "dog", "cat"]
+    assert notes == ["The label of an image is the name of the column in which it has a 1."]
+    with pytest.raises(BakeoffError, match="which column is the label"):
+        find("image,cat,dog", "0.png,1,1", "1.png,0,1")
+
+
+def test_the_folder_of_another_machine_is_left_out(find):
+    found = find("image,label", "/home/anna/data/0.png,a", "/home/anna/data/1.png,b")
+    assert found[3] == ["The beginning of the paths, '/home/anna/data/', was left out."]
+
+
 def test_the_folder_that_has_the_images_is_found(find, folder):
     for lines in (("id,label", "p0,a", "p1,b"), ("p0.jpg,a", "p1.jpg,b")):
         found = find(*lines)

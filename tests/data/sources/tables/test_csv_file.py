@@ -78,7 +78,10 @@ def test_rows_that_repeat_another_are_counted(listed):
     lines = ("more/0.jpg,a", "more\\0.jpg,a", "more/0,a", "more/1.jpg,b")
     splits, _, notes = listed("image,label", *lines)
     assert [name for name, _, _ in splits["train"]] == ["more/0.jpg", "more/1.jpg"]
-    assert notes == ("Ignored 2 rows that repeat another one.",)
+    assert notes == (
+        "Ignored 2 rows that repeat another one.",
+        "Ignored 2 images in the same folders that no line lists.",
+    )
 
 
 def test_folders_that_are_named_after_splits_are_the_splits(listed, folder, write_image):

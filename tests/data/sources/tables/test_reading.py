@@ -40,6 +40,13 @@ def test_a_separator_inside_of_cells_separates_nothing(read):
     assert read('image,label\n"a;1.png",cat\n"b;2.png",dog\n')[1][1] == ["a;1.png", "cat"]
 
 
+def test_two_columns_may_be_separated_by_blanks_and_a_text_be_utf_16(read):
+    rows = [(":1", ["a big cat.png", "0"]), (":2", ["b.png", "1"])]
+    assert read("a big cat.png 0\n'b.png'   1 \n\n") == rows
+    assert read('"a big cat.png" "0"\r"b.png"\t1\r') == rows
+    assert read("a big cat.png|0\nb.png| 1\n".encode("utf-16")) == rows
+
+
 def test_json_lines_are_read_with_the_keys_as_header(read):
     lines = '{"file_name": "a.png", "label": 3}\n\n{"label": null, "file_name": " b.png", "more": [1]}\n'
     assert read(lines, "metadata.jsonl") == [
@@ -54,12 +61,12 @@ def test_json_lines_are_read_with_the_keys_as_header(read):
     [
         ("t.csv", "", "has no row; expected a header and a row per image"),
         ("t.csv", "image,label\n", "has one row; expected a header and a row per image"),
-        ("t.csv", "a.png 0\nb.png 1\n", "only one column, 'a.png 0'; .*splits:DIR"),
+        ("t.csv", "a.png\nb.png\n", "only one column, 'a.png'; .*splits:DIR"),
         ("t.csv", "image,label\na,b,c\nd\n", r"t.csv:2: 3 cells, but the first row has 2\n"),
         ("t.csv", 'image,label\n"a"b,c\n', "t.csv:2: not CSV .*; correct the line"),
         ("t.csv", 'image,label\n"a,c\n', "t.csv:2: not CSV"),
         ("t.csv", "image,label\n" + "a" * 200_000 + ",b\n", "t.csv:2: not CSV .*field larger"),
-        ("t.csv", b"\xff\xfei\0m\0", "t.csv is not UTF-8 text .*; save it as UTF-8"),
+        ("t.csv", b"i\xff", "t.csv is not UTF-8 text .*; save it as UTF-8"),
         ("t.csv", b"image,label\na\0,b\n", "t.csv:2: a NUL character"),
         ("t.jsonl", '{"a": 1, "b": 2}\n{"a": \n', "t.jsonl:2: not JSON .*; correct the line"),
         ("t.jsonl", '{"a": 1, "b": 2}\n[1]\n', r"t.jsonl:2: \[1\]; expected a JSON object per line"),

@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from bakeoff.data.sources.tables.image_finder import ImageFinder
+from bakeoff.data.sources.tables.image_finder import ImageFinder, find_folder
 from bakeoff.data.sources.tables.reading import Row
-from bakeoff.data.sources.walking import is_system
 from bakeoff.errors import BakeoffError
 from bakeoff.study.settings.data import DataSettings
-from bakeoff.text import did_you_mean, listed, shorten
+from bakeoff.text import did_you_mean, shorten
 
 ColumnName = Literal["image", "label", "split", "group"]
 
@@ -65,10 +64,12 @@ def find_columns(file: Path, rows: list[Row], settings: DataSettings) -> Columns
     sample = [row.cells for row in data[:: max(1, len(data) // SAMPLE)][:SAMPLE]]
     finder, files = _find_folder(file, settings, sample)
     if not files:
-        raise BakeoffError(_no_images(file, header, sample, finder.folder, positions.get("image")))
+        raise BakeoffError(_no_images(file, header, sample, finder, positions.get("image")))
     notes = []
-    if settings.image_folder is None and finder.folder != file.parent:
+    if finder.folder != _start(file, settings):
         notes.append(f"The images are in the folder {finder.folder.name!r}.")
+    if finder.prefix:
+        notes.append(f"The beginning of the paths, {shorten(finder.prefix)}, was left out.")
     candidates = _image_columns(files, sample)
     if not positions and any(finder.find(header[position])[0] for position in candidates):
         if len(header) > 2:
@@ -92,6 +93,10 @@ def find_columns(file: Path, rows: list[Row], settings: DataSettings) -> Columns
     positions["image"] = image
     if "label" not in positions:
         others = [p for p, name in enumerate(header) if name and p not in positions.values()]
+        if len(others) > 1 and (labels := _one_hot(header, data, others)):
+            data = [row._replace(cells=[*row.cells, label]) for row, label in zip(data, labels, strict=True)]
+            notes.append("The label of an image is the name of the column in which it has a 1.")
+            header, others = [*header, "label"], [len(header)]
         if len(others) != 1:
             names = [header[position] for position in others]
             found = f"there are {shorten(names)}" if names else "there is no other"
@@ -103,6 +108,13 @@ def find_columns(file: Path, rows: list[Row], settings: DataSettings) -> Columns
         if meaning not in chosen and name.lower() not in (meaning, "file_name"):
             notes.append(f"The column {name!r} is read as {meaning}.")
     return Columns(positions, data, finder, notes)
+
+
+def _one_hot(header: list[str], data: list[Row], others: list[int]) -> list[str]:
+    """For each row the name of the column that is 1, if that is one of those with only 0 and 1 in them."""
+    binary = [p for p in others if all(row.cells[p] in ("0", "1", "0.0", "1.0") for row in data)]
+    ones = [[header[p] for p in binary if row.cells[p].startswith("1")] for row in data]
+    return [names[0] for names in ones] if all(len(names) == 1 for names in ones) else []
 
 
 def _ask(file: Path, meaning: str, names: list[str], found: str) -> str:
@@ -143,37 +155,24 @@ def _find_folder(
 ) -> tuple[ImageFinder, dict[int, list[str]]]:
     """The folder that has the images, and by column the files there that the sample names.
 
-    It is `data.image_folder`, or else the folder of the table, or else the only one in it with such files.
+    They are in `data.image_folder`, or else in the folder of the table; see `find_folder`.
     """
-    if settings.image_folder is not None:
-        folder = file.parent / Path(settings.image_folder).expanduser()
-        if not folder.is_dir():
-            raise BakeoffError(
-                f"no folder {folder}, which data.image_folder names (relative to {file.parent})"
-            )
-        finder = ImageFinder(folder)
-        return finder, _named_files(finder, sample)
-    here = ImageFinder(file.parent)
-    if files := _named_files(here, sample):
-        return here, files
-    folders = [entry for entry in file.parent.iterdir() if entry.is_dir() and not is_system(entry.name)]
-    finders = [ImageFinder(folder) for folder in sorted(folders)]
-    with_files = [(finder, files) for finder in finders if (files := _named_files(finder, sample))]
-    if len(with_files) > 1:
-        names = [finder.folder.name for finder, _ in with_files]
-        raise BakeoffError(
-            f"{file}: several folders have images of these names, {listed(names[:5])}; "
-            "set data.image_folder to the one that is meant"
+    start = _start(file, settings)
+    if not start.is_dir():
+        raise BakeoffError(f"no folder {start}, which data.image_folder names (relative to {file.parent})")
+    try:
+        return find_folder(
+            ImageFinder(start), sample, choose="set data.image_folder to the one that is meant"
         )
-    return with_files[0] if with_files else (here, {})
+    except BakeoffError as error:
+        raise BakeoffError(f"{file}: {error}") from error
 
 
-def _named_files(finder: ImageFinder, sample: list[list[str]]) -> dict[int, list[str]]:
-    """For each column the files it names, if it does so in half of the sample or more; "" where not."""
-    columns = {
-        position: [finder.find(cells[position])[0] for cells in sample] for position in range(len(sample[0]))
-    }
-    return {position: files for position, files in columns.items() if 2 * sum(map(bool, files)) >= len(files)}
+def _start(file: Path, settings: DataSettings) -> Path:
+    """The folder in which paths should begin."""
+    if settings.image_folder is None:
+        return file.parent
+    return file.parent / Path(settings.image_folder).expanduser()
 
 
 def _image_columns(files: dict[int, list[str]], sample: list[list[str]]) -> list[int]:
@@ -187,11 +186,14 @@ def _image_columns(files: dict[int, list[str]], sample: list[list[str]]) -> list
 
 
 def _no_images(
-    file: Path, header: list[str], sample: list[list[str]], folder: Path, image: int | None
+    file: Path, header: list[str], sample: list[list[str]], finder: ImageFinder, image: int | None
 ) -> str:
     cells = sample[0] if image is None else [sample[0][image]]
+    similar = finder.find(cells[0])[1].partition("; there is ")[2]
+    there_is = f" (there is {similar})" if similar else ""
+    names = " or ".join(shorten(cell, 80) for cell in cells[:4])
     return (
-        f"{file}: no file {' or '.join(shorten(cell, 80) for cell in cells[:4])} in {folder}; "
+        f"{file}: no file {names} in {finder.folder}{there_is}; "
         "set data.image_folder to the folder of the images (relative to that of the table), and "
         f"data.columns if the image has another column (columns: {shorten(header)})"
     )

@@ -11,6 +11,7 @@ from bakeoff.data.sources.labels import find_names, read_labels
 from bakeoff.data.sources.listing import ListedImage, Listing, split_named
 from bakeoff.data.sources.tables.columns import Columns, find_columns
 from bakeoff.data.sources.tables.reading import read_table
+from bakeoff.data.sources.walking import unlisted_note
 from bakeoff.errors import BakeoffError
 from bakeoff.study.settings.data import DataSettings
 from bakeoff.text import counted, list_some, listed, shorten
@@ -62,7 +63,9 @@ def list_csv(path: Path, settings: DataSettings) -> Listing:
             f"correct the rows or remove them:\n{list_some(problems)}"
         )
     if num_repeated:
-        notes.append(f"Ignored {counted(num_repeated, 'row')} that repeat another one.")
+        notes.append(
+            f"Ignored {counted(num_repeated, 'row')} that repeat{'s' * (num_repeated == 1)} another one."
+        )
     folder = tables[0][0].parent if path.is_file() else path
     labels = read_labels(
         [entry.label for entry in entries],
@@ -74,7 +77,8 @@ def list_csv(path: Path, settings: DataSettings) -> Listing:
     splits: dict[SplitName, list[ListedImage]] = {"train": []}
     for entry, split, label in zip(entries, split_of, labels.indices, strict=True):
         splits.setdefault(split, []).append(ListedImage(entry.id, label, entry.image, entry.group))
-    return Listing(splits, labels.class_names, (*notes, *split_notes, *labels.notes))
+    unlisted = unlisted_note(entry.image for entry in entries)
+    return Listing(splits, labels.class_names, (*notes, *split_notes, *unlisted, *labels.notes))
 
 
 def _tables(path: Path) -> list[tuple[Path, SplitName | None]]:

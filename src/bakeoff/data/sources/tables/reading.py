@@ -8,11 +8,11 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
-from bakeoff.data.sources.listing import read_lines, read_utf8
+from bakeoff.data.sources.listing import read_lines, read_text, split_lines
 from bakeoff.errors import BakeoffError
 from bakeoff.text import list_some, shorten
 
-SEPARATORS = (",", "\t", ";")
+SEPARATORS = (",", "\t", ";", "|")
 
 ROWS_TO_SNIFF = 50
 
@@ -29,7 +29,8 @@ class Row(NamedTuple):
 def read_table(file: Path) -> list[Row]:
     """Read the rows of a CSV file, or of a JSON Lines file, whose keys become the first row.
 
-    The separator of CSV is a comma, tab or semicolon. All rows have the same number of cells.
+    The separator of CSV is a comma, tab, semicolon or bar, or of two columns the last blank. All rows have
+    the same number of cells.
 
     Raises
     ------
@@ -62,7 +63,7 @@ def read_table(file: Path) -> list[Row]:
 
 
 def _read_csv(file: Path) -> list[Row]:
-    text = read_utf8(file)
+    text = read_text(file)
     parsed = {
         separator: _parse(file, text, separator, ROWS_TO_SNIFF)
         for separator in SEPARATORS
@@ -74,9 +75,26 @@ def _read_csv(file: Path) -> list[Row]:
         for separator, rows in parsed.items()
         if rows and len({len(row.cells) for row in rows}) == 1
     }
+    if not any(width > 1 for width in even.values()) and (rows := _split_at_blanks(file, text)):
+        return rows
     widths = even or {separator: len(rows[0].cells) for separator, rows in parsed.items() if rows}
     separator = max(widths, key=lambda separator: widths[separator], default=",")
     return _parse(file, text, separator)
+
+
+def _split_at_blanks(file: Path, text: str) -> list[Row]:
+    """The rows of lines such as `my cat.png 0`; none if a line has no blank."""
+    lines = [(number, line.rsplit(maxsplit=1)) for number, line in enumerate(split_lines(text), start=1)]
+    lines = [(number, cells) for number, cells in lines if cells]
+    if any(len(cells) < 2 for _, cells in lines):
+        return []
+    return [Row(f"{file}:{number}", [unquoted(cell) for cell in cells]) for number, cells in lines]
+
+
+def unquoted(text: str) -> str:
+    """A text without blanks around it, and without quotes around that."""
+    text = text.strip()
+    return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" else text
 
 
 def _parse(file: Path, text: str, separator: str, most: int | None = None) -> list[Row]:
