@@ -23,6 +23,9 @@ Share = Annotated[float, Field(ge=0, le=1)]
 MIN_FIRST_SEEDS = 3
 """With two, the variance over seeds is too imprecise for valid interim looks (docs/statistics/looks.md)."""
 
+SAME_SIZE = 0.01
+"""Training sets whose sizes differ by this share are taken as the same, such as 4,999 and 5,000 images."""
+
 EpochKey = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,6}$")]
 
 
@@ -41,8 +44,24 @@ class Published(Settings):
     test_images: int | None = Field(None, ge=1)
     """Number of test images on which the accuracy was measured."""
 
+    class_names: tuple[str, ...] | None = Field(None, strict=False, min_length=2)
+    """Classes of the data on which the results were measured, in any order. On data with other classes, they
+    are neither compared nor shown."""
+
+    train_images: int | None = Field(None, ge=1)
+    """Number of training images of these data. If the study's differs by more than one percent, the results
+    are neither compared nor shown."""
+
     source: str = ""
     """Where the results were reported."""
+
+    def other_data(self, class_names: tuple[str, ...], train_images: int) -> str | None:
+        """How the data on which the results were measured differ from these; None if they do not."""
+        if self.class_names is not None and set(self.class_names) != set(class_names):
+            return f"of the classes {_some(self.class_names)}"
+        if self.train_images is not None and abs(train_images / self.train_images - 1) > SAME_SIZE:
+            return f"with {self.train_images:,} training images instead of {train_images:,}"
+        return None
 
     @property
     def losses(self) -> list[tuple[int, float]]:

@@ -1,6 +1,8 @@
 import json
 from dataclasses import replace
 
+import pytest
+
 from bakeoff.analysis.summary.study import Summary
 from bakeoff.store import StoredStudy
 
@@ -40,3 +42,25 @@ def test_the_comparison_alone_measures_no_failures(stored: StoredStudy) -> None:
     assert "evidence" not in vars(summary)
     assert summary.evidence is summary.evidence is not None
     assert summary.failures.evidence is summary.evidence
+
+
+@pytest.mark.parametrize(
+    ("data", "note"),
+    [
+        ({"class_names": ["dog", "empty", "cat"], "train_images": 4999}, None),
+        ({"class_names": ["cat", "frog"]}, "measured on other data, of the classes cat, frog."),
+        ({"train_images": 60_000}, "measured on other data, with 60,000 training images instead of 5,000."),
+    ],
+)
+def test_published_results_are_compared_only_on_their_data(
+    stored: StoredStudy, data: dict[str, object], note: str | None
+) -> None:
+    entry = stored.study.published["plain"].model_dump(mode="json", exclude_none=True)
+    study = stored.study.changed(published={"plain": entry | data})
+    counts = stored.data["counts"] | {"train": [2000, 3000, 0]}
+    summary = Summary(replace(stored, study=study, data=stored.data | {"counts": counts}))
+    assert summary.comparison is not None
+    of_recipe = summary.comparison.recipes[0].replication
+    said = [said for said in summary.comparison.notes if "published" in said]
+    assert (of_recipe is None) == (summary.recipes[0].published is None) == (note is not None)
+    assert said == [f"The published results of plain are not compared: they were {note}"] * (note is not None)

@@ -10,10 +10,11 @@ from bakeoff.analysis.comparison.look_plan import LookPlan, plan_looks
 from bakeoff.analysis.comparison.looks import Looks, describe_looks, take_looks
 from bakeoff.analysis.comparison.result import Comparison
 from bakeoff.predictions import Predictions
+from bakeoff.text import listed
 
 if TYPE_CHECKING:
     from bakeoff.store import StoredStudy
-    from bakeoff.study import Study
+    from bakeoff.study import Published, Study
 
 
 def study_plan(study: Study) -> LookPlan:
@@ -39,6 +40,26 @@ def study_looks(stored: StoredStudy, predictions: Predictions) -> Looks | None:
     )
 
 
+def published_results(stored: StoredStudy) -> dict[str, Published]:
+    """The study's published results by recipe, without those that were measured on other data."""
+    return {name: entry for name, entry in stored.study.published.items() if not _other_data(stored, entry)}
+
+
+def _other_data(stored: StoredStudy, published: Published) -> str | None:
+    train_images = sum(stored.data["counts"]["train"]) if published.train_images else 0
+    return published.other_data(stored.class_names, train_images)
+
+
+def _notes_on_published(stored: StoredStudy) -> tuple[str, ...]:
+    others = {name: _other_data(stored, entry) for name, entry in stored.study.published.items()}
+    names_of = {data: [name for name in others if others[name] == data] for data in others.values() if data}
+    return tuple(
+        f"The published results of {listed(names)} are not compared: they were measured on other data, "
+        f"{data}."
+        for data, names in names_of.items()
+    )
+
+
 def compare_study(stored: StoredStudy, predictions: Predictions, looks: Looks | None) -> Comparison | None:
     """Compare the finished recipes with the study's baseline, margin, published accuracies and looks.
 
@@ -60,7 +81,7 @@ def compare_study(stored: StoredStudy, predictions: Predictions, looks: Looks | 
         return None
     study = stored.study
     finished = {recipe.name for recipe in predictions.recipes}
-    published = {name: entry for name, entry in study.published.items() if name in finished}
+    published = {name: entry for name, entry in published_results(stored).items() if name in finished}
     comparison = compare(
         predictions,
         baseline=study.baseline if study.baseline in finished else None,
@@ -74,6 +95,7 @@ def compare_study(stored: StoredStudy, predictions: Predictions, looks: Looks | 
         },
         looks=study_plan(study),
     )
+    comparison = replace(comparison, notes=(*comparison.notes, *_notes_on_published(stored)))
     if looks is None:
         return comparison
     note = describe_looks(

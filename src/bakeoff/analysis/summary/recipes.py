@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bakeoff.analysis.comparison.of_study import published_results
 from bakeoff.analysis.failures.confusion import RecipeConfusion, confusions
 from bakeoff.predictions import Predictions
 from bakeoff.study.recipe import flatten_settings
@@ -134,7 +135,7 @@ def summarize_recipes(
     stored: StoredStudy, predictions: Predictions, looks: Looks | None
 ) -> tuple[RecipeSummary, ...]:
     """Summarize each recipe, in the study's order; those with a finished run as `FinishedRecipe`."""
-    study = stored.study
+    study, published = stored.study, published_results(stored)
     confusion_of = {confusion.recipe: confusion for confusion in confusions(predictions)}
     recipes: list[RecipeSummary] = []
     for name, recipe in study.recipes.items():
@@ -143,7 +144,7 @@ def summarize_recipes(
             flatten_settings(recipe),
             tuple(failure for failure in stored.failures if failure.recipe == name),
             stored.missing_seeds(name, looks.wanted[name] if looks else study.seeds),
-            study.published.get(name),
+            published.get(name),
         )
         if name in confusion_of:
             results = _results(predictions, confusion_of[name], stored.runs_of(name))
