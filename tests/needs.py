@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from tests.faults.kernel import works_here
 
 from bakeoff.kernels.compile import find_compiler
 
@@ -83,6 +84,10 @@ def has_sanitizers() -> bool:
     return bool(sanitizer_runtimes())
 
 
+def has_seccomp() -> bool:
+    return works_here()
+
+
 def has_namespaces() -> bool:
     words = ["unshare", "--map-user=4242", "--map-group=4242", "--net", "true"]
     try:
@@ -135,6 +140,11 @@ NEEDS = {
         "run pytest as root, or on Linux: unshare --map-root-user --mount pytest",
         can_mount,
         frozenset({"small_disk"}),
+    ),
+    "seccomp": Need(
+        "filters of system calls",
+        "run pytest on Linux, x86-64, where seccomp(2) may notify",
+        has_seccomp,
     ),
     "namespaces": Need(
         "user and network namespaces",

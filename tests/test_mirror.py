@@ -34,7 +34,7 @@ TESTED_AS_A_WHOLE = {
 }
 """What makes sense only together with the rest: the test file that reaches it."""
 
-OF_THE_WHOLE = {"surface", "system", "hostile", "fuzz", "golden", "benchmarks"}
+OF_THE_WHOLE = {"surface", "system", "hostile", "faults", "fuzz", "golden", "benchmarks"}
 """Folders of tests that have no file of the package as their subject."""
 
 OF_SEVERAL_FILES = {

@@ -1,6 +1,7 @@
 import multiprocessing
 import os
 import shutil
+import signal
 import time
 
 import numpy as np
@@ -208,6 +209,33 @@ def test_remains_of_killed_processes_are_removed_once_they_are_old(load, splits_
     load(f"splits:{splits_dir}")
     assert not old.exists()
     assert young.exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_remains_of_a_killed_process_are_removed_at_once_and_those_of_a_living_one_never(
+    load, splits_dir, own_cache
+):
+    reading, writing = os.pipe()
+
+    def decode_and_hang(text, done, total):
+        if text == "decoding images":
+            os.write(writing, b"!")
+            signal.pause()
+
+    child = os.fork()
+    if not child:
+        load_data(DataSettings(source=f"splits:{splits_dir}"), progress=decode_and_hang)
+        os._exit(1)
+    assert os.read(reading, 1) == b"!"
+    (remains,) = own_cache.glob(".*.tmp")
+    os.utime(remains, (time.time() - 2 * 24 * 3600,) * 2)
+    load(f"splits:{splits_dir}", image_size=9)
+    assert remains.exists()
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    os.utime(remains)
+    load(f"splits:{splits_dir}", image_size=10)
+    assert not remains.exists()
 
 
 def test_an_unusable_cache_folder_is_told_with_the_variable(load, splits_dir, tmp_path, monkeypatch):

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import platform
 import secrets
 import shutil
-import tempfile
+import sys
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +20,9 @@ from bakeoff.data.checksums import CHECKSUMS
 from bakeoff.data.image_data import ImageData
 from bakeoff.data.sources.listing import Listing
 from bakeoff.errors import BakeoffError
+
+if sys.platform != "win32":
+    import fcntl
 
 SECONDS_BEFORE_ABANDONED = 24 * 3600
 DAYS_UNUSED = 30
@@ -100,27 +105,22 @@ def open_or_create(key: str, listing: Listing, image_size: int, source: str, dec
         data = open_entry(directory)
         if data is not None:
             return data
-    temporary: Path | None = None
     try:
         entry.parent.mkdir(parents=True, exist_ok=True)
         _remove_abandoned(entry.parent)
         _remove_unused(entry.parent)
-        temporary = entry.with_name(f".{key[:16]}.{secrets.token_hex(8)}.tmp")
-        temporary.mkdir()  # not by tempfile, whose folders no other user can read, whatever the umask
-        write_entry(temporary, listing, image_size, source, decode)
-        try:
-            _put_in_place(temporary, entry)
-        except PermissionError:
-            entry = own_entry
-            _put_in_place(temporary, entry)
+        with _temporary_folder(entry) as temporary:
+            write_entry(temporary, listing, image_size, source, decode)
+            try:
+                _put_in_place(temporary, entry)
+            except PermissionError:
+                entry = own_entry
+                _put_in_place(temporary, entry)
     except OSError as error:
         raise BakeoffError(
             f"cannot write decoded images to {entry.parent}: {error.strerror or error}; free some space, "
             "or set the environment variable BAKEOFF_CACHE to a writable folder"
         ) from error
-    finally:
-        if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)
     return open_image_data(entry)
 
 
@@ -205,15 +205,66 @@ def _put_in_place(temporary: Path, entry: Path) -> None:
     raise OSError(f"other processes keep replacing {entry}")
 
 
-def _remove_abandoned(cache: Path) -> None:
-    """Remove the temporary folders of processes that were killed while decoding."""
-    for path in cache.glob(".*.tmp"):
+@contextmanager
+def _temporary_folder(entry: Path) -> Iterator[Path]:
+    """A new folder beside an entry, removed at the end; locked, so that others see that it is in use."""
+    while True:
+        # Not by tempfile, whose folders no other user can read, whatever the umask.
+        folder = entry.with_name(f".{entry.name[:16]}.{secrets.token_hex(8)}.{_this_machine()}.tmp")
+        folder.mkdir()
+        with _locked(folder) as is_locked:
+            if is_locked is False or not folder.exists():
+                continue  # another process took it for abandoned before it was locked
+            try:
+                yield folder
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
+            return
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[bool | None]:
+    """Lock a folder, if no other process has. None if that cannot be known: on Windows, or without locks."""
+    if sys.platform == "win32":
+        yield None
+        return
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:
+        yield None
+        return
+    try:
         try:
-            abandoned = time.time() - path.stat().st_mtime > SECONDS_BEFORE_ABANDONED
-        except FileNotFoundError:
-            continue  # its process has finished
-        if abandoned:
-            shutil.rmtree(path, ignore_errors=True)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            is_locked = True
+        except BlockingIOError:
+            is_locked = False
+        except OSError:
+            is_locked = None
+        yield is_locked
+    finally:
+        os.close(descriptor)
+
+
+def _this_machine() -> str:
+    """In the names of temporary folders: locks may not be seen on other machines that share the cache."""
+    return hashlib.sha256(platform.node().encode()).hexdigest()[:8]
+
+
+def _remove_abandoned(cache: Path) -> None:
+    """Remove the temporary folders of processes that were killed.
+
+    Those of other machines, or where nothing can be locked, once they are `SECONDS_BEFORE_ABANDONED` old.
+    """
+    for path in cache.glob(".*.tmp"):
+        with _locked(path) as is_locked:
+            try:
+                age = time.time() - path.stat().st_mtime
+            except FileNotFoundError:
+                continue  # its process has finished
+            ours = is_locked and path.name.endswith(f".{_this_machine()}.tmp")
+            if ours or (is_locked is not False and age > SECONDS_BEFORE_ABANDONED):
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def _remove_unused(cache: Path) -> None:
@@ -230,13 +281,8 @@ def _remove_unused(cache: Path) -> None:
 
 def _remove_entry(entry: Path) -> None:
     """Move an entry away before deleting it, so that no process opens a partly deleted one."""
-    trash = Path(tempfile.mkdtemp(prefix=f".{entry.name[:16]}.", suffix=".tmp", dir=entry.parent))
-    try:
+    with _temporary_folder(entry) as trash, suppress(FileNotFoundError):  # another process was faster
         entry.rename(trash / "removed")
-    except FileNotFoundError:
-        pass  # another process was faster
-    finally:
-        shutil.rmtree(trash, ignore_errors=True)
 
 
 def digest_key(parts: list[str]) -> str:
