@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from bakeoff.study.recipe import Recipe
+from bakeoff.study.settings.compare import CompareSettings
 from bakeoff.study.settings.data import DataSettings
 from bakeoff.study.settings.model import CustomModelSettings
 from bakeoff.study.settings.tables import NAMED_TABLES, PLAIN_TABLES
@@ -42,7 +43,8 @@ SCALARS = {"integer": "whole number", "number": "number", "string": "string", "b
 
 def page() -> str:
     """The whole page as Markdown."""
-    parts = [INTRODUCTION, _section("Top level", Study, skip=("data", "recipes", "published"))]
+    parts = [INTRODUCTION, _section("Top level", Study, skip=("compare", "data", "recipes", "published"))]
+    parts.append(_section("`[compare]`", CompareSettings))
     parts.append(_section("`[data]`", DataSettings))
     parts.append(_section("`[recipes.NAME]` and `[defaults]`", Recipe, skip=(*NAMED_TABLES, *PLAIN_TABLES)))
     for table, settings in PLAIN_TABLES.items():

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.metrics import f1_score
 
 import bakeoff
 from bakeoff.analysis.comparison.compare import compare
@@ -88,8 +89,32 @@ def test_a_metric_of_numbers_is_not_cut_off_and_a_broken_one_is_refused(result):
         rows = [log_loss(result.test_labels, run) for run in result.probabilities(recipe.recipe)]
         assert recipe.mean == pytest.approx(np.mean(rows))
         assert recipe.low < recipe.mean < recipe.high
-    with pytest.raises(bakeoff.BakeoffError, match=r"scores of shape \[\].* for each of 300 images"):
-        result.compare(lambda labels, probabilities: 0.5)
+    with pytest.raises(bakeoff.BakeoffError, match=r"shape \[300, 10\].* for each of 300 images"):
+        result.compare(lambda labels, probabilities: probabilities)
+
+
+def test_another_metric_decides_the_verdicts_of_a_result(result):
+    by_f1 = bakeoff.open_result(result.path, metric="macro_f1")
+    assert by_f1.comparison == result.compare("macro_f1")
+    assert by_f1.comparison.metric == by_f1.summary.to_dict()["comparison"]["metric"] == "macro_f1"
+    runs = result.predictions.recipe("lenet5").predicted
+    expected = [f1_score(result.test_labels, run, average="macro") for run in runs]
+    (found,) = [recipe for recipe in by_f1.comparison.recipes if recipe.name == "lenet5"]
+    assert found.score == pytest.approx(np.mean(expected))
+    assert "By macro F1: " in repr(by_f1)
+    assert "<th>macro F1, %</th>" in by_f1._repr_html_()
+    page = by_f1.report().read_text("utf-8")
+    assert "Test macro F1 on 300 images" in page
+    assert "difference in macro F1, percentage points" in page
+    assert "Images fixed" not in page
+    result.report()
+    with pytest.raises(bakeoff.BakeoffError, match="no score 'f1'"):
+        bakeoff.open_result(result.path, metric="f1")
+
+
+def test_a_function_cannot_decide_when_a_study_stops(study):
+    with pytest.raises(bakeoff.BakeoffError, match="a function as metric cannot decide when to stop"):
+        bakeoff.run(study.changed(seeds=3), until="decided", metric=lambda labels, probabilities: 0.5)
 
 
 def test_a_notebook_sees_the_comparison_and_the_settings_that_differ(result, study):

@@ -67,3 +67,15 @@ assert not {"torch", "sklearn"} & set(sys.modules), set(sys.modules)
         [sys.executable, "-c", code, str(tmp_path / "out")], check=True, capture_output=True, text=True
     )
     assert "half is worse than right by 50.0 points" in done.stdout
+
+
+def test_another_metric_decides():
+    given = predictions()
+    arrays = {recipe.name: recipe.probabilities for recipe in given.recipes}
+    found = bakeoff.compare(given.labels, arrays, class_names=CLASSES, metric="log_loss")
+    assert found.comparison.conclusion == compare(given, metric="log_loss").conclusion
+    assert "<th>log-loss, nats</th>" in found._repr_html_()
+    assert " nats (" in repr(found)
+    classes = {recipe.name: recipe.predicted for recipe in given.recipes}
+    with pytest.raises(bakeoff.BakeoffError, match="no probabilities, which auroc needs"):
+        bakeoff.compare(given.labels, classes, class_names=CLASSES, metric="auroc")

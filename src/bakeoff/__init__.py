@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from bakeoff.errors import BakeoffError
 
 if TYPE_CHECKING:
+    from bakeoff.analysis.scores.own import own_metric
     from bakeoff.api import RunsFailedError, compare, open_result, run
     from bakeoff.comparison_result import ComparisonResult
     from bakeoff.data.sources.arrays import ImageArrays
@@ -23,6 +24,7 @@ _WHERE = {
     "compare": "bakeoff.api",
     "load_study": "bakeoff.study",
     "open_result": "bakeoff.api",
+    "own_metric": "bakeoff.analysis.scores.own",
     "run": "bakeoff.api",
 }
 
@@ -38,6 +40,7 @@ __all__ = [
     "compare",
     "load_study",
     "open_result",
+    "own_metric",
     "run",
 ]
 

@@ -16,6 +16,7 @@ from bakeoff.text import encodable, list_some
 
 if TYPE_CHECKING:
     # Imported later, when the workers have started, which import PyTorch at the same time.
+    from bakeoff.analysis.scores.own import Metric
     from bakeoff.comparison_result import ComparisonResult
     from bakeoff.data.sources.arrays import ImageArrays
     from bakeoff.result import Result
@@ -30,6 +31,7 @@ def run(
     data: str | ImageArrays | Mapping[str, Any] | None = None,
     until: str | None = None,
     max_seeds: int | None = None,
+    metric: Metric | None = None,
     jobs: int | None = None,
     device: str = "cpu",
     engine: str = "processes",
@@ -54,6 +56,9 @@ def run(
         `{"train": ..., "test": ...}`; by default the study's own.
     until, max_seeds
         `until="decided"` adds seeds in rounds, up to `max_seeds` per recipe; by default as in the study.
+    metric
+        What decides the verdicts: the name of a score, such as "macro_f1", which replaces the study's
+        `compare.metric`; or a function, see `bakeoff.own_metric`, for the returned result alone.
     jobs
         The number of parallel runs, one thread each; by default one per core.
     device
@@ -97,6 +102,13 @@ def run(
         study = study.changed(data={"source": source})
     changes = {"until": until, "max_seeds": max_seeds}
     study = study.changed(**{key: value for key, value in changes.items() if value is not None})
+    if isinstance(metric, str):
+        study, metric = study.changed(compare={"metric": metric}), None
+    elif metric is not None and study.until == "decided":
+        raise BakeoffError(
+            'a function as metric cannot decide when to stop; choose a named score, or until="all_seeds"',
+            "metric",
+        )
     root = study_folder(study, path)
     if arrays is None:
         check_source(study.data)
@@ -118,7 +130,7 @@ def run(
             stack.enter_context(encodable(console.file))
             display = stack.enter_context(StudyDisplay(console))
         runs = run_study(study, root, engine=opened, display=display, wait=wait, check=check, arrays=arrays)
-    result = open_result(root)
+    result = open_result(root, metric=metric)
     if runs.failed:
         reasons = [f"{run.task.recipe}, seed {run.task.seed}: {run.reason}" for run in runs.failed]
         raise RunsFailedError(
@@ -148,17 +160,25 @@ def study_folder(study: Study, path: str | Path | None = None) -> Path:
     return Path(path) if path is not None else Path("results") / study.name
 
 
-def open_result(path: str | Path) -> Result:
+def open_result(path: str | Path, *, metric: Metric | None = None) -> Result:
     """Open the results in a study folder.
+
+    Parameters
+    ----------
+    path
+        The study folder.
+    metric
+        What decides the verdicts, in place of the study's `compare.metric`: the name of a score, such as
+        "macro_f1", or a function, see `bakeoff.own_metric`.
 
     Raises
     ------
     BakeoffError
-        If it is not a study folder, is damaged, or contains no finished run.
+        If it is not a study folder, is damaged, or contains no finished run; if there is no such metric.
     """
     from bakeoff.result import Result
 
-    return Result(load_study_folder(Path(path)))
+    return Result(load_study_folder(Path(path)), metric)
 
 
 def compare(
@@ -167,6 +187,7 @@ def compare(
     *,
     groups: Any = None,
     class_names: Sequence[str] | None = None,
+    metric: Metric = "accuracy",
     baseline: str | None = None,
     margin: float = 0.01,
     confidence: float = 0.95,
@@ -187,24 +208,29 @@ def compare(
     class_names
         In the order of the columns of probabilities, and of labels and predictions that are whole numbers. By
         default the numbers from 0 if the labels are such, otherwise the labels in ascending order.
+    metric
+        What decides the verdicts: the name of a score, such as "macro_f1", or a function, see
+        `bakeoff.own_metric`.
     baseline
         Compare every other recipe with this one; None compares all pairs.
     margin
-        The smallest difference that matters, as a share (0.01 is one percentage point).
+        The smallest difference that matters, in the unit of the metric (0.01 of a share is one percentage
+        point).
     confidence
         Of the intervals, 0..1.
 
     Raises
     ------
     BakeoffError
-        If shapes do not fit, a value is missing, probabilities do not sum to 1, a class is unknown, or no
-        prediction of a run is the label of any image.
+        If shapes do not fit, a value is missing, probabilities do not sum to 1, a class is unknown, no
+        prediction of a run is the label of any image, or the metric is unknown or cannot be computed.
     """
     from bakeoff.analysis.comparison.compare import compare as compare_predictions
     from bakeoff.comparison_result import ComparisonResult
     from bakeoff.prediction_files.arrays import read_arrays
 
     read = read_arrays(labels, predictions, groups, class_names)
-    return ComparisonResult(
-        read, compare_predictions(read, baseline=baseline, margin=margin, confidence=confidence)
+    comparison = compare_predictions(
+        read, metric=metric, baseline=baseline, margin=margin, confidence=confidence
     )
+    return ComparisonResult(read, comparison)

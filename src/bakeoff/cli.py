@@ -68,6 +68,14 @@ RecipeOption = Annotated[
     typer.Option(metavar="RECIPE", help="Default: the one that the study supports best, or the baseline."),
 ]
 TrustOption = Annotated[bool, typer.Option("--trust", help="Run the custom model code that the study names.")]
+MetricOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="What decides the verdicts: accuracy, balanced_accuracy, macro_f1, auroc, average_precision, "
+        "log_loss, brier or top_K.",
+    ),
+]
 SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Set any key of the study file; can be repeated."),
@@ -87,6 +95,7 @@ def run_(
     ] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Number of epochs of every recipe.")] = None,
     recipes: Annotated[str | None, typer.Option(metavar="A,B", help="Train only these recipes.")] = None,
+    metric: MetricOption = None,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Study folder; default: results/NAME.")
     ] = None,
@@ -124,6 +133,7 @@ def run_(
         max_seeds=max_seeds,
         epochs=epochs,
         recipes=[name.strip() for name in recipes.split(",")] if recipes is not None else None,
+        metric=metric,
     )
     root = study_folder(loaded, out)
     _find_own_classes(loaded)
@@ -168,12 +178,13 @@ def show(study: StudyArgument, set_: SetOption = None) -> None:
 @app.command()
 def report(
     study_dir: Annotated[Path, typer.Argument(metavar="STUDY_DIR", help="A study folder written by `run`.")],
+    metric: MetricOption = None,
     open_: Annotated[bool, typer.Option("--open", help="Open the report in a browser.")] = False,
 ) -> None:
     """Rebuild the report from the stored results."""
     from bakeoff.api import open_result
 
-    _finish(open_result(study_dir), open_)
+    _finish(open_result(study_dir, metric=metric), open_)
 
 
 @app.command()
@@ -215,6 +226,7 @@ def compare(
     baseline: Annotated[
         str | None, typer.Option(metavar="RECIPE", help="Compare every other recipe with this one.")
     ] = None,
+    metric: MetricOption = None,
     margin: Annotated[float, typer.Option(help="Smallest difference that matters, 0..1.")] = 0.01,
     confidence: Annotated[float, typer.Option(help="Confidence level of the intervals, 0..1.")] = 0.95,
     json_: Annotated[
@@ -231,7 +243,9 @@ def compare(
     from bakeoff.report.build import write_comparison_report
     from bakeoff.terminal.comparison import print_comparison
 
-    comparison = compare_files(files, baseline=baseline, margin=margin, confidence=confidence)
+    comparison = compare_files(
+        files, baseline=baseline, margin=margin, confidence=confidence, metric=metric or "accuracy"
+    )
     print_comparison(comparison, Console())
     if json_ is not None:
         from bakeoff.files import to_json, write_text
@@ -463,6 +477,7 @@ OPTIONS = {
     "engine": "--engine processes or ray",
     "jobs": "--jobs N",
     "json": "--json FILE",
+    "metric": "--metric NAME",
     "max_seeds": "--max-seeds N with --until decided",
     "overrides": "--set KEY=VALUE",
     "path": "--out DIR",

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from bakeoff.analysis.comparison.result import Comparison
 from bakeoff.errors import BakeoffError
 from bakeoff.predictions import Predictions
-from bakeoff.text import interval_points, points
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,7 +66,7 @@ class ComparisonResult:
 
     @cached_property
     def pairs(self) -> pd.DataFrame:
-        """One row per pair: a, b, difference (b - a, 0..1), low, high, p_holm, verdict."""
+        """One row per pair: a, b, difference (b - a by the metric), low, high, p_holm, verdict."""
         import pandas as pd
 
         return pd.DataFrame(
@@ -109,8 +108,9 @@ class ComparisonResult:
 
     def __repr__(self) -> str:
         lines = [self._title()]
+        scale = self.comparison.scale
         for recipe in self.comparison.recipes:
-            lines.append(f"  {recipe.name}: {points(recipe.accuracy)} % ({interval_points(recipe.interval)})")
+            lines.append(f"  {recipe.name}: {scale.value(recipe.score)} ({scale.interval(recipe.interval)})")
         return "\n".join([*lines, self.comparison.conclusion])
 
     def _title(self) -> str:
@@ -118,20 +118,27 @@ class ComparisonResult:
         return f"ComparisonResult: {num_runs} runs"
 
     def _repr_html_(self) -> str:
-        """Show accuracies, differences and the conclusion in a notebook."""
+        """Show scores, differences and the conclusion in a notebook."""
         comparison = self.comparison
+        scale = comparison.scale
         recipes = [
-            (recipe.name, recipe.num_seeds, points(recipe.accuracy), interval_points(recipe.interval))
+            (recipe.name, recipe.num_seeds, scale.number(recipe.score), scale.interval(recipe.interval))
             for recipe in comparison.recipes
         ]
         pairs = [
-            (f"{pair.b} − {pair.a}", points(pair.difference), interval_points(pair.interval), pair.verdict)
+            (
+                f"{pair.b} − {pair.a}",
+                scale.number(pair.difference),
+                scale.interval(pair.interval),
+                pair.verdict,
+            )
             for pair in comparison.pairs
         ]
         interval = f"{100 * comparison.confidence:g} % interval"
-        tables = html_table(("recipe", "seeds", "accuracy, %", interval), recipes)
+        tables = html_table(("recipe", "seeds", scale.heading, interval), recipes)
         if pairs:
-            tables += html_table(("difference", "points", interval, "verdict"), pairs)
+            unit = "points" if scale.unit == "%" else scale.heading
+            tables += html_table(("difference", unit, interval, "verdict"), pairs)
         return f"{tables}<p>{html.escape(comparison.conclusion)}</p>"
 
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from bakeoff.analysis.comparison.metric import Metric, MetricComparison, compare_metric
-from bakeoff.analysis.comparison.of_study import study_plan
+from bakeoff.analysis.comparison.of_study import compare_study
 from bakeoff.analysis.comparison.result import Comparison
+from bakeoff.analysis.scores.own import Metric, as_score
 from bakeoff.analysis.summary.recipes import FinishedRecipe
 from bakeoff.analysis.summary.study import Summary
 from bakeoff.comparison_result import ComparisonResult
@@ -38,8 +38,8 @@ class Result(ComparisonResult):
         The content of the report as values: recipes, comparison, failures.
     """
 
-    def __init__(self, stored: StoredStudy) -> None:
-        self.summary = Summary(stored)
+    def __init__(self, stored: StoredStudy, metric: Metric | None = None) -> None:
+        self.summary = Summary(stored, None if metric is None else as_score(metric))
 
     @property
     def stored(self) -> StoredStudy:
@@ -117,7 +117,7 @@ class Result(ComparisonResult):
 
     @property
     def comparison(self) -> Comparison:
-        """The comparison by accuracy, with the study's baseline, margin and confidence.
+        """The comparison, with the study's metric, baseline, margin and confidence.
 
         Raises
         ------
@@ -128,21 +128,26 @@ class Result(ComparisonResult):
             raise BakeoffError(f"{self.path} has no finished run to compare")
         return self.summary.comparison
 
-    def compare(self, metric: Metric | str) -> MetricComparison:
-        """Compare the recipes by another score; see `bakeoff.analysis.comparison.metric`.
+    def compare(self, metric: Metric) -> Comparison:
+        """Compare the recipes by another metric, with the study's baseline, margin and confidence.
 
         Parameters
         ----------
         metric
             The name of a score, such as "macro_f1" or "auroc"; or a function from labels [num_images] and
-            probabilities [num_images, num_classes] of one run to one score per image, True and False or
-            numbers, whose mean is the score.
+            probabilities [num_images, num_classes] of one run to its score, or to one score per image, see
+            `bakeoff.own_metric`.
+
+        Raises
+        ------
+        BakeoffError
+            If no run is finished, or the metric is unknown or cannot be computed.
         """
-        study = self.study
-        finished = [recipe.name for recipe in self.predictions.recipes]
-        baseline = study.baseline if study.baseline in finished else None
-        level = study_plan(study).level
-        return compare_metric(self.predictions, metric, baseline=baseline, confidence=level)
+        summary = self.summary
+        comparison = compare_study(summary.stored, self.predictions, summary.looks, as_score(metric))
+        if comparison is None:
+            raise BakeoffError(f"{self.path} has no finished run to compare")
+        return comparison
 
     @cached_property
     def figures(self) -> Mapping[str, ReportFigure]:

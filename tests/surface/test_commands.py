@@ -11,13 +11,13 @@ from bakeoff.cli import app
 COMMANDS = {
     "bakeoff": "--version",
     "bakeoff run": "[STUDY=quickstart] --data= --recipes= --seeds= --until= --max-seeds= --epochs= --set=... "
-    "--out= --jobs= --device=cpu --engine=processes --address= --wait --check/--no-check --open",
+    "--metric= --out= --jobs= --device=cpu --engine=processes --address= --wait --check/--no-check --open",
     "bakeoff studies": "",
     "bakeoff show": "STUDY --set=...",
-    "bakeoff report": "STUDY_DIR --open",
+    "bakeoff report": "STUDY_DIR --metric= --open",
     "bakeoff status": "STUDY_DIR",
     "bakeoff verify": "STUDY_DIR",
-    "bakeoff compare": "FILE... --baseline= --margin=0.01 --confidence=0.95 --json= --report=",
+    "bakeoff compare": "FILE... --baseline= --metric= --margin=0.01 --confidence=0.95 --json= --report=",
     "bakeoff predict": "STUDY_DIR IMAGE_OR_DIR... --recipe= --seed=... --csv= --json= --trust",
     "bakeoff export": "STUDY_DIR DIR --recipe= --seed= --ensemble --trust",
     "bakeoff data": "",

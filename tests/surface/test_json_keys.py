@@ -17,6 +17,7 @@ study
     baseline
     margin
     confidence
+    metric
 data
     format_version
     source
@@ -208,6 +209,11 @@ comparison
 """
 
 COMPARISON = """
+metric
+scale
+    name
+    unit
+    higher_is_better
 confidence
 margin
 baseline
@@ -217,10 +223,12 @@ recipes[]
     name
     num_seeds
     accuracy
+    score
     interval[]
     runs[]
         seed
         accuracy
+        score
         interval[]
     seed_std
     floor_std
@@ -249,6 +257,14 @@ recipes[]
         published_images
         interval[]
         inside
+    secondary[]
+        name
+        scale
+            name
+            unit
+            higher_is_better
+        score
+        interval[]
 pairs[]
     a
     b

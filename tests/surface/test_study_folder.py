@@ -40,6 +40,7 @@ REPORT_TABLES = """
     comparison_pairs
     comparison_recipes
     comparison_runs
+    comparison_scores
     confused_pair_differences
     confused_pairs
     confusion

@@ -73,6 +73,7 @@ def model_card(
         interval=wilson_interval(int(right.sum()), len(right), comparison.confidence),
         comparison=comparison,
         result=result,
+        recipe_accuracy=result.other("accuracy") or result,
         classes=classes,
         weakest=min(classes, key=lambda row: row.accuracy),
         confusions=_confusions(predictions, predicted, ensemble.recipe),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bakeoff.analysis.comparison.compare import compare
 from bakeoff.analysis.comparison.result import Comparison
+from bakeoff.analysis.scores.by_name import score_named
 from bakeoff.errors import BakeoffError
 from bakeoff.prediction_files.reading import read_predictions
 
@@ -17,6 +18,7 @@ def compare_files(
     baseline: str | None = None,
     margin: float = 0.01,
     confidence: float = 0.95,
+    metric: str = "accuracy",
 ) -> Comparison:
     """Compare recipes whose predictions are in files: `read_predictions`, then `compare`.
 
@@ -28,7 +30,10 @@ def compare_files(
     BakeoffError
         As both.
     """
-    comparison = compare(read_predictions(paths), baseline=baseline, margin=margin, confidence=confidence)
+    score = score_named(metric)  # before files are read
+    comparison = compare(
+        read_predictions(paths), metric=score, baseline=baseline, margin=margin, confidence=confidence
+    )
     return dataclasses.replace(comparison, notes=(*comparison.notes, *_notes_on_looks(paths)))
 
 

@@ -120,6 +120,7 @@ _RECIPE = (
     "name",
     "num_seeds",
     "accuracy",
+    "score",
     "low",
     "high",
     "seed_std",
@@ -145,7 +146,7 @@ _PAIR = (
     "images_needed",
 )
 
-_RUN = ("seed", "accuracy", "low", "high")
+_RUN = ("seed", "accuracy", "score", "low", "high")
 
 _CLASS = ("name", "num_images", "accuracy", "low", "high")
 
@@ -157,8 +158,8 @@ _SCORES = ("ece", "brier", "log_loss")
 def comparison_tables(comparison: Comparison) -> dict[str, str]:
     """Return the CSV text of each table by name.
 
-    The names are recipes, runs, classes, pairs, class_differences and calibration. Accuracies and
-    differences are shares, 0..1; unknown values are empty. Tables without rows are omitted.
+    The names are recipes, runs, classes, scores, pairs, class_differences and calibration. Accuracies and
+    scores that are shares are in 0..1; unknown values are empty. Tables without rows are omitted.
     """
     recipes, pairs = comparison.recipes, comparison.pairs
     tables = {
@@ -170,6 +171,17 @@ def comparison_tables(comparison: Comparison) -> dict[str, str]:
         "classes": (
             ("recipe", *_CLASS),
             [(recipe.name, *_cells(entry, _CLASS)) for recipe in recipes for entry in recipe.classes],
+        ),
+        "scores": (
+            ("recipe", "metric", "decides", "score", "low", "high"),
+            [
+                (recipe.name, name, "yes" if name == comparison.metric else "no", score, *interval)
+                for recipe in recipes
+                for name, score, interval in (
+                    (comparison.metric, recipe.score, recipe.interval),
+                    *((other.name, other.score, other.interval) for other in recipe.secondary),
+                )
+            ],
         ),
         "pairs": (_PAIR, [_cells(pair, _PAIR) for pair in pairs]),
         "class_differences": (

@@ -26,6 +26,7 @@ def load_study(
     max_seeds: int | None = None,
     epochs: int | None = None,
     recipes: Sequence[str] | None = None,
+    metric: str | None = None,
 ) -> Study:
     """Load a built-in study or a TOML file, with changes.
 
@@ -45,6 +46,8 @@ def load_study(
         Replaces `epochs` of every recipe.
     recipes
         Keep only these recipes, in this order.
+    metric
+        Replaces `compare.metric`.
 
     Raises
     ------
@@ -55,7 +58,9 @@ def load_study(
     text, origin = _study_text(str(name_or_path))
     tables = apply_overrides(parse_toml(text, origin), overrides)
     if source is not None:
-        tables = _with_source(tables, source)
+        tables = _with_key(tables, "data", "source", source)
+    if metric is not None:
+        tables = _with_key(tables, "compare", "metric", metric)
     changes = {"seeds": seeds, "until": until, "max_seeds": max_seeds}
     tables |= {key: value for key, value in changes.items() if value is not None}
     if max_seeds is not None and tables.get("until") != "decided":
@@ -133,9 +138,9 @@ def _decode(content: bytes, path: Path) -> str:
     )
 
 
-def _with_source(tables: Table, source: str) -> Table:
-    data = tables.get("data", {})
-    return tables | {"data": data | {"source": source}} if isinstance(data, dict) else tables
+def _with_key(tables: Table, name: str, key: str, value: str) -> Table:
+    table = tables.get(name, {})
+    return tables | {name: table | {key: value}} if isinstance(table, dict) else tables
 
 
 def _only_recipes(tables: Table, names: Sequence[str], origin: str) -> Table:

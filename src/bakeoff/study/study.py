@@ -12,6 +12,7 @@ from pydantic import Field, StringConstraints, model_validator
 from bakeoff.study.problems import validate
 from bakeoff.study.recipe import Recipe, flatten_settings, recipe_keys
 from bakeoff.study.settings.base import Settings
+from bakeoff.study.settings.compare import CompareSettings
 from bakeoff.study.settings.data import DataSettings
 from bakeoff.study.tables import MAX_RUNS, Table, merge_defaults, refuse_many_recipes
 from bakeoff.text import shorten
@@ -93,7 +94,8 @@ class Study(Settings):
     """The recipe that the others are compared with; without it, all pairs are compared."""
 
     margin: float = Field(0.01, gt=0, lt=1)
-    """The smallest difference in accuracy that matters, 0..1; smaller differences count as equivalent."""
+    """The smallest difference that matters, 0..1, in the unit of `compare.metric`: 0.01 of accuracy is one
+    percentage point. Smaller differences count as equivalent."""
 
     confidence: float = Field(0.95, ge=0.5, le=0.999)
     """Confidence level of all intervals."""
@@ -101,6 +103,9 @@ class Study(Settings):
     all_attributions: bool = False
     """Whether a run computes attribution maps of all test images that it misclassifies. By default it
     computes at most as many as take about a tenth of its training, spread evenly over the test images."""
+
+    compare: CompareSettings = CompareSettings()
+    """By what the recipes are compared."""
 
     data: DataSettings = DataSettings()
     """The images."""
@@ -153,7 +158,7 @@ class Study(Settings):
         return {path for recipe in self.recipes.values() for path in recipe.own_classes}
 
     def changed(self, **settings: Any) -> Study:
-        """Return a study with other settings; `data` is merged key by key, `recipes` by name.
+        """Return a study with other settings; `data` and `compare` are merged key by key, `recipes` by name.
 
         `study.changed(seeds=10, recipes={"wide": recipe})` adds or replaces a recipe; `{"wide": None}`
         removes it.
@@ -165,7 +170,7 @@ class Study(Settings):
         """
         tables = self.model_dump(mode="json", exclude_none=True)
         for key, value in settings.items():
-            if key in ("data", "recipes", "published") and isinstance(value, dict):
+            if key in ("compare", "data", "recipes", "published") and isinstance(value, dict):
                 merged = {**tables[key], **{name: _as_table(part) for name, part in value.items()}}
                 tables[key] = {name: part for name, part in merged.items() if part is not None}
             elif value is None:
@@ -239,6 +244,8 @@ def study_keys(path: list[str], study: Table) -> list[str]:
     match path:
         case []:
             return [*Study.model_fields, "defaults"]
+        case ["compare"]:
+            return list(CompareSettings.model_fields)
         case ["data"]:
             return list(DataSettings.model_fields)
         case ["published", _]:

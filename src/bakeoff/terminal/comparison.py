@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from bakeoff.analysis.comparison.conclusion import describe_replication
 from bakeoff.analysis.comparison.result import Comparison, PairResult
 from bakeoff.terminal.tables import result_table
-from bakeoff.text import counted, interval_points, points, printable
+from bakeoff.text import counted, number, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -42,6 +42,8 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
             for pair in undecided:
                 text = f"- {pair.b} against {pair.a}: {pair.what_it_takes}"
                 console.print(Text(printable(text)), soft_wrap=False)
+    if not comparison.scale.is_accuracy:
+        console.print(_other_scores(comparison, console))
     for recipe in comparison.recipes:
         if recipe.replication is not None:
             console.print(Text(printable(describe_replication(recipe.name, recipe.replication))))
@@ -51,35 +53,62 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
 
 
 def _recipe_table(comparison: Comparison, percent: str, console: Console) -> Table:
+    scale = comparison.scale
+    digits = 2 if scale.unit == "%" else 4
     rows = [
         (
             printable(recipe.name),
             str(recipe.num_seeds),
-            points(recipe.accuracy),
-            interval_points(recipe.interval),
-            "–" if recipe.seed_std is None else f"{100 * recipe.seed_std:.2f}",
+            scale.number(recipe.score),
+            scale.interval(recipe.interval),
+            "–" if recipe.seed_std is None else number(scale.factor * recipe.seed_std, digits),
         )
         for recipe in comparison.recipes
     ]
-    headings = ("recipe", "seeds", "accuracy", percent, "std (seeds)")
-    title = f"Accuracy on {counted(comparison.num_images, 'test image')}, %"
+    headings = ("recipe", "seeds", printable(scale.name), percent, "std (seeds)")
+    title = f"{scale.title} on {counted(comparison.num_images, 'test image')}"
+    title += f", {scale.unit}" if scale.unit else ""
+    title += "" if scale.higher_is_better else "; lower is better"
     return result_table(title, headings, rows, console, expendable=("std (seeds)", "seeds"))
 
 
 def _pair_table(pairs: Sequence[PairResult], comparison: Comparison, percent: str, console: Console) -> Table:
     from rich.text import Text
 
+    scale = comparison.scale
     styles = {"better": "green", "worse": "red", "equivalent": "blue", "undecided": "dim"}
-    rows = [
-        (
+    rows: list[list[str | Text]] = [
+        [
             printable(f"{pair.b}\nagainst {pair.a}"),
-            f"{points(pair.difference)} ({interval_points(pair.interval)})",
+            f"{scale.number(pair.difference)} ({scale.interval(pair.interval)})",
             "<0.001" if pair.p_holm < 0.001 else f"{pair.p_holm:.3f}",
             Text(pair.verdict, style=styles[pair.verdict]),
-            f"{pair.fixed:.0f}/{pair.broken:.0f}",
-        )
+            *([] if pair.fixed is None else [f"{pair.fixed:.0f}/{pair.broken:.0f}"]),
+        ]
         for pair in pairs
     ]
-    headings = ("pair", f"difference\n({percent})", "p\n(Holm)", "verdict", "fixed/\nbroken")
-    title = f"Differences in percentage points; margin ±{points(comparison.margin)}"
+    headings = ["pair", f"difference\n({percent})", "p\n(Holm)", "verdict"]
+    headings += ["fixed/\nbroken"] if scale.is_accuracy else []
+    of_score = "" if scale.is_accuracy else f" of {printable(scale.name)}"
+    unit = f" in {scale.difference_unit}" if scale.difference_unit else ""
+    title = f"Differences{of_score}{unit}; margin ±{scale.number(comparison.margin)}"
     return result_table(title, headings, rows, console, expendable=("fixed/\nbroken", "p\n(Holm)"))
+
+
+def _other_scores(comparison: Comparison, console: Console) -> Table:
+    """The secondary scores, without verdicts."""
+    rows = [
+        (
+            printable(recipe.name),
+            *(
+                f"{scale.number(other.score)} ({scale.interval(other.interval)})"
+                if (other := recipe.other(name))
+                else "–"
+                for name, scale in comparison.secondary.items()
+            ),
+        )
+        for recipe in comparison.recipes
+    ]
+    headings = ["recipe", *(scale.heading.replace(", ", ",\n") for scale in comparison.secondary.values())]
+    title = "Other scores, without verdicts (all are in the report)"
+    return result_table(title, headings, rows, console, expendable=headings[:1:-1], enough=None)

@@ -51,8 +51,9 @@ def result_table(
     console: Console,
     *,
     expendable: Sequence[str],
+    enough: int | None = 80,
 ) -> Table:
-    """Build a table that begins with names; below 80 columns, expendable columns are omitted as needed."""
+    """Build a table that begins with names; below `enough` columns, expendable ones are omitted as needed."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -71,4 +72,4 @@ def result_table(
             )
         return table
 
-    return fitting_table(build, expendable, console, enough=80)
+    return fitting_table(build, expendable, console, enough=enough)

@@ -18,6 +18,7 @@ from tests.analysis.comparison.samples import draw_correct, draw_predictions
 from bakeoff.analysis.comparison.compare import compare
 from bakeoff.analysis.comparison.look_plan import plan_looks
 from bakeoff.analysis.comparison.looks import take_looks
+from bakeoff.analysis.scores.by_name import SCORES
 from bakeoff.errors import BakeoffError
 from bakeoff.predictions import Predictions, RecipePredictions
 
@@ -427,3 +428,78 @@ def test_equal_recipes_can_be_equivalent_on_359_images() -> None:
     )
     found = compare(Predictions(labels, tuple(map(str, range(359))), ("no", "yes"), recipes), margin=0.01)
     assert found.pairs[0].verdict == "equivalent"
+
+
+def decided(comparison: Any) -> dict[tuple[str, str], str]:
+    return {(pair.a, pair.b): pair.verdict for pair in comparison.pairs}
+
+
+def test_lower_is_better_for_a_loss_and_the_words_say_so() -> None:
+    predictions = draw_predictions(spread=1.5, num_images=1000)
+    for metric in ("log_loss", "brier"):
+        found = compare(predictions, metric=metric)
+        assert set(decided(found).values()) == {"better"}
+        assert all(pair.difference < 0 and pair.interval[1] < 0 for pair in found.pairs)
+        assert all(pair.p_outperform > 0.9 and pair.fixed is pair.broken is None for pair in found.pairs)
+        (recipe_2,) = [recipe for recipe in found.recipes if recipe.name == "recipe_2"]
+        assert recipe_2.score == min(recipe.score for recipe in found.recipes)
+    reversed_ = dataclasses.replace(predictions, recipes=predictions.recipes[::-1])
+    assert set(decided(compare(reversed_, metric="log_loss")).values()) == {"worse"}
+    text = compare(predictions, metric="log_loss", baseline="recipe_0").conclusion
+    assert re.match(
+        r"By log-loss \(lower is better\): recipe_1 is better than recipe_0 by \d\.\d{3} nats \(", text
+    )
+
+
+def test_chances_of_a_loss_are_those_of_its_negative() -> None:
+    predictions = draw_predictions(num_recipes=2, spread=0.03, num_seeds=3)
+    (loss,) = compare(predictions, metric="log_loss", margin=0.05).pairs
+
+    def log_likelihood(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+        return np.log(probabilities[np.arange(len(labels)), labels])
+
+    (likelihood,) = compare(predictions, metric=log_likelihood, margin=0.05).pairs
+    assert loss.verdict == likelihood.verdict == "undecided"
+    assert loss.difference == pytest.approx(-likelihood.difference)
+    assert vars(loss.chances) == pytest.approx(vars(likelihood.chances))
+    assert loss.p_outperform == likelihood.p_outperform
+
+
+@pytest.mark.parametrize(
+    ("metric", "low", "high"), [("macro_f1", 0, 1), ("brier", 0, 2), ("log_loss", 0, None)]
+)
+def test_intervals_stay_within_the_bounds_of_the_score(metric: str, low: float, high: float | None) -> None:
+    found = compare(draw_predictions(num_seeds=2, num_images=12, spread=3.0), metric=metric)
+    for recipe in found.recipes:
+        assert low <= recipe.interval[0] <= recipe.score <= recipe.interval[1]
+        assert high is None or recipe.interval[1] <= high
+
+
+def test_the_other_scores_stand_beside_the_metric() -> None:
+    predictions = draw_predictions(num_recipes=2)
+    for metric in ("accuracy", "auroc"):
+        for recipe in compare(predictions, metric=metric).recipes:
+            assert {other.name for other in recipe.secondary} == set(SCORES) - {metric}
+            assert recipe.other(metric) is None
+    for other in compare(predictions).recipes[1].secondary:
+        itself = compare(predictions, metric=other.name).recipes[1]
+        assert (other.score, other.interval) == (itself.score, itself.interval)
+    without = compare(draw_predictions(probabilities=False)).recipes[0].secondary
+    assert [other.name for other in without] == ["balanced_accuracy", "macro_f1"]
+
+
+def test_with_one_seed_each_only_accuracy_has_mcnemars_test() -> None:
+    (pair,) = compare(draw_predictions(num_recipes=2, num_seeds=1), metric="macro_f1").pairs
+    assert pair.verdict == "undecided"
+    assert pair.model_verdict is not None
+    assert pair.degrees_of_freedom > 1
+
+
+def test_a_margin_is_in_the_unit_of_the_metric() -> None:
+    predictions = draw_predictions(num_recipes=2, spread=0.0)
+    (pair,) = compare(predictions, metric="log_loss", margin=1.5).pairs
+    assert pair.verdict == "equivalent"
+    with pytest.raises(BakeoffError, match=r"margin 1\.5 is out of range: expected a share between 0 and 1"):
+        compare(predictions, metric="auroc", margin=1.5)
+    with pytest.raises(BakeoffError, match=r"expected a difference in log-loss, nats above 0"):
+        compare(predictions, metric="log_loss", margin=0.0)

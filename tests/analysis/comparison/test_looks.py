@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from itertools import combinations
 
 import numpy as np
 import pytest
-from tests.analysis.comparison.samples import DIFFICULTY, draw_correct, expected_accuracy
+from tests.analysis.comparison.samples import DIFFICULTY, draw_correct, draw_predictions, expected_accuracy
 
 from bakeoff.analysis.comparison.compare import compare
 from bakeoff.analysis.comparison.look_plan import LookPlan, plan_looks
@@ -18,7 +19,8 @@ from bakeoff.analysis.comparison.looks import (
     describe_looks,
     take_looks,
 )
-from bakeoff.analysis.comparison.pairs import CorrectPredictions, judge_pairs
+from bakeoff.analysis.comparison.pairs import RecipeScores, judge_pairs
+from bakeoff.analysis.scores.by_name import score_named
 from bakeoff.analysis.statistics.crossed import crossed_interval, summarize_scores
 from bakeoff.predictions import Predictions, RecipePredictions
 
@@ -183,7 +185,7 @@ def misled(name: str, plan: LookPlan, num_draws: int, num_images: int = 500) -> 
         found = take_looks(predictions_of(runs), tuple(names), plan, baseline=None, margin=margin)
         ever = False
         for look in found.taken:
-            outcomes = {name: CorrectPredictions(runs[name][: look.seeds[name]]) for name in names}
+            outcomes = {name: RecipeScores(runs[name][: look.seeds[name]]) for name in names}
             pairs = judge_pairs(outcomes, baseline=None, margin=margin, looks=plan)
             ever |= any(
                 pair.verdict.name in ("better", "worse") and abs(truth[pair.a, pair.b]) < 1e-12
@@ -221,3 +223,19 @@ def test_looks_seldom_mislead_in_many_draws(name: str, first: int, most: int) ->
     found = misled(name, plan_looks(first, most), 4_000)
     print(f"\n{name} | {first} to {most} | {found}")
     check(found, 4_000, name)
+
+
+def test_looks_are_by_the_metric() -> None:
+    """Two recipes whose accuracy is nearly the same: by log-loss the first look decides."""
+    predictions = draw_predictions(num_recipes=2, num_seeds=20, num_images=1000, spread=0.0)
+    sharper = predictions.recipes[1].probabilities ** 3
+    sharper /= sharper.sum(axis=2, keepdims=True)
+    recipes = (predictions.recipes[0], dataclasses.replace(predictions.recipes[1], probabilities=sharper))
+    predictions = dataclasses.replace(predictions, recipes=recipes)
+    names = tuple(recipe.name for recipe in recipes)
+    by_accuracy, by_loss = (
+        take_looks(predictions, names, PLAN, baseline=None, margin=0.01, score=score_named(name))
+        for name in ("accuracy", "log_loss")
+    )
+    assert len(by_accuracy.taken) > len(by_loss.taken) == 1
+    assert by_loss.stopped == "decided"

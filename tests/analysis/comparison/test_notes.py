@@ -9,7 +9,7 @@ from bakeoff.predictions import Predictions, RecipePredictions
 
 
 def outlying(*accuracies: float, standard_error: float = 0.01) -> list[int]:
-    runs = [RunAccuracy(seed, accuracy, (0.0, 1.0)) for seed, accuracy in enumerate(accuracies)]
+    runs = [RunAccuracy(seed, accuracy, accuracy, (0.0, 1.0)) for seed, accuracy in enumerate(accuracies)]
     return [run.seed for run in outlying_runs(runs, standard_error)]
 
 

@@ -8,14 +8,14 @@ from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 
 from bakeoff.analysis.comparison.look_plan import LookPlan
-from bakeoff.analysis.comparison.pairs import CorrectPredictions, judge_pairs
+from bakeoff.analysis.comparison.pairs import RecipeScores, judge_pairs
 from bakeoff.analysis.statistics.crossed import crossed_interval
 
 
-def outcomes(num_seeds: int, *accuracies: float) -> dict[str, CorrectPredictions]:
+def outcomes(num_seeds: int, *accuracies: float) -> dict[str, RecipeScores]:
     rng = np.random.default_rng(0)
     return {
-        f"recipe_{place}": CorrectPredictions(rng.random((num_seeds, 400)) < accuracy)
+        f"recipe_{place}": RecipeScores(rng.random((num_seeds, 400)) < accuracy)
         for place, accuracy in enumerate(accuracies)
     }
 
@@ -39,7 +39,7 @@ def test_a_baseline_is_the_first_of_each_pair() -> None:
 def test_with_one_seed_each_the_test_is_mcnemars_and_nothing_is_decided_about_recipes() -> None:
     found = outcomes(1, 0.4, 0.8)
     (pair,) = judge_pairs(found, baseline=None, margin=0.01, looks=LookPlan((1,)))
-    a, b = (found[name].correct[0] for name in found)
+    a, b = (found[name].scores[0] for name in found)
     table = [[(a & b).sum(), (a & ~b).sum()], [(~a & b).sum(), (~a & ~b).sum()]]
     assert pair.p == pytest.approx(mcnemar(table, exact=True).pvalue)
     assert pair.verdict.name == "better"

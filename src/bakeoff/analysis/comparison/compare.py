@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from bakeoff.analysis.comparison.conclusion import conclude, describe_what_it_takes
 from bakeoff.analysis.comparison.look_plan import LookPlan
 from bakeoff.analysis.comparison.notes import notes
-from bakeoff.analysis.comparison.pairs import CorrectPredictions, JudgedPair, judge_pairs
+from bakeoff.analysis.comparison.pairs import JudgedPair, RecipeScores, judge_pairs, score_recipes
 from bakeoff.analysis.comparison.result import (
     ClassAccuracy,
     ClassDifference,
@@ -18,15 +19,20 @@ from bakeoff.analysis.comparison.result import (
     PairResult,
     RecipeResult,
     RunAccuracy,
+    SecondaryScore,
 )
+from bakeoff.analysis.scores.by_name import SCORES, Score
+from bakeoff.analysis.scores.own import Metric, as_score
+from bakeoff.analysis.scores.scale import Scale
 from bakeoff.analysis.statistics.calibration import calibration
 from bakeoff.analysis.statistics.crossed import ScoreSummary, crossed_interval, summarize_scores
+from bakeoff.analysis.statistics.exact_sums import exact_mean
 from bakeoff.analysis.statistics.fixed_and_broken import fixed_and_broken
 from bakeoff.analysis.statistics.multiple_testing import benjamini_hochberg
-from bakeoff.analysis.statistics.noise_budget import noise_budget
+from bakeoff.analysis.statistics.noise_budget import NoiseBudget, noise_budget, score_noise
 from bakeoff.analysis.statistics.outperformance import probability_of_outperforming
 from bakeoff.analysis.statistics.replication import replication
-from bakeoff.analysis.statistics.what_it_takes import WhatItTakes, what_it_takes
+from bakeoff.analysis.statistics.what_it_takes import Chances, WhatItTakes, what_it_takes
 from bakeoff.analysis.statistics.wilson import wilson_interval
 from bakeoff.errors import BakeoffError
 from bakeoff.predictions import Predictions
@@ -36,6 +42,7 @@ from bakeoff.text import did_you_mean
 def compare(
     predictions: Predictions,
     *,
+    metric: Metric = "accuracy",
     baseline: str | None = None,
     margin: float = 0.01,
     confidence: float = 0.95,
@@ -49,10 +56,14 @@ def compare(
     ----------
     predictions
         Of all recipes for the same images.
+    metric
+        What decides the verdicts: the name of a score (accuracy, balanced_accuracy, macro_f1, auroc,
+        average_precision, log_loss, brier or top_K, such as top_3), or a function, see `own_metric`.
     baseline
         Compare every other recipe with this one; None compares all pairs.
     margin
-        The smallest difference in accuracy that matters, as a share (0.01 is one percentage point).
+        The smallest difference that matters, in the unit of the metric: of a share, 0.01 is one percentage
+        point; of the log-loss, 0.01 nats are a change of the label's probability by one percent.
     confidence
         Of the intervals, 0..1.
     published
@@ -67,27 +78,32 @@ def compare(
     Raises
     ------
     BakeoffError
-        If a recipe is unknown, there is no image, or a margin, confidence or published accuracy is out of
-        range.
+        If a recipe is unknown, there is no image, a margin, confidence or published accuracy is out of range,
+        or the metric is unknown or cannot be computed.
     """
-    _check(predictions, baseline, margin, confidence, published or {})
+    score = as_score(metric)
+    _check(predictions, score, baseline, margin, confidence, published or {})
     looks = looks or LookPlan((1,), confidence)
     level = looks.level
-    samples = {recipe.name: _Sample(predictions, recipe.name) for recipe in predictions.recipes}
+    score, scored = score_recipes(predictions, score)
+    samples = {
+        recipe.name: _Sample(predictions, recipe.name, score, scored[recipe.name])
+        for recipe in predictions.recipes
+    }
     recipes = []
     for recipe in predictions.recipes:
         sample = samples[recipe.name]
-        budget = noise_budget(sample.all, sample.shares)
-        whole = crossed_interval(sample.all, confidence=level)
+        budget = sample.noise_budget()
+        whole = crossed_interval(sample.scored.all, confidence=level, bounds=score.bounds)
         recipes.append(
             RecipeResult(
                 name=recipe.name,
                 num_seeds=recipe.num_seeds,
-                accuracy=whole.value,
+                accuracy=exact_mean(sample.all.image_means),
+                score=whole.value,
                 interval=(whole.low, whole.high),
                 runs=tuple(
-                    _run_accuracy(seed, correct, predictions.groups, confidence)
-                    for seed, correct in zip(recipe.seeds, sample.correct, strict=True)
+                    _run_accuracy(seed, row, sample, confidence) for row, seed in enumerate(recipe.seeds)
                 ),
                 seed_std=budget.seed_std,
                 floor_std=budget.floor_std,
@@ -95,6 +111,7 @@ def compare(
                 image_share=budget.image_share,
                 seed_share=budget.seed_share,
                 classes=_class_accuracies(predictions, sample, level),
+                secondary=_secondary_scores(predictions, recipe.name, score, level),
                 calibration=None
                 if recipe.probabilities is None
                 else calibration(
@@ -110,12 +127,14 @@ def compare(
                 else None,
             )
         )
-    judged = judge_pairs(samples, baseline=baseline, margin=margin, looks=looks)
+    judged = judge_pairs(scored, baseline=baseline, margin=margin, looks=looks, score=score)
     pairs = tuple(
         _pair_result(predictions, pair, samples[pair.a], samples[pair.b], margin, looks, len(judged))
         for pair in judged
     )
     return Comparison(
+        metric=score.name,
+        scale=score.scale,
         confidence=confidence,
         margin=margin,
         baseline=baseline,
@@ -124,15 +143,18 @@ def compare(
         recipes=tuple(recipes),
         pairs=pairs,
         notes=notes(predictions, recipes),
-        conclusion=conclude(recipes, pairs, margin=margin, baseline=baseline),
+        conclusion=conclude(recipes, pairs, scale=score.scale, margin=margin, baseline=baseline),
     )
 
 
-class _Sample(CorrectPredictions):
-    """The correct predictions of one recipe, also by class."""
+class _Sample(RecipeScores):
+    """The correct predictions of one recipe, also by class, and its scores if another metric decides."""
 
-    def __init__(self, predictions: Predictions, name: str) -> None:
-        super().__init__(predictions.correct(name), predictions.groups)
+    def __init__(self, predictions: Predictions, name: str, score: Score, scored: RecipeScores) -> None:
+        self.correct = predictions.correct(name)
+        super().__init__(self.correct, predictions.groups)
+        self.score = score
+        self.scored = self if score.scale.is_accuracy else scored
         self.by_class: dict[int, ScoreSummary] = {}
         for label in np.unique(predictions.labels):
             images = predictions.labels == label
@@ -140,16 +162,46 @@ class _Sample(CorrectPredictions):
                 self.correct[:, images], predictions.groups_of(images)
             )
 
+    @property
+    def shares(self) -> NDArray[np.float64]:
+        """float [num_images], the share of correct seeds on each image."""
+        shares: NDArray[np.float64] = self.correct.mean(axis=0)
+        return shares
 
-def _run_accuracy(
-    seed: int, correct: NDArray[np.bool_], groups: NDArray[np.int64] | None, confidence: float
-) -> RunAccuracy:
-    right, num_images = int(correct.sum()), len(correct)
-    interval = wilson_interval(right, num_images, confidence)
-    if groups is not None:
-        over_groups = crossed_interval(summarize_scores(correct[None], groups), confidence=confidence)
-        interval = over_groups.low, over_groups.high
-    return RunAccuracy(int(seed), right / num_images, interval)
+    def noise_budget(self) -> NoiseBudget:
+        """Of the metric."""
+        if self.scored is self:
+            return noise_budget(self.all, self.shares)
+        return score_noise(np.asarray(self.scored.scores, np.float64), self.scored.all)
+
+
+def _run_accuracy(seed: int, row: int, sample: _Sample, confidence: float) -> RunAccuracy:
+    correct, scored = sample.correct[row], sample.scored
+    accuracy = int(correct.sum()) / len(correct)
+    if scored is sample and scored.groups is None:
+        interval = wilson_interval(int(correct.sum()), len(correct), confidence)
+        return RunAccuracy(int(seed), accuracy, accuracy, interval)
+    of_run = crossed_interval(
+        summarize_scores(scored.scores[row : row + 1], scored.groups),
+        confidence=confidence,
+        bounds=sample.score.bounds,
+    )
+    score = accuracy if scored is sample else of_run.value
+    return RunAccuracy(int(seed), accuracy, score, (of_run.low, of_run.high))
+
+
+def _secondary_scores(
+    predictions: Predictions, recipe: str, metric: Score, confidence: float
+) -> tuple[SecondaryScore, ...]:
+    """Every other score that has a name and is defined for these predictions."""
+    scores = []
+    for score in SCORES.values():
+        if score.name == metric.name or not score.is_defined_for(predictions, recipe):
+            continue
+        summary = summarize_scores(*score.samples(predictions, recipe))
+        interval = crossed_interval(summary, confidence=confidence, bounds=score.bounds)
+        scores.append(SecondaryScore(score.name, score.scale, interval.value, (interval.low, interval.high)))
+    return tuple(scores)
 
 
 def _class_accuracies(
@@ -180,11 +232,16 @@ def _pair_result(
 ) -> PairResult:
     difference, verdict = pair.difference, pair.verdict
     parts = difference.parts
-    fixed, broken = fixed_and_broken(a.shares, b.shares)
+    scale = a.score.scale
+    fixed, broken = fixed_and_broken(a.shares, b.shares) if scale.is_accuracy else (None, None)
     needs = (
         WhatItTakes()
         if pair.decided
-        else what_it_takes(difference, margin=margin, confidence=looks.level, num_pairs=num_pairs)
+        else _in_images(
+            what_it_takes(difference, margin=margin, confidence=looks.level, num_pairs=num_pairs),
+            scale,
+            (predictions.num_groups or predictions.num_images) / parts.num_images,
+        )
     )
     return PairResult(
         a=pair.a,
@@ -197,7 +254,7 @@ def _pair_result(
         verdict=verdict.name if parts.seeds_known else "undecided",
         model_verdict=None if parts.seeds_known else verdict.name,
         smaller_than_margin=verdict.smaller_than_margin,
-        p_outperform=probability_of_outperforming(a.correct.sum(axis=1), b.correct.sum(axis=1)),
+        p_outperform=probability_of_outperforming(_for_ranks(a), _for_ranks(b)),
         fixed=fixed,
         broken=broken,
         image_share=parts.image_share,
@@ -213,6 +270,25 @@ def _pair_result(
         else describe_what_it_takes(needs, grouped=predictions.num_groups is not None),
         classes=_class_differences(predictions, a, b, looks.level),
     )
+
+
+def _for_ranks(sample: _Sample) -> NDArray[np.float64] | NDArray[np.int64]:
+    """One number per run, the larger the better; whole numbers for accuracy, so that ties are ties."""
+    if sample.scored is sample:
+        counts: NDArray[np.int64] = sample.correct.sum(axis=1)
+        return counts
+    means: NDArray[np.float64] = sample.score.scale.sign * sample.scored.all.seed_means.round(12)
+    return means
+
+
+def _in_images(needs: WhatItTakes, scale: Scale, images_per_part: float) -> WhatItTakes:
+    """What it takes, in images or groups even if a user's metric has parts of them as its units."""
+    chances, images = needs.chances, needs.images_needed
+    if chances is not None and not scale.higher_is_better:
+        chances = Chances(chances.worse, chances.better, chances.equivalent)
+    if images is not None:
+        images = round(images * images_per_part)
+    return replace(needs, chances=chances, images_needed=images)
 
 
 def _class_differences(
@@ -239,6 +315,7 @@ def _class_differences(
 
 def _check(
     predictions: Predictions,
+    score: Score,
     baseline: str | None,
     margin: float,
     confidence: float,
@@ -251,11 +328,11 @@ def _check(
         if name is not None and name not in names:
             hint = did_you_mean(name, names)
             raise BakeoffError(f"{role} {name!r} is not one of the recipes: {', '.join(names)}{hint}")
-    if not 0 < margin < 1:
-        raise BakeoffError(
-            f"margin {margin} is out of range: expected a share between 0 and 1, "
-            "such as 0.01 for one percentage point"
-        )
+    if not 0 < margin < score.bounds[1] - score.bounds[0]:
+        expected = "a share between 0 and 1, such as 0.01 for one percentage point"
+        if score.scale.unit != "%":
+            expected = f"a difference in {score.scale.heading} above 0, such as 0.01"
+        raise BakeoffError(f"margin {margin} is out of range: expected {expected}")
     if not 0.5 <= confidence < 1:
         raise BakeoffError(
             f"confidence {confidence} is out of range: expected 0.5 or more and below 1, such as 0.95"

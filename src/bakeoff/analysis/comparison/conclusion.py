@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bakeoff.analysis.comparison.result import Comparison, PairResult, RecipeResult
+from bakeoff.analysis.scores.scale import Scale
 from bakeoff.analysis.statistics.replication import Replication
 from bakeoff.analysis.statistics.what_it_takes import SEEDS, TIMES_IMAGES, Chances, WhatItTakes
 from bakeoff.text import counted, interval_points, listed, percent, points
@@ -21,6 +22,7 @@ def conclude(
     recipes: Sequence[RecipeResult],
     pairs: Sequence[PairResult],
     *,
+    scale: Scale,
     margin: float,
     baseline: str | None,
 ) -> str:
@@ -33,48 +35,53 @@ def conclude(
     ----------
     recipes, pairs
         Results, in the study's order.
+    scale
+        Of the metric.
     margin
-        The smallest difference that matters, as a share.
+        The smallest difference that matters, in the unit of the score.
     baseline
         The recipe that the others are compared with, or None for all pairs.
     """
     if not pairs:
         only = recipes[0]
         return (
-            f"{only.name}: accuracy {points(only.accuracy)} % ({interval_points(only.interval)}); "
+            f"{only.name}: {scale.name} {scale.value(only.score)} ({scale.interval(only.interval)}); "
             "there is no other recipe with results to compare it with."
         )
     if len(pairs) <= _MOST_PAIRS_IN_FULL:
-        text = "; ".join(_pair_clause(pair, margin) for pair in pairs)
+        text = "; ".join(_pair_clause(pair, scale, margin) for pair in pairs)
     elif baseline is not None:
-        text = _against_baseline(pairs, baseline)
+        text = _against_baseline(pairs, scale, baseline)
     else:
-        text = _among_many(recipes, pairs)
+        text = _among_many(recipes, pairs, scale)
+    text = scale.preface + text
     text = text.replace("the trained", "The trained", 1) if text.startswith("the trained") else text
     return f"{text}. {_reservation(recipes)}".rstrip()
 
 
-def _pair_clause(pair: PairResult, margin: float) -> str:
+def _pair_clause(pair: PairResult, scale: Scale, margin: float) -> str:
     verdict = pair.model_verdict or pair.verdict
     a, b = pair.a, pair.b
     if pair.model_verdict:
         a, b = f"the trained {a}", f"the trained {b}"
-    interval = interval_points(pair.interval)
+    minus = f"{b} minus {a}: {scale.difference(pair.difference)} ({scale.interval(pair.interval)})"
     if verdict in ("better", "worse"):
-        size = f"{points(abs(pair.difference))} points ({interval_points(_ascending(pair))})"
-        clause = f"{b} is {verdict} than {a} by {size}"
+        clause = f"{b} is {verdict} than {a} by {_size(pair, scale)}"
         if pair.smaller_than_margin:
-            clause += f", less than the margin of {points(margin)}"
+            clause += f", less than the margin of {scale.number(margin)}"
     elif verdict == "equivalent":
-        clause = (
-            f"{b} minus {a}: {points(pair.difference)} points ({interval}), equivalent within "
-            f"{points(margin)} points"
-        )
+        clause = f"{minus}, equivalent within {scale.difference(margin)}"
     else:
-        clause = f"{b} minus {a}: {points(pair.difference)} points ({interval}), undecided"
+        clause = f"{minus}, undecided"
         if not pair.interval[0] <= 0 <= pair.interval[1]:
             clause += f": not significant after correction for the number of pairs (p = {pair.p_holm:.2g})"
     return clause
+
+
+def _size(pair: PairResult, scale: Scale) -> str:
+    """How far apart the two are, without a sign: "0.7 points (0.1 to 1.3)"."""
+    low, high = sorted(map(abs, pair.interval))
+    return f"{scale.difference(abs(pair.difference))} ({scale.interval((low, high))})"
 
 
 def _counts(pairs: Sequence[PairResult]) -> str:
@@ -83,11 +90,11 @@ def _counts(pairs: Sequence[PairResult]) -> str:
     return f"{decided} decided, {counts['equivalent']} equivalent, {counts['undecided']} undecided"
 
 
-def _against_baseline(pairs: Sequence[PairResult], baseline: str) -> str:
+def _against_baseline(pairs: Sequence[PairResult], scale: Scale, baseline: str) -> str:
     text = f"Of {len(pairs)} recipes compared with {baseline}: {_counts(pairs)}"
     for verdict in ("better", "worse"):
         names = [
-            f"{pair.b} by {points(abs(pair.difference))} points ({interval_points(_ascending(pair))})"
+            f"{pair.b} by {_size(pair, scale)}"
             for pair in pairs
             if (pair.model_verdict or pair.verdict) == verdict
         ]
@@ -96,12 +103,7 @@ def _against_baseline(pairs: Sequence[PairResult], baseline: str) -> str:
     return text
 
 
-def _ascending(pair: PairResult) -> tuple[float, float]:
-    low, high = sorted(map(abs, pair.interval))
-    return low, high
-
-
-def _among_many(recipes: Sequence[RecipeResult], pairs: Sequence[PairResult]) -> str:
+def _among_many(recipes: Sequence[RecipeResult], pairs: Sequence[PairResult], scale: Scale) -> str:
     beaten_by: dict[str, set[str]] = {recipe.name: set() for recipe in recipes}
     for pair in pairs:
         verdict = pair.model_verdict or pair.verdict
@@ -112,11 +114,11 @@ def _among_many(recipes: Sequence[RecipeResult], pairs: Sequence[PairResult]) ->
     kind = "recipes" if any(pair.compares == "recipes" for pair in pairs) else "trained models"
     text = f"Of {len(pairs)} pairs of {kind}: {_counts(pairs)}"
     leading = sorted(
-        (recipe for recipe in recipes if not beaten_by[recipe.name]), key=lambda recipe: -recipe.accuracy
+        (recipe for recipe in recipes if not beaten_by[recipe.name]),
+        key=lambda recipe: -scale.sign * recipe.score,
     )
     names = [
-        f"{recipe.name} {points(recipe.accuracy)} % ({interval_points(recipe.interval)})"
-        for recipe in leading
+        f"{recipe.name} {scale.value(recipe.score)} ({scale.interval(recipe.interval)})" for recipe in leading
     ]
     others = [recipe.name for recipe in recipes if recipe is not leading[0]]
     if len(leading) == len(recipes):

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from scipy.special import stdtr
 
 from bakeoff.analysis.comparison.look_plan import LookPlan
-from bakeoff.analysis.comparison.pairs import CorrectPredictions, JudgedPair, judge_pairs
+from bakeoff.analysis.comparison.pairs import JudgedPair, RecipeScores, judge_pairs, score_recipes
+from bakeoff.analysis.scores.by_name import SCORES, Score
 from bakeoff.analysis.statistics.crossed import CrossedInterval
 from bakeoff.analysis.statistics.what_it_takes import image_half_width
 from bakeoff.predictions import Predictions
@@ -81,6 +82,7 @@ def take_looks(
     baseline: str | None,
     margin: float,
     failed: Mapping[str, Collection[int]] | None = None,
+    score: Score = SCORES["accuracy"],
 ) -> Looks:
     """Take the looks of a plan one after another, as far as the available runs allow.
 
@@ -100,12 +102,14 @@ def take_looks(
     baseline
         Compare every other recipe with this one; None compares all pairs.
     margin
-        The smallest difference that matters, as a share.
+        The smallest difference that matters, in the unit of the score: 0.01 of a share is one point.
     failed
         Seeds without a result, by recipe: a look does not wait for them.
+    score
+        What decides the verdicts.
     """
     available = {recipe.name: set(recipe.seeds) for recipe in predictions.recipes}
-    correct = {name: predictions.correct(name) for name in available}
+    score, scored = score_recipes(predictions, score)
     seeds: dict[str, int] = {}
     active = list(recipes)
     taken: list[Look] = []
@@ -115,12 +119,16 @@ def take_looks(
         if not all(done[name].issuperset(range(count)) for name in active):
             return Looks(plan.seeds, plan.level, tuple(taken), None, seeds)
         samples = {
-            recipe.name: CorrectPredictions(rows, predictions.groups)
+            recipe.name: RecipeScores(rows, scored[recipe.name].groups)
             for recipe in predictions.recipes
-            if len(rows := _first(correct[recipe.name], recipe.seeds, seeds[recipe.name]))
+            if len(rows := _first(scored[recipe.name].scores, recipe.seeds, seeds[recipe.name]))
         }
         pairs = judge_pairs(
-            samples, baseline=baseline if baseline in samples else None, margin=margin, looks=plan
+            samples,
+            baseline=baseline if baseline in samples else None,
+            margin=margin,
+            looks=plan,
+            score=score,
         )
         taken.append(_look(seeds, pairs, margin, plan.level))
         active = [name for name in recipes if any(name in pair for pair in taken[-1].open)]
@@ -130,9 +138,11 @@ def take_looks(
     return Looks(plan.seeds, plan.level, tuple(taken), stopped, seeds)
 
 
-def _first(correct: NDArray[np.bool_], seeds: tuple[int, ...], count: int) -> NDArray[np.bool_]:
+def _first(
+    scores: NDArray[np.bool_] | NDArray[np.float64], seeds: tuple[int, ...], count: int
+) -> NDArray[np.bool_] | NDArray[np.float64]:
     """The rows of the seeds below `count`."""
-    return correct[[seed < count for seed in seeds]]
+    return scores[[seed < count for seed in seeds]]
 
 
 def _look(seeds: dict[str, int], pairs: tuple[JudgedPair, ...], margin: float, level: float) -> Look:

@@ -9,6 +9,7 @@ from bakeoff.analysis.comparison.compare import compare
 from bakeoff.analysis.comparison.look_plan import LookPlan, plan_looks
 from bakeoff.analysis.comparison.looks import Looks, describe_looks, take_looks
 from bakeoff.analysis.comparison.result import Comparison
+from bakeoff.analysis.scores.by_name import Score, score_named
 from bakeoff.predictions import Predictions
 from bakeoff.text import listed
 
@@ -37,6 +38,7 @@ def study_looks(stored: StoredStudy, predictions: Predictions) -> Looks | None:
         baseline=study.baseline,
         margin=study.margin,
         failed=failed,
+        score=score_named(study.compare.metric),
     )
 
 
@@ -60,8 +62,10 @@ def _notes_on_published(stored: StoredStudy) -> tuple[str, ...]:
     )
 
 
-def compare_study(stored: StoredStudy, predictions: Predictions, looks: Looks | None) -> Comparison | None:
-    """Compare the finished recipes with the study's baseline, margin, published accuracies and looks.
+def compare_study(
+    stored: StoredStudy, predictions: Predictions, looks: Looks | None, metric: Score | None = None
+) -> Comparison | None:
+    """Compare the finished recipes with the study's metric, baseline, margin, published accuracies and looks.
 
     Parameters
     ----------
@@ -71,6 +75,9 @@ def compare_study(stored: StoredStudy, predictions: Predictions, looks: Looks | 
         From `stored.predictions()`.
     looks
         From `study_looks`.
+    metric
+        What decides the verdicts, if not the study's metric. The looks remain those of the study; the
+        intervals hold over all of them whatever decided when to stop.
 
     Returns
     -------
@@ -84,6 +91,7 @@ def compare_study(stored: StoredStudy, predictions: Predictions, looks: Looks | 
     published = {name: entry for name, entry in published_results(stored).items() if name in finished}
     comparison = compare(
         predictions,
+        metric=metric or study.compare.metric,
         baseline=study.baseline if study.baseline in finished else None,
         margin=study.margin,
         confidence=study.confidence,
@@ -104,4 +112,6 @@ def compare_study(stored: StoredStudy, predictions: Predictions, looks: Looks | 
         num_images=predictions.num_images,
         num_groups=predictions.num_groups,
     )
+    if comparison.metric != study.compare.metric:
+        note += f" The interim looks were by {score_named(study.compare.metric).scale.name}."
     return replace(comparison, looks=looks, notes=(note, *comparison.notes))

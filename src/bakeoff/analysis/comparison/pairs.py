@@ -1,15 +1,18 @@
-"""judge_pairs(): the verdict on each pair of recipes to compare."""
+"""score_recipes() and judge_pairs(): the scores of recipes, and the verdict on each pair to compare."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff.analysis.comparison.look_plan import LookPlan
+from bakeoff.analysis.scores.by_name import SCORES, Score
+from bakeoff.analysis.scores.scale import Scale
 from bakeoff.analysis.statistics.crossed import (
     CrossedInterval,
     ScoreSummary,
@@ -19,35 +22,47 @@ from bakeoff.analysis.statistics.crossed import (
 from bakeoff.analysis.statistics.mcnemar import mcnemar_exact
 from bakeoff.analysis.statistics.multiple_testing import holm
 from bakeoff.analysis.statistics.verdict import Verdict, verdict
+from bakeoff.predictions import Predictions
 
 
-class CorrectPredictions:
-    """Which predictions of one recipe are correct, summarized once for all pairs that it is part of.
+class RecipeScores:
+    """The scores of one recipe's images, summarized once for all pairs that it is part of.
 
     Attributes
     ----------
-    correct
-        bool [num_seeds, num_images].
+    scores
+        [num_seeds, num_images], whose mean in each run is the run's score: bool where an image is right or
+        wrong, else float.
     groups
         int [num_images], which images belong together; None if each stands for itself.
-    all
-        Summary over seeds and images or groups.
     """
 
-    def __init__(self, correct: NDArray[np.bool_], groups: NDArray[np.int64] | None = None) -> None:
-        self.correct = correct
+    def __init__(
+        self,
+        scores: NDArray[np.bool_] | NDArray[np.float64],
+        groups: NDArray[np.int64] | None = None,
+    ) -> None:
+        self.scores = scores
         self.groups = groups
-        self.all: ScoreSummary = summarize_scores(correct, groups)
 
-    @property
-    def shares(self) -> NDArray[np.float64]:
-        """float [num_images], the share of correct seeds on each image."""
-        shares: NDArray[np.float64] = self.correct.mean(axis=0)
-        return shares
+    @cached_property
+    def all(self) -> ScoreSummary:
+        """Over seeds and images or groups."""
+        return summarize_scores(self.scores, self.groups)
 
     @property
     def num_seeds(self) -> int:
-        return len(self.correct)
+        return len(self.scores)
+
+
+def score_recipes(predictions: Predictions, score: Score) -> tuple[Score, dict[str, RecipeScores]]:
+    """Score each recipe, by name; the score comes back with what is only known from its values."""
+    scored = {}
+    for recipe in predictions.recipes:
+        scores, groups = score.samples(predictions, recipe.name)
+        score = score.known_from(scores)
+        scored[recipe.name] = RecipeScores(scores, groups)
+    return score, scored
 
 
 @dataclass(frozen=True)
@@ -57,7 +72,7 @@ class JudgedPair:
     Attributes
     ----------
     difference
-        b minus a, with the interval of one look.
+        b minus a in the unit of the score, with the interval of one look.
     p, p_adjusted
         Uncorrected, and corrected for the looks and by Holm's method for the pairs.
     verdict
@@ -78,32 +93,46 @@ class JudgedPair:
 
 
 def judge_pairs(
-    correct: Mapping[str, CorrectPredictions], *, baseline: str | None, margin: float, looks: LookPlan
+    scored: Mapping[str, RecipeScores],
+    *,
+    baseline: str | None,
+    margin: float,
+    looks: LookPlan,
+    score: Score = SCORES["accuracy"],
 ) -> tuple[JudgedPair, ...]:
     """Judge each recipe against the baseline, or all pairs if it is None.
 
     Intervals have the level of one look; p-values are corrected for the looks, then by Holm's method.
     """
     if baseline is None:
-        pairs = list(combinations(correct, 2))
+        pairs = list(combinations(scored, 2))
     else:
-        pairs = [(baseline, name) for name in correct if name != baseline]
-    differences = [crossed_interval(correct[b].all, correct[a].all, confidence=looks.level) for a, b in pairs]
+        pairs = [(baseline, name) for name in scored if name != baseline]
+    differences = [
+        crossed_interval(scored[b].all, scored[a].all, confidence=looks.level, bounds=score.bounds)
+        for a, b in pairs
+    ]
     p_values = [
-        mcnemar_exact(correct[a].correct[0], correct[b].correct[0])
-        if correct[a].num_seeds == correct[b].num_seeds == 1 and correct[a].groups is None
+        mcnemar_exact(scored[a].scores[0], scored[b].scores[0])
+        if score.scale.is_accuracy
+        and scored[a].num_seeds == scored[b].num_seeds == 1
+        and scored[a].groups is None
         else difference.p
         for (a, b), difference in zip(pairs, differences, strict=True)
     ]
     adjusted = holm([looks.adjust(p) for p in p_values])
     return tuple(
         JudgedPair(
-            a,
-            b,
-            difference,
-            p,
-            p_adjusted,
-            verdict(difference.low, difference.high, p_adjusted, margin=margin, confidence=looks.confidence),
+            a, b, difference, p, p_adjusted, _verdict(difference, p_adjusted, score.scale, margin, looks)
         )
         for (a, b), difference, p, p_adjusted in zip(pairs, differences, p_values, adjusted, strict=True)
     )
+
+
+def _verdict(
+    difference: CrossedInterval, p_adjusted: float, scale: Scale, margin: float, looks: LookPlan
+) -> Verdict:
+    low, high = difference.low, difference.high
+    if not scale.higher_is_better:
+        low, high = -high, -low
+    return verdict(low, high, p_adjusted, margin=margin, confidence=looks.confidence)

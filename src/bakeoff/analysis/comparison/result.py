@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from bakeoff.analysis.comparison.looks import Looks
+from bakeoff.analysis.scores.scale import Scale
 from bakeoff.analysis.statistics.calibration import Calibration
 from bakeoff.analysis.statistics.replication import Replication
 from bakeoff.analysis.statistics.verdict import VerdictName
@@ -17,10 +18,21 @@ Interval = tuple[float, float]
 
 @dataclass(frozen=True)
 class RunAccuracy:
-    """Accuracy of one trained model, with Wilson's interval."""
+    """Accuracy and score of one trained model, with the interval of the score: Wilson's for accuracy."""
 
     seed: int
     accuracy: float
+    score: float
+    interval: Interval
+
+
+@dataclass(frozen=True)
+class SecondaryScore:
+    """Another score of a recipe than the metric, with its interval over seeds and images."""
+
+    name: str
+    scale: Scale
+    score: float
     interval: Interval
 
 
@@ -36,27 +48,33 @@ class ClassAccuracy:
 
 @dataclass(frozen=True)
 class RecipeResult:
-    """One recipe. Accuracies and standard deviations are shares: 0.01 is one percentage point.
+    """One recipe. Shares and their standard deviations are fractions: 0.01 is one percentage point.
 
     Attributes
     ----------
-    accuracy, interval
-        Mean over seeds, and its interval over seeds and images (over images alone with one seed).
+    accuracy
+        Mean over seeds.
+    score, interval
+        By the metric of the comparison: mean over seeds, and its interval over seeds and images (over images
+        alone with one seed).
     runs
-        The accuracy of each run, ascending in seed.
+        The accuracy and score of each run, ascending in seed.
     seed_std, floor_std, binomial_se, image_share, seed_share
-        See `bakeoff.analysis.statistics.noise_budget`.
+        Of the score, see `bakeoff.analysis.statistics.noise_budget`.
     classes
         In label order, without classes that have no images.
     calibration
         None if only classes were predicted.
     replication
         None if there is no published accuracy.
+    secondary
+        The other scores.
     """
 
     name: str
     num_seeds: int
     accuracy: float
+    score: float
     interval: Interval
     runs: tuple[RunAccuracy, ...]
     seed_std: float | None
@@ -67,6 +85,31 @@ class RecipeResult:
     classes: tuple[ClassAccuracy, ...]
     calibration: Calibration | None
     replication: Replication | None
+    secondary: tuple[SecondaryScore, ...] = ()
+
+    @property
+    def recipe(self) -> str:
+        """The name."""
+        return self.name
+
+    @property
+    def mean(self) -> float:
+        """The score."""
+        return self.score
+
+    @property
+    def low(self) -> float:
+        """Of the interval."""
+        return self.interval[0]
+
+    @property
+    def high(self) -> float:
+        """Of the interval."""
+        return self.interval[1]
+
+    def other(self, name: str) -> SecondaryScore | None:
+        """The secondary score of this name, if there is one."""
+        return next((other for other in self.secondary if other.name == name), None)
 
 
 @dataclass(frozen=True)
@@ -93,7 +136,7 @@ class ClassDifference:
 
 @dataclass(frozen=True)
 class PairResult:
-    """Recipe b compared with recipe a; differences are b minus a, as shares.
+    """Recipe b compared with recipe a; differences are b minus a, in the unit of the score.
 
     Attributes
     ----------
@@ -113,7 +156,7 @@ class PairResult:
         half.
     fixed, broken
         The number of images that b classifies correctly and a does not, and the reverse, mean over pairs of
-        runs.
+        runs; None where the metric is not accuracy.
     image_share, seed_share
         Of the variance of the difference; None with one seed or no variance.
     degrees_of_freedom
@@ -138,8 +181,8 @@ class PairResult:
     model_verdict: VerdictName | None
     smaller_than_margin: bool
     p_outperform: float
-    fixed: float
-    broken: float
+    fixed: float | None
+    broken: float | None
     image_share: float | None
     seed_share: float | None
     degrees_of_freedom: float
@@ -151,6 +194,16 @@ class PairResult:
     what_it_takes: str
     classes: tuple[ClassDifference, ...]
 
+    @property
+    def low(self) -> float:
+        """Of the interval of the difference."""
+        return self.interval[0]
+
+    @property
+    def high(self) -> float:
+        """Of the interval of the difference."""
+        return self.interval[1]
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -158,10 +211,14 @@ class Comparison:
 
     Attributes
     ----------
+    metric
+        The name of the score that decides the verdicts.
+    scale
+        Its name and unit in texts, and which direction is better.
     confidence
         Of every interval, 0..1; over all looks together if there are several.
     margin
-        The smallest difference that matters, as a share.
+        The smallest difference that matters, in the unit of the score.
     baseline
         The recipe that the others are compared with; None if all pairs are compared.
     num_images
@@ -178,6 +235,8 @@ class Comparison:
         If seeds were added until decided: the interim looks, and why the study stopped; else None.
     """
 
+    metric: str
+    scale: Scale
     confidence: float
     margin: float
     baseline: str | None
@@ -188,6 +247,11 @@ class Comparison:
     conclusion: str
     looks: Looks | None = None
     num_groups: int | None = None
+
+    @property
+    def secondary(self) -> dict[str, Scale]:
+        """The secondary scores that any recipe has, by name."""
+        return {other.name: other.scale for recipe in self.recipes for other in recipe.secondary}
 
     def to_dict(self) -> dict[str, Any]:
         """Return the content of comparison.json: dicts, lists, str, int, float, bool and None; no NaN."""

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from bakeoff.analysis.scores.run_score import RunScore, mean_of, mean_score
 from bakeoff.analysis.statistics.calibration import brier_scores, log_losses
+from bakeoff.analysis.statistics.exact_sums import exact_mean
 
 Classes = NDArray[np.int64]
 Probabilities = NDArray[np.float32]
@@ -81,7 +82,7 @@ def binary_auroc(positive: NDArray[np.bool_], scores: NDArray[np.floating]) -> R
         below, not_above = np.searchsorted(others, own, "left"), np.searchsorted(others, own, "right")
         share_below = (below + not_above) / (2 * len(others))
         placements[positive == side] = share_below if side else 1 - share_below
-    value = float(placements[positive].mean())
+    value = exact_mean(placements[positive])
     counts = np.where(positive, positive.sum(), (~positive).sum())
     return RunScore(value, (placements - value) * (len(scores) / counts))
 

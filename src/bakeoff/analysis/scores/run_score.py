@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bakeoff.analysis.statistics.exact_sums import exact_mean
+
 
 @dataclass(frozen=True)
 class RunScore:
@@ -39,7 +41,7 @@ class RunScore:
 def mean_score(of_images: NDArray[np.float64] | NDArray[np.bool_]) -> RunScore:
     """The mean of a score per image, [num_images]."""
     scores = np.asarray(of_images, np.float64)
-    value = float(scores.mean())
+    value = exact_mean(scores)
     return RunScore(value, scores - value)
 
 

@@ -34,6 +34,33 @@ class NoiseBudget:
     seed_share: float | None
 
 
+def score_noise(scores: NDArray[np.float64], summary: ScoreSummary) -> NoiseBudget:
+    """Split the uncertainty of any other score as `noise_budget` does, in the unit of the score.
+
+    floor_std = sqrt(sum_i var_i) / N, with var_i the variance over seeds of the score of image i, which is
+    p_i (1 - p_i) for accuracy; binomial_se = the square root of V_img predicted for one seed.
+
+    Parameters
+    ----------
+    scores
+        float [num_seeds, num_images], scores of images.
+    summary
+        Of these, over images or groups.
+    """
+    parts = variance_parts(summary)
+    standard_error = float(np.sqrt(parts.at(1, parts.num_images).image))
+    if not parts.seeds_known:
+        return NoiseBudget(None, None, standard_error, None, None)
+    image_share = parts.image_share
+    return NoiseBudget(
+        seed_std=float(np.sqrt(exact_variance(summary.seed_means))),
+        floor_std=float(np.sqrt(exact_sum(scores.var(axis=0))) / scores.shape[1]),
+        binomial_se=standard_error,
+        image_share=image_share,
+        seed_share=None if image_share is None else 1 - image_share,
+    )
+
+
 def noise_budget(correct: ScoreSummary, shares: NDArray[np.float64] | None = None) -> NoiseBudget:
     """Split the uncertainty of one recipe's accuracy into seeds and images.
 

@@ -15,6 +15,7 @@ from bakeoff.files import jsonable
 
 if TYPE_CHECKING:
     from bakeoff.analysis.comparison.looks import Looks
+    from bakeoff.analysis.scores.by_name import Score
     from bakeoff.predictions import Predictions
     from bakeoff.store import StoredStudy
     from bakeoff.store.checks import DataFacts
@@ -35,9 +36,12 @@ class Summary:
     ----------
     stored
         All results as read from the study folder.
+    metric
+        What decides the verdicts, if not the study's metric.
     """
 
     stored: StoredStudy
+    metric: Score | None = None
 
     @property
     def study(self) -> Study:
@@ -62,7 +66,7 @@ class Summary:
     @cached_property
     def comparison(self) -> Comparison | None:
         """The comparison that the study defines; None without a finished run."""
-        return compare_study(self.stored, self.predictions, self.looks)
+        return compare_study(self.stored, self.predictions, self.looks, self.metric)
 
     @cached_property
     def recipes(self) -> tuple[RecipeSummary, ...]:
@@ -96,7 +100,7 @@ class Summary:
 
         Accuracies are in 0..1, times in seconds, classes indices into `data.class_names`.
 
-        - `study`: name, description, requested seeds, until, max_seeds, baseline, margin, confidence;
+        - `study`: name, description, requested seeds, until, max_seeds, baseline, margin, confidence, metric;
         - `data`, `environment`, `audit` (None if the images were not checked): as stored;
         - `recipes`: see `RecipeSummary`;
         - `failed_cases`: see `DescribedCase`;
@@ -116,6 +120,7 @@ class Summary:
                     "baseline": study.baseline,
                     "margin": study.margin,
                     "confidence": study.confidence,
+                    "metric": study.compare.metric,
                 },
                 "data": self.stored.data,
                 "environment": self.stored.environment,

@@ -21,7 +21,7 @@ from bakeoff.report.figures.drawing import (
     finish,
     new_figure,
 )
-from bakeoff.text import counted, interval_points, listed, points
+from bakeoff.text import counted, listed, points
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,11 +46,11 @@ def comparison_figures(comparison: Comparison) -> dict[str, ReportFigure]:
     Returns
     -------
     dict of ReportFigure
-        `accuracies` always; `differences` and `class_differences` if there are pairs; `reliability` if there
-        are probabilities.
+        `accuracies` always (of the scores); `differences` and `class_differences` if there are pairs;
+        `reliability` if there are probabilities.
     """
     with drawing():
-        drawn = {"accuracies": _accuracies(comparison)}
+        drawn = {"accuracies": _scores(comparison)}
         if comparison.pairs:
             drawn["differences"] = _differences(comparison)
             drawn["class_differences"] = _class_differences(comparison)
@@ -59,17 +59,17 @@ def comparison_figures(comparison: Comparison) -> dict[str, ReportFigure]:
     return drawn
 
 
-def _accuracies(comparison: Comparison) -> ReportFigure:
-    recipes = comparison.recipes
-    best = max(recipes, key=lambda recipe: recipe.accuracy)
+def _scores(comparison: Comparison) -> ReportFigure:
+    recipes, scale = comparison.recipes, comparison.scale
+    best = max(recipes, key=lambda recipe: scale.sign * recipe.score)
     each = [
-        f"{recipe.name} {points(recipe.accuracy)} % ({interval_points(recipe.interval)})"
-        for recipe in recipes
+        f"{recipe.name} {scale.value(recipe.score)} ({scale.interval(recipe.interval)})" for recipe in recipes
     ]
     scope = "seeds and images" if any(recipe.num_seeds > 1 for recipe in recipes) else "images"
+    extreme = "highest" if scale.higher_is_better else "lowest (best)"
     caption = (
-        f"Test accuracy with {_percent(comparison)} confidence intervals over {scope}; small dots are "
-        f"single runs. The highest mean is {points(best.accuracy)} % ({best.name})."
+        f"Test {scale.name} with {_percent(comparison)} confidence intervals over {scope}; small dots are "
+        f"single runs. The {extreme} mean is {scale.value(best.score)} ({best.name})."
     )
     if len(recipes) > 1:
         caption += (
@@ -77,29 +77,29 @@ def _accuracies(comparison: Comparison) -> ReportFigure:
             "their difference, in the next figure, is known more precisely."
         )
     return finish(
-        accuracy_forest(comparison),
+        score_forest(comparison),
         "comparison-accuracies",
-        alt=f"Accuracy of each recipe with its interval: {'; '.join(each)}.",
+        alt=f"{scale.title} of each recipe with its interval: {'; '.join(each)}.",
         caption=caption,
     )
 
 
 def _differences(comparison: Comparison) -> ReportFigure:
-    pairs = comparison.pairs
+    pairs, scale = comparison.pairs, comparison.scale
     drawn_pairs = _clearest(pairs, MAX_PAIRS)
     decided = sum(pair.verdict in ("better", "worse") for pair in pairs)
     each = [
-        f"{pair.b} minus {pair.a} {points(pair.difference)} points "
-        f"({interval_points(pair.interval)}), {pair.verdict}"
+        f"{pair.b} minus {pair.a} {scale.difference(pair.difference)} "
+        f"({scale.interval(pair.interval)}), {pair.verdict}"
         for pair in drawn_pairs
     ]
     return finish(
         difference_forest(comparison),
         "comparison-differences",
-        alt=f"Difference in accuracy of each pair with its interval: {'; '.join(each)}.",
-        caption=f"Difference in accuracy with {_percent(comparison)} confidence intervals; the band is the "
-        f"margin of ±{points(comparison.margin)} points. {decided} of {counted(len(pairs), 'pair')} better "
-        "or worse (filled): the interval excludes zero, and the p-value is significant after Holm's "
+        alt=f"Difference in {scale.name} of each pair with its interval: {'; '.join(each)}.",
+        caption=f"Difference in {scale.name} with {_percent(comparison)} confidence intervals; the band is "
+        f"the margin of ±{scale.difference(comparison.margin)}. {decided} of {counted(len(pairs), 'pair')} "
+        "better or worse (filled): the interval excludes zero, and the p-value is significant after Holm's "
         f"correction for {counted(len(pairs), 'test')}.{_left_out(drawn_pairs, pairs)}",
     )
 
@@ -159,33 +159,35 @@ def _left_out(drawn: Sequence[object], everything: Sequence[object]) -> str:
     return f" {len(drawn)} of {len(everything)} are shown; the table has all."
 
 
-def accuracy_forest(comparison: Comparison) -> Figure:
-    """Draw each recipe's accuracy with its interval, and its runs as dots."""
-    recipes = comparison.recipes
+def score_forest(comparison: Comparison) -> Figure:
+    """Draw each recipe's score with its interval, and its runs as dots."""
+    recipes, scale = comparison.recipes, comparison.scale
     figure, axes = _forest(len(recipes))
     for row, recipe in enumerate(recipes):
         color = COLORS[row % len(COLORS)]
-        _interval(axes, row, recipe.accuracy, recipe.interval, color, filled=True)
-        runs = [100 * run.accuracy for run in recipe.runs]
+        _interval(axes, row, recipe.score, recipe.interval, color, filled=True, factor=scale.factor)
+        runs = [scale.factor * run.score for run in recipe.runs]
         axes.scatter(runs, [row + 0.2] * len(runs), s=9, color=color, alpha=0.6, linewidths=0)
-        text = f"{points(recipe.accuracy)} ({interval_points(recipe.interval)})"
+        text = f"{scale.number(recipe.score)} ({scale.interval(recipe.interval)})"
         _label(axes, row, recipe.name, text)
-    axes.set_xlabel("test accuracy, %")
+    axes.set_xlabel(drawn_text(f"test {scale.heading}", 60))
     return figure
 
 
 def difference_forest(comparison: Comparison) -> Figure:
     """Draw each pair's difference with its interval over the shaded margin; filled if decided."""
-    pairs = _clearest(comparison.pairs, MAX_PAIRS)
+    pairs, scale = _clearest(comparison.pairs, MAX_PAIRS), comparison.scale
     figure, axes = _forest(len(pairs))
-    _shade_margin(axes, comparison.margin)
+    _shade_margin(axes, scale.factor * comparison.margin)
     for row, pair in enumerate(pairs):
         decided = pair.verdict in ("better", "worse")
         color = {"better": COLORS[2], "worse": COLORS[1], "equivalent": COLORS[0]}.get(pair.verdict, GRAY)
-        _interval(axes, row, pair.difference, pair.interval, color, filled=decided)
-        text = f"{points(pair.difference)} ({interval_points(pair.interval)}) {pair.verdict}"
+        _interval(axes, row, pair.difference, pair.interval, color, filled=decided, factor=scale.factor)
+        text = f"{scale.number(pair.difference)} ({scale.interval(pair.interval)}) {pair.verdict}"
         _label(axes, row, f"{pair.b} − {pair.a}", text)
-    axes.set_xlabel("difference in accuracy, percentage points")
+    unit = f", {scale.difference_unit}" if scale.difference_unit else ""
+    direction = "" if scale.higher_is_better else " (left is better)"
+    axes.set_xlabel(drawn_text(f"difference in {scale.name}{unit}{direction}", 60))
     return figure
 
 
@@ -199,7 +201,7 @@ def class_difference_forest(comparison: Comparison) -> Figure:
     figure = Figure(figsize=(WIDTH, height * len(pairs) + 0.35), layout="constrained")
     panels: list[Axes] = list(figure.subplots(len(pairs), 1, sharex=True, squeeze=False)[:, 0])
     for axes, pair in zip(panels, pairs, strict=True):
-        _shade_margin(axes, comparison.margin)
+        _shade_margin(axes, 100 * comparison.margin if comparison.scale.is_accuracy else 0.0)
         by_name = {entry.name: entry for entry in pair.classes}
         for row, name in enumerate(classes):
             entry = by_name[name]
@@ -253,11 +255,19 @@ def _forest(num_rows: int) -> tuple[Figure, Axes]:
 
 
 def _interval(
-    axes: Axes, row: int, value: float, interval: Sequence[float], color: str, *, filled: bool
+    axes: Axes,
+    row: int,
+    value: float,
+    interval: Sequence[float],
+    color: str,
+    *,
+    filled: bool,
+    factor: float = 100,
 ) -> None:
-    axes.plot([100 * end for end in interval], [row, row], color=color, linewidth=2, solid_capstyle="butt")
+    ends = [factor * end for end in interval]
+    axes.plot(ends, [row, row], color=color, linewidth=2, solid_capstyle="butt")
     axes.plot(
-        [100 * value],
+        [factor * value],
         [row],
         marker="o",
         markersize=6.5,
@@ -275,7 +285,7 @@ def _label(axes: Axes, row: int, name: str, text: str) -> None:
 
 
 def _shade_margin(axes: Axes, margin: float) -> None:
-    axes.axvspan(-100 * margin, 100 * margin, color=COLORS[5], alpha=0.22, linewidth=0)
+    axes.axvspan(-margin, margin, color=COLORS[5], alpha=0.22, linewidth=0)
     axes.axvline(0, color=GRAY, linewidth=0.8)
 
 

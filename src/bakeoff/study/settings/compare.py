@@ -1,0 +1,39 @@
+"""The [compare] table of a study file: by what the recipes are compared."""
+
+from __future__ import annotations
+
+import re
+
+from pydantic import field_validator
+
+from bakeoff.study.settings.base import Settings
+from bakeoff.text import did_you_mean, listed, shorten
+
+METRICS = (
+    "accuracy",
+    "balanced_accuracy",
+    "macro_f1",
+    "auroc",
+    "average_precision",
+    "log_loss",
+    "brier",
+)
+"""All but top_K."""
+
+
+class CompareSettings(Settings):
+    """By what the recipes are compared."""
+
+    metric: str = "accuracy"
+    """The score that decides the verdicts: accuracy, balanced_accuracy (mean recall of the classes),
+    macro_f1, auroc and average_precision (one class against the rest, mean over classes), log_loss, brier,
+    or top_K, such as top_5. The others are reported without verdicts. `margin` is in its unit: 0.01 is a
+    percentage point, of log_loss 0.01 nats."""
+
+    @field_validator("metric")
+    @classmethod
+    def _has_a_name(cls, name: str) -> str:
+        if name not in METRICS and not re.fullmatch(r"top_[1-9]\d{0,3}", name):
+            hint = did_you_mean(name, METRICS)
+            raise ValueError(f"found {shorten(name)}, expected {listed([*METRICS, 'top_K'])}{hint}")
+        return name
