@@ -1,7 +1,9 @@
 """Odd surroundings, in real processes: a command works there, or says in one line what to do."""
 
+import errno
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -170,6 +172,42 @@ def test_few_open_files_for_many_runs(tmp_path):
     run = ["run", "quickstart", *SMALL, "--seeds", "20", "--jobs", "2", "--out", "study"]
     in_shell(f"ulimit -n 24; bakeoff {shlex.join(run)}", tmp_path)
     assert len(list(tmp_path.rglob("predictions.npz"))) == 20
+
+
+WITHOUT_LOCKS = """
+import sys
+from tests.faults.kernel import FLOCK, fail_always
+from bakeoff.cli import main
+
+fail_always(FLOCK, int(sys.argv.pop(1)))
+main()
+"""
+
+
+@pytest.mark.needs("seccomp")
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (["report", "study"], errno.ENOLCK),
+        pytest.param(["run", "study.toml", "--out", "new"], errno.EOPNOTSUPP, marks=pytest.mark.slow),
+        pytest.param(["run", "study.toml", "--out", "new"], errno.ENOSYS, marks=pytest.mark.slow),
+    ],
+)
+def test_a_file_system_without_locks(finished, tmp_path, words, error):
+    folder = tmp_path / "copy"
+    shutil.copytree(finished, folder)
+    path = os.pathsep.join(path for path in sys.path if path)
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_LOCKS, str(error), *words], cwd=folder, text=True, check=False,
+        capture_output=True, env={**os.environ, "PYTHONPATH": path},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    study = words[-1]
+    assert done.stderr == (
+        f"{study}: this file system has no locks; do not start another command there from another machine\n"
+    )
+    assert not list(folder.rglob("*.soft"))
+    assert (folder / study / "report/index.html").exists()
 
 
 def test_a_name_that_is_too_long(tmp_path):

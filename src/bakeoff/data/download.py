@@ -18,10 +18,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from bakeoff.data.progress import ProgressCallback
 from bakeoff.errors import BakeoffError
+from bakeoff.locks import how_to_unlock, lock_at
 
 BLOCK = 1 << 20
 
@@ -139,18 +140,19 @@ def fetch(
 
 @contextmanager
 def _one_at_a_time(lock_file: Path, progress: ProgressCallback | None) -> Iterator[None]:
-    lock = FileLock(lock_file)
+    lock = lock_at(lock_file)
     try:
         lock.acquire(timeout=0)
     except Timeout:
         if progress:
-            progress("waiting for another process that downloads into this folder", 0, 1)
+            waiting = "waiting for another process that downloads into this folder"
+            progress(f"{waiting}{how_to_unlock(lock)}", 0, 1)
         lock.acquire()
     try:
         yield
     finally:
         with suppress(OSError):  # Windows cannot remove an open file
-            lock_file.unlink()
+            Path(lock.lock_file).unlink()
         lock.release()
 
 

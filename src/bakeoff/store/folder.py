@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-from filelock import FileLock, Timeout
+from filelock import Timeout
 from numpy.typing import NDArray
 from PIL import Image
 
 from bakeoff.data.image_data import SPLIT_NAMES, ImageData, Split
 from bakeoff.errors import BakeoffError
 from bakeoff.files import read_text, to_json
+from bakeoff.locks import how_to_unlock, lock_at
 from bakeoff.store.arrays import read_groups
 from bakeoff.store.layout import FORMAT_VERSION, Layout
 from bakeoff.store.manifest import Write, read_manifest, write_recorded
@@ -264,15 +265,15 @@ def lock_folder(root: Path, *, on_wait: Callable[[str], None] | None = None) -> 
         written.
     """
     holder = root / ".lock-holder.json"
-    lock = FileLock(root / ".lock")
     _check_folder(root)
     try:
         root.mkdir(parents=True, exist_ok=True)
         refuse_links(root)
+        lock = lock_at(root / ".lock")
         try:
             lock.acquire(timeout=0)
         except Timeout as busy:
-            message = f"{root} is in use by {_describe(holder)}"
+            message = f"{root} is in use by {_describe(holder)}{how_to_unlock(lock)}"
             if on_wait is None:
                 raise BakeoffError(
                     f"{message}; wait until it is done, or choose another folder", "wait"

@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import BaseFileLock
 
 from bakeoff.errors import BakeoffError
 from bakeoff.files import RESUME, final_name, read_text
+from bakeoff.locks import lock_at
 from bakeoff.store.folder import refuse_links
 from bakeoff.store.layout import OWN_FILE, Layout
 from bakeoff.store.manifest import digest_of, manifest_text
@@ -67,9 +68,9 @@ def restore_report(layout: Layout) -> None:
             _tidy(layout)
 
 
-def _lock(layout: Layout) -> FileLock:
+def _lock(layout: Layout) -> BaseFileLock:
     """Not the lock of the study: a report can be made while runs train."""
-    return FileLock(layout.root / ".lock-report")
+    return lock_at(layout.root / ".lock-report")
 
 
 def _tidy(layout: Layout) -> None:
