@@ -240,6 +240,10 @@ recipes[]
         num_images
         accuracy
         interval[]
+        precision
+        precision_interval[]
+        f1
+        f1_interval[]
     calibration
         ece
         ece_interval[]

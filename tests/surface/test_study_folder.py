@@ -36,6 +36,7 @@ REPORT_TABLES = """
     class_accuracies
     comparison_calibration
     comparison_class_differences
+    comparison_class_scores
     comparison_classes
     comparison_pairs
     comparison_recipes

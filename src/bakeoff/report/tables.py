@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from bakeoff.analysis.comparison.result import Comparison
+from bakeoff.analysis.comparison.result import ClassAccuracy, Comparison
 from bakeoff.analysis.failures.confusion import row_shares
 from bakeoff.analysis.statistics.calibration import Calibration
 from bakeoff.analysis.summary.failures import FailureSummary
@@ -154,12 +154,17 @@ _CLASS_DIFFERENCE = ("name", "num_images", "difference", "low", "high", "p", "p_
 
 _SCORES = ("ece", "brier", "log_loss")
 
+_OF_CLASS = ("precision", "recall", "f1")
+
+_ENDS = ("", "_low", "_high")
+
 
 def comparison_tables(comparison: Comparison) -> dict[str, str]:
     """Return the CSV text of each table by name.
 
-    The names are recipes, runs, classes, scores, pairs, class_differences and calibration. Accuracies and
-    scores that are shares are in 0..1; unknown values are empty. Tables without rows are omitted.
+    The names are recipes, runs, classes, class_scores, scores, pairs, class_differences and calibration.
+    Accuracies and scores that are shares are in 0..1; unknown values are empty. Tables without rows are
+    omitted.
     """
     recipes, pairs = comparison.recipes, comparison.pairs
     tables = {
@@ -171,6 +176,15 @@ def comparison_tables(comparison: Comparison) -> dict[str, str]:
         "classes": (
             ("recipe", *_CLASS),
             [(recipe.name, *_cells(entry, _CLASS)) for recipe in recipes for entry in recipe.classes],
+        ),
+        "class_scores": (
+            ("recipe", "class", "support", *(f"{name}{end}" for name in _OF_CLASS for end in _ENDS)),
+            [
+                (recipe.name, entry.name, entry.num_images, *_of_class(entry))
+                for recipe in recipes
+                for entry in recipe.classes
+                if entry.precision is not None
+            ],
         ),
         "scores": (
             ("recipe", "metric", "decides", "score", "low", "high"),
@@ -189,7 +203,7 @@ def comparison_tables(comparison: Comparison) -> dict[str, str]:
             [(pair.a, pair.b, *_cells(entry, _CLASS_DIFFERENCE)) for pair in pairs for entry in pair.classes],
         ),
         "calibration": (
-            ("recipe", *(f"{score}{end}" for score in _SCORES for end in ("", "_low", "_high"))),
+            ("recipe", *(f"{score}{end}" for score in _SCORES for end in _ENDS)),
             [
                 (recipe.name, *_calibration_cells(recipe.calibration))
                 for recipe in recipes
@@ -198,6 +212,15 @@ def comparison_tables(comparison: Comparison) -> dict[str, str]:
         ),
     }
     return {name: to_csv(columns, rows) for name, (columns, rows) in tables.items() if rows}
+
+
+def _of_class(entry: ClassAccuracy) -> Row:
+    unknown = (None, None)
+    return (
+        *(entry.precision, *(entry.precision_interval or unknown)),
+        *(entry.accuracy, *entry.interval),
+        *(entry.f1, *(entry.f1_interval or unknown)),
+    )
 
 
 def _calibration_cells(calibration: Calibration) -> tuple[float, ...]:

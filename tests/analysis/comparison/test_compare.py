@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from sklearn.metrics import precision_recall_fscore_support
 from tests.analysis.comparison.samples import draw_correct, draw_predictions
 
-from bakeoff.analysis.comparison.compare import compare
+from bakeoff.analysis.comparison.compare import MOST_CLASSES, compare
 from bakeoff.analysis.comparison.look_plan import plan_looks
 from bakeoff.analysis.comparison.looks import take_looks
 from bakeoff.analysis.scores.by_name import SCORES
@@ -503,3 +504,35 @@ def test_a_margin_is_in_the_unit_of_the_metric() -> None:
         compare(predictions, metric="auroc", margin=1.5)
     with pytest.raises(BakeoffError, match=r"expected a difference in log-loss, nats above 0"):
         compare(predictions, metric="log_loss", margin=0.0)
+
+
+def test_precision_recall_and_f1_of_each_class_are_scikit_learns() -> None:
+    predictions = draw_predictions(num_recipes=1, num_images=200)
+    recipe = predictions.recipes[0]
+    runs = np.array(
+        [precision_recall_fscore_support(predictions.labels, run)[:3] for run in recipe.predicted]
+    ).mean(axis=0)
+    for place, of_class in enumerate(compare(predictions).recipes[0].classes):
+        found = (of_class.precision, of_class.accuracy, of_class.f1)
+        assert found == pytest.approx(tuple(runs[:, place]), abs=1e-12)
+        for value, ends in (
+            (of_class.precision, of_class.precision_interval),
+            (of_class.f1, of_class.f1_interval),
+        ):
+            assert ends is not None
+            assert 0 <= ends[0] < value < ends[1] <= 1
+
+
+def test_of_a_class_that_is_never_predicted_precision_is_not_known() -> None:
+    right = np.array([[True, False] * 30] * 3)  # always "even"
+    even, odd = compare(from_correct(right)).recipes[0].classes
+    assert (even.precision, odd.precision, odd.f1) == (0.5, 0.0, 0.0)
+    assert odd.precision_interval == (0.0, 1.0)
+
+
+def test_with_many_classes_only_the_metric_takes_time_for_each() -> None:
+    predictions = draw_predictions(num_recipes=2, num_seeds=2, num_classes=MOST_CLASSES + 1)
+    found = compare(predictions)
+    assert found.recipes[0].classes[0].precision is None
+    assert set(found.secondary) == {"balanced_accuracy", "macro_f1", "log_loss", "brier"}
+    assert compare(predictions, metric="auroc").metric == "auroc"

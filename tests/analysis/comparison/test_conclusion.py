@@ -1,9 +1,16 @@
-"""The recipe that prediction and export take by default, from comparisons of drawn predictions."""
+"""The recipe that prediction and export take by default, and the words of a conclusion."""
 
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
+import pytest
+from sklearn.datasets import load_sample_image
+from sklearn.dummy import DummyClassifier
+from sklearn.linear_model import LogisticRegression
 from tests.analysis.comparison.samples import draw_predictions
 
+import bakeoff
 from bakeoff.analysis.comparison.compare import compare
 from bakeoff.analysis.comparison.conclusion import supported_recipe
 
@@ -73,3 +80,76 @@ def test_trained_models_are_judged_where_there_is_one_seed():
 def test_an_only_recipe():
     chosen = supported_recipe(compare(draw_predictions(num_recipes=1)), VAL)
     assert (chosen.name, chosen.reason) == ("recipe_0", "the only recipe with a finished run")
+
+
+def crops(rng: np.random.Generator, counts: dict[str, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Mean colors of windows of 12 x 12 pixels of scikit-learn's photographs, with noise, and their names."""
+    features, labels = [], []
+    for name, count in counts.items():
+        photograph = load_sample_image(name) / 255.0
+        for y, x in zip(rng.integers(0, 410, count), rng.integers(0, 620, count), strict=True):
+            features.append(
+                photograph[y : y + 12, x : x + 12].reshape(-1, 3).mean(0) + rng.normal(0, 0.05, 3)
+            )
+            labels.append(name)
+    return np.array(features), np.array(labels)
+
+
+@pytest.fixture(scope="module")
+def photographs() -> tuple[np.ndarray, dict[str, list[np.ndarray]]]:
+    """Ten photographs of a temple to one of a flower; a model that always says temple, and one that looks."""
+    counts = {"china.jpg": 1000, "flower.jpg": 100}
+    images, labels = crops(np.random.default_rng(0), counts)
+    answers: dict[str, list[np.ndarray]] = {"constant": [], "looks": []}
+    for seed in range(5):
+        train = crops(np.random.default_rng([1, seed]), counts)
+        answers["constant"].append(DummyClassifier().fit(*train).predict(images))
+        answers["looks"].append(LogisticRegression(class_weight="balanced").fit(*train).predict(images))
+    return labels, answers
+
+
+def test_the_first_lines_say_what_accuracy_hides_and_balanced_accuracy_gives_the_right_verdict(
+    photographs: tuple[np.ndarray, dict[str, list[np.ndarray]]], tmp_path: Path
+) -> None:
+    by_accuracy = bakeoff.compare(*photographs)
+    (pair,) = by_accuracy.comparison.pairs
+    assert pair.verdict == "worse"  # the useful model: by accuracy, the constant answer wins
+    hint = (
+        "Accuracy hides the small classes here (1,000 test images of china.jpg, 100 of flower.jpg): with "
+        "each class counted the same, the balanced accuracy is constant 50.0 % and looks "
+    )
+    assert hint in by_accuracy.comparison.conclusion
+    page = by_accuracy.report(tmp_path / "report").read_text("utf-8")
+    assert hint in page[: page.index("<table")]
+    assert "Precision, recall and F1 of each class" in page
+    assert (tmp_path / "report/tables/class_scores.csv").read_text("utf-8").count("\n") == 5
+    by_balanced = bakeoff.compare(*photographs, metric="balanced_accuracy").comparison
+    assert by_balanced.pairs[0].verdict == "better"
+    assert by_balanced.conclusion.startswith("By balanced accuracy: looks is better than constant by ")
+    assert "hides" not in by_balanced.conclusion
+
+
+def test_recipes_that_are_equivalent_but_differ_on_a_class_are_not_alike(
+    photographs: tuple[np.ndarray, dict[str, list[np.ndarray]]],
+) -> None:
+    conclusion = bakeoff.compare(*photographs, margin=0.6).comparison.conclusion
+    assert "not alike" not in conclusion  # worse, though by less than the margin
+    labels, answers = photographs
+    flower = labels == "flower.jpg"
+    rng = np.random.default_rng(2)
+    # As many temples wrong as flowers right: the accuracy stays.
+    some = np.zeros(len(labels), bool)
+    some[rng.choice(np.flatnonzero(flower), 50, replace=False)] = True
+    some[rng.choice(np.flatnonzero(~flower), 50, replace=False)] = True
+    guesses = [np.where(some, "flower.jpg", "china.jpg")] * 5
+    found = bakeoff.compare(labels, {"constant": answers["constant"], "guesses": guesses}, margin=0.03)
+    assert found.comparison.pairs[0].verdict == "equivalent"
+    assert (
+        "equivalent within 3.0 points, but not alike: by accuracy on single classes, flower.jpg 50.0 points ("
+        in found.comparison.conclusion
+    )
+    assert " and china.jpg -5.0 points (" in found.comparison.conclusion
+
+
+def test_balanced_classes_hide_nothing() -> None:
+    assert "hides" not in compare(draw_predictions()).conclusion

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,7 @@ from bakeoff.analysis.comparison.result import (
 )
 from bakeoff.analysis.scores.by_name import SCORES, Score
 from bakeoff.analysis.scores.own import Metric, as_score
+from bakeoff.analysis.scores.predicted_classes import f1, precision
 from bakeoff.analysis.scores.scale import Scale
 from bakeoff.analysis.statistics.calibration import calibration
 from bakeoff.analysis.statistics.crossed import ScoreSummary, crossed_interval, summarize_scores
@@ -37,6 +39,10 @@ from bakeoff.analysis.statistics.wilson import wilson_interval
 from bakeoff.errors import BakeoffError
 from bakeoff.predictions import Predictions
 from bakeoff.text import did_you_mean
+
+MOST_CLASSES = 100
+"""With more, scores that take time for each class (precision and F1 of classes, AUROC and average precision)
+are computed only if they are the metric."""
 
 
 def compare(
@@ -110,7 +116,7 @@ def compare(
                 binomial_se=budget.binomial_se,
                 image_share=budget.image_share,
                 seed_share=budget.seed_share,
-                classes=_class_accuracies(predictions, sample, level),
+                classes=_class_accuracies(predictions, recipe.name, sample, level),
                 secondary=_secondary_scores(predictions, recipe.name, score, level),
                 calibration=None
                 if recipe.probabilities is None
@@ -198,6 +204,8 @@ def _secondary_scores(
     for score in SCORES.values():
         if score.name == metric.name or not score.is_defined_for(predictions, recipe):
             continue
+        if score.is_ranking and len(predictions.class_names) > MOST_CLASSES:
+            continue
         summary = summarize_scores(*score.samples(predictions, recipe))
         interval = crossed_interval(summary, confidence=confidence, bounds=score.bounds)
         scores.append(SecondaryScore(score.name, score.scale, interval.value, (interval.low, interval.high)))
@@ -205,17 +213,29 @@ def _secondary_scores(
 
 
 def _class_accuracies(
-    predictions: Predictions, sample: _Sample, confidence: float
+    predictions: Predictions, name: str, sample: _Sample, confidence: float
 ) -> tuple[ClassAccuracy, ...]:
     accuracies = []
+    predicted = predictions.recipe(name).predicted
     for label, summary in sample.by_class.items():
         interval = crossed_interval(summary, confidence=confidence)
+        further: dict[str, Any] = {}
+        for key, of_class in (("precision", precision), ("f1", f1)):
+            if len(predictions.class_names) > MOST_CLASSES:
+                break
+            scores = np.stack([of_class(predictions.labels, run, label).of_images for run in predicted])
+            found = crossed_interval(summarize_scores(scores, predictions.groups), confidence=confidence)
+            ends = (found.low, found.high)
+            if key == "precision" and not (predicted == label).any():
+                ends = (0.0, 1.0)  # nothing is known of a class that is never predicted
+            further |= {key: found.value, f"{key}_interval": ends}
         accuracies.append(
             ClassAccuracy(
                 name=predictions.class_names[label],
                 num_images=int((predictions.labels == label).sum()),
                 accuracy=interval.value,
                 interval=(interval.low, interval.high),
+                **further,
             )
         )
     return tuple(accuracies)

@@ -15,7 +15,12 @@ from bakeoff.text import counted, interval_points, listed, percent, points
 EXPLORATORY_SEEDS = 3
 """Up to this many seeds are exploratory: no unpaired permutation test over three can go below p = 0.10."""
 
+UNBALANCED = 3
+"""Accuracy hides the smallest class if the largest has more than this many times its images."""
+
 _MOST_PAIRS_IN_FULL = 3
+
+_MOST_CLASSES = 4
 
 
 def conclude(
@@ -42,12 +47,13 @@ def conclude(
     baseline
         The recipe that the others are compared with, or None for all pairs.
     """
+    hidden = _what_accuracy_hides(recipes) if scale.is_accuracy else ""
     if not pairs:
         only = recipes[0]
         return (
             f"{only.name}: {scale.name} {scale.value(only.score)} ({scale.interval(only.interval)}); "
-            "there is no other recipe with results to compare it with."
-        )
+            f"there is no other recipe with results to compare it with. {hidden}"
+        ).rstrip()
     if len(pairs) <= _MOST_PAIRS_IN_FULL:
         text = "; ".join(_pair_clause(pair, scale, margin) for pair in pairs)
     elif baseline is not None:
@@ -56,7 +62,7 @@ def conclude(
         text = _among_many(recipes, pairs, scale)
     text = scale.preface + text
     text = text.replace("the trained", "The trained", 1) if text.startswith("the trained") else text
-    return f"{text}. {_reservation(recipes)}".rstrip()
+    return " ".join(part for part in (f"{text}.", hidden, _reservation(recipes)) if part)
 
 
 def _pair_clause(pair: PairResult, scale: Scale, margin: float) -> str:
@@ -70,7 +76,7 @@ def _pair_clause(pair: PairResult, scale: Scale, margin: float) -> str:
         if pair.smaller_than_margin:
             clause += f", less than the margin of {scale.number(margin)}"
     elif verdict == "equivalent":
-        clause = f"{minus}, equivalent within {scale.difference(margin)}"
+        clause = f"{minus}, equivalent within {scale.difference(margin)}{_not_alike(pair)}"
     else:
         clause = f"{minus}, undecided"
         if not pair.interval[0] <= 0 <= pair.interval[1]:
@@ -82,6 +88,41 @@ def _size(pair: PairResult, scale: Scale) -> str:
     """How far apart the two are, without a sign: "0.7 points (0.1 to 1.3)"."""
     low, high = sorted(map(abs, pair.interval))
     return f"{scale.difference(abs(pair.difference))} ({scale.interval((low, high))})"
+
+
+def _not_alike(pair: PairResult) -> str:
+    """The classes in which two equivalent recipes differ, the largest difference first."""
+    differing = sorted(
+        (entry for entry in pair.classes if entry.beyond_luck), key=lambda entry: -abs(entry.difference)
+    )
+    if not differing:
+        return ""
+    each = [
+        f"{entry.name} {points(entry.difference)} points ({interval_points(entry.interval)})"
+        for entry in differing[:_MOST_CLASSES]
+    ]
+    if more := len(differing) - len(each):
+        each.append(f"{more} more")
+    return f", but not alike: by accuracy on single classes, {listed(each)}"
+
+
+def _what_accuracy_hides(recipes: Sequence[RecipeResult]) -> str:
+    """The balanced accuracy of the recipes, where classes are unbalanced."""
+    classes = sorted(recipes[0].classes, key=lambda entry: entry.num_images)
+    smallest, largest = classes[0], classes[-1]
+    if largest.num_images <= UNBALANCED * smallest.num_images:
+        return ""
+    balanced = {
+        recipe.name: other.score for recipe in recipes if (other := recipe.other("balanced_accuracy"))
+    }
+    each = listed([f"{name} {points(score)} %" for name, score in balanced.items()])
+    if len(balanced) > _MOST_PAIRS_IN_FULL:
+        each = f"{points(min(balanced.values()))} to {points(max(balanced.values()))} %"
+    return (
+        f"Accuracy hides the small classes here ({counted(largest.num_images, 'test image')} of "
+        f"{largest.name}, {smallest.num_images:,} of {smallest.name}): with each class counted the same, the "
+        f"balanced accuracy is {each}; the metric balanced_accuracy gives verdicts by it."
+    )
 
 
 def _counts(pairs: Sequence[PairResult]) -> str:

@@ -38,12 +38,29 @@ class SecondaryScore:
 
 @dataclass(frozen=True)
 class ClassAccuracy:
-    """Accuracy of a recipe on the images of one class, with the interval over seeds and images."""
+    """A recipe's results for one class, with intervals over seeds and images.
+
+    Attributes
+    ----------
+    num_images
+        Of the class (its support).
+    accuracy, interval
+        On these images: the recall of the class.
+    precision, precision_interval
+        The share of the predictions of this class that are right; 0 in a run without any. None if there are
+        more than `MOST_CLASSES` classes.
+    f1, f1_interval
+        The harmonic mean of precision and recall; None likewise.
+    """
 
     name: str
     num_images: int
     accuracy: float
     interval: Interval
+    precision: float | None = None
+    precision_interval: Interval | None = None
+    f1: float | None = None
+    f1_interval: Interval | None = None
 
 
 @dataclass(frozen=True)

@@ -67,12 +67,14 @@ class Score:
         """Scores [num_seeds, num_images] and the images' groups, for `summarize_scores`; see `of_images`."""
         return self.of_images(predictions, recipe), predictions.groups
 
+    @property
+    def is_ranking(self) -> bool:
+        """Whether it ranks the images by each class against the rest."""
+        return self.name in ("auroc", "average_precision")
+
     def is_defined_for(self, predictions: Predictions, recipe: str) -> bool:
         """Whether there is all that the score needs."""
-        if (
-            self.name in ("auroc", "average_precision")
-            and (predictions.labels == predictions.labels[0]).all()
-        ):
+        if self.is_ranking and (predictions.labels == predictions.labels[0]).all():
             return False
         return not self.needs_probabilities or predictions.recipe(recipe).probabilities is not None
 
