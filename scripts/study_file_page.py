@@ -18,8 +18,7 @@ from pydantic.fields import FieldInfo
 from bakeoff.study.recipe import Recipe
 from bakeoff.study.settings.compare import CompareSettings
 from bakeoff.study.settings.data import DataSettings
-from bakeoff.study.settings.model import CustomModelSettings
-from bakeoff.study.settings.tables import NAMED_TABLES, PLAIN_TABLES
+from bakeoff.study.settings.tables import NAMED_TABLES, OWN_PARTS, PLAIN_TABLES
 from bakeoff.study.study import Published, Study
 
 PAGE = Path(__file__).parents[1] / "docs" / "study-file.md"
@@ -51,12 +50,14 @@ def page() -> str:
         parts.append(_section(f"`{table}` of a recipe", settings))
     for table, choices in NAMED_TABLES.items():
         about = _sentences(Recipe.model_fields[table].description)
-        default = Recipe.model_fields[table].default.name
-        parts.append(f'## `{table}` of a recipe\n\n{about} Default: `name = "{default}"`.\n')
+        default = getattr(Recipe.model_fields[table].default, "name", None)
+        default = f'`name = "{default}"`' if default else "none"
+        parts.append(f"## `{table}` of a recipe\n\n{about} Default: {default}.\n")
         for name, settings in choices.items():
             parts.append(_section(f'`name = "{name}"`', settings, level=3, skip=("name",)))
-        if table == "model":
-            parts.append(_section('`name = "package.module:Class"`', CustomModelSettings, level=3))
+        own = OWN_PARTS[table]
+        kind = "Class" if "Class" in (own.model_fields["name"].description or "") else "function"
+        parts.append(_section(f'`name = "package.module:{kind}"`', own, level=3))
     parts.append(_section("`[published.NAME]`", Published))
     return "\n".join(parts)
 

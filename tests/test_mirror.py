@@ -14,6 +14,7 @@ WITHOUT_BEHAVIOR = {
     "study/settings/base.py",  # configuration of pydantic
     "study/settings/data.py",  # fields with their documentation
     "study/settings/tables.py",  # tables of names
+    "study/settings/trainer.py",  # fields with their documentation
     "training/records.py",  # records and a protocol
 }
 

@@ -1,4 +1,4 @@
-"""A user's own classes: imported by path, `package.module:Class`, and sent to machines that lack them.
+"""A user's own classes and functions: imported by path, and sent to machines that lack them.
 
 The source of the class's module is sent, with that of every imported module from the same folder (the entry
 of `sys.path` that contains it), but no other file in it, such as images or results. Pickling the class
@@ -16,11 +16,12 @@ import shutil
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
 from importlib.machinery import PathFinder
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from bakeoff.errors import BakeoffError
 
@@ -36,7 +37,18 @@ def import_class(path: str, role: str) -> type:
     BakeoffError
         If the module cannot be imported or has no such class.
     """
-    module_name, _, class_name = path.partition(":")
+    cls: type = _import(path, role, "class", lambda value: isinstance(value, type))
+    return cls
+
+
+def import_callable(path: str, role: str) -> Callable[..., Any]:
+    """Import the function, or whatever can be called, at `package.module:function`; see `import_class`."""
+    function: Callable[..., Any] = _import(path, role, "function", callable)
+    return function
+
+
+def _import(path: str, role: str, kind: str, is_kind: Callable[[Any], bool]) -> Any:
+    module_name, _, name = path.partition(":")
     before = _being_imported.set(module_name)
     try:
         module = importlib.import_module(module_name)
@@ -49,18 +61,17 @@ def import_class(path: str, role: str) -> type:
         ) from error
     finally:
         _being_imported.reset(before)
-    cls = getattr(module, class_name, None)
-    if not isinstance(cls, type):
-        classes = [
-            name
-            for name, value in vars(module).items()
-            if isinstance(value, type) and value.__module__ == module_name  # not imported from elsewhere
+    found = getattr(module, name, None)
+    if not is_kind(found):
+        others = [
+            other
+            for other, value in vars(module).items()
+            if is_kind(value) and getattr(value, "__module__", "") == module_name  # not from elsewhere
         ]
         raise BakeoffError(
-            f"{role} {path!r}: {module_name} has no class {class_name!r}; "
-            f"it has {', '.join(classes) or 'none'}"
+            f"{role} {path!r}: {module_name} has no {kind} {name!r}; it has {', '.join(others) or 'none'}"
         )
-    return cls
+    return found
 
 
 _being_imported: ContextVar[str | None] = ContextVar("_being_imported", default=None)
@@ -175,8 +186,8 @@ def _trusted_file() -> Path:
     return Path(folder) / "bakeoff" / "code-that-was-run"
 
 
-def import_path(cls: type) -> str:
-    """The path `module:Class` by which worker processes can import a class.
+def import_path(cls: Any) -> str:
+    """The path `module:Class` by which worker processes can import a class, or a function likewise.
 
     Raises
     ------
@@ -223,7 +234,7 @@ def collect_own_code(paths: Iterable[str]) -> OwnCode:
 
 def _root_of(path: str) -> Path | None:
     """The entry of `sys.path` that contains the module of an import path; None if it is installed."""
-    import_class(path, "class")
+    import_callable(path, "class")
     name = path.partition(":")[0]
     file = getattr(sys.modules[name], "__file__", None)
     if file is None or name == "__main__":

@@ -36,6 +36,7 @@ from bakeoff.store import (
 )
 from bakeoff.study import Study
 from bakeoff.text import list_some
+from bakeoff.trainers import check_trainer
 from bakeoff.training import TRAINING_VERSION, check_augmentation
 
 
@@ -125,6 +126,9 @@ def run_study(
     data = load_data(study.data, arrays=arrays, progress=display.decoding)
     for name, recipe in study.recipes.items():
         try:
+            if recipe.trainer is not None:
+                check_trainer(recipe)
+                continue
             check_model(recipe.model, num_classes=data.num_classes, image_size=data.image_size)
             check_augmentation(recipe.augmentation, data.train.images[:4])
         except BakeoffError as error:

@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 import torch
 
+from bakeoff.study.settings.optimization import CrossEntropySettings, OwnLossSettings
 from bakeoff.training.augmentation.apply import Blend
-from bakeoff.training.loss import Loss
+from bakeoff.training.loss import Loss, criterion
 
 pytestmark = pytest.mark.usefixtures("one_thread")
+
+SMOOTHED = criterion(CrossEntropySettings(label_smoothing=0.1))
 
 
 def test_label_smoothing_and_blended_labels_are_cross_entropy_with_soft_targets():
@@ -20,9 +23,9 @@ def test_label_smoothing_and_blended_labels_are_cross_entropy_with_soft_targets(
 
     target = 0.7 * soft(labels) + 0.3 * soft(labels[partners])
     by_hand = -(target * torch.log_softmax(logits, 1)).sum(1).mean()
-    assert Loss(labels, 0.1, Blend(0.7, partners))(logits).item() == pytest.approx(by_hand.item())
+    assert Loss(labels, SMOOTHED, Blend(0.7, partners))(logits).item() == pytest.approx(by_hand.item())
     by_hand = -(soft(labels) * torch.log_softmax(logits, 1)).sum(1).mean()
-    assert Loss(labels, 0.1)(logits).item() == pytest.approx(by_hand.item())
+    assert Loss(labels, SMOOTHED)(logits).item() == pytest.approx(by_hand.item())
 
 
 LABELS = torch.tensor([0, 3, 3, 9, 1, 2])
@@ -33,9 +36,9 @@ BLEND = Blend(0.7, torch.tensor([5, 4, 3, 2, 1, 0]))
 
 LOSSES = {
     "plain": Loss(LABELS),
-    "smoothed": Loss(LABELS, 0.1),
-    "blended": Loss(LABELS, 0.0, BLEND),
-    "both": Loss(LABELS, 0.1, BLEND),
+    "smoothed": Loss(LABELS, SMOOTHED),
+    "blended": Loss(LABELS, blend=BLEND),
+    "both": Loss(LABELS, SMOOTHED, BLEND),
 }
 
 
@@ -60,3 +63,14 @@ def test_a_loss_of_logits_that_are_not_finite_is_not(value):
     logits[2, 3] = value
     loss, _ = Loss(LABELS).with_gradient(logits)
     assert not np.isfinite(loss.item())
+
+
+def test_a_loss_of_ones_own_is_called_with_its_options():
+    own = criterion(OwnLossSettings(name="torch.nn.functional:multi_margin_loss", margin=0.5))
+    logits = torch.randn(6, 10, generator=torch.Generator().manual_seed(0))
+    recorded = logits.clone().requires_grad_()
+    expected = torch.nn.functional.multi_margin_loss(recorded, LABELS, margin=0.5)
+    expected.backward()
+    loss, gradient = Loss(LABELS, own).with_gradient(logits)
+    assert torch.equal(loss, expected)
+    assert torch.equal(gradient, recorded.grad)

@@ -8,7 +8,10 @@ import pytest
 import torch
 from torch import nn
 
+from bakeoff.errors import BakeoffError
 from bakeoff.study import load_study
+from bakeoff.study.recipe import Recipe
+from bakeoff.study.settings.optimization import OwnOptimizerSettings
 from bakeoff.training.optimizers import build_optimizer, learning_rate
 
 STEPS = 7
@@ -168,3 +171,39 @@ def test_a_run_does_not_load_pytorchs_compiler():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.stdout, done.returncode) == ("False\n", 0), done.stderr
+
+
+def test_an_optimizer_of_ones_own_is_called_with_its_options():
+    model = nn.Linear(7, 5)
+    optimizer = build_optimizer(
+        OwnOptimizerSettings(name="torch.optim:RMSprop", lr=0.02, momentum=0.5), model
+    )
+    assert isinstance(optimizer, torch.optim.RMSprop)
+    assert (optimizer.param_groups[0]["lr"], optimizer.param_groups[0]["momentum"]) == (0.02, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"name": "torch.optim:NoSuch"}, "has no class 'NoSuch'"),
+        ({"name": "torch.optim:SGD", "speed": 3}, "cannot be built: .*unexpected keyword argument 'speed'"),
+        ({"name": "collections:OrderedDict"}, "is a OrderedDict; expected a torch.optim.Optimizer|cannot be"),
+    ],
+)
+def test_what_is_no_optimizer_is_said(settings, message):
+    with pytest.raises(BakeoffError, match=message):
+        build_optimizer(OwnOptimizerSettings(**settings), nn.Linear(7, 5))
+
+
+def test_a_schedule_of_ones_own_multiplies_the_learning_rate(tmp_path, monkeypatch):
+    (tmp_path / "own_schedule.py").write_text(
+        "def linear(step, num_steps, end=0.0):\n    return 1 - (1 - end) * step / num_steps\n"
+        "def bad(step, num_steps):\n    return float('nan')\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    own = Recipe(epochs=2, optimizer={"name": "sgd", "lr": 0.4}, schedule={"name": "own_schedule:linear"})
+    assert [learning_rate(own, step, 5) for step in (0, 5, 9)] == pytest.approx([0.4, 0.2, 0.04])
+    ending = own.changed(schedule={"name": "own_schedule:linear", "end": 0.5})
+    assert learning_rate(ending, 5, 5) == pytest.approx(0.3)
+    with pytest.raises(BakeoffError, match="returned nan for step 3 of 10; expected a finite number"):
+        learning_rate(own.changed(schedule={"name": "own_schedule:bad"}), 3, 5)

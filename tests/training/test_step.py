@@ -8,24 +8,25 @@ from torch import nn
 
 from bakeoff.models import LeNet5, build_model
 from bakeoff.study import load_study
-from bakeoff.study.settings.optimization import SGDSettings
+from bakeoff.study.settings.optimization import CrossEntropySettings, SGDSettings
 from bakeoff.training import step as passes
 from bakeoff.training import train
 from bakeoff.training.augmentation.apply import Blend
 from bakeoff.training.evaluation import predict_logits
-from bakeoff.training.loss import Loss
+from bakeoff.training.loss import Loss, criterion
 from bakeoff.training.repeatable import Stream, torch_seed
 from bakeoff.training.step import Passes, Stepper, build_average
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 LABELS = torch.tensor([0, 3, 3, 9, 1, 2])
+SMOOTHED = criterion(CrossEntropySettings(label_smoothing=0.1))
 BLEND = Blend(0.7, torch.tensor([5, 4, 3, 2, 1, 0]))
 LOSSES = {
     "plain": Loss(LABELS),
-    "smoothed": Loss(LABELS, 0.1),
-    "blended": Loss(LABELS, 0.0, BLEND),
-    "both": Loss(LABELS, 0.1, BLEND),
+    "smoothed": Loss(LABELS, SMOOTHED),
+    "blended": Loss(LABELS, blend=BLEND),
+    "both": Loss(LABELS, SMOOTHED, BLEND),
 }
 
 

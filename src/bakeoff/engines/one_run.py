@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import hashlib
 import shutil
 import sys
 import traceback
@@ -15,9 +16,11 @@ from bakeoff.data.image_data import ImageData
 from bakeoff.engines.engine import EpochDone, Event, RunFailed, RunFinished, RunStarted, Task
 from bakeoff.errors import BakeoffError
 from bakeoff.files import RESUME
+from bakeoff.own_code import trust
 from bakeoff.store import Layout, UnfinishedRun, save_run
 from bakeoff.study import Study
 from bakeoff.study.recipe import flatten_settings
+from bakeoff.trainers import train_with
 from bakeoff.training import EpochRecord, Observer, train
 from bakeoff.training.records import TrainedRun, TrainingFailure
 from bakeoff.training.state import StateStore
@@ -76,6 +79,8 @@ class FolderOutput:
 
     def save(self, run: TrainedRun, data: ImageData) -> None:
         task = self.task
+        if run.exported is not None:  # loading it executes it
+            trust([hashlib.sha256(run.exported).hexdigest()])
         save_run(self.layout, self.study, task.recipe, task.seed, task.identity, run, data)
 
 
@@ -131,14 +136,19 @@ def _train_and_save(
     recipe = study.recipes[task.recipe]
     with TensorBoardLog(output.log_directory) as log:
         observers: list[Observer] = [log, _EpochReporter(task, on_event)]
-        run = train(
-            recipe,
-            task.seed,
-            data,
-            observers=observers,
-            state_store=output.states,
-            all_attributions=study.all_attributions,
-        )
+        if recipe.trainer is None:
+            run = train(
+                recipe,
+                task.seed,
+                data,
+                observers=observers,
+                state_store=output.states,
+                all_attributions=study.all_attributions,
+            )
+        else:
+            run = train_with(recipe, task.seed, data)
+            for record in run.history:
+                log.on_epoch(record)
         log_result(log, task, study, run, data)
     output.save(run, data)
 

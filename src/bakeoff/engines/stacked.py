@@ -20,10 +20,11 @@ from bakeoff.engines.engine import (
     RunStarted,
     Task,
 )
-from bakeoff.engines.one_run import FolderOutput, clear_log, failure_of, log_result
+from bakeoff.engines.one_run import FolderOutput, clear_log, do_run, failure_of, log_result
 from bakeoff.errors import BakeoffError
 from bakeoff.store import Layout, UnfinishedRun
 from bakeoff.store.unfinished import unfinished_progress
+from bakeoff.study.settings.optimization import OwnOptimizerSettings
 
 if TYPE_CHECKING:
     from bakeoff.training.stacked.operations import Convolution
@@ -71,6 +72,12 @@ class StackedEngine:
 
         recipe = job.study.recipes[tasks[0].recipe]
         keep_in_cache(job.data_directory)
+        if recipe.trainer is not None or isinstance(recipe.optimizer, OwnOptimizerSettings):
+            whose = "optimizer" if recipe.trainer is None else "trainer"
+            yield RunsNotStacked(tasks[0], f"their {whose} is not Bakeoff's; they use the CPU")
+            for task in tasks:
+                yield from _do_alone(task, job)
+            return
         try:
             data = open_image_data(job.data_directory)
             stacking = try_stacking(
@@ -145,6 +152,14 @@ class StackedEngine:
         """The store of a run's state, bound to this device: a run does not resume on a different one."""
         path = Layout(job.root).unfinished(task.recipe, task.seed)
         return UnfinishedRun(path, f"{task.identity} on {self.device}")
+
+
+def _do_alone(task: Task, job: Job) -> Iterator[Event]:
+    """Execute a run as a worker process does, in this process."""
+    events: list[Event] = []
+    output = FolderOutput(task, job.study, Layout(job.root))
+    do_run(task, job.study, lambda: open_image_data(job.data_directory), output, events.append)
+    yield from events
 
 
 @contextmanager

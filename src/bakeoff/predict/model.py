@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,12 +15,13 @@ from torch import nn
 
 from bakeoff.data import Decoding, find_image_data
 from bakeoff.errors import BakeoffError
+from bakeoff.files import read_bytes
 from bakeoff.models import build_model
 from bakeoff.own_code import is_trusted, place_of, source_digest
 from bakeoff.store import Layout, StoredRun, StoredStudy, StoredWeights, read_weights
 from bakeoff.store.run_files import stored_identity
 from bakeoff.store.stored_study import read_environment, read_study
-from bakeoff.store.weights import StoredPreprocessing
+from bakeoff.store.weights import MAX_WEIGHTS_BYTES, StoredPreprocessing
 from bakeoff.study import Recipe
 from bakeoff.study.settings.model import CustomModelSettings
 from bakeoff.text import shorten
@@ -131,6 +134,18 @@ def load_model(study_dir: Path, recipe: str, seed: int, *, trust: bool = False) 
             f"{layout.weights(recipe, seed)} holds the weights of another run than "
             f"{layout.predictions(recipe, seed).name} beside it; one of them was changed or replaced"
         )
+    if header.settings.trainer is not None:
+        model = _exported_model(layout, recipe, seed, trust)
+        return TrainedModel(
+            recipe,
+            seed,
+            header.settings,
+            tuple(header.class_names),
+            _preprocessing(header.preprocessing),
+            header.checkpoint_epoch,
+            model,
+            stored,
+        )
     if isinstance(header.settings.model, CustomModelSettings) and not trust:
         _require_known_code(header.settings.model.name, layout)
     model = build_model(
@@ -158,6 +173,34 @@ def load_model(study_dir: Path, recipe: str, seed: int, *, trust: bool = False) 
         model=model,
         stored=stored,
     )
+
+
+def _exported_model(layout: Layout, recipe: str, seed: int, trust: bool) -> nn.Module:
+    """The model that a trainer returned, from its exported program."""
+    path = layout.exported(recipe, seed)
+    if not path.is_file():
+        raise BakeoffError(
+            f"{recipe} has no model to load: its trainer returned no torch.nn.Module: its predictions "
+            "for the test images are all that is kept; choose another recipe",
+            "recipe",
+        )
+    content = read_bytes(path, MAX_WEIGHTS_BYTES)
+    digest = hashlib.sha256(content).hexdigest()
+    if not (trust or is_trusted(digest)):
+        raise BakeoffError(
+            f"{path} is a program of PyTorch that was not made by a study on this machine\n"
+            f"  SHA-256: {digest}\n"
+            "loading it may run any code; trust it only if you know who wrote it",
+            "trust",
+        )
+    try:
+        model: nn.Module = torch.export.load(io.BytesIO(content)).module()
+    except Exception as error:  # whatever PyTorch raises for damaged files
+        raise BakeoffError(f"{path} cannot be loaded: {str(error)[:300]}") from error
+    # An exported program has the mode that it was exported in, and refuses to be put into another.
+    model.train = lambda mode=True: model  # type: ignore[method-assign]
+    model.eval = lambda: model  # type: ignore[method-assign]
+    return model
 
 
 def _preprocessing(stored: StoredPreprocessing) -> Preprocessing:

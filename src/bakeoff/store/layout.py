@@ -27,7 +27,7 @@ OWN_FILE = re.compile(
     \.lock.*
     | study\.toml | (data|audit|environment|files)\.json | (test|train)_images\.npz
     | runs/[^/]+/seed-\d+/(history\.csv | (predictions|features|attributions)\.npz
-                         | best\.safetensors | unfinished\.state | (failure|files)\.json)
+                         | best\.safetensors | model\.pt2 | unfinished\.state | (failure|files)\.json)
     | report/(index\.html | (summary|comparison|files)\.json
              | figures/[\w.-]+\.(svg|png) | tables/[\w.-]+\.csv)
     """,
@@ -133,6 +133,9 @@ class Layout:
 
     def weights(self, recipe: str, seed: int) -> Path:
         return self.run(recipe, seed) / "best.safetensors"
+
+    def exported(self, recipe: str, seed: int) -> Path:
+        return self.run(recipe, seed) / "model.pt2"
 
     def unfinished(self, recipe: str, seed: int) -> Path:
         return self.run(recipe, seed) / "unfinished.state"

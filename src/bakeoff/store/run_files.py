@@ -253,6 +253,8 @@ def save_run(
         layout.history(recipe, seed): lambda file: file.write(text.getvalue().encode()),
         layout.weights(recipe, seed): lambda file: file.write(content),
     }
+    if (exported := run.exported) is not None:
+        files[layout.exported(recipe, seed)] = lambda file: file.write(exported)
     if run.test_features is not None and run.train_features is not None:
         features: dict[str, Any] = {
             "identity": np.array(identity),
@@ -283,7 +285,7 @@ def save_run(
         "val_true_probability": run.val_true_probability,
     }
     files[layout.predictions(recipe, seed)] = lambda file: np.savez(file, **arrays)
-    write_marked(files, remove=[layout.attributions(recipe, seed)])
+    write_marked(files, remove=[layout.attributions(recipe, seed), layout.exported(recipe, seed)])
     layout.failure(recipe, seed).unlink(missing_ok=True)
     layout.unfinished(recipe, seed).unlink(missing_ok=True)
 

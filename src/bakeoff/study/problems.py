@@ -26,6 +26,7 @@ EXPECTED = {
     "model_type": "a table",
     "model_attributes_type": "a table",
     "tuple_type": "a list",
+    "union_tag_not_found": "a table",
 }
 
 
@@ -138,9 +139,10 @@ def _problem_text(problem: dict[str, Any], path: list[str], merged: Table, valid
         return "unknown key" + _nearest(path[-1], valid_keys(path[:-1], merged))
     if kind == "union_tag_invalid":
         valid = list(NAMED_TABLES[path[-1]])
-        more = ", or an import path package.module:Class" if path[-1] == "model" else ""
+        kind_of_code = "Class" if path[-1] in ("model", "optimizer") else "function"
+        more = f", or an import path package.module:{kind_of_code}"
         return f"unknown name {shorten(context['tag'])}" + _nearest(str(context["tag"]), valid, more)
-    if kind == "union_tag_not_found":
+    if kind == "union_tag_not_found" and isinstance(found, dict):
         return f"the table needs a name: one of {', '.join(NAMED_TABLES[path[-1]])}"
     if kind == "literal_error":
         valid = [word.strip("'") for word in context["expected"].replace(" or ", ", ").split(", ")]
@@ -152,7 +154,7 @@ def _problem_text(problem: dict[str, Any], path: list[str], merged: Table, valid
     if kind == "too_short" and path == ["recipes"]:
         return "a study needs at least one [recipes.NAME] table"
     if kind == "string_pattern_mismatch":
-        if path[-2:] == ["augmentation", "custom"]:
+        if path[-2:] == ["augmentation", "custom"] or path[-1] in ("estimator", "features"):
             return f"found {shorten(found)}, expected an import path package.module:Class"
         if "train_loss" in path:
             return f"the key {shorten(found)} is not an epoch; expected a whole number from 1, in quotes"

@@ -5,13 +5,19 @@ from __future__ import annotations
 import inspect
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import (
+    Field,
+    ModelWrapValidatorHandler,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from bakeoff.own_code import import_path
 from bakeoff.study.problems import validate
 from bakeoff.study.settings.augmentation import AugmentationSettings
-from bakeoff.study.settings.base import Settings
-from bakeoff.study.settings.model import CustomModelSettings, Model
+from bakeoff.study.settings.base import Settings, refuse_unwritable
+from bakeoff.study.settings.model import Model
 from bakeoff.study.settings.optimization import Loss, Optimizer, Schedule
 from bakeoff.study.settings.tables import (
     DEFAULT_LOSS,
@@ -19,9 +25,11 @@ from bakeoff.study.settings.tables import (
     DEFAULT_OPTIMIZER,
     DEFAULT_SCHEDULE,
     NAMED_TABLES,
+    OF_TRAINER,
     PLAIN_TABLES,
     named_table_keys,
 )
+from bakeoff.study.settings.trainer import OwnTrainerSettings, SklearnSettings, Trainer
 from bakeoff.study.tables import Table, merge_recipe
 
 
@@ -67,11 +75,52 @@ class Recipe(Settings):
     """When the model is put into training mode. `first_epoch_only` reproduces a fault of the published study:
     from epoch 2 on, batch normalization trains with frozen running statistics. Do not use it otherwise."""
 
+    trainer: Trainer | None = None
+    """Other training code than Bakeoff's: `sklearn`, or the import path of a function. A recipe with a
+    trainer has no other settings than `settings`, and none of [defaults]."""
+
+    settings: dict[str, Any] | None = None
+    """For a trainer of your own, which gets them as a dict."""
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _trainer_alone(cls, tables: Any, handler: ModelWrapValidatorHandler[Recipe]) -> Recipe:
+        if isinstance(tables, dict) and tables.get("trainer") is not None:
+            others = [key for key in tables if key not in OF_TRAINER]
+            if others:
+                raise ValueError(
+                    f"{others[0][:100]} is a setting of Bakeoff's training, but the recipe has a trainer; "
+                    "remove one of them (what your own trainer needs stands in the table settings)"
+                )
+            tables = {**tables, "epochs": 1}
+        recipe = handler(tables)
+        if recipe.settings is not None and not isinstance(recipe.trainer, OwnTrainerSettings):
+            raise ValueError("settings is for a trainer of your own, and the recipe has none")
+        refuse_unwritable(recipe.settings or {})
+        return recipe
+
+    @model_serializer(mode="wrap")
+    def _without_unused(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without what does not apply: the identity of earlier runs does not know of trainers."""
+        tables: dict[str, Any] = handler(self)
+        applies = OF_TRAINER if self.trainer else tables.keys()
+        return {key: value for key, value in tables.items() if key in applies and value is not None}
+
     @property
     def own_classes(self) -> tuple[str, ...]:
-        """The import paths of the user's own model and augmentation, in this order; () without any."""
-        model = (self.model.name,) if isinstance(self.model, CustomModelSettings) else ()
-        return (*model, self.augmentation.custom) if self.augmentation.custom else model
+        """The import paths of the user's own classes and functions, in a fixed order; () without any."""
+        if isinstance(self.trainer, SklearnSettings):
+            paths = [self.trainer.estimator, self.trainer.features]
+        elif self.trainer is not None:
+            paths = [self.trainer.name]
+        else:
+            parts = (self.loss, self.optimizer, self.schedule)
+            paths = [self.model.name, self.augmentation.custom, *(part.name for part in parts)]
+        return tuple(path for path in paths if ":" in path)
+
+    def trains(self, model: str) -> bool:
+        """Whether Bakeoff trains this built-in model."""
+        return self.trainer is None and self.model.name == model
 
     def changed(self, **settings: Any) -> Recipe:
         """Return a recipe with other settings; tables are merged key by key, like [defaults] of a file.
@@ -85,7 +134,8 @@ class Recipe(Settings):
             If a setting is unknown or wrong.
         """
         settings = {key: _with_paths(key, value) for key, value in settings.items()}
-        tables = merge_recipe(self.model_dump(mode="json"), settings)
+        before = {} if "trainer" in settings else self.model_dump(mode="json")
+        tables = merge_recipe(before, settings)
         return validate(Recipe, tables, "changed recipe", recipe_keys)
 
 
@@ -103,13 +153,17 @@ def recipe_keys(path: list[str], recipe: Table) -> list[str]:
 
 
 def _with_paths(key: str, value: Any) -> Any:
-    """Replace a user's own class by its import path."""
-    place = {"model": "name", "augmentation": "custom"}.get(key)
-    if place and inspect.isclass(value):
+    """Replace a user's own class or function by its import path."""
+    place = "custom" if key == "augmentation" else "name"
+    if _is_own(value):
         return {place: import_path(value)}
-    if place and isinstance(value, dict) and inspect.isclass(value.get(place)):
-        return {**value, place: import_path(value[place])}
+    if isinstance(value, dict) and key != "settings":
+        return {name: import_path(part) if _is_own(part) else part for name, part in value.items()}
     return value
+
+
+def _is_own(value: Any) -> bool:
+    return inspect.isclass(value) or inspect.isfunction(value)
 
 
 def flatten_settings(recipe: Recipe) -> dict[str, Any]:

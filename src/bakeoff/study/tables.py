@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from bakeoff.errors import BakeoffError
-from bakeoff.study.settings.tables import DEFAULT_NAMES, NAMED_TABLES, PLAIN_TABLES
+from bakeoff.study.settings.tables import DEFAULT_NAMES, NAMED_TABLES, OF_TRAINER, PLAIN_TABLES
 from bakeoff.text import shorten
 
 Table = dict[str, Any]
@@ -162,12 +162,14 @@ def merge_defaults(tables: Table) -> Table:
 def merge_recipe(defaults: Table, recipe: Table) -> Table:
     """The tables of one recipe merged over those of [defaults]."""
     merged = {key: _as_table(key, value) for key, value in defaults.items()}
+    if "trainer" in {**defaults, **recipe}:  # the other defaults are those of Bakeoff's own training
+        merged = {key: value for key, value in merged.items() if key in OF_TRAINER}
     for key, value in recipe.items():
         default = merged.get(key)
         if key in NAMED_TABLES and isinstance(default, dict) and isinstance(value, dict):
             name = value.get("name", default["name"])
             merged[key] = default | value if name == default["name"] else value
-        elif key in PLAIN_TABLES and isinstance(default, dict) and isinstance(value, dict):
+        elif key in (*PLAIN_TABLES, "settings") and isinstance(default, dict) and isinstance(value, dict):
             merged[key] = default | value
         else:
             merged[key] = _as_table(key, value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Set
 from functools import partial
@@ -16,7 +17,16 @@ from rich.text import Text
 from bakeoff.analysis.comparison.looks import Looks, describe_last_look
 from bakeoff.audit import Audit
 from bakeoff.data.image_data import SPLIT_NAMES, ImageData
-from bakeoff.engines import EpochDone, Event, RunFailed, RunFinished, RunRetried, RunsNotStacked, Task
+from bakeoff.engines import (
+    EpochDone,
+    Event,
+    RunFailed,
+    RunFinished,
+    RunRetried,
+    RunsNotStacked,
+    RunStarted,
+    Task,
+)
 from bakeoff.run_study import Display
 from bakeoff.study import Study
 from bakeoff.terminal.audit import print_audit, print_notes
@@ -116,7 +126,7 @@ class StudyDisplay(Display):
             )
         )
         print_notes(data.notes, self.console)
-        if todo and any(recipe.model.name == "lenet5" for recipe in study.recipes.values()):
+        if todo and any(recipe.trains("lenet5") for recipe in study.recipes.values()):
             self._print_kernels()
 
     def _print_kernels(self) -> None:
@@ -210,6 +220,7 @@ class _State:
             self.epochs_left[task.recipe] += study.recipes[task.recipe].epochs
         self.last: dict[str, EpochRecord] = {}
         self.running: dict[Task, int] = {}
+        self.started: dict[Task, float] = {}
         self.seconds: dict[str, list[float]] = {name: [] for name in study.recipes}
 
     def take_in(self, event: Event) -> None:
@@ -219,9 +230,13 @@ class _State:
             self.running[event.task] = event.record.epoch
             self.epochs_left[name] -= 1
             self.seconds[name].append(event.record.seconds)
+        elif isinstance(event, RunStarted):
+            self.started[event.task] = time.perf_counter()
         elif isinstance(event, RunFinished):
             self.done[name] += 1
-            self.running.pop(event.task, None)
+            if (recipe := self.study.recipes[name]).trainer is not None:  # which reports no epochs
+                self.seconds[name].append(time.perf_counter() - self.started[event.task])
+            self.epochs_left[name] -= recipe.epochs - self.running.pop(event.task, 0)
         elif isinstance(event, RunRetried):
             self.epochs_left[name] += self.running.pop(event.task, 0)
         elif isinstance(event, RunFailed):

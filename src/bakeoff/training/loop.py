@@ -20,7 +20,7 @@ from bakeoff.training.augmentation.apply import Augmentation
 from bakeoff.training.batches import BatchMemory, EpochCount, split_into_batches
 from bakeoff.training.evaluation import evaluated, loss_and_accuracy, predict_logits
 from bakeoff.training.finish import finish_run
-from bakeoff.training.loss import Loss
+from bakeoff.training.loss import Criterion, Loss, criterion
 from bakeoff.training.optimizers import build_optimizer, learning_rate
 from bakeoff.training.preprocessing import Preprocessing
 from bakeoff.training.records import EpochRecord, Observer, TrainedRun, TrainingFailure
@@ -41,6 +41,7 @@ class _Parts:
     preprocessing: Preprocessing
     augmentation: Augmentation
     model: nn.Module
+    criterion: Criterion
     optimizer: torch.optim.Optimizer
     average: AveragedModel | None
 
@@ -98,6 +99,7 @@ def train(
         preprocessing,
         Augmentation(recipe.augmentation, preprocessing, seed),
         model,
+        criterion(recipe.loss),
         build_optimizer(recipe.optimizer, model),
         build_average(model, recipe.ema_decay),
     )
@@ -198,7 +200,7 @@ def _train_epoch(
         labels = torch.from_numpy(split.labels[indices])
         pixels = augmentation.pixels(memory.gather(indices))
         images, blend = augmentation.tensors(parts.preprocessing(pixels, out=memory.standardized))
-        logits, loss = passes(images, Loss(labels, recipe.loss.label_smoothing, blend))
+        logits, loss = passes(images, Loss(labels, parts.criterion, blend))
         if recipe.gradient_clipping:
             nn.utils.clip_grad_norm_(model.parameters(), recipe.gradient_clipping)
         stepper.step()

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
+from bakeoff.own_code import import_callable
+from bakeoff.study.settings.optimization import CrossEntropySettings, OwnLossSettings
 from bakeoff.training.augmentation.apply import Blend
 
 ATEN = torch.ops.aten
@@ -14,34 +18,49 @@ REDUCTION_MEAN, IGNORE_INDEX = 1, -100
 """Arguments of these operations: reduction and ignore_index."""
 
 
+Criterion = Callable[[Tensor, Tensor], Tensor]
+
+
+def criterion(settings: CrossEntropySettings | OwnLossSettings) -> Criterion:
+    """The mean loss of a batch as a function of logits [N, num_classes] and labels [N].
+
+    Raises
+    ------
+    BakeoffError
+        If a user's own function cannot be imported.
+    """
+    if isinstance(settings, OwnLossSettings):
+        return partial(import_callable(settings.name, "loss"), **settings.options)
+    if settings.label_smoothing:
+        return partial(nn.functional.cross_entropy, label_smoothing=settings.label_smoothing)
+    return nn.functional.cross_entropy
+
+
 @dataclass(frozen=True)
 class Loss:
-    """Mean cross-entropy of a batch; for blended images, the weighted mean for both of their labels.
+    """Mean loss of a batch; for blended images, the weighted mean for both of their labels.
 
     Attributes
     ----------
     labels_N
         int64.
-    label_smoothing
-        Share of the target that is distributed uniformly over all classes.
+    criterion
+        From logits [N, num_classes] and labels [N] to the mean loss.
     blend
         How the images were blended, if they were.
     """
 
     labels_N: Tensor
-    label_smoothing: float = 0.0
+    criterion: Criterion = nn.functional.cross_entropy
     blend: Blend | None = None
 
     def __call__(self, logits_NK: Tensor) -> Tensor:
         """The loss as a tensor with a gradient graph."""
-        loss = self._cross_entropy(logits_NK, self.labels_N)
+        loss = self.criterion(logits_NK, self.labels_N)
         if self.blend is None:
             return loss
-        other = self._cross_entropy(logits_NK, self.labels_N[self.blend.partners_N])
+        other = self.criterion(logits_NK, self.labels_N[self.blend.partners_N])
         return self.blend.share * loss + (1 - self.blend.share) * other
-
-    def _cross_entropy(self, logits: Tensor, labels: Tensor) -> Tensor:
-        return nn.functional.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
 
     def with_gradient(self, logits_NK: Tensor) -> tuple[Tensor, Tensor]:
         """The loss and its gradient with respect to the logits, both without a graph.
@@ -49,7 +68,7 @@ class Loss:
         Bitwise equal to those of PyTorch's graph. Building and traversing the graph takes two to three times
         as long as the four operations that it consists of.
         """
-        if self.label_smoothing or self.blend is not None:
+        if self.criterion is not nn.functional.cross_entropy or self.blend is not None:
             logits = logits_NK.detach().requires_grad_()
             loss = self(logits)
             (gradient,) = torch.autograd.grad(loss, logits)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import TypeVar, cast
 
 import torch
 from torch import Tensor, nn
 
+from bakeoff.errors import BakeoffError
+from bakeoff.own_code import import_callable, import_class
 from bakeoff.study.recipe import Recipe
 from bakeoff.study.settings.optimization import (
     AdamSettings,
@@ -17,9 +20,12 @@ from bakeoff.study.settings.optimization import (
     ConstantSchedule,
     CosineSchedule,
     OneCycleSchedule,
+    OwnOptimizerSettings,
+    OwnScheduleSettings,
     SGDSettings,
     StepSchedule,
 )
+from bakeoff.text import shorten
 
 FUSED_ON = ("cpu", "cuda")
 """Types of devices on which PyTorch has fused steps of SGD, Adam and AdamW."""
@@ -43,10 +49,18 @@ AdamW = _without_compiler(torch.optim.AdamW)
 
 
 def build_optimizer(
-    settings: AdamSettings | AdamWSettings | SGDSettings, model: nn.Module
+    settings: AdamSettings | AdamWSettings | SGDSettings | OwnOptimizerSettings, model: nn.Module
 ) -> torch.optim.Optimizer:
-    """The optimizer of all trainable parameters of the model, with fused steps where PyTorch has them."""
+    """The optimizer of all trainable parameters of the model, with fused steps where PyTorch has them.
+
+    Raises
+    ------
+    BakeoffError
+        If a user's own class cannot be imported, is no optimizer or does not accept its options.
+    """
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    if isinstance(settings, OwnOptimizerSettings):
+        return _own_optimizer(settings, parameters)
     fused = _has_fused_step(parameters) or None  # None: PyTorch chooses among the other implementations
     if isinstance(settings, SGDSettings):
         return SGD(
@@ -63,6 +77,19 @@ def build_optimizer(
     )
 
 
+def _own_optimizer(settings: OwnOptimizerSettings, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+    own = import_class(settings.name, "optimizer")
+    try:
+        optimizer = own(parameters, lr=settings.lr, **settings.options)
+    except Exception as error:  # whatever a user's class raises
+        raise BakeoffError(f"optimizer {settings.name!r} cannot be built: {error}") from error
+    if not isinstance(optimizer, torch.optim.Optimizer):
+        raise BakeoffError(
+            f"optimizer {settings.name!r} is a {type(optimizer).__name__}; expected a torch.optim.Optimizer"
+        )
+    return optimizer
+
+
 def _has_fused_step(parameters: Sequence[Tensor]) -> bool:
     return all(
         parameter.is_floating_point() and parameter.device.type in FUSED_ON for parameter in parameters
@@ -76,6 +103,8 @@ def learning_rate(recipe: Recipe, step: int, steps_per_epoch: int) -> float:
     match schedule:
         case ConstantSchedule():
             return initial
+        case OwnScheduleSettings():
+            return initial * _own_factor(schedule, step, total)
         case StepSchedule():
             return initial * schedule.gamma ** (step // steps_per_epoch // schedule.step_size)
         case CosineSchedule():
@@ -90,6 +119,21 @@ def learning_rate(recipe: Recipe, step: int, steps_per_epoch: int) -> float:
             if step <= peak:
                 return _half_cosine(start, initial, step / peak) if peak > 0 else initial
             return _half_cosine(initial, start / schedule.final_div_factor, (step - peak) / (end - peak))
+
+
+@lru_cache(maxsize=16)
+def _own_schedule(path: str) -> Callable[..., object]:
+    return import_callable(path, "schedule")
+
+
+def _own_factor(settings: OwnScheduleSettings, step: int, num_steps: int) -> float:
+    factor = _own_schedule(settings.name)(step, num_steps, **settings.options)
+    if not isinstance(factor, int | float) or not (math.isfinite(factor) and factor >= 0):
+        raise BakeoffError(
+            f"schedule {settings.name!r} returned {shorten(factor)} for step {step} of {num_steps}; "
+            "expected a finite number, 0 or more"
+        )
+    return float(factor)
 
 
 def _half_cosine(start: float, end: float, share: float) -> float:

@@ -52,7 +52,7 @@ class TrainedRun:
         float32 [num_images, num_classes] of the checkpoint.
     train_true_probability
         float16 [num_epochs, num_train_images]: probability of the true class of each (augmented) image in its
-        batch's training step.
+        batch's training step; no epochs if another trainer trained it, here and in the next.
     val_true_probability
         float16 [num_epochs, num_val_images]: the same for validation images after each epoch.
     num_parameters
@@ -63,6 +63,8 @@ class TrainedRun:
         Of the test images that the run misclassifies; None if the model has no gradient.
     device
         What the run was computed on, such as "cpu, avx512 kernels".
+    exported
+        The model of another trainer as a program of PyTorch (torch.export); its weights are not in `weights`.
     """
 
     weights: dict[str, Tensor]
@@ -78,6 +80,7 @@ class TrainedRun:
     train_features: NDArray[np.float16] | None
     attributions: Attributions | None = None
     device: str = "cpu"
+    exported: bytes | None = None
 
 
 class Observer(Protocol):

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from itertools import count
+from math import isnan
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -95,7 +96,7 @@ class TensorBoardLog:
             "accuracy/val": record.val_accuracy,
             "learning_rate": record.learning_rate,
         }
-        self._scalars(scalars, record.epoch)
+        self._scalars({tag: value for tag, value in scalars.items() if not isnan(value)}, record.epoch)
         self._flush()
 
     def on_tested(

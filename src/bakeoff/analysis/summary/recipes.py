@@ -46,13 +46,21 @@ class ClassAccuracies:
 
 @dataclass(frozen=True)
 class Curves:
-    """Loss (nats per image) and accuracy (0..1) per epoch, [num_epochs] and [num_seeds, num_epochs]."""
+    """Loss (nats per image) and accuracy (0..1) per epoch, [num_epochs] and [num_seeds, num_epochs].
+
+    NaN where a run stopped earlier, or a trainer did not report the number.
+    """
 
     epoch: tuple[int, ...]
     train_loss: OverSeeds
     train_accuracy: OverSeeds
     val_loss: OverSeeds
     val_accuracy: OverSeeds
+
+    @property
+    def reported(self) -> bool:
+        """Whether there is more than the result of a trainer that reports no epochs."""
+        return len(self.epoch) > 1 or not np.isnan(self.train_loss.per_seed).all()
 
 
 @dataclass(frozen=True)
@@ -167,7 +175,7 @@ def _results(predictions: Predictions, confusion: RecipeConfusion, runs: tuple[S
         ),
         confusion=OverSeeds(confusion.mean_counts, confusion.counts),
         curves=Curves(
-            epoch=tuple(runs[0].history["epoch"].astype(int).tolist()),
+            epoch=tuple(range(1, max(len(run.history["epoch"]) for run in runs) + 1)),
             train_loss=_curve(runs, "train_loss"),
             train_accuracy=_curve(runs, "train_accuracy"),
             val_loss=_curve(runs, "val_loss"),
@@ -182,8 +190,12 @@ def _results(predictions: Predictions, confusion: RecipeConfusion, runs: tuple[S
 
 
 def _curve(runs: tuple[StoredRun, ...], column: str) -> OverSeeds:
-    values = np.stack([run.history[column] for run in runs])
-    return OverSeeds(values.mean(axis=0), values)
+    values = np.full((len(runs), max(len(run.history[column]) for run in runs)), np.nan)
+    for row, run in zip(values, runs, strict=True):
+        row[: len(run.history[column])] = run.history[column]
+    known = ~np.isnan(values)
+    mean = np.where(known, values, 0).sum(axis=0) / np.where(known.any(axis=0), known.sum(axis=0), np.nan)
+    return OverSeeds(mean, values)
 
 
 def _published(published: Published, class_names: tuple[str, ...]) -> dict[str, Any]:

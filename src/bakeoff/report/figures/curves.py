@@ -33,12 +33,15 @@ def curve_figures(recipes: Sequence[FinishedRecipe]) -> dict[str, dict[str, Repo
     Returns
     -------
     dict of dict of ReportFigure
-        By recipe, then `loss` and `accuracy`. The axes are the same for all recipes.
+        By recipe, then `loss` and `accuracy`. The axes are the same for all recipes. Recipes whose trainer
+        reports no epochs are omitted.
     """
+    recipes = [recipe for recipe in recipes if recipe.results.curves.reported]
+    if not recipes:
+        return {}
     all_curves = [recipe.results.curves for recipe in recipes]
-    highest_loss = max(
-        float(loss.per_seed.max()) for curves in all_curves for loss in (curves.train_loss, curves.val_loss)
-    )
+    losses = [loss.per_seed.ravel() for curves in all_curves for loss in (curves.train_loss, curves.val_loss)]
+    highest_loss = float(np.nanmax(np.concatenate([[0.0], *losses])))
     num_epochs = max(curves.epoch[-1] for curves in all_curves)
     with drawing():
         return {
@@ -64,7 +67,7 @@ def _loss_figure(recipe: FinishedRecipe, num_epochs: int, highest: float) -> Rep
             markeredgecolor=INK,
             label="training, published",
         )
-    axes.set_ylim(0, 1.05 * highest)
+    axes.set_ylim(0, 1.05 * highest or 1)
     axes.set_ylabel("loss (nats per image)")
     _finish_axes(axes, num_epochs)
     train, val = curves.train_loss.mean.tolist(), curves.val_loss.mean.tolist()
@@ -78,6 +81,8 @@ def _loss_figure(recipe: FinishedRecipe, num_epochs: int, highest: float) -> Rep
 
 
 def _describe_losses(epochs: Sequence[int], train: Sequence[float], val: Sequence[float]) -> str:
+    if np.isnan(train).any() or np.isnan(val).any():
+        return f"After the last epoch: training {number(train[-1])}, validation {number(val[-1])}."
     if len(epochs) == 1:
         return f"After the only epoch: training {number(train[0])}, validation {number(val[0])}."
     lowest = int(np.argmin(val))
@@ -104,7 +109,7 @@ def _accuracy_figure(recipe: FinishedRecipe, num_epochs: int) -> ReportFigure:
     axes.set_ylabel("accuracy, %")
     _finish_axes(axes, num_epochs)
     train, val = curves.train_accuracy.mean.tolist(), curves.val_accuracy.mean.tolist()
-    highest = int(np.argmax(val))
+    highest = int(np.argmax(np.nan_to_num(val)))
     alt = (
         f"Line chart: training and validation accuracy of {name} over {counted(len(curves.epoch), 'epoch')}, "
         f"{counted(len(results.seeds), 'seed')}. Training from {in_percent(train[0])} to "
@@ -147,7 +152,7 @@ def _draw(axes: Axes, recipe: FinishedRecipe, train: OverSeeds, val: OverSeeds, 
 
 
 def _checkpoint_name(recipe: FinishedRecipe) -> str:
-    return "last epoch" if recipe.settings["checkpoint"] == "last" else "best epoch"
+    return "last epoch" if recipe.settings.get("checkpoint", "last") == "last" else "best epoch"
 
 
 def _finish_axes(axes: Axes, num_epochs: int) -> None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import BaseModel, Field, Tag, model_validator
 
-from bakeoff.study.settings.base import Settings
-from bakeoff.text import shorten
+from bakeoff.study.settings.base import IMPORT_PATH, Settings, SettingsWithOptions, by_name
 
 DropoutRate = Annotated[float, Field(ge=0, lt=1)]
 
@@ -59,51 +57,19 @@ class ResNetSettings(Settings):
         return self
 
 
-class CustomModelSettings(BaseModel):
+class CustomModelSettings(SettingsWithOptions):
     """Your own model; further keys of the table are passed to the class as keyword arguments."""
 
-    model_config = ConfigDict(
-        extra="allow", frozen=True, strict=True, use_attribute_docstrings=True, allow_inf_nan=False
-    )
-
-    name: str = Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
+    name: str = Field(pattern=IMPORT_PATH)
     """Import path `package.module:Class` of a `torch.nn.Module`. The class is called as
     `Class(num_classes=..., image_size=..., **other_keys)`."""
 
-    @model_validator(mode="after")
-    def _options_can_be_written(self) -> CustomModelSettings:
-        for key, value in self.options.items():
-            if not _is_plain(value):
-                raise ValueError(
-                    f"{key[:100]} is {shorten(value)}; "
-                    "expected finite numbers, strings, true, false, and lists or tables of these"
-                )
-        return self
 
-    @property
-    def options(self) -> dict[str, Any]:
-        """The keys beyond `name`."""
-        return dict(self.model_extra or {})
-
-
-def _is_plain(value: Any) -> bool:
-    if isinstance(value, dict):
-        return all(_is_plain(child) for child in value.values())
-    if isinstance(value, list):
-        return all(_is_plain(child) for child in value)
-    return isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value))
-
-
-BUILT_IN_MODELS: dict[str, type[Settings]] = {
+BUILT_IN_MODELS: dict[str, type[BaseModel]] = {
     "lenet5": LeNet5Settings,
     "lenet5_1998": LeNet51998Settings,
     "resnet": ResNetSettings,
 }
-
-
-def _model_tag(model: Any) -> str:
-    name = model.get("name", "lenet5") if isinstance(model, dict) else getattr(model, "name", "")
-    return "import path" if ":" in str(name) else str(name)
 
 
 Model = Annotated[
@@ -111,5 +77,5 @@ Model = Annotated[
     | Annotated[LeNet51998Settings, Tag("lenet5_1998")]
     | Annotated[ResNetSettings, Tag("resnet")]
     | Annotated[CustomModelSettings, Tag("import path")],
-    Discriminator(_model_tag),
+    by_name(LeNet5Settings().name),
 ]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BaseModel, Field, Tag, model_validator
 
-from bakeoff.study.settings.base import Settings
+from bakeoff.study.settings.base import IMPORT_PATH, Settings, SettingsWithOptions, by_name
 
 
 class CrossEntropySettings(Settings):
@@ -116,19 +116,62 @@ class OneCycleSchedule(Settings):
     """The learning rate ends at its initial value divided by this."""
 
 
-Loss = CrossEntropySettings
+class OwnLossSettings(SettingsWithOptions):
+    """Your own loss; further keys of the table are passed to the function as keyword arguments."""
 
-Optimizer = Annotated[AdamSettings | AdamWSettings | SGDSettings, Field(discriminator="name")]
+    name: str = Field(pattern=IMPORT_PATH)
+    """Import path `package.module:function`. The function is called in each step as
+    `function(logits, labels, **other_keys)`, with logits [N, num_classes] and labels [N], and returns the
+    mean loss of the batch as a tensor with a gradient."""
 
-Schedule = Annotated[
-    ConstantSchedule | StepSchedule | CosineSchedule | OneCycleSchedule, Field(discriminator="name")
+
+class OwnOptimizerSettings(SettingsWithOptions):
+    """Your own optimizer, or another one of PyTorch's; further keys are passed to the class."""
+
+    name: str = Field(pattern=IMPORT_PATH)
+    """Import path `package.module:Class` of a `torch.optim.Optimizer`, such as `torch.optim:RMSprop`. The
+    class is called as `Class(parameters, lr=..., **other_keys)`."""
+
+    lr: float = Field(0.001, gt=0)
+    """Initial learning rate of the schedule; with warm-up or `one_cycle`, its maximum."""
+
+
+class OwnScheduleSettings(SettingsWithOptions):
+    """Your own schedule; further keys of the table are passed to the function as keyword arguments."""
+
+    name: str = Field(pattern=IMPORT_PATH)
+    """Import path `package.module:function`. The function is called as
+    `function(step, num_steps, **other_keys)`, with steps counted from 0 over the whole run, and returns the
+    factor by which the optimizer's `lr` is multiplied in this step."""
+
+
+Loss = Annotated[
+    Annotated[CrossEntropySettings, Tag("cross_entropy")] | Annotated[OwnLossSettings, Tag("import path")],
+    by_name(CrossEntropySettings().name),
 ]
 
-LOSSES: dict[str, type[Settings]] = {"cross_entropy": CrossEntropySettings}
+Optimizer = Annotated[
+    Annotated[AdamSettings, Tag("adam")]
+    | Annotated[AdamWSettings, Tag("adamw")]
+    | Annotated[SGDSettings, Tag("sgd")]
+    | Annotated[OwnOptimizerSettings, Tag("import path")],
+    by_name(),
+]
 
-OPTIMIZERS: dict[str, type[Settings]] = {"adam": AdamSettings, "adamw": AdamWSettings, "sgd": SGDSettings}
+Schedule = Annotated[
+    Annotated[ConstantSchedule, Tag("constant")]
+    | Annotated[StepSchedule, Tag("step")]
+    | Annotated[CosineSchedule, Tag("cosine")]
+    | Annotated[OneCycleSchedule, Tag("one_cycle")]
+    | Annotated[OwnScheduleSettings, Tag("import path")],
+    by_name(),
+]
 
-SCHEDULES: dict[str, type[Settings]] = {
+LOSSES: dict[str, type[BaseModel]] = {"cross_entropy": CrossEntropySettings}
+
+OPTIMIZERS: dict[str, type[BaseModel]] = {"adam": AdamSettings, "adamw": AdamWSettings, "sgd": SGDSettings}
+
+SCHEDULES: dict[str, type[BaseModel]] = {
     "constant": ConstantSchedule,
     "step": StepSchedule,
     "cosine": CosineSchedule,

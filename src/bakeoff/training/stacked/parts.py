@@ -15,9 +15,11 @@ from torch.optim.swa_utils import AveragedModel
 from bakeoff.data.image_data import ImageData
 from bakeoff.models import build_model
 from bakeoff.study.recipe import Recipe
+from bakeoff.study.settings.optimization import OwnLossSettings
 from bakeoff.training.augmentation.stacked import StackedAugmentation, StackedBlend
 from bakeoff.training.batches import split_into_batches
 from bakeoff.training.evaluation import EVALUATION_BATCH_SIZE, evaluated
+from bakeoff.training.loss import criterion
 from bakeoff.training.optimizers import build_optimizer, learning_rate
 from bakeoff.training.preprocessing import Preprocessing
 from bakeoff.training.records import TrainingFailure
@@ -97,6 +99,7 @@ class StackedParts:
         self.preprocessing = Preprocessing.of(data)
         self.models = build_models(recipe, seeds, data)
         self.stack = StackedModel(self.models, device, vectorized=vectorized, convolution=convolution)
+        self.criterion = criterion(recipe.loss)
         self.optimizer = build_optimizer(recipe.optimizer, self.stack)
         self.average: AveragedModel | None = build_average(self.stack, recipe.ema_decay)
         self.augmentation = StackedAugmentation(recipe.augmentation, self.preprocessing, seeds, device)
@@ -173,6 +176,8 @@ class StackedParts:
         """The loss of each seed, as in `train`."""
 
         def mean_S(labels: Tensor) -> Tensor:
+            if isinstance(self.recipe.loss, OwnLossSettings):  # not stacked: one seed
+                return self.criterion(logits_SNK[0], labels[0])[None]
             smoothing = self.recipe.loss.label_smoothing
             losses = nn.functional.cross_entropy(
                 logits_SNK.flatten(0, 1), labels.flatten(), label_smoothing=smoothing, reduction="none"

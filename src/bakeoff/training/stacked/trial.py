@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from bakeoff.data.image_data import ImageData
 from bakeoff.study.recipe import Recipe
+from bakeoff.study.settings.optimization import OwnLossSettings
 from bakeoff.training.stacked.model import StackedModel
 from bakeoff.training.stacked.operations import Convolution
 from bakeoff.training.stacked.parts import StackedParts, build_models
@@ -57,6 +58,8 @@ def try_stacking(
 ) -> Stacking:
     """Find out whether and how a recipe's runs can be stacked, with a few of their models and images."""
     device = torch.device(device)
+    if isinstance(recipe.loss, OwnLossSettings):
+        return Stacking(False, "its loss is not Bakeoff's", 1)
     try:
         reason = _difference(recipe, seeds[:NUM_TRIED], data, device)
     except Exception as error:  # whatever vmap, or a user's model, raises

@@ -1,0 +1,203 @@
+"""One study of Bakeoff's training, of own loss, optimizer and schedule, of a forest and of an own loop."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+from sklearn.ensemble import RandomForestClassifier
+
+from bakeoff import open_result
+from bakeoff.data import load_data
+
+PARTS = """
+import torch
+from torch import nn
+
+def focal(logits, labels, gamma=1.0):
+    losses = nn.functional.cross_entropy(logits, labels, reduction="none")
+    return ((1 - torch.exp(-losses)) ** gamma * losses).mean()
+
+def warm_up(step, num_steps, share=0.1):
+    return min(1.0, (step + 1) / (share * num_steps))
+
+class SignDescent(torch.optim.Optimizer):
+    def __init__(self, parameters, lr):
+        super().__init__(parameters, {"lr": lr})
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                parameter.sub_(group["lr"] * parameter.grad.sign())
+"""
+
+LOOP = """
+import numpy as np
+import torch
+from nets import Net
+
+def tensors(images):
+    return torch.from_numpy(np.array(images)).permute(0, 3, 1, 2).float() / 255
+
+def train(settings, seed, train, val, test_images):
+    images, labels = tensors(train.images), torch.from_numpy(np.array(train.labels))
+    net = Net()
+    optimizer = torch.optim.Adam(net.parameters(), lr=settings["lr"])
+    history = []
+    for _ in range(settings["epochs"]):
+        for batch in torch.randperm(len(images)).split(64):
+            loss = torch.nn.functional.cross_entropy(net(images[batch]), labels[batch])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        history.append({"train_loss": loss.item()})
+    with torch.no_grad():
+        val, test = net(tensors(val.images)), net(tensors(test_images))
+    return {"val": val, "test": test, "history": history, "model": net}
+"""
+
+NETS = """
+from torch import nn
+
+class Net(nn.Sequential):
+    def __init__(self):
+        super().__init__(nn.Flatten(), nn.Linear(3 * 16 * 16, 10))
+"""
+
+STUDY = """
+name = "all-kinds"
+seeds = 2
+[data]
+source = "digits"
+image_size = 16
+[defaults]
+epochs = 2
+[recipes.plain]
+[recipes.own_parts]
+loss = { name = "parts:focal", gamma = 2.0 }
+optimizer = { name = "parts:SignDescent", lr = 0.001 }
+schedule = { name = "parts:warm_up", share = 0.5 }
+[recipes.forest]
+trainer = { name = "sklearn", estimator = "sklearn.ensemble:RandomForestClassifier", n_estimators = 20 }
+[recipes.loop]
+trainer = "loop:train"
+settings = { lr = 0.01, epochs = 3 }
+"""
+
+
+def bakeoff(*words: object, folder: Path, fails: bool = False) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "bakeoff", *map(str, words)],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "COLUMNS": "200"},
+    )
+    assert (done.returncode != 0) == fails, done.stdout + done.stderr
+    return done.stderr if fails else done.stdout
+
+
+@pytest.fixture(scope="module")
+def trained(made_once) -> Path:
+    def make(folder: Path) -> None:
+        folder.mkdir()
+        for name, content in {"parts": PARTS, "loop": LOOP, "nets": NETS}.items():
+            (folder / f"{name}.py").write_text(content)
+        (folder / "study.toml").write_text(STUDY)
+        bakeoff("run", "study.toml", folder=folder)
+
+    return made_once("own-training", make)
+
+
+@pytest.fixture
+def folder(trained, tmp_path) -> Path:
+    return Path(shutil.copytree(trained, tmp_path / "copy"))
+
+
+def test_its_report_compares_all_of_them(trained):
+    comparison = json.loads((trained / "results/all-kinds/report/comparison.json").read_text())
+    accuracy = {recipe["name"]: recipe["accuracy"] for recipe in comparison["recipes"]}
+    assert list(accuracy) == ["plain", "own_parts", "forest", "loop"]
+    assert accuracy["forest"] > 0.9
+    assert accuracy["loop"] > 0.6
+    page = (trained / "results/all-kinds/report/index.html").read_text()
+    assert "forest: its trainer reports no epochs." in page
+    assert not re.search(r"\bnan\b", re.sub("base64,[A-Za-z0-9+/=]+", "", page), re.IGNORECASE)
+
+
+def test_the_forest_is_scikit_learns(trained):
+    """The stored predictions are those of a forest called directly with the same seed and images."""
+    result = open_result(trained / "results/all-kinds")
+    data = load_data(result.study.data)
+    pixels = [split.images.reshape(len(split), -1) / np.float32(255) for split in (data.train, data.test)]
+    agreements = []
+    for probabilities in result.probabilities("forest"):
+        forest = RandomForestClassifier(n_estimators=20, random_state=0).fit(pixels[0], data.train.labels)
+        agreements.append((forest.predict(pixels[1]) == probabilities.argmax(1)).mean())
+    assert min(agreements) > 0.9
+    assert result.runs.query("recipe == 'forest'").accuracy.nunique() == 2  # seeds differ
+
+
+def test_a_model_that_was_returned_predicts_and_is_exported_without_its_code(folder, tmp_path):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    from PIL import Image
+
+    digits = load_digits()
+    for index in range(3):
+        Image.fromarray((digits.images[index] * 15).astype(np.uint8)).save(photos / f"{index}.png")
+    for module in ("loop", "nets"):
+        (folder / f"{module}.py").unlink()
+    printed = bakeoff("predict", "results/all-kinds", photos, "--recipe", "loop", folder=folder)
+    assert "Mean of the probabilities of 2 seeds" in printed
+    printed = bakeoff("export", "results/all-kinds", tmp_path / "model", "--recipe", "loop", folder=folder)
+    assert "ONNX Runtime and PyTorch differ by at most" in printed
+
+
+def test_what_returned_no_model_says_so(folder, tmp_path):
+    for words in (("predict", "results/all-kinds", folder), ("export", "results/all-kinds", tmp_path / "m")):
+        message = bakeoff(*words, "--recipe", "forest", folder=folder, fails=True)
+        assert "its predictions for the test images are all that is kept; choose another recipe" in message
+
+
+def test_a_model_that_somebody_else_returned_is_not_loaded(folder, tmp_path):
+    """A program made on another machine, whose digest this user's state does not know."""
+    environment = {**os.environ, "XDG_STATE_HOME": str(tmp_path / "state")}
+    words = [sys.executable, "-m", "bakeoff", "export", "results/all-kinds", str(tmp_path / "m")]
+    done = subprocess.run(
+        [*words, "--recipe", "loop"], cwd=folder, capture_output=True, text=True, check=False, env=environment
+    )
+    assert done.returncode == 2
+    assert "was not made by a study on this machine" in done.stderr
+    assert "--trust" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "of"),
+    [("nets.py", "loop, seed 0"), ("loop.py", "loop, seed 0"), ("parts.py", "own_parts, seed 0")],
+)
+def test_an_edited_file_makes_its_runs_other_runs(folder, name, of):
+    """`nets.py` is imported by `loop.py`, which the study names."""
+    (folder / name).write_text((folder / name).read_text() + "\n# edited\n")
+    message = bakeoff("run", "study.toml", folder=folder, fails=True)
+    assert "whose file has changed since" in message
+    assert of in message
+
+
+@pytest.mark.slow
+def test_a_run_that_was_deleted_is_trained_again_to_the_same_bytes(folder):
+    runs = folder / "results/all-kinds/runs"
+    before = {path: path.read_bytes() for path in runs.glob("*/seed-1/predictions.npz")}
+    assert len(before) == 4
+    for path in before:
+        shutil.rmtree(path.parent)
+    bakeoff("run", "study.toml", folder=folder)
+    assert {path: path.read_bytes() for path in before} == before

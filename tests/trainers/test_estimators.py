@@ -1,0 +1,71 @@
+"""Estimators against scikit-learn called directly."""
+
+import importlib.util
+
+import numpy as np
+import pytest
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.svm import LinearSVC
+from tests.trainers.images import DATA
+
+from bakeoff.errors import BakeoffError
+from bakeoff.study.settings.trainer import SklearnSettings
+from bakeoff.trainers.estimators import build_estimator, features_named, fit_estimator
+
+FOREST = SklearnSettings(estimator="sklearn.ensemble:RandomForestClassifier", n_estimators=10)
+
+
+def flat(split):
+    return split.images.reshape(len(split), -1) / np.float32(255)
+
+
+def test_a_forest_predicts_as_when_called_directly():
+    val, test = fit_estimator(FOREST, 7, DATA.train, DATA.val, DATA.test.images)
+    forest = RandomForestClassifier(n_estimators=10, random_state=7).fit(flat(DATA.train), DATA.train.labels)
+    np.testing.assert_array_equal(test, forest.predict_proba(flat(DATA.test)))
+    np.testing.assert_array_equal(val, forest.predict_proba(flat(DATA.val)))
+
+
+def test_seeds_differ_and_a_random_state_of_the_users_stays():
+    assert build_estimator(FOREST, 1).random_state != build_estimator(FOREST, 2).random_state
+    fixed = SklearnSettings(estimator=FOREST.estimator, random_state=5)
+    assert build_estimator(fixed, 1).random_state == 5
+
+
+def test_an_estimator_without_probabilities_gives_its_scores():
+    settings = SklearnSettings(estimator="sklearn.svm:LinearSVC", C=0.1)
+    _, test = fit_estimator(settings, 3, DATA.train, DATA.val, DATA.test.images)
+    direct = LinearSVC(C=0.1, random_state=3).fit(flat(DATA.train), DATA.train.labels)
+    np.testing.assert_array_equal(test, direct.decision_function(flat(DATA.test)))
+
+
+def test_features_of_ones_own(tmp_path, monkeypatch):
+    (tmp_path / "rows.py").write_text("def sums(images):\n    return images.sum(axis=(2, 3)).astype(float)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert features_named("rows:sums")(DATA.test.images).shape == (20, 8)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("skimage") is not None, reason="scikit-image is installed")
+def test_without_scikit_image_hog_says_what_to_install():
+    with pytest.raises(BakeoffError, match=r"needs scikit-image: pip install"):
+        features_named("hog")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"estimator": "sklearn.ensemble:Forest"}, "has no class 'Forest'; it has"),
+        ({"estimator": "no_such:Forest"}, "cannot import 'no_such'"),
+        (
+            {"estimator": FOREST.estimator, "trees": 3},
+            "cannot be built: .*unexpected keyword argument 'trees'",
+        ),
+        (
+            {"estimator": "sklearn.cluster:KMeans"},
+            "does not have fit, and predict_proba or decision_function",
+        ),
+    ],
+)
+def test_what_cannot_be_built_is_said(settings, message):
+    with pytest.raises(BakeoffError, match=message):
+        build_estimator(SklearnSettings(**settings), 0)
