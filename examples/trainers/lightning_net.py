@@ -15,11 +15,8 @@ class Net(lightning.LightningModule):
         self.layers = nn.Sequential(nn.Conv2d(3, 16, 3), nn.ReLU(), nn.Flatten(), nn.LazyLinear(num_classes))
         self.lr = lr
 
-    def forward(self, images):
-        return self.layers(images)
-
     def training_step(self, batch, _):
-        return nn.functional.cross_entropy(self(batch[0]), batch[1])
+        return nn.functional.cross_entropy(self.layers(batch[0]), batch[1])
 
     def configure_optimizers(self):
         return torch.optim.Adam(self.parameters(), self.lr)
@@ -32,10 +29,10 @@ def pixels(images):
 def train(settings, seed, train, val, test_images):
     images, labels = pixels(train.images), torch.from_numpy(np.array(train.labels))
     net = Net(int(labels.max()) + 1, settings["lr"])
-    net(images[:1])
-    off = dict.fromkeys(("logger", "enable_checkpointing", "enable_progress_bar"), False)
-    fit = lightning.Trainer(max_epochs=settings["epochs"], accelerator="cpu", **off).fit
-    fit(net, DataLoader(TensorDataset(images, labels), batch_size=64, shuffle=True))
+    net.layers(images[:1])
+    batches = DataLoader(TensorDataset(images, labels), batch_size=64, shuffle=True)
+    quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
+    lightning.Trainer(max_epochs=settings["epochs"], accelerator="cpu", **quiet).fit(net, batches)
     with torch.no_grad():
-        val_logits, test_logits = net(pixels(val.images)), net(pixels(test_images))
-    return {"val": val_logits, "test": test_logits, "model": net.layers}
+        logits = [net.layers(pixels(split)) for split in (val.images, test_images)]
+    return {"val": logits[0], "test": logits[1], "model": net.layers}
