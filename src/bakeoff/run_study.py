@@ -16,7 +16,6 @@ from bakeoff.data.image_data import ImageData
 from bakeoff.engines import Engine, Event, Job, ProcessEngine, RunFailed, RunFinished, Task
 from bakeoff.environment import describe_environment
 from bakeoff.errors import BakeoffError
-from bakeoff.models import check_model
 from bakeoff.own_code import source_digest, trust
 from bakeoff.store import (
     Layout,
@@ -37,7 +36,7 @@ from bakeoff.store import (
 from bakeoff.study import Study
 from bakeoff.text import list_some
 from bakeoff.trainers import check_trainer
-from bakeoff.training import TRAINING_VERSION, check_augmentation
+from bakeoff.training import TRAINING_VERSION, check_training
 
 
 class Display:
@@ -128,9 +127,8 @@ def run_study(
         try:
             if recipe.trainer is not None:
                 check_trainer(recipe)
-                continue
-            check_model(recipe.model, num_classes=data.num_classes, image_size=data.image_size)
-            check_augmentation(recipe.augmentation, data.train.images[:4])
+            else:
+                check_training(recipe, data)
         except BakeoffError as error:
             raise BakeoffError(f"recipes.{name}: {error}") from error
     with lock_folder(root, on_wait=display.waiting if wait else None):

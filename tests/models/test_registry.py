@@ -66,6 +66,47 @@ class Frozen(Good):
 class NoModule:
     def __init__(self, num_classes, image_size):
         pass
+
+class Lazy(nn.Sequential):
+    def __init__(self, num_classes, image_size):
+        super().__init__(nn.LazyConv2d(4, 3), nn.LazyBatchNorm2d(), nn.Flatten(), nn.LazyLinear(num_classes))
+
+class View(nn.Module):
+    def __init__(self, num_classes, image_size):
+        super().__init__()
+        self.convolution = nn.Conv2d(3, 4, 3)
+        self.output = nn.Linear(4 * ((image_size - 2) // 2) ** 2, num_classes)
+
+    def forward(self, images):
+        pooled = nn.functional.max_pool2d(nn.functional.relu(self.convolution(images)), 2)
+        return self.output(pooled.view(pooled.shape[0], -1))
+
+class Softmaxed(nn.Sequential):
+    def __init__(self, num_classes, image_size):
+        super().__init__(nn.Flatten(), nn.Linear(3 * image_size**2, num_classes), nn.Softmax(dim=1))
+
+class LogSoftmaxed(nn.Sequential):
+    def __init__(self, num_classes, image_size):
+        super().__init__(nn.Flatten(), nn.Linear(3 * image_size**2, num_classes), nn.LogSoftmax(dim=1))
+
+class FixedSeed(nn.Sequential):
+    def __init__(self, num_classes, image_size):
+        torch.manual_seed(42)
+        super().__init__(nn.Flatten(), nn.Linear(3 * image_size**2, num_classes))
+
+class Squeezed(Lazy):
+    def forward(self, images):
+        return super().forward(images).squeeze()
+
+class Guessing(Lazy):
+    def forward(self, images):
+        logits = super().forward(images)
+        return logits + torch.randn_like(logits)
+
+class OfTheBatch(nn.Sequential):
+    def __init__(self, num_classes, image_size):
+        norm = nn.BatchNorm2d(3, track_running_stats=False)
+        super().__init__(norm, nn.Flatten(), nn.Linear(3 * image_size**2, num_classes))
 """
 
 
@@ -93,6 +134,11 @@ def test_a_users_model_is_built_with_its_options(user_models):
         ("user_models:Raises", {}, "no forward today"),
         ("user_models:Frozen", {}, "nothing to train"),
         ("user_models:NoModule", {}, "NoModule.*torch.nn.Module"),
+        ("user_models:Softmaxed", {}, "returns probabilities; expected logits: remove its softmax"),
+        ("user_models:FixedSeed", {}, "sets PyTorch's seed when it is built"),
+        ("user_models:Squeezed", {}, r"returned \[10\] for one image; expected \[1, 10\]: squeeze"),
+        ("user_models:Guessing", {}, "different logits for the same images twice in evaluation mode"),
+        ("user_models:OfTheBatch", {}, "different logits for one image alone and in a batch"),
         ("user_models:Absent", {}, "no class 'Absent'.*Good"),
         ("no_such_module:Net", {}, "cannot import 'no_such_module'"),
         ("user_models:Good", {"depth": 3}, "depth"),
@@ -108,3 +154,29 @@ def test_a_changed_model_file_changes_its_digest(user_models):
     user_models.write_text(USER_MODELS + "# changed\n")
     assert source_digest("user_models:Good") != before
     assert Recipe(model=LeNet5Settings()).own_classes == ()
+
+
+@pytest.mark.parametrize("name", ["Lazy", "View", "LogSoftmaxed"])
+def test_habits_that_train_elsewhere_train_here(user_models, name):
+    check(f"user_models:{name}")
+    settings = CustomModelSettings(name=f"user_models:{name}")
+    model, again, other = (
+        build_model(settings, num_classes=10, image_size=8, seed=seed) for seed in (0, 0, 1)
+    )
+    assert all(map(torch.equal, model.state_dict().values(), again.state_dict().values()))
+    assert not all(map(torch.equal, model.state_dict().values(), other.state_dict().values()))
+    model = model.to(memory_format=torch.channels_last).train()
+    images = torch.randn(5, 3, 8, 8)
+    loss = model(images.to(memory_format=torch.channels_last)).square().mean()
+    loss.backward()
+    assert all(parameter.grad is not None for parameter in model.parameters())
+
+
+def test_a_view_sees_the_pixels_as_it_would_elsewhere(user_models):
+    """The same class, without Bakeoff, given the same weights and images."""
+    settings = CustomModelSettings(name="user_models:View")
+    model = build_model(settings, num_classes=10, image_size=8, seed=3)
+    plain = sys.modules["user_models"].View(10, 8)
+    plain.load_state_dict(model.state_dict())
+    images = torch.randn(5, 3, 8, 8)
+    torch.testing.assert_close(model(images.to(memory_format=torch.channels_last)), plain(images))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import torch
 from torch import Tensor, nn
 
@@ -55,20 +57,50 @@ def _construct(settings: ModelSettings, num_classes: int, image_size: int) -> nn
         case CustomModelSettings():
             custom = import_class(settings.name, "model")
             model: nn.Module = custom(num_classes=num_classes, image_size=image_size, **settings.options)
+            if isinstance(model, nn.Module):
+                _settle(model, image_size)
             return model
 
 
+def _settle(model: nn.Module, image_size: int) -> None:
+    """Let lazy layers see an image, and a model that needs it get its images channel by channel.
+
+    Images are stored pixel by pixel (channels last), with which convolutions are faster and `view` fails.
+    What else fails is reported by `check_model`.
+    """
+    training = model.training
+    model.eval()
+    with suppress(Exception), torch.no_grad():
+        try:
+            model(_images(2, image_size))
+        except RuntimeError as error:
+            if "view size is not compatible" not in str(error):
+                raise
+            model.register_forward_pre_hook(lambda _, inputs: tuple(one.contiguous() for one in inputs))
+            for module in model.modules():
+                if isinstance(module, nn.Conv2d):
+                    module.register_forward_hook(lambda _, inputs, output: output.contiguous())
+    model.train(training)
+
+
+def _images(number: int, image_size: int) -> Tensor:
+    """Random images in the memory format of training."""
+    images = torch.randn((number, 3, image_size, image_size), generator=torch.Generator().manual_seed(0))
+    return images.to(memory_format=torch.channels_last)
+
+
 def check_model(settings: ModelSettings, *, num_classes: int, image_size: int) -> int:
-    """Try the model on a small batch; return its number of trainable parameters.
+    """Try the model on small batches; return its number of trainable parameters.
 
     Raises
     ------
     BakeoffError
-        If the model fails on images of this size, has nothing to train, or does not return finite logits
-        [N, num_classes].
+        If the model fails on images of this size, has nothing to train, does not return finite logits
+        [N, num_classes], or sets the seed itself.
     """
     model = build_model(settings, num_classes=num_classes, image_size=image_size, seed=0)
-    images = torch.randn((4, 3, image_size, image_size), generator=torch.Generator().manual_seed(0))
+    model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    images = _images(4, image_size)
     expected = (4, num_classes)
     with torch.random.fork_rng(devices=[]):
         try:
@@ -87,7 +119,64 @@ def check_model(settings: ModelSettings, *, num_classes: int, image_size: int) -
     num_parameters = count_parameters(model)
     if num_parameters == 0 or not logits.requires_grad:
         raise BakeoffError(f"model {settings.name!r} has nothing to train: no gradient reaches a parameter")
+    if isinstance(settings, CustomModelSettings):
+        _check_habits(settings, model, logits.detach(), num_classes, image_size)
     return num_parameters
+
+
+def _check_habits(
+    settings: CustomModelSettings, model: nn.Module, logits: Tensor, num_classes: int, image_size: int
+) -> None:
+    """What public code does and trains elsewhere, or seems to."""
+    if logits.min() >= 0 and torch.allclose(logits.sum(dim=1), torch.ones(len(logits)), atol=1e-4):
+        raise BakeoffError(
+            f"model {settings.name!r} returns probabilities; expected logits: remove its softmax, which the "
+            "loss applies itself"
+        )
+    model.eval()
+    with torch.no_grad():
+        images = _images(3, image_size)
+        together = model(images)
+        alone = model(images[:1])
+        if tuple(alone.shape) != (1, num_classes):
+            raise BakeoffError(
+                f"model {settings.name!r} returned {list(alone.shape)} for one image; expected "
+                f"{[1, num_classes]}: squeeze() drops the batch too, squeeze(dim) or flatten(1) do not"
+            )
+        for other, what in (
+            (model(images)[:1], "the same images twice"),
+            (alone, "one image alone and in a batch"),
+            (model(images.contiguous())[:1], "an image stored channel by channel and pixel by pixel"),
+        ):
+            if not torch.allclose(together[:1], other, rtol=0, atol=TOLERANCE * _size(together)):
+                raise BakeoffError(
+                    f"model {settings.name!r} returns different logits for {what} in evaluation mode; "
+                    "expected logits that depend on the image alone"
+                )
+    if _sets_the_seed(settings, num_classes, image_size):
+        raise BakeoffError(
+            f"model {settings.name!r} sets PyTorch's seed when it is built, so that every seed of the study "
+            "would start from the same weights; remove torch.manual_seed from it"
+        )
+
+
+TOLERANCE = 1e-3
+"""Relative to the largest logit; rounding differs between memory formats and batch sizes."""
+
+
+def _size(logits: Tensor) -> float:
+    return max(1.0, float(logits.abs().max()))
+
+
+def _sets_the_seed(settings: ModelSettings, num_classes: int, image_size: int) -> bool:
+    """Whether the generator is in the same state after the model was built, whatever its state before."""
+    after = []
+    with torch.random.fork_rng(devices=[]):
+        for seed in (1, 2):
+            torch.manual_seed(seed)
+            _construct(settings, num_classes, image_size)
+            after.append(torch.get_rng_state())
+    return torch.equal(*after)
 
 
 def count_parameters(model: nn.Module) -> int:

@@ -127,7 +127,11 @@ def _own_schedule(path: str) -> Callable[..., object]:
 
 
 def _own_factor(settings: OwnScheduleSettings, step: int, num_steps: int) -> float:
-    factor = _own_schedule(settings.name)(step, num_steps, **settings.options)
+    own = _own_schedule(settings.name)
+    try:
+        factor = own(step, num_steps, **settings.options)
+    except Exception as error:  # whatever a user's function raises
+        raise BakeoffError(f"schedule {settings.name!r} failed in step {step}: {error}") from error
     if not isinstance(factor, int | float) or not (math.isfinite(factor) and factor >= 0):
         raise BakeoffError(
             f"schedule {settings.name!r} returned {shorten(factor)} for step {step} of {num_steps}; "
