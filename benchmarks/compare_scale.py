@@ -1,8 +1,11 @@
 """`bakeoff compare` at scale: 10 recipes x 10 seeds x 10,000 images, by default as one CSV of 1,000,000 rows.
 
+With `--arrays`, `bakeoff.compare` of as many probabilities in memory (float32, 40 MB) instead.
+
 Reads, compares and prints in a process of its own; reports wall time and peak memory of the whole process.
 
-    python benchmarks/compare_scale.py [--probabilities | --npz] [--recipes N] [--seeds N] [--images N]
+    python benchmarks/compare_scale.py [--probabilities | --npz | --arrays] [--metric macro_f1]
+        [--recipes N] [--seeds N] [--images N]
 """
 
 from __future__ import annotations
@@ -18,12 +21,13 @@ import time
 from pathlib import Path
 
 import numpy as np
+from scipy.special import softmax
 
 CLASSES = ("airplane", "bird", "car", "cat", "deer", "dog", "horse", "monkey", "ship", "truck")
 
 
 def write_predictions(
-    folder: Path, *, recipes: int, seeds: int, images: int, probabilities: bool, npz: bool
+    folder: Path, *, recipes: int, seeds: int, images: int, probabilities: bool, npz: bool, arrays: bool
 ) -> Path:
     """Write predictions whose recipes, seeds and images differ as those of trained models do."""
     rng = np.random.default_rng(0)
@@ -37,6 +41,14 @@ def write_predictions(
         of_run[np.arange(images), labels] += ease + 0.05 * recipe + rng.normal(0, 0.05)
         return of_run
 
+    if arrays:
+        chances = {
+            f"recipe_{recipe}": np.stack([softmax(logits(recipe), axis=1) for _ in range(seeds)])
+            for recipe in range(recipes)
+        }
+        as_floats = {name: values.astype(np.float32) for name, values in chances.items()}
+        np.savez(folder / "predictions.npz", labels=labels, **as_floats)
+        return folder / "predictions.npz"
     if npz:
         for recipe, seed in runs:
             path = folder / "runs" / f"recipe_{recipe}" / f"seed-{seed}" / "predictions.npz"
@@ -55,9 +67,8 @@ def write_predictions(
         extra = "".join(f",p_{name}" for name in CLASSES) if probabilities else ""
         file.write(f"recipe,seed,image,label,prediction{extra}\n")
         for recipe, seed in runs:
-            chances = np.exp(logits(recipe))
-            chances /= chances.sum(axis=1, keepdims=True)
-            for image, label, guess, row in zip(ids, labels, chances.argmax(axis=1), chances, strict=True):
+            of_run = softmax(logits(recipe), axis=1)
+            for image, label, guess, row in zip(ids, labels, of_run.argmax(axis=1), of_run, strict=True):
                 numbers = "".join(f",{chance:.6f}" for chance in row) if probabilities else ""
                 file.write(f"recipe_{recipe},{seed},{image},{CLASSES[label]},{CLASSES[guess]}{numbers}\n")
     return folder / "predictions.csv"
@@ -69,7 +80,15 @@ from pathlib import Path
 from rich.console import Console
 from bakeoff.prediction_files.compare import compare_files
 from bakeoff.terminal.comparison import print_comparison
-print_comparison(compare_files([Path(sys.argv[1])]), Console())
+print_comparison(compare_files([Path(sys.argv[1])], metric=sys.argv[2]), Console())
+"""
+
+COMMAND_WITH_ARRAYS = """
+import sys
+import numpy as np
+import bakeoff
+arrays = dict(np.load(sys.argv[1]))
+print(bakeoff.compare(arrays.pop("labels"), arrays, metric=sys.argv[2]))
 """
 
 
@@ -81,14 +100,18 @@ def main() -> None:
     parser.add_argument(
         "--npz", action="store_true", help="a file per run, as Bakeoff writes it, with logits"
     )
+    parser.add_argument("--arrays", action="store_true", help="probabilities in memory, from Python")
+    parser.add_argument("--metric", default="accuracy")
     for name, number in (("recipes", 10), ("seeds", 10), ("images", 10_000)):
         parser.add_argument(f"--{name}", type=int, default=number)
     options = parser.parse_args()
+    metric = vars(options).pop("metric")
+    command = COMMAND_WITH_ARRAYS if options.arrays else COMMAND
     with tempfile.TemporaryDirectory() as folder:
         path = write_predictions(Path(folder), **vars(options))
         size = sum(file.stat().st_size for file in Path(folder).rglob("*.*"))
         start = time.perf_counter()
-        subprocess.run([sys.executable, "-c", COMMAND, str(path)], check=True)
+        subprocess.run([sys.executable, "-c", command, str(path), metric], check=True)
         seconds = time.perf_counter() - start
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
         peak, cpu_seconds = used.ru_maxrss / 1024, used.ru_utime + used.ru_stime

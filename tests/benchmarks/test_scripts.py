@@ -177,6 +177,10 @@ def test_the_check_of_images_has_all_of_them(printed):
 
 @slow
 def test_a_large_table_is_compared(printed):
+    arrays = printed(
+        "compare_scale.py", "--images", "30", "--recipes", "2", "--arrays", "--metric", "macro_f1"
+    )
+    assert "By macro F1: recipe_1 " in arrays
     text = printed("compare_scale.py", "--images", "30", "--probabilities")
     rows, megabytes, _, processor, peak = numbers(
         r"^([\d,]+) rows, (\d+) MB: ([\d.]+) s \(([\d.]+) s of processor\), peak (\d+) MiB", text

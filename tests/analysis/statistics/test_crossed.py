@@ -159,6 +159,30 @@ def test_intervals_are_finite_inside_bounds_and_change_sign_with_the_order(
     assert forth.high > forth.low
 
 
+@given(st.integers(0, 2**32 - 1), st.tuples(st.integers(1, 5), st.integers(1, 5)), st.integers(30, 200))
+@settings(max_examples=60, deadline=None)
+def test_p_is_the_level_at_which_the_interval_ends_at_0(
+    seed: int, seeds: tuple[int, int], num_images: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    a, b = (
+        summarize_scores(rng.random((count, num_images)) < share + 0.1 * rng.normal(size=(count, 1)))
+        for count, share in zip(seeds, (0.5, 0.6), strict=True)
+    )
+    found = crossed_interval(b, a)
+    if found.value and found.p < 0.999:
+        parts = found.parts
+        assert parts.half_width(1 - found.p) == pytest.approx(abs(found.value), rel=1e-6)
+
+
+def test_few_seeds_against_many_are_judged_as_few() -> None:
+    """Welch's degrees of freedom are those of the many where the few happen to agree."""
+    few = np.repeat(np.random.default_rng(0).random((1, 200)) < 0.5, 2, axis=0)
+    many = np.random.default_rng(1).random((10, 200)) < 0.6
+    parts = variance_parts(summarize_scores(many), summarize_scores(few))
+    assert parts.seed_degrees_of_freedom == 2
+
+
 NUM_DRAWS, NUM_IMAGES = 1_000, 500
 LEVELS = (0.0, 0.1)
 
@@ -178,7 +202,7 @@ def student_half_width(a: np.ndarray, b: np.ndarray) -> float:
     return float(stdtrit(degrees, 0.975) * np.sqrt(squares / degrees * (1 / len(a) + 1 / len(b))))
 
 
-@pytest.mark.parametrize("seeds", [(3, 3), (5, 5), (10, 10), (3, 10)])
+@pytest.mark.parametrize("seeds", [(2, 2), (2, 10), (3, 3), (5, 5), (10, 10), (3, 10)])
 def test_crossed_intervals_cover_where_one_seed_and_seeds_only_fail(seeds: tuple[int, int]) -> None:
     truth = expected_accuracy(LEVELS[1]) - expected_accuracy(LEVELS[0])
     rng = np.random.default_rng(20_240_817 + sum(seeds))
@@ -191,6 +215,7 @@ def test_crossed_intervals_cover_where_one_seed_and_seeds_only_fail(seeds: tuple
         covered["one seed"] += images.low <= truth <= images.high
         covered["seeds only"] += abs(b.mean() - a.mean() - truth) <= student_half_width(a, b)
     share = {name: count / NUM_DRAWS for name, count in covered.items()}
-    assert 0.93 <= share["crossed"] <= 0.98, share
+    assert 0.94 <= share["crossed"] <= (0.998 if 2 in seeds else 0.985), share
     assert share["one seed"] < 0.93, share
-    assert share["seeds only"] < 0.93, share
+    if seeds != (2, 2):
+        assert share["seeds only"] < 0.93, share

@@ -279,7 +279,7 @@ def _pair_result(
         broken=broken,
         image_share=parts.image_share,
         seed_share=None if parts.image_share is None else 1 - parts.image_share,
-        degrees_of_freedom=parts.degrees_of_freedom,
+        degrees_of_freedom=parts.seed_degrees_of_freedom,
         seeds_needed=needs.seeds_needed,
         image_half_width=needs.image_half_width,
         images_needed=needs.images_needed,

@@ -110,3 +110,8 @@ def _on_seeds(recipes: Sequence[RecipeResult]) -> Iterator[str]:
     elif min(counts) <= EXPLORATORY_SEEDS:
         fewest = counted(min(counts), "seed")
         yield f"{fewest} per recipe are exploratory: use 5 or more, 10 for a publication."
+        if min(counts) == 2:
+            yield (
+                "With two seeds nothing can be said about how runs are distributed: intervals and verdicts "
+                "rest on the assumption that their scores are normal."
+            )

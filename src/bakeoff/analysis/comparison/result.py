@@ -177,7 +177,7 @@ class PairResult:
     image_share, seed_share
         Of the variance of the difference; None with one seed or no variance.
     degrees_of_freedom
-        Of the interval's t.
+        Of the seed parts, see `bakeoff.analysis.statistics.crossed`.
     seeds_needed, image_half_width, images_needed, images_needed_seeds
         See `bakeoff.analysis.statistics.what_it_takes`; groups instead of images if they are the unit. None
         for a decided pair.

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri, stdtr, stdtrit
+from scipy.optimize import brentq
+from scipy.special import ndtri, stdtrit
 
 from bakeoff.analysis.statistics.exact_sums import exact_mean, exact_sum, exact_variance
 from bakeoff.analysis.statistics.image_groups import group_scores
@@ -70,6 +71,10 @@ def summarize_scores(
     return ScoreSummary(image_means, seed_means, residual)
 
 
+SMALLEST_P = 1e-60
+"""Smaller p-values are given as this: quantiles of t are not computed reliably below 1e-100."""
+
+
 @dataclass(frozen=True)
 class VarianceParts:
     """The parts of the variance of one recipe's mean score, or of a difference of two.
@@ -101,6 +106,8 @@ class VarianceParts:
     Simulation and Computation 24(2), 285-308.
     Satterthwaite, F. E. (1946). An approximate distribution of estimates of variance components. Biometrics
     Bulletin 2(6), 110-114.
+    Welch, B. L. (1947). The generalization of "Student's" problem when several different population variances
+    are involved. Biometrika 34(1/2), 28-35.
     """
 
     image: float
@@ -126,7 +133,7 @@ class VarianceParts:
 
     @property
     def degrees_of_freedom(self) -> float:
-        """V^2 / sum(part^2 / its degrees of freedom), at least the smallest S_k - 1 (Satterthwaite)."""
+        """Of V: V^2 / sum(part^2 / its degrees of freedom), at least the smallest S_k - 1 (Satterthwaite)."""
         images = max(self.num_images - 1, 1)
         known = [num_seeds - 1 for num_seeds in self.num_seeds if num_seeds > 1]
         fewest = float(min(known, default=images))
@@ -137,9 +144,54 @@ class VarianceParts:
         squares = math.fsum(terms)
         return max(self.variance**2 / squares, fewest) if squares > 0 else fewest
 
+    @property
+    def seed_degrees_of_freedom(self) -> float:
+        """Of the sum of the seed parts (Welch), from min(S_k) - 1 to twice that; N - 1 if there is none.
+
+        Welch's alone is too large where few seeds meet many: it is that of the many if the few happen to
+        agree.
+        """
+        known = [
+            (seed, num_seeds - 1)
+            for seed, num_seeds in zip(self.seed, self.num_seeds, strict=True)
+            if num_seeds > 1
+        ]
+        if not known:
+            return float(max(self.num_images - 1, 1))
+        fewest = min(degrees for _, degrees in known)
+        squares = math.fsum(seed**2 / degrees for seed, degrees in known)
+        welch = sum(self.seed) ** 2 / squares if squares > 0 else fewest
+        return float(min(max(welch, fewest), 2 * fewest))
+
     def half_width(self, confidence: float) -> float:
-        """t((1 + confidence) / 2, degrees of freedom) x sqrt(V)."""
-        return float(stdtrit(self.degrees_of_freedom, (1 + confidence) / 2) * np.sqrt(self.variance))
+        """sqrt(t(seeds)^2 sum V_seed,k + t(N - 1)^2 max(V_img - sum V_res,k, 0)).
+
+        At least t(N - 1) sqrt(V_img). The quantile of few seeds, with `seed_degrees_of_freedom`, is for the
+        seed parts alone; both quantiles are at (1 + confidence) / 2.
+        """
+        return self._half_width((1 - confidence) / 2)
+
+    def _half_width(self, tail: float) -> float:
+        of_seeds = float(stdtrit(self.seed_degrees_of_freedom, tail)) ** 2
+        of_images = float(stdtrit(max(self.num_images - 1, 1), tail)) ** 2
+        both = of_seeds * sum(self.seed) + of_images * max(self.image - sum(self.residual), 0.0)
+        return math.sqrt(max(both, of_images * self.image))
+
+    def p_value(self, distance: float) -> float:
+        """The p, two-sided, with which the half-width is this distance (above 0): the interval ends there.
+
+        Requires a variance above 0.
+        """
+
+        def excess(log_tail: float) -> float:
+            return math.log(max(self._half_width(math.exp(log_tail)), 1e-300) / distance)
+
+        smallest, largest = math.log(SMALLEST_P / 2), math.log(0.5 - 1e-9)
+        if excess(largest) >= 0:
+            return 1.0
+        if excess(smallest) <= 0:
+            return SMALLEST_P
+        return 2 * math.exp(brentq(excess, smallest, largest, xtol=1e-13))
 
     @property
     def image_component(self) -> float:
@@ -231,7 +283,7 @@ class CrossedInterval:
     low, high
         Of the interval, within the range of the score.
     p
-        For the hypothesis that the expectation is 0: two-sided, from the same t as the interval.
+        For the hypothesis that the expectation is 0: two-sided; the interval with confidence 1 - p ends at 0.
     parts
         Of the variance.
     """
@@ -252,11 +304,11 @@ def crossed_interval(
 ) -> CrossedInterval:
     """Estimate a recipe's mean score, or the difference of two, for new seeds and images.
 
-    value +- t((1 + confidence) / 2, df) sqrt(V), with V and df of `VarianceParts`, clipped to the range of
-    the score. If at most `FEW` images differ from the others, V does not describe unseen images: if none of N
-    images differs, Wilson's bound still allows a share w = z^2 / (N + z^2) of the population to differ, with
-    any score. The interval then contains (1 - w) value + w x [lowest, highest score]. If all images are
-    right, it is [1 - w, 1], which is Wilson's interval.
+    value +- the half-width of `VarianceParts`, clipped to the range of the score. If at most `FEW` images
+    differ from the others, V does not describe unseen images: if none of N images differs, Wilson's bound
+    still allows a share w = z^2 / (N + z^2) of the population to differ, with any score. The interval then
+    contains (1 - w) value + w x [lowest, highest score]. If all images are right, it is [1 - w, 1], which is
+    Wilson's interval.
 
     If a recipe has one seed, its seed part is unknown and omitted: the interval is valid for the trained
     model, not for the recipe (`parts.seeds_known`).
@@ -294,6 +346,6 @@ def crossed_interval(
 
 def _p_value(value: float, parts: VarianceParts) -> float:
     if parts.variance > _ROUNDING:
-        return float(2 * stdtr(parts.degrees_of_freedom, -abs(value) / np.sqrt(parts.variance)))
+        return parts.p_value(abs(value)) if value else 1.0
     # All images differ equally: the p-value is that of the sign test over images.
     return 1.0 if value == 0 else float(2.0 ** (1 - parts.num_images))
