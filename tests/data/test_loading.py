@@ -4,8 +4,9 @@ import shutil
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from bakeoff.data import check_cached_images, decode_image, load_data
+from bakeoff.data import Decoding, check_cached_images, decode_image, load_data
 from bakeoff.data.cache_entry import read_original_sizes
 from bakeoff.errors import BakeoffError
 from bakeoff.study import DataSettings, load_study
@@ -133,3 +134,23 @@ def test_a_clean_folder_is_the_same_with_and_without_skipping(load, splits_dir):
     skipping = load(f"splits:{splits_dir}", on_unreadable="skip")
     plain = load(f"splits:{splits_dir}")
     assert (skipping.fingerprint, skipping.notes) == (plain.fingerprint, plain.notes)
+
+
+def test_gray_images_have_one_channel_and_a_place_of_their_own_in_the_cache(load, splits_dir, own_cache):
+    color, gray = load(f"splits:{splits_dir}"), load(f"splits:{splits_dir}", channels="grey", image_size=12)
+    assert (color.num_channels, gray.num_channels) == (3, 1)
+    assert color.directory != gray.directory
+    for image_id, pixels in zip(gray.test.ids, gray.test.images, strict=True):
+        with Image.open(splits_dir / image_id) as image:
+            expected = image.convert("L").resize((12, 12), Image.Resampling.BILINEAR)
+        np.testing.assert_array_equal(pixels, np.asarray(expected)[..., None])
+        np.testing.assert_array_equal(pixels, decode_image(splits_dir / image_id, 12, decoding=gray.decoding))
+    shares = gray.train.images / 255
+    np.testing.assert_allclose(gray.mean, [shares.mean()], rtol=1e-12)
+    np.testing.assert_allclose(gray.std, [shares.std()], rtol=1e-12)
+    assert Decoding.from_dict(gray.decoding.to_dict()) == gray.decoding
+
+
+def test_gray_values_are_kept_where_channels_are_equal(load):
+    color, gray = load("digits", image_size=8), load("digits", image_size=8, channels="grey")
+    np.testing.assert_array_equal(color.train.images[..., :1], gray.train.images)

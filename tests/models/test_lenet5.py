@@ -18,6 +18,14 @@ def test_lenet5_has_the_published_number_of_parameters(batch_norm, expected):
     assert count_parameters(lenet5(batch_norm=batch_norm)) == expected
 
 
+@pytest.mark.parametrize(("image_size", "expected"), [(32, 61_706), (28, 44_426)])
+def test_lenet5_of_gray_images_has_the_published_number_of_parameters(image_size, expected):
+    model = build_model(LeNet5Settings(), num_classes=10, image_size=image_size, num_channels=1, seed=0)
+    side = {32: 5, 28: 4}[image_size]
+    by_hand = 6 * (25 + 1) + 16 * (6 * 25 + 1) + 120 * (16 * side**2 + 1) + 84 * 121 + 10 * 85
+    assert count_parameters(model) == by_hand == expected
+
+
 def test_batch_norm_stands_after_each_relu_and_before_the_pooling():
     kinds = [type(layer).__name__ for layer in [*lenet5(batch_norm=True).features]]
     assert kinds == ["Conv2d", "ReLU", "BatchNorm2d", "MaxPool2d"] * 2

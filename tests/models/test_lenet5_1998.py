@@ -21,6 +21,8 @@ def test_the_1998_net_has_the_papers_number_of_parameters_layer_by_layer():
         "output": 850,
     }
     assert count_parameters(model) == 61_150
+    gray = build_model(LeNet51998Settings(), num_classes=10, image_size=32, num_channels=1, seed=0)
+    assert count_parameters(gray) - count_parameters(gray.output) == 60_000  # as the paper says
 
 
 def test_the_partial_convolution_sees_the_maps_of_the_papers_table_and_no_others():

@@ -97,7 +97,7 @@ def test_going_on_after_any_epoch_gives_the_same_bytes(data, overrides):
 def test_a_models_own_randomness_goes_on_too(data, monkeypatch):
     from bakeoff.training import loop
 
-    def build(settings, *, num_classes, image_size, seed):
+    def build(settings, *, num_classes, image_size, num_channels, seed):
         torch.manual_seed(seed)
         return Dropout(num_classes, image_size)
 

@@ -23,6 +23,7 @@ from PIL import Image
 
 from bakeoff.audit.candidates import find_candidates
 from bakeoff.audit.detail import MAX_SHIFT, SIDE, Details, Images, normalized
+from bakeoff.data.decoding.fit import to_image
 from bakeoff.data.statistics import chunks
 
 MAX_DISTANCE = 0.15
@@ -57,13 +58,13 @@ class NearDuplicates(NamedTuple):
 
 
 def to_gray(images: NDArray[np.uint8]) -> Images:
-    """Shrink RGB images, uint8 [num_images, height, width, 3], to gray ones, float32 [num_images, 32, 32]."""
+    """Shrink images, uint8 [num_images, height, width, 3 or 1], to float32 [num_images, 32, 32], gray."""
     height, width = images.shape[1:3]
     gray = np.empty((len(images), SIDE, SIDE), np.float32)
     start = 0
     for chunk in chunks(images):
         # Below one another, as one image, they are converted with less overhead.
-        column = Image.fromarray(chunk.reshape(-1, width, 3)).convert("L")
+        column = to_image(chunk.reshape(-1, width, chunk.shape[3])).convert("L")
         rows = np.asarray(column).reshape(-1, height, width)
         if (height, width) != (SIDE, SIDE):
             small = [Image.fromarray(row).resize((SIDE, SIDE), Image.Resampling.BILINEAR) for row in rows]

@@ -139,7 +139,7 @@ def find_class_problems(data: ImageData) -> list[Finding]:
 def uniform_images(data: ImageData) -> NDArray[np.bool_]:
     """bool [num_images], train, val, test: standard deviation below NEARLY_UNIFORM in every channel."""
     spreads = [
-        chunk.reshape(len(chunk), -1, 3).std(axis=1, dtype=np.float32).max(axis=1)
+        chunk.reshape(len(chunk), -1, data.num_channels).std(axis=1, dtype=np.float32).max(axis=1)
         for name in SPLIT_NAMES
         for chunk in chunks(data.split(name).images)
     ]

@@ -15,7 +15,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from bakeoff.data.cache_entry import META, Decode, check_entry, flush_to_disk, open_entry, write_entry
+from bakeoff.data.cache_entry import (
+    META,
+    Decode,
+    ImageShape,
+    check_entry,
+    flush_to_disk,
+    open_entry,
+    write_entry,
+)
 from bakeoff.data.checksums import CHECKSUMS
 from bakeoff.data.image_data import ImageData
 from bakeoff.data.sources.listing import Listing
@@ -73,7 +81,7 @@ def open_image_data(directory: Path) -> ImageData:
     return data
 
 
-def open_or_create(key: str, listing: Listing, image_size: int, source: str, decode: Decode) -> ImageData:
+def open_or_create(key: str, listing: Listing, shape: ImageShape, source: str, decode: Decode) -> ImageData:
     """Open the data set under `key`; if it is missing or damaged, decode it into the cache first.
 
     A new entry is written under a temporary name and renamed, so that it is complete or absent, and several
@@ -86,8 +94,8 @@ def open_or_create(key: str, listing: Listing, image_size: int, source: str, dec
         Digest of everything that determines the pixels, labels and ids.
     listing
         With all three splits.
-    image_size
-        Height and width in pixels.
+    shape
+        Of the images.
     source
         As the user wrote it.
     decode
@@ -110,7 +118,7 @@ def open_or_create(key: str, listing: Listing, image_size: int, source: str, dec
         _remove_abandoned(entry.parent)
         _remove_unused(entry.parent)
         with _temporary_folder(entry) as temporary:
-            write_entry(temporary, listing, image_size, source, decode)
+            write_entry(temporary, listing, shape, source, decode)
             try:
                 _put_in_place(temporary, entry)
             except PermissionError:

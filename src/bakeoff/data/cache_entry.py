@@ -25,6 +25,9 @@ META = "meta.json"
 SIZES = "original_sizes.npy"
 FILES = (META, SIZES, *(f"{name}_{part}.npy" for name in SPLIT_NAMES for part in ("labels", "images")))
 
+ImageShape = tuple[int, int]
+"""Height and width in pixels, which are equal, and number of channels."""
+
 Decode = Callable[[list[ListedImage], list[NDArray[np.uint8]]], DecodedImages]
 """Decodes each image into its row of an array."""
 
@@ -60,11 +63,14 @@ def _open_split(directory: Path, name: SplitName, ids: list[str]) -> Split:
     return Split(images, labels, tuple(ids))
 
 
-def write_entry(directory: Path, listing: Listing, image_size: int, source: str, decode: Decode) -> None:
+def write_entry(directory: Path, listing: Listing, shape: ImageShape, source: str, decode: Decode) -> None:
     """Decode images into an empty folder; for the parameters, see `bakeoff.data.cache.open_or_create`."""
     listed = listing.splits
+    image_size, num_channels = shape
     arrays = {
-        name: _allocate(directory / f"{name}_images.npy", (len(listed[name]), image_size, image_size, 3))
+        name: _allocate(
+            directory / f"{name}_images.npy", (len(listed[name]), image_size, image_size, num_channels)
+        )
         for name in SPLIT_NAMES
     }
     rows = [row for name in SPLIT_NAMES for row in np.asarray(arrays[name])]

@@ -77,7 +77,7 @@ def decode_all(
     listed
         The images to decode.
     rows
-        For each image uint8 [image_size, image_size, 3], written in place.
+        For each image uint8 [image_size, image_size, num_channels], written in place.
     decoding
         How.
     unreadable
@@ -143,7 +143,9 @@ class _Task:
                 rgb = picture.to_rgb(self.decoding)
                 self.remarks[index] = picture.remarks
             self.sizes[index] = rgb.size
-            self.rows[index][:] = resize(rgb, len(self.rows[index]), self.decoding.fit)
+            self.rows[index][:] = resize(
+                rgb, len(self.rows[index]), self.decoding.fit, grey=self.decoding.grey
+            )
         except BakeoffError as error:
             self.unreadable[index] = str(error)
         return True

@@ -47,8 +47,8 @@ class DataDescription:
     counts: dict[SplitName, tuple[int, ...]]
     image_size: int
     original_sizes: OriginalSizes
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
     notes: tuple[str, ...]
     fit: Fit
 

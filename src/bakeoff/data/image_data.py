@@ -22,7 +22,7 @@ class Split:
     Attributes
     ----------
     images
-        uint8 [num_images, height, width, 3], RGB; usually memory-mapped, read-only.
+        uint8 [num_images, height, width, num_channels], RGB or gray; usually memory-mapped, read-only.
     labels
         int64 [num_images], an index into `ImageData.class_names`.
     ids
@@ -53,7 +53,8 @@ class ImageData:
     class_names
         In label order.
     mean, std
-        Per-channel statistics (red, green, blue) of the training images, in 0..1, computed in float64.
+        Per-channel statistics (red, green, blue, or gray) of the training images, in 0..1, computed in
+        float64.
     source
         The source as the user wrote it, such as `splits:DIR`.
     fingerprint
@@ -72,8 +73,8 @@ class ImageData:
     val: Split
     test: Split
     class_names: tuple[str, ...]
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
     source: str
     fingerprint: str
     notes: tuple[str, ...]
@@ -88,6 +89,11 @@ class ImageData:
     def image_size(self) -> int:
         """Height and width in pixels; the images are square."""
         return int(self.train.images.shape[1])
+
+    @property
+    def num_channels(self) -> int:
+        """3, or 1 if the images are gray."""
+        return int(self.train.images.shape[3])
 
     def split(self, name: SplitName) -> Split:
         split: Split = getattr(self, name)

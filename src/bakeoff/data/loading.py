@@ -72,7 +72,7 @@ def load_data(
         check_listing(listing)
     except BakeoffError as error:
         raise BakeoffError(f"{settings.source}: {error}", error.parameter) from error
-    decoding = Decoding(fit=settings.fit, bits=settings.bits)
+    decoding = Decoding(fit=settings.fit, bits=settings.bits, grey=settings.channels == "grey")
     skip = settings.on_unreadable == "skip"
     listed = [image for name in SPLIT_NAMES for image in listing.splits[name]]
     contents, not_opened = _hash_contents(listed, Progress("checking images", len(listed), progress))
@@ -88,7 +88,7 @@ def load_data(
             _refuse(listed, decoded.unreadable)
         return _without_unreadable(decoded, listing)
 
-    data = open_or_create(key, listing, settings.image_size, settings.source, decode)
+    data = open_or_create(key, listing, (settings.image_size, decoding.num_channels), settings.source, decode)
     # These may differ between listings of the same images, and are not in the cache.
     unused_names = unused_names_note(listing.class_names, settings.class_names)
     return dataclasses.replace(

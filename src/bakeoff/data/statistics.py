@@ -14,7 +14,7 @@ from bakeoff.data.image_data import SPLIT_NAMES, Split, SplitName
 
 BYTES_PER_CHUNK = 1 << 24
 
-Channels = tuple[float, float, float]
+Channels = tuple[float, ...]
 
 
 def channel_statistics(images: NDArray[np.uint8]) -> tuple[Channels, Channels]:
@@ -26,20 +26,21 @@ def channel_statistics(images: NDArray[np.uint8]) -> tuple[Channels, Channels]:
     Parameters
     ----------
     images
-        uint8 [num_images, height, width, 3].
+        uint8 [num_images, height, width, num_channels].
     """
-    total, total_squares = [0, 0, 0], [0, 0, 0]
+    num_channels = images.shape[3]
+    total, total_squares = [0] * num_channels, [0] * num_channels
     for chunk in chunks(images):
-        for channel in range(3):
+        for channel in range(num_channels):
             counts = np.bincount(chunk[..., channel].ravel(), minlength=256).tolist()
             total[channel] += sum(value * count for value, count in enumerate(counts))
             total_squares[channel] += sum(value * value * count for value, count in enumerate(counts))
     num_pixels = images.shape[0] * images.shape[1] * images.shape[2]
-    red, green, blue = (
+    statistics = [
         (s / (255 * num_pixels), math.sqrt(num_pixels * s2 - s * s) / (255 * num_pixels))
         for s, s2 in zip(total, total_squares, strict=True)
-    )
-    return (red[0], green[0], blue[0]), (red[1], green[1], blue[1])
+    ]
+    return tuple(mean for mean, _ in statistics), tuple(std for _, std in statistics)
 
 
 def fingerprint(splits: Mapping[SplitName, Split], class_names: tuple[str, ...]) -> str:

@@ -109,7 +109,7 @@ def export(
     loaded = replace(loaded, choice=chosen)
     choice = loaded.describe() if ensemble else f"Recipe {chosen.name}: {chosen.reason}. Seed {seed_reason}."
 
-    images = _real_images(study, loaded.image_size)
+    images = _real_images(study, loaded.image_size)[..., : loaded.models[0].num_channels]
     metadata = _metadata(loaded)
     proto = to_onnx(loaded.models, metadata)
     content = proto.SerializeToString(deterministic=True)
@@ -156,7 +156,8 @@ def _metadata(ensemble: Ensemble) -> dict[str, Any]:
         "seeds": list(ensemble.seeds),
         "class_names": list(model.class_names),
         "image_size": model.image_size,
-        "input": "images: uint8 [batch, image_size, image_size, 3], RGB, "
+        "input": f"images: uint8 [batch, image_size, image_size, {model.num_channels}], "
+        f"{'gray' if model.num_channels == 1 else 'RGB'}, "
         f"{RESIZED[decoding.fit]} with Pillow's BILINEAR; standardization is part of the model",
         "mean": list(model.preprocessing.mean),
         "std": list(model.preprocessing.std),

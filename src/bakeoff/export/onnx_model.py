@@ -51,7 +51,7 @@ class ImageClassifier(nn.Module):
         self.models = nn.ModuleList(model.model for model in models)
 
     def forward(self, images_NHWC: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits and probabilities, float32 [N, num_classes] each, of uint8 [N, H, W, 3]."""
+        """Logits and probabilities, float32 [N, num_classes] each, of uint8 [N, H, W, C]."""
         images = ((images_NHWC.float() - self.shift) * self.scale).permute(0, 3, 1, 2)
         logits = [model(images) for model in self.models]
         if len(logits) == 1:
@@ -97,7 +97,7 @@ def to_onnx(models: Sequence[TrainedModel], metadata: Mapping[str, Any]) -> Mode
     import onnx
 
     size = models[0].image_size
-    example = torch.zeros((2, size, size, 3), dtype=torch.uint8)
+    example = torch.zeros((2, size, size, models[0].num_channels), dtype=torch.uint8)
     try:
         with _quiet():
             program = torch.onnx.export(

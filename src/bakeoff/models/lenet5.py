@@ -17,7 +17,7 @@ class LeNet5(KernelSequential):
     """Two convolutions and three linear layers: logits [N, num_classes] of standardized images.
 
     62,006 parameters on ten classes at 32 x 32, 62,458 with batch normalization (after each ReLU, before the
-    pooling).
+    pooling); in gray 61,706, and 44,426 at 28 x 28.
 
     Parameters
     ----------
@@ -25,6 +25,8 @@ class LeNet5(KernelSequential):
         Number of outputs.
     image_size
         Height and width of the images in pixels.
+    num_channels
+        Of the images.
     batch_norm
         Add batch normalization after each ReLU.
     dropout
@@ -32,7 +34,13 @@ class LeNet5(KernelSequential):
     """
 
     def __init__(
-        self, num_classes: int, image_size: int, batch_norm: bool = False, dropout: float = 0.0
+        self,
+        num_classes: int,
+        image_size: int,
+        num_channels: int = 3,
+        *,
+        batch_norm: bool = False,
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         if image_size < MIN_IMAGE_SIZE:
@@ -46,7 +54,7 @@ class LeNet5(KernelSequential):
             return [nn.Dropout(dropout)] if dropout else []
 
         self.features = KernelSequential(
-            nn.Conv2d(3, 6, kernel_size=5),
+            nn.Conv2d(num_channels, 6, kernel_size=5),
             nn.ReLU(),
             *normalize(nn.BatchNorm2d(6)),
             nn.MaxPool2d(2),

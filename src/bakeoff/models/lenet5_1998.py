@@ -2,8 +2,9 @@
 
 Y. LeCun, L. Bottou, Y. Bengio, P. Haffner: Gradient-based learning applied to document recognition,
 Proceedings of the IEEE 86(11), 1998, section II.B; names of layers, connections and initial weights
-follow the paper. Two things differ because the task does: the input has three color channels instead of one,
-and the output is a linear layer with a softmax instead of distances to bitmaps of the characters.
+follow the paper. Two things may differ because the task does: the input has three color channels instead of
+one, unless images are gray, and the output is a linear layer with a softmax instead of distances to bitmaps
+of the characters.
 """
 
 from __future__ import annotations
@@ -48,14 +49,14 @@ class LeNet51998(nn.Module):
         Height and width of the images in pixels; the paper's is 32.
     """
 
-    def __init__(self, num_classes: int, image_size: int) -> None:
+    def __init__(self, num_classes: int, image_size: int, num_channels: int = 3) -> None:
         super().__init__()
         if image_size < MIN_IMAGE_SIZE:
             raise ValueError(
                 f"lenet5_1998 needs images of at least {MIN_IMAGE_SIZE} x {MIN_IMAGE_SIZE} pixels"
             )
         side = ((image_size - 4) // 2 - 4) // 2
-        self.c1 = nn.Conv2d(3, 6, kernel_size=5)
+        self.c1 = nn.Conv2d(num_channels, 6, kernel_size=5)
         self.s2 = Subsampling(6)
         self.c3 = PartialConvolution()
         self.s4 = Subsampling(16)
@@ -68,7 +69,7 @@ class LeNet51998(nn.Module):
             nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
 
     def forward(self, images_NCHW: Tensor) -> Tensor:
-        """Logits [N, num_classes] of standardized images [N, 3, image_size, image_size]."""
+        """Logits [N, num_classes] of standardized images [N, num_channels, image_size, image_size]."""
         maps = scaled_tanh(self.s2(scaled_tanh(self.c1(images_NCHW))))
         maps = scaled_tanh(self.s4(scaled_tanh(self.c3(maps))))
         hidden = scaled_tanh(self.f6(scaled_tanh(self.c5(maps.flatten(1)))))

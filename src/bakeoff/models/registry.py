@@ -22,8 +22,12 @@ from bakeoff.study.settings.model import (
 ModelSettings = LeNet5Settings | LeNet51998Settings | ResNetSettings | CustomModelSettings
 
 
-def build_model(settings: ModelSettings, *, num_classes: int, image_size: int, seed: int) -> nn.Module:
+def build_model(
+    settings: ModelSettings, *, num_classes: int, image_size: int, num_channels: int = 3, seed: int
+) -> nn.Module:
     """A newly initialized model; the same seed gives the same weights.
+
+    A user's own model gets `num_channels` only if it is not 3.
 
     Raises
     ------
@@ -34,7 +38,7 @@ def build_model(settings: ModelSettings, *, num_classes: int, image_size: int, s
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         try:
-            model = _construct(settings, num_classes, image_size)
+            model = _construct(settings, num_classes, image_size, num_channels)
         except BakeoffError:
             raise
         except Exception as error:  # whatever a user's model raises
@@ -44,25 +48,38 @@ def build_model(settings: ModelSettings, *, num_classes: int, image_size: int, s
     return model
 
 
-def _construct(settings: ModelSettings, num_classes: int, image_size: int) -> nn.Module:
+def _construct(settings: ModelSettings, num_classes: int, image_size: int, num_channels: int) -> nn.Module:
     match settings:
         case LeNet5Settings():
-            return LeNet5(num_classes, image_size, batch_norm=settings.batch_norm, dropout=settings.dropout)
+            return LeNet5(
+                num_classes,
+                image_size,
+                num_channels,
+                batch_norm=settings.batch_norm,
+                dropout=settings.dropout,
+            )
         case LeNet51998Settings():
-            return LeNet51998(num_classes, image_size)
+            return LeNet51998(num_classes, image_size, num_channels)
         case ResNetSettings():
             return ResNet(
-                num_classes, widths=settings.widths, blocks=settings.blocks, dropout=settings.dropout
+                num_classes,
+                num_channels,
+                widths=settings.widths,
+                blocks=settings.blocks,
+                dropout=settings.dropout,
             )
         case CustomModelSettings():
             custom = import_class(settings.name, "model")
-            model: nn.Module = custom(num_classes=num_classes, image_size=image_size, **settings.options)
+            channels = {} if num_channels == 3 else {"num_channels": num_channels}
+            model: nn.Module = custom(
+                num_classes=num_classes, image_size=image_size, **channels, **settings.options
+            )
             if isinstance(model, nn.Module):
-                _settle(model, image_size)
+                _settle(model, image_size, num_channels)
             return model
 
 
-def _settle(model: nn.Module, image_size: int) -> None:
+def _settle(model: nn.Module, image_size: int, num_channels: int) -> None:
     """Let lazy layers see an image, and a model that needs it get its images channel by channel.
 
     Images are stored pixel by pixel (channels last), with which convolutions are faster and `view` fails.
@@ -72,7 +89,7 @@ def _settle(model: nn.Module, image_size: int) -> None:
     model.eval()
     with suppress(Exception), torch.no_grad():
         try:
-            model(_images(2, image_size))
+            model(_images(2, image_size, num_channels))
         except RuntimeError as error:
             if "view size is not compatible" not in str(error):
                 raise
@@ -83,13 +100,14 @@ def _settle(model: nn.Module, image_size: int) -> None:
     model.train(training)
 
 
-def _images(number: int, image_size: int) -> Tensor:
+def _images(number: int, image_size: int, num_channels: int) -> Tensor:
     """Random images in the memory format of training."""
-    images = torch.randn((number, 3, image_size, image_size), generator=torch.Generator().manual_seed(0))
+    shape = (number, num_channels, image_size, image_size)
+    images = torch.randn(shape, generator=torch.Generator().manual_seed(0))
     return images.to(memory_format=torch.channels_last)
 
 
-def check_model(settings: ModelSettings, *, num_classes: int, image_size: int) -> int:
+def check_model(settings: ModelSettings, *, num_classes: int, image_size: int, num_channels: int = 3) -> int:
     """Try the model on small batches; return its number of trainable parameters.
 
     Raises
@@ -98,9 +116,11 @@ def check_model(settings: ModelSettings, *, num_classes: int, image_size: int) -
         If the model fails on images of this size, has nothing to train, does not return finite logits
         [N, num_classes], or sets the seed itself.
     """
-    model = build_model(settings, num_classes=num_classes, image_size=image_size, seed=0)
+    model = build_model(
+        settings, num_classes=num_classes, image_size=image_size, num_channels=num_channels, seed=0
+    )
     model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    images = _images(4, image_size)
+    images = _images(4, image_size, num_channels)
     expected = (4, num_classes)
     with torch.random.fork_rng(devices=[]):
         try:
@@ -120,12 +140,17 @@ def check_model(settings: ModelSettings, *, num_classes: int, image_size: int) -
     if num_parameters == 0 or not logits.requires_grad:
         raise BakeoffError(f"model {settings.name!r} has nothing to train: no gradient reaches a parameter")
     if isinstance(settings, CustomModelSettings):
-        _check_habits(settings, model, logits.detach(), num_classes, image_size)
+        _check_habits(settings, model, logits.detach(), num_classes, image_size, num_channels)
     return num_parameters
 
 
 def _check_habits(
-    settings: CustomModelSettings, model: nn.Module, logits: Tensor, num_classes: int, image_size: int
+    settings: CustomModelSettings,
+    model: nn.Module,
+    logits: Tensor,
+    num_classes: int,
+    image_size: int,
+    num_channels: int,
 ) -> None:
     """What public code does and trains elsewhere, or seems to."""
     if logits.min() >= 0 and torch.allclose(logits.sum(dim=1), torch.ones(len(logits)), atol=1e-4):
@@ -135,7 +160,7 @@ def _check_habits(
         )
     model.eval()
     with torch.no_grad():
-        images = _images(3, image_size)
+        images = _images(3, image_size, num_channels)
         together = model(images)
         alone = model(images[:1])
         if tuple(alone.shape) != (1, num_classes):
@@ -153,7 +178,7 @@ def _check_habits(
                     f"model {settings.name!r} returns different logits for {what} in evaluation mode; "
                     "expected logits that depend on the image alone"
                 )
-    if _sets_the_seed(settings, num_classes, image_size):
+    if _sets_the_seed(settings, num_classes, image_size, num_channels):
         raise BakeoffError(
             f"model {settings.name!r} sets PyTorch's seed when it is built, so that every seed of the study "
             "would start from the same weights; remove torch.manual_seed from it"
@@ -168,13 +193,13 @@ def _size(logits: Tensor) -> float:
     return max(1.0, float(logits.abs().max()))
 
 
-def _sets_the_seed(settings: ModelSettings, num_classes: int, image_size: int) -> bool:
+def _sets_the_seed(settings: ModelSettings, num_classes: int, image_size: int, num_channels: int) -> bool:
     """Whether the generator is in the same state after the model was built, whatever its state before."""
     after = []
     with torch.random.fork_rng(devices=[]):
         for seed in (1, 2):
             torch.manual_seed(seed)
-            _construct(settings, num_classes, image_size)
+            _construct(settings, num_classes, image_size, num_channels)
             after.append(torch.get_rng_state())
     return torch.equal(*after)
 

@@ -20,6 +20,8 @@ class ResNet(nn.Module):
     ----------
     num_classes
         Number of outputs.
+    num_channels
+        Of the images.
     widths
         Channels of each stage; every stage after the first halves the resolution.
     blocks
@@ -29,10 +31,16 @@ class ResNet(nn.Module):
     """
 
     def __init__(
-        self, num_classes: int, *, widths: Sequence[int], blocks: Sequence[int], dropout: float = 0.0
+        self,
+        num_classes: int,
+        num_channels: int = 3,
+        *,
+        widths: Sequence[int],
+        blocks: Sequence[int],
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        self.stem = nn.Sequential(_convolution(3, widths[0]), nn.BatchNorm2d(widths[0]), nn.ReLU())
+        self.stem = nn.Sequential(_convolution(num_channels, widths[0]), nn.BatchNorm2d(widths[0]), nn.ReLU())
         stages: list[nn.Module] = []
         channels = widths[0]
         for stage, (width, depth) in enumerate(zip(widths, blocks, strict=True)):
@@ -44,7 +52,7 @@ class ResNet(nn.Module):
         self.classifier = nn.Linear(channels, num_classes)
 
     def forward(self, images_NCHW: Tensor) -> Tensor:
-        """Logits [N, num_classes] of standardized images [N, 3, H, W]."""
+        """Logits [N, num_classes] of standardized images [N, num_channels, H, W]."""
         features: Tensor = self.stages(self.stem(images_NCHW)).mean((2, 3))
         logits: Tensor = self.classifier(self.dropout(features))
         return logits

@@ -89,7 +89,7 @@ class Ensemble:
         return self.models[0].preprocessing.decoding
 
     def predict(self, images_NHWC: NDArray[np.uint8]) -> EnsemblePredictions:
-        """Classify images in memory, uint8 [num_images, image_size, image_size, 3], RGB."""
+        """Classify images in memory, uint8 [num_images, image_size, image_size, num_channels]."""
         return average([model.probabilities(images_NHWC) for model in self.models])
 
     def describe(self) -> str:

@@ -150,7 +150,7 @@ class _Batch(NamedTuple):
 
 
 def _decode(files: list[Path], image_size: int, decoding: Decoding) -> list[NDArray[np.uint8] | str]:
-    """Decode each file to uint8 [image_size, image_size, 3], or return the reason why it cannot be."""
+    """Decode each file to uint8 [image_size, image_size, num_channels], or return why it cannot be."""
     decoded: list[NDArray[np.uint8] | str] = []
     for file in files:
         try:

@@ -71,13 +71,19 @@ class TrainedModel:
         """Height and width in pixels of the input images."""
         return self.preprocessing.image_size
 
+    @property
+    def num_channels(self) -> int:
+        """3, red, green and blue, or 1 if the images are gray."""
+        return len(self.preprocessing.mean)
+
     def logits(self, images_NHWC: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Compute the logits as in evaluation.
 
         Parameters
         ----------
         images_NHWC
-            uint8 [num_images, image_size, image_size, 3], RGB, such as from `bakeoff.data.decode_image`.
+            uint8 [num_images, image_size, image_size, num_channels], such as from
+            `bakeoff.data.decode_image`.
 
         Returns
         -------
@@ -88,11 +94,11 @@ class TrainedModel:
         BakeoffError
             If the images have another shape or type.
         """
-        expected = (self.image_size, self.image_size, 3)
+        expected = (self.image_size, self.image_size, self.num_channels)
         if images_NHWC.dtype != np.uint8 or images_NHWC.shape[1:] != expected or not len(images_NHWC):
             raise BakeoffError(
                 f"found images {images_NHWC.dtype} {list(images_NHWC.shape)}; "
-                f"expected uint8 [num_images, {self.image_size}, {self.image_size}, 3]"
+                f"expected uint8 [num_images, {self.image_size}, {self.image_size}, {self.num_channels}]"
             )
         return predict_logits(self.model, images_NHWC, self.preprocessing)
 
@@ -152,6 +158,7 @@ def load_model(study_dir: Path, recipe: str, seed: int, *, trust: bool = False) 
         header.settings.model,
         num_classes=len(header.class_names),
         image_size=header.preprocessing.image_size,
+        num_channels=len(header.preprocessing.mean),
         seed=0,  # any: the weights are overwritten
     ).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     try:
@@ -231,7 +238,7 @@ def images_to_check(study: StoredStudy) -> NDArray[np.uint8] | None:
     If they are larger than those stored in the study folder, they are read from the cache of decoded images;
     None if they are no longer there.
     """
-    images = study.test_images
+    images = study.test_images[..., : len(study.data["mean"])]
     if images.shape[1] != study.data["image_size"]:
         data = find_image_data(study.data["fingerprint"])
         if data is None:

@@ -35,8 +35,8 @@ class DataFacts(BaseModel):
     image_size: int = Field(ge=1)
     class_names: list[str] = Field(min_length=2)
     counts: dict[Literal["train", "val", "test"], list[Annotated[int, Field(ge=0)]]] = Field(min_length=3)
-    mean: tuple[float, float, float] = Field(strict=False)
-    std: tuple[float, float, float] = Field(strict=False)
+    mean: tuple[float, ...] = Field(strict=False, min_length=1, max_length=3)
+    std: tuple[float, ...] = Field(strict=False, min_length=1, max_length=3)
     notes: list[str]
 
 
@@ -78,7 +78,7 @@ def check_images(
         images.dtype != np.uint8
         or images.ndim != 4
         or images.shape[0] != num_images
-        or images.shape[3] != 3
+        or images.shape[3] not in (1, 3)
         or 0 in images.shape
         or labels.dtype.kind not in "iu"
     ):

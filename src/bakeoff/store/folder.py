@@ -14,8 +14,8 @@ from typing import IO, Any
 import numpy as np
 from filelock import Timeout
 from numpy.typing import NDArray
-from PIL import Image
 
+from bakeoff.data.decoding.fit import resize, to_image
 from bakeoff.data.image_data import SPLIT_NAMES, ImageData, Split
 from bakeoff.errors import BakeoffError
 from bakeoff.files import read_text, to_json
@@ -233,9 +233,8 @@ def _has_groups(path: Path, groups: tuple[str, ...] | None) -> bool:
 def _thumbnails(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     if images.shape[1] <= MAX_THUMBNAIL_SIZE:
         return np.asarray(images)
-    size = (MAX_THUMBNAIL_SIZE, MAX_THUMBNAIL_SIZE)
     return np.stack(
-        [np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR)) for image in images]
+        [resize(to_image(image), MAX_THUMBNAIL_SIZE, grey=image.shape[2] == 1) for image in images]
     )
 
 

@@ -48,7 +48,7 @@ class StoredStudy:
     runs, failures
         In the order of the study's recipes, then by seed. Runs in neither have not finished yet.
     test_images
-        uint8 [num_test_images, size, size, 3], at most 64 pixels wide.
+        uint8 [num_test_images, size, size, 3], at most 64 pixels wide; gray ones have three equal channels.
     test_labels, test_ids, test_groups
         Labels, ids and groups of the test images; None if they have no groups.
     train_images, train_labels
@@ -227,6 +227,10 @@ def load_study_folder(root: Path, *, whole: bool = True) -> StoredStudy:
             failures.append(FailedRun(recipe, seed, failure_reason(layout, recipe, seed)))
     if not runs and not failures:
         raise BakeoffError(f"{root} has no finished run yet; run the study again to continue")
+    if images.shape[3] == 1:
+        images = np.repeat(images, 3, axis=3)
+    if train_images is not None and train_images.shape[3] == 1:
+        train_images = np.repeat(train_images, 3, axis=3)
     return StoredStudy(
         root=root,
         study=study,

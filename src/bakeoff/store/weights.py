@@ -34,6 +34,7 @@ class StoredDecoding(BaseModel):
     fit: Literal["stretch", "crop", "pad"] = "stretch"
     bits: int | None = Field(None, ge=8, le=16)
     white: dict[str, Annotated[float, Field(gt=0)]] = {}
+    grey: bool = False
 
 
 class StoredPreprocessing(BaseModel):
@@ -41,8 +42,8 @@ class StoredPreprocessing(BaseModel):
 
     model_config = ConfigDict(allow_inf_nan=False)
 
-    mean: tuple[float, float, float]
-    std: tuple[Deviation, Deviation, Deviation]
+    mean: tuple[float, float, float] | tuple[float]
+    std: tuple[Deviation, Deviation, Deviation] | tuple[Deviation]
     image_size: int = Field(ge=1, le=512)
     decoding: StoredDecoding = StoredDecoding()
 

@@ -102,7 +102,8 @@ def print_data_info(description: DataDescription, console: Console) -> None:
     facts = {
         "source": description.source,
         "sizes": f"{size}, resized to {side} x {side}{fit}",
-        "mean": "  ".join(f"{value:.4f}" for value in description.mean) + "  (red, green, blue; 0..1)",
+        "mean": "  ".join(f"{value:.4f}" for value in description.mean)
+        + f"  ({'gray' if len(description.mean) == 1 else 'red, green, blue'}; 0..1)",
         "std": "  ".join(f"{value:.4f}" for value in description.std),
         "fingerprint": description.fingerprint[:16],
     }

@@ -103,7 +103,7 @@ def attribute_wrong_answers(
         wrong = np.sort(wrong[np.argsort(_order(wrong), kind="stable")[:max_maps]])
     maps_and_errors = []
     try:
-        baseline = _baseline_logits(model, images_NHWC.shape[1])
+        baseline = _baseline_logits(model, images_NHWC.shape[1], images_NHWC.shape[3])
         for start in range(0, len(wrong), BATCH_SIZE):
             chosen = wrong[start : start + BATCH_SIZE]
             batch = preprocessing(images_NHWC[chosen]).to(device_of(model))
@@ -196,11 +196,11 @@ def _frozen(model: nn.Module) -> Iterator[None]:
             parameter.requires_grad_()
 
 
-def _baseline_logits(model: nn.Module, image_size: int) -> NDArray[np.float32]:
+def _baseline_logits(model: nn.Module, image_size: int, num_channels: int) -> NDArray[np.float32]:
     """Logits [1, num_classes] of the baseline; the model is left in evaluation mode."""
     model.eval()
     with torch.inference_mode():
-        logits: Tensor = model(torch.zeros(1, 3, image_size, image_size, device=device_of(model)))
+        logits: Tensor = model(torch.zeros(1, num_channels, image_size, image_size, device=device_of(model)))
     return logits.float().cpu().numpy()
 
 

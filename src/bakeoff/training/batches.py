@@ -27,7 +27,7 @@ class BatchMemory:
     Attributes
     ----------
     standardized
-        float32 [max_batch_size, H, W, 3].
+        float32 [max_batch_size, H, W, C].
     """
 
     def __init__(self, images_NHWC: NDArray[np.uint8], max_batch_size: int) -> None:
@@ -36,7 +36,7 @@ class BatchMemory:
         self.standardized = torch.empty(shape, dtype=torch.float32)
 
     def gather(self, indices_B: NDArray[np.int64]) -> NDArray[np.uint8]:
-        """uint8 [B, H, W, 3]: the images at these indices; valid until the next call."""
+        """uint8 [B, H, W, C]: the images at these indices; valid until the next call."""
         pixels = self._pixels[: len(indices_B)]
         # np.take in its default mode would gather into a temporary array first.
         return np.take(self._images, indices_B, axis=0, out=pixels, mode="clip")

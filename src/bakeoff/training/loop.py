@@ -91,6 +91,7 @@ def train(
         recipe.model,
         num_classes=data.num_classes,
         image_size=data.image_size,
+        num_channels=data.num_channels,
         seed=torch_seed(seed, Stream.WEIGHTS),
     ).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     parts = _Parts(

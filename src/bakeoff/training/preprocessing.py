@@ -23,16 +23,16 @@ class Preprocessing:
     Attributes
     ----------
     mean, std
-        Per-channel statistics (red, green, blue) of the training images, in 0..1. A standard deviation of 0
-        (a constant channel) is replaced by 1.
+        Per-channel statistics (red, green, blue, or gray) of the training images, in 0..1. A standard
+        deviation of 0 (a constant channel) is replaced by 1.
     image_size
         Height and width of the images after resizing.
     decoding
         How files become images.
     """
 
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
     image_size: int
     decoding: Decoding = field(default_factory=Decoding)
 
@@ -42,14 +42,14 @@ class Preprocessing:
         return cls(data.mean, data.std, data.image_size, data.decoding)
 
     def __call__(self, images_NHWC: NDArray[np.uint8], out: Tensor | None = None) -> Tensor:
-        """float32 [N, 3, H, W] (channels last in memory) from uint8 [N, H, W, 3].
+        """float32 [N, C, H, W] (channels last in memory) from uint8 [N, H, W, C], with 3 channels or 1.
 
         Parameters
         ----------
         images_NHWC
             Images of size `image_size`.
         out
-            float32 [at least N, H, W, 3], contiguous: memory for the result; by default it is allocated.
+            float32 [at least N, H, W, C], contiguous: memory for the result; by default it is allocated.
         """
         number, height, width, channels = images_NHWC.shape
         shift, scale = _constants_of_row(self, width)
@@ -65,7 +65,7 @@ class Preprocessing:
 
     @cached_property
     def constants(self) -> tuple[Tensor, Tensor]:
-        """Shift and scale, float32 [3] each: pixels of 0..255 become (pixel - shift) * scale."""
+        """Shift and scale, float32 [C] each: pixels of 0..255 become (pixel - shift) * scale."""
         mean = torch.tensor(self.mean, dtype=torch.float64)
         std = torch.tensor([s or 1.0 for s in self.std], dtype=torch.float64)
         return (255 * mean).float(), (1 / (255 * std)).float()

@@ -27,14 +27,22 @@ def check_training(recipe: Recipe, data: ImageData) -> None:
     BakeoffError
         If a part fails, or gives what cannot be trained with.
     """
-    check_model(recipe.model, num_classes=data.num_classes, image_size=data.image_size)
+    check_model(
+        recipe.model, num_classes=data.num_classes, image_size=data.image_size, num_channels=data.num_channels
+    )
     check_augmentation(recipe.augmentation, data.train.images[:4])
     learning_rate(recipe, 0, 1)
     sizes = [len(batch) for batch in split_into_batches(np.arange(len(data.train)), recipe.batch_size)]
     own = [part.name for part in (recipe.model, recipe.loss, recipe.optimizer) if ":" in part.name]
     if not own and min(sizes) > 1:
         return
-    model = build_model(recipe.model, num_classes=data.num_classes, image_size=data.image_size, seed=0)
+    model = build_model(
+        recipe.model,
+        num_classes=data.num_classes,
+        image_size=data.image_size,
+        num_channels=data.num_channels,
+        seed=0,
+    )
     model = model.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     optimizer = build_optimizer(recipe.optimizer, model)
     preprocessing, loss_of = Preprocessing.of(data), criterion(recipe.loss)

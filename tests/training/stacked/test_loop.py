@@ -1,5 +1,7 @@
 """Stacked training gives what each seed gives alone, to rounding, with all that a recipe can have."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -75,6 +77,20 @@ def test_each_seed_of_a_stack_is_the_run_alone(data, in_double, convolution, ove
         assert run.num_parameters == alone.num_parameters
         assert run.test_features.shape == alone.test_features.shape
         assert (run.attributions.image_indices == alone.attributions.image_indices).all()
+
+
+def test_seeds_of_gray_images_are_the_runs_alone(data, in_double):
+    gray = {
+        name: replace(data.split(name), images=data.split(name).images[..., :1])
+        for name in ("train", "val", "test")
+    }
+    images = replace(data, **gray, mean=data.mean[:1], std=data.std[:1])
+    chosen = recipe(*EVERYTHING, "augmentation.jitter_saturation=0.2", "augmentation.jitter_contrast=0.2")
+    for seed, run in runs_of(train_stacked(chosen, SEEDS, images, "cpu", convolution="grouped")).items():
+        alone = train(chosen, seed, images)
+        assert run.weights["features.0.weight"].shape == (6, 1, 5, 5)
+        assert largest_difference(run.weights, alone.weights) < 1e-2  # a pixel may be rounded otherwise
+        assert (run.attributions.image_indices == alone.attributions.image_indices).mean() > 0.9
 
 
 def test_seeds_differ_and_the_same_stack_gives_the_same_bytes(data):

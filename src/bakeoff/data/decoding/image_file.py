@@ -75,7 +75,7 @@ def decode_image(
 
     Returns
     -------
-    uint8 [image_size, image_size, 3].
+    uint8 [image_size, image_size, 3], or 1 channel if `decoding` says so.
 
     Raises
     ------
@@ -84,7 +84,7 @@ def decode_image(
         bombs, or stores pixels of which it is not known, or not read, what they mean.
     """
     decoding = decoding or Decoding()
-    return resize(open_rgb(file, decoding), image_size, decoding.fit)
+    return resize(open_rgb(file, decoding), image_size, decoding.fit, grey=decoding.grey)
 
 
 def open_rgb(file: Path | IO[bytes], decoding: Decoding | None = None) -> Image.Image:

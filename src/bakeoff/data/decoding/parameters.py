@@ -24,11 +24,18 @@ class Decoding:
     white
         Otherwise, by the way in which images are stored (see `bakeoff.data.decoding.depth`), the value that
         is white.
+    grey
+        Whether images have one channel instead of three.
     """
 
     fit: Fit = "stretch"
     bits: int | None = None
     white: tuple[tuple[str, float], ...] = ()
+    grey: bool = False
+
+    @property
+    def num_channels(self) -> int:
+        return 1 if self.grey else 3
 
     def known_white(self, storage: str, peak: float) -> float | None:
         """The value that is white in an image with this largest value; None if that is not known."""
@@ -54,11 +61,11 @@ class Decoding:
 
     def to_dict(self) -> dict[str, Any]:
         """What differs from the defaults, for JSON."""
-        settings = {"fit": self.fit, "bits": self.bits, "white": dict(self.white)}
+        settings = {"fit": self.fit, "bits": self.bits, "white": dict(self.white), "grey": self.grey}
         return {name: value for name, value in settings.items() if value and value != "stretch"}
 
     @classmethod
     def from_dict(cls, settings: Mapping[str, Any]) -> Decoding:
         """Read what `to_dict` gave."""
         white = tuple(settings.get("white", {}).items())
-        return cls(settings.get("fit", "stretch"), settings.get("bits"), white)
+        return cls(settings.get("fit", "stretch"), settings.get("bits"), white, settings.get("grey", False))

@@ -28,6 +28,10 @@ class DataSettings(Settings):
     """Of images stored as integers of more than 8 bits per channel, the number of bits used: with 10, the
     value 1023 is white. By default found from the largest value in all of them."""
 
+    channels: Literal["rgb", "grey"] | None = None
+    """`grey` gives images and models one channel instead of three: for data sets in gray, whose published
+    models have one. Images in color become gray. By default rgb."""
+
     on_unreadable: Literal["stop", "skip"] = "stop"
     """What happens if images cannot be decoded: the study stops, or they are skipped and reported."""
 

@@ -62,7 +62,8 @@ class CustomModelSettings(SettingsWithOptions):
 
     name: str = Field(pattern=IMPORT_PATH)
     """Import path `package.module:Class` of a `torch.nn.Module`. The class is called as
-    `Class(num_classes=..., image_size=..., **other_keys)`."""
+    `Class(num_classes=..., image_size=..., **other_keys)`, and with `num_channels=1` if `data.channels` is
+    `grey`."""
 
 
 BUILT_IN_MODELS: dict[str, type[BaseModel]] = {

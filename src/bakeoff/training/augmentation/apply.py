@@ -48,6 +48,11 @@ LUMA_WEIGHTS = np.array([0.299, 0.587, 0.114], np.float32)
 """Weights of red, green and blue in gray, ITU-R BT.601, as in Pillow."""
 
 
+def luma_weights(num_channels: int) -> NDArray[np.float32]:
+    """float32 [num_channels]: the weights of the channels in gray."""
+    return LUMA_WEIGHTS if num_channels == len(LUMA_WEIGHTS) else np.ones(1, np.float32)
+
+
 @dataclass(frozen=True)
 class Blend:
     """How the images of a batch were blended with others in the batch.
@@ -164,14 +169,14 @@ def color_jitter(
     each pixel with its gray; values are clipped to 0..255 after each.
     """
     factors = jitter_directions(len(images_NHWC), draw)[:, :, None, None, None]
-    pixels = images_NHWC.astype(np.float32)
+    pixels, weights = images_NHWC.astype(np.float32), luma_weights(images_NHWC.shape[-1])
     if brightness:
         pixels = np.clip(pixels * (1 + brightness * factors[0]), 0, 255)
     if contrast:
-        gray = (pixels @ LUMA_WEIGHTS).mean(axis=(1, 2))[:, None, None, None]
+        gray = (pixels @ weights).mean(axis=(1, 2))[:, None, None, None]
         pixels = np.clip(gray + (pixels - gray) * (1 + contrast * factors[1]), 0, 255)
     if saturation:
-        gray = (pixels @ LUMA_WEIGHTS)[..., None]
+        gray = (pixels @ weights)[..., None]
         pixels = np.clip(gray + (pixels - gray) * (1 + saturation * factors[2]), 0, 255)
     return np.rint(pixels).astype(np.uint8)
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bakeoff.study.settings.augmentation import AugmentationSettings
-from bakeoff.training.augmentation.apply import LUMA_WEIGHTS, Augmentation, zoomed
+from bakeoff.training.augmentation.apply import Augmentation, luma_weights, zoomed
 from bakeoff.training.augmentation.draws import (
     Blending,
     blending,
@@ -72,7 +72,7 @@ class StackedAugmentation:
         self.height = self.width = preprocessing.image_size
         self.solos = [Augmentation(settings, preprocessing, seed) for seed in seeds]
         self.fill = torch.from_numpy(self.solos[0].fill).to(device)
-        self.gray = torch.from_numpy(LUMA_WEIGHTS).to(device)
+        self.gray = torch.from_numpy(luma_weights(len(preprocessing.mean))).to(device)
 
     def start_epoch(self, epoch: int, batch_sizes: Sequence[int]) -> None:
         """Draw the numbers of all batches of an epoch; epochs are counted from 1."""
@@ -130,7 +130,7 @@ class StackedAugmentation:
         }
 
     def custom(self, images_NHWC: NDArray[np.uint8], indices_SN: NDArray[np.int64]) -> Tensor:
-        """Apply the custom augmentation to each seed's batch: uint8 [S, N, H, W, 3] on the device."""
+        """Apply the custom augmentation to each seed's batch: uint8 [S, N, H, W, C] on the device."""
         batches = [
             solo.apply_custom(images_NHWC[indices])
             for solo, indices in zip(self.solos, indices_SN, strict=True)

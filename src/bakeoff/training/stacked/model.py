@@ -79,7 +79,7 @@ class StackedModel(nn.Module):
         Parameters
         ----------
         images
-            Standardized, [num_models, N, 3, H, W], or [N, 3, H, W] for the same images for all models.
+            Standardized, [num_models, N, C, H, W], or [N, C, H, W] for the same images for all models.
         """
         parameters = {name: getattr(self, _flat(name)) for name in self.parameter_names}
         buffers = {name: getattr(self, _flat(name)) for name in self.buffer_names}

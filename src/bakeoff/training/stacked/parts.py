@@ -169,7 +169,7 @@ class StackedParts:
         return loss_S, logits.detach()
 
     def standardized(self, images: Tensor) -> Tensor:
-        """[..., 3, H, W] from uint8 [..., H, W, 3], as `Preprocessing`."""
+        """[..., C, H, W] from uint8 [..., H, W, C], as `Preprocessing`."""
         return images.float().sub_(self.shift).mul_(self.scale).to(self.dtype).movedim(-1, -3)
 
     def _loss(self, logits_SNK: Tensor, labels_SN: Tensor, blend: StackedBlend | None) -> Tensor:
@@ -244,6 +244,7 @@ def build_models(recipe: Recipe, seeds: Sequence[int], data: ImageData) -> list[
             recipe.model,
             num_classes=data.num_classes,
             image_size=data.image_size,
+            num_channels=data.num_channels,
             seed=torch_seed(seed, Stream.WEIGHTS),
         )
         for seed in seeds
