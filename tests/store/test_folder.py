@@ -15,7 +15,7 @@ from tests.killing import dies_before
 
 from bakeoff.data import load_data
 from bakeoff.errors import BakeoffError
-from bakeoff.store import load_study_folder, lock_folder, prepare_folder, save_run
+from bakeoff.store import load_study_folder, lock_folder, prepare_folder, run_state, save_run
 from bakeoff.study import load_study, study_from_toml
 
 
@@ -123,14 +123,22 @@ def test_leftovers_of_killed_processes_are_removed_and_nothing_else_is(layout, s
     assert [name for name in NOT_OURS if not (layout.root / name).exists()] == []
 
 
-def test_the_state_of_a_run_that_was_killed_after_its_last_file_is_removed(layout, study, data, run):
+def test_state_and_failure_of_a_run_that_was_killed_after_its_last_file_are_removed(layout, study, data, run):
     save_run(layout, study, "lenet5", 0, "a", run, data)
     for seed in (0, 1):
         layout.unfinished("lenet5", seed).parent.mkdir(exist_ok=True)
         layout.unfinished("lenet5", seed).write_bytes(b"state")
+        layout.failure("lenet5", seed).write_bytes(b"reason")
     prepare_folder(layout.root, study, data, {})
-    assert not layout.unfinished("lenet5", 0).exists()
-    assert layout.unfinished("lenet5", 1).exists()
+    for path in (layout.unfinished, layout.failure):
+        assert not path("lenet5", 0).exists()
+        assert path("lenet5", 1).exists()
+
+
+def test_a_state_that_cannot_be_removed_fails_no_run(layout, study, data, run):
+    layout.unfinished("lenet5", 0).mkdir(parents=True)
+    save_run(layout, study, "lenet5", 0, "a", run, data)
+    assert run_state(layout, "lenet5", 0, "a") == "finished"
 
 
 def test_images_left_by_a_beginning_with_other_data_are_not_kept(tmp_path, study, data):

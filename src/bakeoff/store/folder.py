@@ -61,15 +61,15 @@ def prepare_folder(root: Path, study: Study, data: ImageData, environment: Mappi
 
 
 def remove_leftovers(layout: Layout) -> None:
-    """Remove what a process that was killed left: partial files, and the state of a run that it finished.
+    """Remove what a process that was killed left: partial files, state and failure of a run that it finished.
 
     No worker may be running.
     """
     partial = [path for place in PLACES for path in layout.root.glob(f"{place}.*.tmp")]
     outdated = [
-        path
-        for path in layout.runs.glob("*/*/unfinished.state")
-        if (path.parent / "predictions.npz").is_file()
+        path.with_name(name)
+        for path in layout.runs.glob("*/*/predictions.npz")
+        for name in ("unfinished.state", "failure.json")
     ]
     for path in [*partial, *outdated]:
         if layout.is_own(path):

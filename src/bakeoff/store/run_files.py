@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from contextlib import suppress
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -286,8 +287,9 @@ def save_run(
     }
     files[layout.predictions(recipe, seed)] = lambda file: np.savez(file, **arrays)
     write_marked(files, remove=[layout.attributions(recipe, seed), layout.exported(recipe, seed)])
-    layout.failure(recipe, seed).unlink(missing_ok=True)
-    layout.unfinished(recipe, seed).unlink(missing_ok=True)
+    for path in (layout.failure(recipe, seed), layout.unfinished(recipe, seed)):
+        with suppress(OSError):  # the run is complete; the next command removes what is left
+            path.unlink()
 
 
 def save_failure(
