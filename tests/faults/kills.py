@@ -83,9 +83,9 @@ def main() -> int:
             durations[command] = time.monotonic() - before
             expected[command] = contents(undisturbed)
         for series, origin in (
-            (Series("first second", "run", 60 // share, 6, 1.0), nothing),
-            (Series("anywhere", "run", 120 // share, 4, durations["run"]), nothing),
-            (Series("report", "report", 20 // share, 4, durations["report"]), undisturbed),
+            (Series("first second", "run", 60 // share, 10, 1.0), nothing),
+            (Series("anywhere", "run", 120 // share, 6, durations["run"]), nothing),
+            (Series("report", "report", 20 // share, 10, durations["report"]), undisturbed),
         ):
             words, kills, in_the_folder, folder = COMMANDS[series.command], 0, 0, root / "trial"
             while kills < series.kills:
