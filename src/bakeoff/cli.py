@@ -7,6 +7,7 @@ import errno
 import gc
 import logging
 import os
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 EXIT_FAILED_RUNS = EXIT_PROBLEMS = 1
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
+
+WIDTH_OF_FRAMES = 70
+"""Of a terminal on which help with frames cuts no name."""
 
 app = typer.Typer(
     help="Train recipes for image classifiers with several seeds and compare them.",
@@ -433,7 +437,7 @@ def main() -> None:
     with encodable(sys.stdout), encodable(sys.stderr):
         try:
             check_current_folder()
-            app()
+            app(terminal_width=_width_of_plain_help())
         except BakeoffError as error:
             _print_error(f"error: {error}{_option_for(error)}")
             sys.exit(EXIT_USER_ERROR)
@@ -448,6 +452,15 @@ REMEDIES = {
     errno.ENAMETOOLONG: "; choose a shorter name",
     errno.ENOSPC: "; free some space",
 }
+
+
+def _width_of_plain_help() -> int | None:
+    """The width of a narrow terminal, where help has no frames, which would cut the names of options."""
+    width = shutil.get_terminal_size().columns
+    if width >= WIDTH_OF_FRAMES:
+        return None
+    app.rich_markup_mode = None
+    return width
 
 
 def _open_standard_streams() -> None:

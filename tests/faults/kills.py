@@ -17,6 +17,7 @@ import signal
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -46,13 +47,15 @@ def kill_after(seconds: float, words: list[str], folder: Path) -> bool:
     if not child:
         code = 99
         try:
-            os.setsid()
+            os.setpgid(0, 0)
             null = os.open(os.devnull, os.O_RDWR)
             for stream in range(3):
                 os.dup2(null, stream)
             code = bakeoff_main(words, folder)
         finally:
             os._exit(code)
+    with suppress(OSError):
+        os.setpgid(child, child)  # here too: whichever process is first
     time.sleep(seconds)
     ended, status = os.waitpid(child, os.WNOHANG)
     if ended:

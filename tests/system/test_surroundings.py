@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -255,6 +256,32 @@ def test_an_encoding_that_lacks_characters(finished, name):
     sign = "±" if name == "cp1252" else "+/-"
     assert f"Differences in percentage points; margin {sign}1.0" in done.stdout
     assert "\\u6570\\u5b57" in done.stdout
+
+
+@pytest.mark.slow
+def test_a_terminal_of_40_columns(tmp_path, finished):
+    recipes = [f"a_network_with_a_name_of_many_words_and_l{number}" for number in (2, 3)]
+    (tmp_path / "study.toml").write_text(
+        'name = "narrow"\nseeds = 1\ndata = {source = "folder:images", image_size = 16}\n'
+        f"defaults = {{epochs = 1}}\n[recipes.{recipes[0]}]\n[recipes.{recipes[1]}]\n"
+    )
+    classes = [f"photographs_of_the_animals_that_live_in_trees_{label}" for label in range(2)]
+    for name in classes:
+        shutil.copytree(finished / "Fotos é 数" / "größe", tmp_path / "images" / name)
+    show = "status results/narrow", "compare results/narrow", "data info folder:images"
+    check = "data check folder:images", "predict results/narrow images", "--help", "run --help"
+    commands = ["run study.toml --no-check", *show, *check]
+    done = execute([sys.executable, "-c", SEVERAL, *commands], tmp_path, COLUMNS="40")
+    together = re.sub(r"\s", "", done.stdout)
+    for recipe in recipes:  # in epochs, twice in two comparisons of a pair, and in the states
+        assert together.count(recipe) >= 6
+        assert re.search(rf"{recipe}seeds:1accuracy:\d+\.\d95%interval:\d+\.\dto\d+\.\d", together)
+    first_words = "".join(line.split(" ")[0] for line in done.stdout.splitlines())
+    for name in classes:  # folded, with numbers beside
+        assert name in first_words
+    assert not re.search(r"…\s", done.stdout)  # what is shortened is so in the middle
+    for option in ("--max-seeds", "--recipes", "--address"):
+        assert f"  {option} " in done.stdout
 
 
 def test_names_of_files_that_python_cannot_read_as_text(finished):

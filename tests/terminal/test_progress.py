@@ -1,6 +1,7 @@
 """The live table of a study on terminals of several widths."""
 
 import io
+import re
 from dataclasses import replace
 
 import pytest
@@ -30,6 +31,20 @@ def test_numbers_are_whole_and_the_less_telling_are_left_out(width):
     fewest = ["lenet5", "0/5", "testing", "48.9", "3 min 36 s"]
     assert row.split() == " ".join(everything if width >= 80 else fewest).split()
     assert ("lenet5_l2_regularization " in text) == (width >= 80)
+
+
+def test_at_40_columns_names_are_shortened_in_the_middle_unless_two_would_look_alike():
+    for names, whole in ((("weight_decay_with_crop_a", "weight_decay_with_crop_b"), False),
+                         (("weight_decay_1_with_crop", "weight_decay_2_with_crop"), True)):  # fmt: skip
+        study = load_study("quickstart", seeds=1)
+        study = study.changed(recipes=dict.fromkeys(names, study.recipes["lenet5"]))
+        shown = [name for name in study.recipes if name in names]
+        state = _State(study, dict.fromkeys(study.recipes, 1), [], 2, num_train=5000, num_test=5000)
+        screen = Console(file=io.StringIO(), width=40)
+        screen.print(state.render(screen))
+        together = re.sub(r"\s|1/1", "", screen.file.getvalue())
+        assert [name in together for name in shown] == [whole] * 2
+        assert ("wei…crop_a" in together) == ("wei…crop_b" in together) != whole
 
 
 def test_what_was_decided_about_the_images_is_in_the_first_lines():

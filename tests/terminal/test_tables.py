@@ -63,3 +63,12 @@ def test_brackets_in_a_cell_are_no_markup_and_long_names_are_folded(width):
     rows = lines[lines.index(next(line for line in lines if "[red]" in line)) :]
     assert "".join(line.split()[0] for line in rows if line.strip()) == name
     assert lines[0].strip() == "Recipes"
+
+
+def test_where_folded_names_would_be_slivers_each_row_is_a_block_with_all_its_cells():
+    screen = console(30)
+    row = ["x" * 40, "50.0 %", "1.0", "48.0 to 52.0", "better"]
+    screen.print(result_table("Recipes", HEADINGS, [row], screen, expendable=("s.d. seeds",)))
+    lines = [line.rstrip() for line in screen.file.getvalue().splitlines()]
+    assert lines[2:4] == ["x" * 30, "x" * 10]
+    assert lines[4:8] == [f"  {name}: {cell}" for name, cell in zip(HEADINGS[1:], row[1:], strict=True)]

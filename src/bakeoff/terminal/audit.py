@@ -9,6 +9,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from bakeoff.audit.findings import Audit, Finding, ImageName, Severity
+from bakeoff.terminal.tables import shortened
 from bakeoff.text import printable
 
 STYLES: dict[Severity, str] = {
@@ -100,21 +101,13 @@ def _groups(finding: Finding) -> str:
 
 
 def _name(image: ImageName) -> str:
-    return f"{_place(image.split, image.id)} [{_shortened(legible(image.label), 10)}]"
+    return f"{_place(image.split, image.id)} [{shortened(legible(image.label), 10)}]"
 
 
 def _place(split: str, image_id: str) -> str:
     name = legible(image_id)
     whole = name if name.startswith(f"{split}/") else f"{split} {name}"
-    return _shortened(whole, LONGEST_NAME)
-
-
-def _shortened(text: str, longest: int) -> str:
-    """Shorten a long text in the middle."""
-    if len(text) <= longest:
-        return text
-    head = (longest - 1) // 3
-    return f"{text[:head]}…{text[len(text) - (longest - 1 - head) :]}"
+    return shortened(whole, LONGEST_NAME)
 
 
 def legible(text: str) -> str:

@@ -11,8 +11,7 @@ from bakeoff.terminal.tables import result_table
 from bakeoff.text import counted, number, printable
 
 if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.table import Table
+    from rich.console import Console, RenderableType
 
 
 _MOST_ROWS = 15
@@ -22,7 +21,7 @@ _MOST_ROWS = 15
 def print_comparison(comparison: Comparison, console: Console) -> None:
     """Print recipes, pairs, how many seeds would settle them, replication and the conclusion.
 
-    Readable at 80 columns; on a narrower terminal columns are omitted rather than names broken.
+    Readable at 80 columns; on a narrower terminal columns are omitted, or rows become blocks of lines.
     """
     from rich.text import Text
 
@@ -52,7 +51,7 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
     console.print(Text(printable(f"\n{comparison.conclusion}\n"), style="bold"))
 
 
-def _recipe_table(comparison: Comparison, percent: str, console: Console) -> Table:
+def _recipe_table(comparison: Comparison, percent: str, console: Console) -> RenderableType:
     scale = comparison.scale
     digits = 2 if scale.unit == "%" else 4
     rows = [
@@ -72,7 +71,9 @@ def _recipe_table(comparison: Comparison, percent: str, console: Console) -> Tab
     return result_table(title, headings, rows, console, expendable=("std (seeds)", "seeds"))
 
 
-def _pair_table(pairs: Sequence[PairResult], comparison: Comparison, percent: str, console: Console) -> Table:
+def _pair_table(
+    pairs: Sequence[PairResult], comparison: Comparison, percent: str, console: Console
+) -> RenderableType:
     from rich.text import Text
 
     scale = comparison.scale
@@ -95,7 +96,7 @@ def _pair_table(pairs: Sequence[PairResult], comparison: Comparison, percent: st
     return result_table(title, headings, rows, console, expendable=("fixed/\nbroken", "p\n(Holm)"))
 
 
-def _other_scores(comparison: Comparison, console: Console) -> Table:
+def _other_scores(comparison: Comparison, console: Console) -> RenderableType:
     """The secondary scores, without verdicts."""
     rows = [
         (

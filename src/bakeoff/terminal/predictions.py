@@ -15,6 +15,9 @@ from bakeoff.text import counted, list_some, printable
 MOST_ROWS = 20
 """The number of predictions printed."""
 
+ENOUGH_FOR_AGREEMENT = 60
+"""On a narrower terminal, names get the room of this column."""
+
 MOST_PROBLEMS = 10
 """The number of unreadable images printed."""
 
@@ -61,7 +64,7 @@ def print_predictions(
     """
     num_classified = summary.counts.total()
     if summary.first:
-        console.print(_table(summary.first))
+        console.print(_table(summary.first, console.width))
     if num_classified > len(summary.first):
         hint = "" if written else "; --csv FILE or --json FILE writes all"
         console.print(f"\nThe first {len(summary.first)} of {num_classified:,} images are shown{hint}.\n")
@@ -74,12 +77,12 @@ def print_predictions(
         errors.print(Text(text, style="red"), soft_wrap=True)
 
 
-def _table(predictions: list[ImagePrediction]) -> Table:
+def _table(predictions: list[ImagePrediction], width: int) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("image", overflow="fold")
     table.add_column("class", overflow="fold")
     table.add_column("probability", justify="right", no_wrap=True)
-    if predictions[0].num_models > 1:
+    if predictions[0].num_models > 1 and width >= ENOUGH_FOR_AGREEMENT:
         table.add_column("agreement", justify="right", no_wrap=True)
     for prediction in predictions:
         row: list[Text | str] = [

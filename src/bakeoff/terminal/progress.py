@@ -31,7 +31,7 @@ from bakeoff.run_study import Display
 from bakeoff.study import Study
 from bakeoff.terminal.audit import print_audit, print_notes
 from bakeoff.terminal.step import StepBar
-from bakeoff.terminal.tables import fitting_table
+from bakeoff.terminal.tables import fitting_table, short_names
 from bakeoff.text import counted, printable
 from bakeoff.training import EpochRecord
 from bakeoff.training.finish import epochs_to_finish
@@ -270,11 +270,13 @@ class _State:
     def _table(self, width: int, omitted: Set[str]) -> Table:
         headings = [heading for heading in HEADINGS if heading not in omitted]
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-        longest = max(10, width - ROOM_FOR_NUMBERS) if omitted >= set(EXPENDABLE) else None
-        table.add_column("recipe", overflow="ellipsis", no_wrap=True, max_width=longest)
+        names = list(self.study.recipes)
+        if omitted >= set(EXPENDABLE):
+            names = short_names(names, max(10, width - ROOM_FOR_NUMBERS))
+        table.add_column("recipe", overflow="fold")
         for heading in headings:
             table.add_column(heading, justify="right", no_wrap=True, vertical="bottom")
-        for name, recipe in self.study.recipes.items():
+        for shown, (name, recipe) in zip(names, self.study.recipes.items(), strict=True):
             record, left = self.last.get(name), self.seconds_left(name)
             epochs = sorted(epoch for task, epoch in self.running.items() if task.recipe == name)
             failed = f" ({self.failed[name]} failed)" if self.failed[name] else ""
@@ -288,7 +290,7 @@ class _State:
                 _duration(left / self.num_workers) if left else "",
             )
             cell = dict(zip(HEADINGS, cells, strict=True))
-            table.add_row(Text(name), *(cell[heading] for heading in headings))
+            table.add_row(Text(shown), *(cell[heading] for heading in headings))
         return table
 
 

@@ -7,11 +7,11 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from bakeoff.data.decoding.fit import DONE
 from bakeoff.data.image_data import SPLIT_NAMES
+from bakeoff.terminal.tables import result_table
 from bakeoff.text import counted, printable
 
 if TYPE_CHECKING:
@@ -40,14 +40,13 @@ def print_results(summary: Summary, console: Console) -> None:
 
 def print_status(study: Study, statuses: list[RunStatus], console: Console) -> None:
     """Print the state, epochs and validation accuracy of each run, and the reasons of failures."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column("recipe")
-    for heading in ("seed", "state", "epochs", "val acc. %"):
-        table.add_column(heading, justify="left" if heading == "state" else "right", no_wrap=True)
+    rows = []
     for status in statuses:
         accuracy = "" if status.val_accuracy is None else f"{100 * status.val_accuracy:.1f}"
         epochs = f"{status.epochs}/{status.num_epochs}"
-        table.add_row(Text(status.recipe), str(status.seed), status.state, epochs, accuracy)
+        rows.append((status.recipe, str(status.seed), status.state, epochs, accuracy))
+    headings = ("recipe", "seed", "state", "epochs", "val acc. %")
+    table = result_table("", headings, rows, console, expendable=("val acc. %", "epochs"), boxed=False)
     console.print(table)
     counts = Counter(status.state for status in statuses)
     console.print(f"{study.name}: " + ", ".join(f"{number} {state}" for state, number in counts.items()))
@@ -81,15 +80,13 @@ def print_verification(verification: Verification, console: Console) -> None:
 
 def print_data_info(description: DataDescription, console: Console) -> None:
     """Print the splits, images per class, sizes, mean and std of a data set."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column("class")
-    for split in SPLIT_NAMES:
-        table.add_column(split, justify="right")
-    for label, name in enumerate(description.class_names):
-        table.add_row(
-            Text(printable(name)), *(f"{description.counts[split][label]:,}" for split in SPLIT_NAMES)
-        )
-    table.add_row("total", *(f"{sum(description.counts[split]):,}" for split in SPLIT_NAMES), style="bold")
+    counts = [
+        (printable(name), *(f"{description.counts[split][label]:,}" for split in SPLIT_NAMES))
+        for label, name in enumerate(description.class_names)
+    ]
+    total = ("total", *(f"{sum(description.counts[split]):,}" for split in SPLIT_NAMES))
+    rows = [*counts, [Text(cell, style="bold") for cell in total]]
+    table = result_table("", ("class", *SPLIT_NAMES), rows, console, boxed=False)
     console.print(table)
 
     sizes = description.original_sizes

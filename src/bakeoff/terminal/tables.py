@@ -7,7 +7,7 @@ from itertools import compress
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
     from rich.table import Table
     from rich.text import Text
 
@@ -44,26 +44,39 @@ def fitting_table(
     return table
 
 
+LEAST_FOR_NAMES = 12
+"""If names would be folded to less, each row becomes a block of lines."""
+
+
 def result_table(
     title: str,
     headings: Sequence[str],
     rows: Sequence[Sequence[str | Text]],
     console: Console,
     *,
-    expendable: Sequence[str],
+    expendable: Sequence[str] = (),
     enough: int | None = 80,
-) -> Table:
-    """Build a table that begins with names; below `enough` columns, expendable ones are omitted as needed."""
+    boxed: bool = True,
+) -> RenderableType:
+    """Build a table that begins with names; below `enough` columns, expendable ones are omitted as needed.
+
+    Names are never cut. Where too little room is left for them, there is a block of lines for each row, with
+    all of its cells.
+    """
     from rich import box
+    from rich.measure import Measurement
     from rich.table import Table
     from rich.text import Text
 
     def build(omitted: Set[str]) -> Table:
         included = [heading not in omitted for heading in headings]
-        table = Table(box=box.SIMPLE, title=title, title_justify="left")
+        if boxed:
+            table = Table(box=box.SIMPLE, title=title, title_justify="left")
+        else:
+            table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
         table.add_column(headings[0], overflow="fold")
         for heading in [*compress(headings, included)][1:]:
-            justify: Literal["left", "right"] = "left" if heading == "verdict" else "right"
+            justify: Literal["left", "right"] = "left" if heading in LEFT else "right"
             table.add_column(heading, justify=justify, no_wrap=True)
         for row in rows:
             # Text: brackets in a name are not markup.
@@ -72,4 +85,42 @@ def result_table(
             )
         return table
 
-    return fitting_table(build, expendable, console, enough=enough)
+    table = fitting_table(build, expendable, console, enough=enough)
+    longest = max((len(line) for row in rows for line in str(row[0]).splitlines()), default=0)
+    unlimited = console.options.update(width=10_000)
+    num_others = Measurement.get(console, unlimited, table).maximum - max(longest, len(headings[0]))
+    if console.width - num_others < min(longest, LEAST_FOR_NAMES):
+        return _blocks(title, headings, rows)
+    return table
+
+
+LEFT = ("verdict", "state")
+"""Columns of words, which begin at the left."""
+
+
+def _blocks(title: str, headings: Sequence[str], rows: Sequence[Sequence[str | Text]]) -> RenderableType:
+    from rich.console import Group
+    from rich.padding import Padding
+    from rich.text import Text
+
+    lines: list[RenderableType] = [Text(f"{title}\n", style="italic")] if title else []
+    for name, *cells in rows:
+        lines.append(Text(name) if isinstance(name, str) else name)
+        for heading, cell in zip(headings[1:], cells, strict=True):
+            text = Text.assemble(heading.replace("/\n", "/").replace("\n", " "), ": ", cell)
+            lines.append(Padding(text, (0, 0, 0, 2)))
+    return Group(*lines, Text())
+
+
+def short_names(names: Sequence[str], longest: int) -> list[str]:
+    """Shorten names in the middle to so many characters, unless two would look the same."""
+    short = [shortened(name, longest) for name in names]
+    return short if len({*short}) == len({*names}) else [*names]
+
+
+def shortened(text: str, longest: int) -> str:
+    """Shorten a long text in the middle."""
+    if len(text) <= longest:
+        return text
+    head = (longest - 1) // 3
+    return f"{text[:head]}…{text[len(text) - (longest - 1 - head) :]}"
