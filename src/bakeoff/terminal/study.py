@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -80,12 +81,12 @@ def print_verification(verification: Verification, console: Console) -> None:
 
 def print_data_info(description: DataDescription, console: Console) -> None:
     """Print the splits, images per class, sizes, mean and std of a data set."""
-    counts = [
+    rows: list[Sequence[str | Text]] = [
         (printable(name), *(f"{description.counts[split][label]:,}" for split in SPLIT_NAMES))
         for label, name in enumerate(description.class_names)
     ]
     total = ("total", *(f"{sum(description.counts[split]):,}" for split in SPLIT_NAMES))
-    rows = [*counts, [Text(cell, style="bold") for cell in total]]
+    rows.append([Text(cell, style="bold") for cell in total])
     table = result_table("", ("class", *SPLIT_NAMES), rows, console, boxed=False)
     console.print(table)
 
