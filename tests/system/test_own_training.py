@@ -84,6 +84,9 @@ epochs = 2
 loss = { name = "parts:focal", gamma = 2.0 }
 optimizer = { name = "parts:SignDescent", lr = 0.001 }
 schedule = { name = "parts:warm_up", share = 0.5 }
+[recipes.patient]
+patience = 1
+epochs = 6
 [recipes.forest]
 trainer = { name = "sklearn", estimator = "sklearn.ensemble:RandomForestClassifier", n_estimators = 20 }
 [recipes.loop]
@@ -125,7 +128,7 @@ def folder(trained, tmp_path) -> Path:
 def test_its_report_compares_all_of_them(trained):
     comparison = json.loads((trained / "results/all-kinds/report/comparison.json").read_text())
     accuracy = {recipe["name"]: recipe["accuracy"] for recipe in comparison["recipes"]}
-    assert list(accuracy) == ["plain", "own_parts", "forest", "loop"]
+    assert list(accuracy) == ["plain", "own_parts", "patient", "forest", "loop"]
     assert accuracy["forest"] > 0.9
     assert accuracy["loop"] > 0.6
     page = (trained / "results/all-kinds/report/index.html").read_text()
@@ -196,7 +199,7 @@ def test_an_edited_file_makes_its_runs_other_runs(folder, name, of):
 def test_a_run_that_was_deleted_is_trained_again_to_the_same_bytes(folder):
     runs = folder / "results/all-kinds/runs"
     before = {path: path.read_bytes() for path in runs.glob("*/seed-1/predictions.npz")}
-    assert len(before) == 4
+    assert len(before) == 5
     for path in before:
         shutil.rmtree(path.parent)
     bakeoff("run", "study.toml", folder=folder)

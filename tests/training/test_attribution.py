@@ -171,5 +171,8 @@ def test_maps_cost_a_tenth_of_the_training_and_the_built_in_studies_have_all():
         ("small-best", 5000, 2500),  # of 5,000 test images, it misclassifies fewer than half
     ):
         for recipe in load_study(name).recipes.values():
-            assert affordable_maps(recipe, num_train) >= num_test - 1
-            assert cost_of_maps(recipe, affordable_maps(recipe, 3210)) <= 0.1 * recipe.epochs * 3210
+            assert affordable_maps(recipe, recipe.epochs, num_train) >= num_test - 1
+            assert (
+                cost_of_maps(recipe, affordable_maps(recipe, recipe.epochs, 3210))
+                <= 0.1 * recipe.epochs * 3210
+            )

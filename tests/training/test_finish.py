@@ -29,7 +29,7 @@ def test_kept_weights_give_the_stored_test_logits(data):
 
 def test_attributions_keep_to_what_the_training_affords_unless_all_are_asked_for(data):
     short = recipe().changed(epochs=1)
-    limit = affordable_maps(short, len(data.train))
+    limit = affordable_maps(short, short.epochs, len(data.train))
     some, every = (train(short, 0, data, all_attributions=asked) for asked in (False, True))
     num_wrong = int((some.test_logits.argmax(axis=1) != data.test.labels).sum())
     assert 0 < limit < num_wrong

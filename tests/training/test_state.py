@@ -9,8 +9,9 @@ from torch import nn
 
 from bakeoff.data import load_data
 from bakeoff.study import DataSettings, load_study
-from bakeoff.training import train
-from bakeoff.training.state import SHARE_OF_TIME, StateSaver
+from bakeoff.study.recipe import Recipe
+from bakeoff.training import EpochRecord, train
+from bakeoff.training.state import SHARE_OF_TIME, StateSaver, ends
 
 
 @pytest.fixture(scope="module")
@@ -276,3 +277,39 @@ def test_a_run_interrupted_while_it_is_tested_trains_no_epoch_again(data, monkey
     resumed = train(recipe, 0, data, state_store=EveryEpoch(store.states[-1]))
     same(resumed, whole)
     assert resumed.history == whole.history  # with its times
+
+
+def records(*accuracies, seconds=1.0):
+    return [
+        EpochRecord(epoch, 0.1, 1.0, 0.5, 1 / (1 + epoch), accuracy, seconds)
+        for epoch, accuracy in enumerate(accuracies, start=1)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("settings", "accuracies", "ended"),
+    [
+        ({}, [0.5, 0.4, 0.3], False),
+        ({}, [0.5] * 10, True),
+        ({"patience": 2}, [], False),
+        ({"patience": 2}, [0.5, 0.4], False),
+        ({"patience": 2}, [0.5, 0.4, 0.5], True),  # equally good is not better
+        ({"patience": 2}, [0.5, 0.4, 0.6, 0.5], False),
+        ({"patience": 2, "checkpoint": "best_val_loss"}, [0.5, 0.4, 0.3, 0.2], False),  # the loss falls
+        ({"patience": 2, "checkpoint": "last"}, [0.5, 0.4, 0.3], True),
+        ({"max_minutes": 0.05}, [0.1, 0.2], False),
+        ({"max_minutes": 0.05}, [0.1, 0.2, 0.3], True),
+    ],
+)
+def test_a_run_ends_early_by_its_history_alone(settings, accuracies, ended):
+    assert ends(Recipe(epochs=10, **settings), records(*accuracies)) == ended
+
+
+def test_a_run_that_stops_early_resumes_to_the_same_bytes(data):
+    recipe = load_study("quickstart", epochs=30).recipes["lenet5"].changed(patience=1)
+    store = EveryEpoch()
+    whole = train(recipe, 0, data, state_store=store)
+    assert 1 < len(whole.history) < 30
+    assert len(whole.train_true_probability) == len(whole.val_true_probability) == len(whole.history)
+    for state in store.states:  # the last one is of a run that had ended
+        same(train(recipe, 0, data, state_store=EveryEpoch(state)), whole)

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from importlib import resources
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from bakeoff.analysis.summary.recipes import FinishedRecipe, RecipeSummary
 from bakeoff.text import (
     NOT_KNOWN,
@@ -131,6 +133,7 @@ def published_losses(recipes: Sequence[FinishedRecipe]) -> list[PublishedLossRow
             if epoch in epochs:
                 place = epochs.index(epoch)
                 ours = losses.per_seed[:, place]
+                ours = ours[~np.isnan(ours)]
                 row = PublishedLossRow(
                     recipe.name, epoch, published, losses.mean[place], ours.min(), ours.max()
                 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import isnan
 from typing import Any
 
 import numpy as np
@@ -105,7 +106,8 @@ def _curve_rows(recipe: FinishedRecipe) -> Iterator[Row]:
     columns = (curves.train_loss, curves.train_accuracy, curves.val_loss, curves.val_accuracy)
     for place, seed in enumerate(recipe.results.seeds):
         for row in zip(curves.epoch, *(column.per_seed[place] for column in columns), strict=True):
-            yield recipe.name, seed, *row
+            if not all(isnan(value) for value in row[1:]):  # the run stopped earlier
+                yield recipe.name, seed, *row
 
 
 def _confusion_rows(recipe: FinishedRecipe, classes: Sequence[str]) -> Iterator[Row]:

@@ -75,6 +75,14 @@ class Recipe(Settings):
     """When the model is put into training mode. `first_epoch_only` reproduces a fault of the published study:
     from epoch 2 on, batch normalization trains with frozen running statistics. Do not use it otherwise."""
 
+    patience: int | None = Field(None, ge=1)
+    """Stop a run after this many epochs without a better validation loss (with `checkpoint =
+    "best_val_loss"`), or else accuracy. The schedule is still that of all `epochs`."""
+
+    max_minutes: float | None = Field(None, gt=0)
+    """Stop a run after the epoch in which its training has taken this long, so that recipes can be compared
+    at equal cost. How many epochs that are depends on the machine."""
+
     trainer: Trainer | None = None
     """Other training code than Bakeoff's: `sklearn`, or the import path of a function. A recipe with a
     trainer has no other settings than `settings`, and none of [defaults]."""

@@ -136,12 +136,12 @@ def cost_of_maps(recipe: Recipe, num_maps: float) -> float:
     return num_maps * NUM_STEPS * COST_OF_POINT * evaluations
 
 
-def affordable_maps(recipe: Recipe, num_train_images: int) -> int:
-    """The number of maps that cost `TRAINING_SHARE` of a run's training.
+def affordable_maps(recipe: Recipe, num_epochs: int, num_train_images: int) -> int:
+    """The number of maps that cost `TRAINING_SHARE` of a run's training, which took this many epochs.
 
     Counted and not timed, so that results do not depend on the machine or on interruptions.
     """
-    return int(TRAINING_SHARE * recipe.epochs * num_train_images / cost_of_maps(recipe, 1))
+    return int(TRAINING_SHARE * num_epochs * num_train_images / cost_of_maps(recipe, 1))
 
 
 def _order(images_N: NDArray[np.int64]) -> NDArray[np.uint64]:

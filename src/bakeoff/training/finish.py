@@ -33,7 +33,7 @@ def epochs_to_finish(
         return 0.0
     num_maps = (1 - accuracy) * num_test
     if not all_attributions:
-        num_maps = min(num_maps, affordable_maps(recipe, num_train))
+        num_maps = min(num_maps, affordable_maps(recipe, recipe.epochs, num_train))
     # The test images' logits, and the features of the test and the training images.
     evaluation = COST_OF_EVALUATION * (2 * num_test + num_train)
     return (evaluation + cost_of_maps(recipe, num_maps)) / num_train
@@ -66,7 +66,7 @@ def finish_run(
     model_with_tta = evaluated(model, recipe.test_time_augmentation)
     test = data.test
     test_logits = predict_logits(model_with_tta, test.images, preprocessing)
-    max_maps = None if all_attributions else affordable_maps(recipe, len(data.train))
+    max_maps = None if all_attributions else affordable_maps(recipe, len(state.history), len(data.train))
     attributions = attribute_wrong_answers(
         model_with_tta, test.images, test.labels, test_logits, preprocessing, max_maps
     )
@@ -77,8 +77,8 @@ def finish_run(
         checkpoint_epoch=state.best_epoch,
         val_logits=state.best_val_logits,
         test_logits=test_logits,
-        train_true_probability=state.train_true_probability,
-        val_true_probability=state.val_true_probability,
+        train_true_probability=state.train_true_probability[: len(state.history)],
+        val_true_probability=state.val_true_probability[: len(state.history)],
         num_parameters=count_parameters(model),
         test_features=penultimate_features(model, test.images, preprocessing),
         train_features=penultimate_features(model, data.train.images, preprocessing),

@@ -25,7 +25,7 @@ from bakeoff.training.optimizers import build_optimizer, learning_rate
 from bakeoff.training.preprocessing import Preprocessing
 from bakeoff.training.records import EpochRecord, Observer, TrainedRun, TrainingFailure
 from bakeoff.training.repeatable import Stream, denormals_as_zero, generator, torch_seed
-from bakeoff.training.state import StateSaver, StateStore, TrainingState
+from bakeoff.training.state import StateSaver, StateStore, TrainingState, ends
 from bakeoff.training.step import Passes, Stepper, build_average
 
 TRAINING_VERSION = 4
@@ -110,7 +110,8 @@ def train(
         recipe.epochs, len(data.train), len(data.val)
     )
 
-    for epoch in range(len(state.history) + 1, recipe.epochs + 1):
+    while not ends(recipe, state.history):
+        epoch = len(state.history) + 1
         started = time.perf_counter()
         if recipe.train_mode == "every_epoch" or epoch == 1:
             model.train()
@@ -143,8 +144,8 @@ def train(
                 optimizer=parts.optimizer.state_dict(),
                 average=parts.average.state_dict() if parts.average else {},
             ),
-            last=epoch
-            == recipe.epochs,  # so that a run that is interrupted while it is tested only repeats that
+            # So that a run that is interrupted while it is tested only repeats that.
+            last=ends(recipe, state.history),
         )
 
     return finish_run(

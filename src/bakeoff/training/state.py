@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from bakeoff.study.recipe import Recipe
 from bakeoff.training.records import EpochRecord, Observer
 
 SHARE_OF_TIME = 0.005
@@ -220,6 +221,19 @@ def _structure(value: object) -> object:
     if isinstance(value, list | tuple):
         return [type(value).__name__, *map(_structure, value)]
     return type(value).__name__
+
+
+def ends(recipe: Recipe, history: Sequence[EpochRecord]) -> bool:
+    """Whether a run with this history is trained: all epochs, no better one for long, or its time is up."""
+    if len(history) == recipe.epochs:
+        return True
+    if recipe.max_minutes and math.fsum(record.seconds for record in history) >= 60 * recipe.max_minutes:
+        return True
+    if not recipe.patience or not history:
+        return False
+    by_loss = recipe.checkpoint == "best_val_loss"
+    scores = [-record.val_loss if by_loss else record.val_accuracy for record in history]
+    return len(history) - 1 - scores.index(max(scores)) >= recipe.patience
 
 
 class StateStore(Protocol):

@@ -225,3 +225,12 @@ def test_a_users_own_augmentation_is_each_seeds_own(data, in_double):
     found = runs_of(train_stacked(chosen, SEEDS, data, "cpu"))
     for seed in SEEDS:
         assert largest_difference(found[seed].weights, train(chosen, seed, data).weights) < 1e-10
+
+
+def test_seeds_that_stop_early_end_as_they_do_alone(data, in_double):
+    chosen = recipe("checkpoint=best_val_loss", "optimizer.lr=0.02").changed(epochs=12, patience=1)
+    stacked = runs_of(train_stacked(chosen, SEEDS, data, "cpu"))
+    for seed in SEEDS:
+        alone = train(chosen, seed, data)
+        assert len(stacked[seed].history) == len(alone.history) < 12
+        assert stacked[seed].checkpoint_epoch == alone.checkpoint_epoch

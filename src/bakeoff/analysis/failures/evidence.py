@@ -191,9 +191,11 @@ def study_evidence(stored: StoredStudy, predictions: Predictions) -> FailureEvid
         failed = np.flatnonzero((recipe.predicted != predictions.labels).any(axis=0))
         k = min(NUM_NEIGHBORS, len(stored.train_labels))
         neighbors[recipe.name] = nearest_training_images(*features, stored.train_labels, k, failed)
-        histories[recipe.name] = learning_history(
-            np.stack([run.train_true_probability for run in stored.runs_of(recipe.name)])
-        )
+        dynamics = [run.train_true_probability for run in stored.runs_of(recipe.name)]
+        longest = max(map(len, dynamics))
+        # A run that stopped earlier stays as it was.
+        dynamics = [np.pad(one, ((0, longest - len(one)), (0, 0)), "edge") for one in dynamics]
+        histories[recipe.name] = learning_history(np.stack(dynamics))
     return gather_evidence(
         predictions,
         stored.test_images,

@@ -16,7 +16,7 @@ from bakeoff.training.finish import finish_run
 from bakeoff.training.records import EpochRecord, Observer, TrainedRun, TrainingFailure
 from bakeoff.training.stacked.operations import Convolution
 from bakeoff.training.stacked.parts import StackedParts
-from bakeoff.training.state import Pace, StateStore, TrainingState
+from bakeoff.training.state import Pace, StateStore, TrainingState, ends
 
 SeedResult = tuple[int, EpochRecord | TrainingFailure | TrainedRun]
 """A seed, and its new record, failure or result."""
@@ -73,7 +73,13 @@ def train_stacked(
     for state, seed_observers in zip(states, observers_of, strict=True):
         state.replay(seed_observers)
     alive, pace = list(range(len(seeds))), Pace()
-    for epoch in range(len(states[0].history) + 1, recipe.epochs + 1):
+    for epoch in range(len(states[0].history) + 1, recipe.epochs + 2):
+        for index in [one for one in alive if ends(recipe, states[one].history)]:
+            # A seed that has ended stays in the stack, like one that has failed.
+            alive.remove(index)
+            yield seeds[index], _finish(parts, states[index], index, all_attributions)
+        if not alive:
+            return
         started = time.perf_counter()
         # A failed seed stays in the stack, where it does not affect the others.
         trained = parts.train_epoch(epoch)
@@ -104,22 +110,21 @@ def train_stacked(
             if state.update_best(recipe.checkpoint, record, logits):
                 state.best_weights = parts.evaluated_model.weights_of(index)
             yield seeds[index], record
-        if not alive:
-            return
-        if state_stores is not None:
-            pace.offer(lambda: _save(parts, states, alive, state_stores), last=epoch == recipe.epochs)
-    for index in alive:
-        model = parts.models[index].to(parts.device)
-        run = finish_run(
-            model,
-            recipe,
-            parts.preprocessing,
-            states[index],
-            data,
-            str(parts.device),
-            all_attributions=all_attributions,
-        )
-        yield seeds[index], run
+        if alive and state_stores is not None:
+            last = any(ends(recipe, states[index].history) for index in alive)
+            pace.offer(lambda: _save(parts, states, alive, state_stores), last=last)
+
+
+def _finish(parts: StackedParts, state: TrainingState, index: int, all_attributions: bool) -> TrainedRun:
+    return finish_run(
+        parts.models[index].to(parts.device),
+        parts.recipe,
+        parts.preprocessing,
+        state,
+        parts.data,
+        str(parts.device),
+        all_attributions=all_attributions,
+    )
 
 
 def _restored(
