@@ -269,6 +269,10 @@ recipes[]
             higher_is_better
         score
         interval[]
+    outlying
+        seeds[]
+        share
+        interval[]
 pairs[]
     a
     b
@@ -292,6 +296,7 @@ pairs[]
     images_needed_seeds
     chances
     what_it_takes
+    without_outlying
     classes[]
         name
         num_images

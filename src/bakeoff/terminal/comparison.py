@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bakeoff.analysis.comparison.conclusion import describe_replication
-from bakeoff.analysis.comparison.result import Comparison, PairResult
+from bakeoff.analysis.comparison.result import Comparison, PairResult, PairWithout
 from bakeoff.terminal.tables import result_table
 from bakeoff.text import counted, number, printable
 
@@ -35,6 +35,8 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
             console.print(
                 f"The {len(pairs)} pairs with the smallest p-values of {len(comparison.pairs)} are shown.\n"
             )
+        if any(pair.without_outlying for pair in pairs):
+            console.print(_without_outlying_table(pairs, comparison, console))
         undecided = [pair for pair in pairs if pair.what_it_takes]
         if undecided and len(pairs) <= 3:
             console.print("How many more seeds or images would settle it:")
@@ -113,3 +115,18 @@ def _other_scores(comparison: Comparison, console: Console) -> RenderableType:
     headings = ["recipe", *(scale.heading.replace(", ", ",\n") for scale in comparison.secondary.values())]
     title = "Other scores, without verdicts (all are in the report)"
     return result_table(title, headings, rows, console, expendable=headings[:1:-1], enough=None)
+
+
+def _without_outlying_table(pairs: Sequence[PairResult], comparison: Comparison, console: Console) -> Table:
+    scale = comparison.scale
+
+    def shown(pair: PairResult | PairWithout) -> str:
+        return f"{scale.number(pair.difference)} ({scale.interval(pair.interval)})\n{pair.verdict}"
+
+    rows = [
+        (printable(f"{pair.b}\nagainst {pair.a}"), shown(pair), shown(pair.without_outlying))
+        for pair in pairs
+        if pair.without_outlying
+    ]
+    title = "Differences with and without the outlying runs"
+    return result_table(title, ("pair", "all runs", "without them"), rows, console, expendable=())

@@ -3,24 +3,7 @@
 import numpy as np
 
 from bakeoff.analysis.comparison.compare import compare
-from bakeoff.analysis.comparison.notes import outlying_runs
-from bakeoff.analysis.comparison.result import RunAccuracy
 from bakeoff.predictions import Predictions, RecipePredictions
-
-
-def outlying(*accuracies: float, standard_error: float = 0.01) -> list[int]:
-    runs = [RunAccuracy(seed, accuracy, accuracy, (0.0, 1.0)) for seed, accuracy in enumerate(accuracies)]
-    return [run.seed for run in outlying_runs(runs, standard_error)]
-
-
-def test_runs_that_diverged_are_outlying_and_worse_ones_are_not() -> None:
-    assert outlying(0.58, 0.6, 0.094, 0.59) == [2]
-    assert outlying(0.54, 0.1, 0.53, 0.1, 0.52) == [1, 3]
-    assert outlying(0.58, 0.6, 0.49) == []
-    assert outlying(0.4, 0.55, 0.7) == []
-    assert outlying(0.9, 0.9, 0.9) == []
-    assert outlying(0.65, 0.52, 0.63, standard_error=0.06) == []  # as sixty images may have it
-    assert outlying(0.1, 0.6) == []  # nothing tells which of two
 
 
 def predictions(*answers: list[list[int]], labels: list[int]) -> Predictions:
@@ -38,6 +21,7 @@ def test_a_run_that_diverged_is_named_first() -> None:
     found = compare(predictions(runs, labels=labels.tolist()))
     last = 100 * found.recipes[0].runs[2].accuracy
     assert found.notes[0].startswith(f"Outlying runs of a: seed 2 {last:.1f} %, the others ")
+    assert found.notes[1].startswith("How often runs fail: a 1 of 3 runs (6.1 to 79.2 %). ")
 
 
 def test_constant_answers_and_a_class_with_most_images_are_said() -> None:

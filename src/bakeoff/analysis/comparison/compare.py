@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from bakeoff.analysis.comparison.conclusion import conclude, describe_what_it_takes
 from bakeoff.analysis.comparison.look_plan import LookPlan
 from bakeoff.analysis.comparison.notes import notes
+from bakeoff.analysis.comparison.outlying import judge_without, outlying_runs
 from bakeoff.analysis.comparison.pairs import JudgedPair, RecipeScores, judge_pairs, score_recipes
 from bakeoff.analysis.comparison.result import (
     ClassAccuracy,
@@ -96,9 +97,10 @@ def compare(
         recipe.name: _Sample(predictions, recipe.name, score, scored[recipe.name])
         for recipe in predictions.recipes
     }
-    recipes = []
+    recipes: list[RecipeResult] = []
     for recipe in predictions.recipes:
         sample = samples[recipe.name]
+        runs = tuple(_run_accuracy(seed, row, sample, confidence) for row, seed in enumerate(recipe.seeds))
         budget = sample.noise_budget()
         whole = crossed_interval(sample.scored.all, confidence=level, bounds=score.bounds)
         recipes.append(
@@ -108,9 +110,7 @@ def compare(
                 accuracy=exact_mean(sample.all.image_means),
                 score=whole.value,
                 interval=(whole.low, whole.high),
-                runs=tuple(
-                    _run_accuracy(seed, row, sample, confidence) for row, seed in enumerate(recipe.seeds)
-                ),
+                runs=runs,
                 seed_std=budget.seed_std,
                 floor_std=budget.floor_std,
                 binomial_se=budget.binomial_se,
@@ -131,11 +131,23 @@ def compare(
                 )
                 if published and recipe.name in published
                 else None,
+                outlying=outlying_runs(runs, predictions.num_images, confidence),
             )
         )
     judged = judge_pairs(scored, baseline=baseline, margin=margin, looks=looks, score=score)
+    without = judge_without(
+        predictions,
+        {recipe.name: recipe.outlying.seeds for recipe in recipes if recipe.outlying},
+        baseline=baseline,
+        margin=margin,
+        looks=looks,
+        score=score,
+    )
     pairs = tuple(
-        _pair_result(predictions, pair, samples[pair.a], samples[pair.b], margin, looks, len(judged))
+        replace(
+            _pair_result(predictions, pair, samples[pair.a], samples[pair.b], margin, looks, len(judged)),
+            without_outlying=without.get((pair.a, pair.b)),
+        )
         for pair in judged
     )
     return Comparison(

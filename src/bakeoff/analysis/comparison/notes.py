@@ -7,16 +7,15 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from bakeoff.analysis.comparison.conclusion import EXPLORATORY_SEEDS
-from bakeoff.analysis.comparison.result import RecipeResult, RunAccuracy
+from bakeoff.analysis.comparison.result import RecipeResult
 from bakeoff.predictions import Predictions
-from bakeoff.text import counted, listed, points
+from bakeoff.text import counted, interval_points, listed, points
 
 FEW_GROUPS = 20
 """With fewer, intervals over groups are rough: the simulation in docs/statistics/groups.md begins here."""
 
-OUTLYING_POINTS, OUTLYING_DEVIATIONS, OUTLYING_ERRORS = 0.1, 5.0, 4.0
-"""A run is outlying if it is so far from the median of its recipe's runs: as a share, in their median
-absolute deviations, and in standard errors from the test images. It diverged; it is not just a bad one."""
+MOST_RATES = 4
+"""With more recipes, the rate of failures is given for those only that have any."""
 
 MAJORITY = 0.5
 """A class with more than this share of the images makes accuracy misleading."""
@@ -33,35 +32,31 @@ def notes(predictions: Predictions, recipes: Sequence[RecipeResult]) -> tuple[st
     )
 
 
-def outlying_runs(runs: Sequence[RunAccuracy], standard_error: float) -> list[RunAccuracy]:
-    """The runs whose accuracy is far from that of the recipe's other runs; [] with fewer than three runs.
-
-    Parameters
-    ----------
-    runs
-        Of one recipe.
-    standard_error
-        Of the accuracy of one run, from the test images.
-    """
-    accuracies = np.array([run.accuracy for run in runs])
-    distances = np.abs(accuracies - np.median(accuracies))
-    limit = max(
-        OUTLYING_POINTS, OUTLYING_DEVIATIONS * float(np.median(distances)), OUTLYING_ERRORS * standard_error
-    )
-    return [run for run, distance in zip(runs, distances, strict=True) if len(runs) > 2 and distance > limit]
-
-
 def _on_outlying_runs(recipes: Sequence[RecipeResult]) -> Iterator[str]:
-    for recipe in recipes:
-        outlying = outlying_runs(recipe.runs, recipe.binomial_se)
-        if outlying:
-            others = [run.accuracy for run in recipe.runs if run not in outlying]
-            named = listed([f"seed {run.seed} {points(run.accuracy)} %" for run in outlying])
+    known = [(recipe, recipe.outlying) for recipe in recipes if recipe.outlying]
+    for recipe, outlying in known:
+        if outlying.seeds:
+            odd = [run for run in recipe.runs if run.seed in outlying.seeds]
+            others = [run.accuracy for run in recipe.runs if run not in odd]
+            named = listed([f"seed {run.seed} {points(run.accuracy)} %" for run in odd])
             yield (
                 f"Outlying runs of {recipe.name}: {named}, the others {points(min(others))} to "
                 f"{points(max(others))} %. Its mean, interval and verdicts mix runs that failed with others: "
                 "look at their loss curves first."
             )
+    if any(outlying.seeds for _, outlying in known):
+        known = [
+            (recipe, outlying) for recipe, outlying in known if outlying.seeds or len(known) <= MOST_RATES
+        ]
+        rates = [
+            f"{recipe.name} {len(outlying.seeds)} of {counted(recipe.num_seeds, 'run')} "
+            f"({interval_points(outlying.interval)} %)"
+            for recipe, outlying in known
+        ]
+        yield (
+            f"How often runs fail: {', '.join(rates)}. Differences are given with these runs, which is what "
+            "a new run may do, and without them, which is what it does if it does not fail."
+        )
 
 
 def _on_constant_answers(predictions: Predictions) -> Iterator[str]:

@@ -64,6 +64,23 @@ class ClassAccuracy:
 
 
 @dataclass(frozen=True)
+class OutlyingRuns:
+    """The runs of a recipe whose accuracy is far from that of its other runs, such as diverged ones.
+
+    Attributes
+    ----------
+    seeds
+        Of these runs; often empty.
+    share, interval
+        How often a run of the recipe is one, 0..1, with Wilson's interval over runs.
+    """
+
+    seeds: tuple[int, ...]
+    share: float
+    interval: Interval
+
+
+@dataclass(frozen=True)
 class RecipeResult:
     """One recipe. Shares and their standard deviations are fractions: 0.01 is one percentage point.
 
@@ -86,6 +103,8 @@ class RecipeResult:
         None if there is no published accuracy.
     secondary
         The other scores.
+    outlying
+        The runs that failed; None with fewer than three runs.
     """
 
     name: str
@@ -103,6 +122,7 @@ class RecipeResult:
     calibration: Calibration | None
     replication: Replication | None
     secondary: tuple[SecondaryScore, ...] = ()
+    outlying: OutlyingRuns | None = None
 
     @property
     def recipe(self) -> str:
@@ -152,6 +172,16 @@ class ClassDifference:
 
 
 @dataclass(frozen=True)
+class PairWithout:
+    """Recipe b compared with recipe a without some runs; the fields are as in `PairResult`."""
+
+    difference: float
+    interval: Interval
+    p_holm: float
+    verdict: VerdictName
+
+
+@dataclass(frozen=True)
 class PairResult:
     """Recipe b compared with recipe a; differences are b minus a, in the unit of the score.
 
@@ -185,6 +215,8 @@ class PairResult:
         Of each verdict with these numbers; None for a decided pair and with one seed.
     what_it_takes
         The same in words; "" for a decided pair.
+    without_outlying
+        The same pair without the outlying runs; None if neither recipe has any.
     """
 
     a: str
@@ -210,6 +242,7 @@ class PairResult:
     chances: Chances | None
     what_it_takes: str
     classes: tuple[ClassDifference, ...]
+    without_outlying: PairWithout | None = None
 
     @property
     def low(self) -> float:
