@@ -117,7 +117,9 @@ def _other_scores(comparison: Comparison, console: Console) -> RenderableType:
     return result_table(title, headings, rows, console, expendable=headings[:1:-1], enough=None)
 
 
-def _without_outlying_table(pairs: Sequence[PairResult], comparison: Comparison, console: Console) -> Table:
+def _without_outlying_table(
+    pairs: Sequence[PairResult], comparison: Comparison, console: Console
+) -> RenderableType:
     scale = comparison.scale
 
     def shown(pair: PairResult | PairWithout) -> str:
