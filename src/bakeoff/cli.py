@@ -19,6 +19,8 @@ from bakeoff.files import check_current_folder
 from bakeoff.text import ESCAPED, encodable, printable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from bakeoff.data import ImageData
     from bakeoff.result import Result
     from bakeoff.study import DataSettings, Study
@@ -403,11 +405,17 @@ def _load(source: str, overrides: list[str] | None) -> tuple[DataSettings, Image
 
     from bakeoff.data import load_data
     from bakeoff.study import load_study
+    from bakeoff.study.settings.data import NEAR_DUPLICATES
     from bakeoff.terminal.step import StepBar
 
     settings = load_study("quickstart", source=source, overrides=overrides or []).data
+    load: Callable[..., ImageData] = load_data
+    if settings.groups == NEAR_DUPLICATES:
+        from bakeoff.audit import load_grouped
+
+        load = load_grouped
     with StepBar(Console()) as bar:
-        return settings, load_data(settings, progress=bar.show)
+        return settings, load(settings, progress=bar.show)
 
 
 @data_app.command("fetch")

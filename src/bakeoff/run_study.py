@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bakeoff.analysis.comparison.looks import Looks
 from bakeoff.analysis.comparison.of_study import study_looks
-from bakeoff.audit import Audit
+from bakeoff.audit import Audit, load_grouped
 from bakeoff.audit.auditing import audit_source
 from bakeoff.data import ImageArrays, load_data
 from bakeoff.data.image_data import ImageData
@@ -34,6 +34,7 @@ from bakeoff.store import (
     stored_audit,
 )
 from bakeoff.study import Study
+from bakeoff.study.settings.data import NEAR_DUPLICATES
 from bakeoff.text import list_some
 from bakeoff.trainers import check_trainer
 from bakeoff.training import TRAINING_VERSION, check_training
@@ -122,7 +123,8 @@ def run_study(
     """
     engine = engine or ProcessEngine()
     display = display or Display()
-    data = load_data(study.data, arrays=arrays, progress=display.decoding)
+    load = load_grouped if study.data.groups == NEAR_DUPLICATES else load_data
+    data = load(study.data, arrays=arrays, progress=display.decoding)
     for name, recipe in study.recipes.items():
         try:
             if recipe.trainer is not None:

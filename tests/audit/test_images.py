@@ -107,3 +107,17 @@ def test_images_that_are_all_far_from_square_are_told_once(source: Source) -> No
     (cropped,) = odd(audit(source.load(fit="crop"))).values()
     assert "Only the square in their middle is used" in cropped.advice
     assert odd(audit(source.load(fit="pad"))) == {}
+
+
+def test_images_that_are_nearly_all_dark_are_mentioned(source: Source) -> None:
+    rng = np.random.default_rng(0)
+    night = rng.integers(0, 4, (40, 40, 3), np.uint8)
+    names = [
+        source.plant(split, Image.fromarray(night + 1), "0", f"{split}.png") for split in ("train", "test")
+    ]
+    lit = night.copy()
+    lit[:10, :10] = 200  # a sixteenth
+    source.plant("train", Image.fromarray(lit), "0", "lit.png")
+    (finding,) = (finding for finding in audit(source.load()).findings if finding.kind == "dark-images")
+    assert (finding.severity, finding.count) == ("note", 2)
+    assert [image.id for image in finding.images] == names

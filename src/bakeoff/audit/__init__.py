@@ -3,6 +3,7 @@
 from bakeoff.audit.auditing import audit
 from bakeoff.audit.duplicates import MAX_DISTANCE, SMALLEST_SIDE
 from bakeoff.audit.findings import Audit, Finding, ImageName, Pair, Relation, Severity
+from bakeoff.audit.loading import load_grouped
 from bakeoff.audit.split_files import check_split_files
 
 __all__ = [
@@ -16,4 +17,5 @@ __all__ = [
     "Severity",
     "audit",
     "check_split_files",
+    "load_grouped",
 ]

@@ -11,7 +11,14 @@ import numpy as np
 from bakeoff.audit.candidates import MAX_CANDIDATES
 from bakeoff.audit.duplicates import SMALLEST_SIDE
 from bakeoff.audit.findings import Audit, Finding, Severity, by_severity
-from bakeoff.audit.images import find_class_problems, find_odd_sizes, find_uniform_images, uniform_images
+from bakeoff.audit.groups import find_shared_groups, propose_groups
+from bakeoff.audit.images import (
+    find_class_problems,
+    find_dark_images,
+    find_odd_sizes,
+    find_uniform_images,
+    uniform_images,
+)
 from bakeoff.audit.links import Images
 from bakeoff.audit.repeats import SUSPICIOUS_SHARE, find_repeats
 from bakeoff.audit.split_files import check_split_files
@@ -35,9 +42,8 @@ def audit(data: ImageData, *, other_findings: Iterable[Finding] = ()) -> Audit:
         Findings of other checks, such as `check_split_files`, to include.
     """
     sizes = read_original_sizes(data.directory)
-    side = min(data.image_size, *np.median(sizes, axis=0))
-    uniform = uniform_images(data)
-    images = Images(data, uniform, search_near=side >= SMALLEST_SIDE)
+    side = _side(data)
+    images = linked_images(data)
     limits = []
     if side < SMALLEST_SIDE:
         limits.append(
@@ -60,12 +66,25 @@ def audit(data: ImageData, *, other_findings: Iterable[Finding] = ()) -> Audit:
         )
     findings = [
         *repeats,
+        *find_shared_groups(images),
+        *propose_groups(images),
         *find_class_problems(data),
-        *find_uniform_images(images, uniform),
+        *find_uniform_images(images, images.uniform),
+        *find_dark_images(images),
         *find_odd_sizes(images, sizes),
         *other_findings,
     ]
     return Audit(data.source, data.fingerprint, len(images), by_severity(findings), tuple(limits))
+
+
+def linked_images(data: ImageData) -> Images:
+    """The images of all splits, and which are identical or, if they are large enough, near duplicates."""
+    return Images(data, uniform_images(data), search_near=_side(data) >= SMALLEST_SIDE)
+
+
+def _side(data: ImageData) -> float:
+    """The size of most images, as far as it was kept."""
+    return float(min(data.image_size, *np.median(read_original_sizes(data.directory), axis=0)))
 
 
 def _is_near(finding: Finding) -> bool:

@@ -102,6 +102,13 @@ NEARLY_UNIFORM = 3.0
 """An image whose values have a standard deviation below this, of 255, shows almost nothing."""
 
 
+DARK = 32
+"""Of 255: values below are dark."""
+
+DARK_SHARE = 0.99
+"""An image with at least this share of dark values is nearly all dark."""
+
+
 def find_class_problems(data: ImageData) -> list[Finding]:
     """Find classes that a split lacks, and splits with imbalanced classes."""
     findings = []
@@ -159,6 +166,29 @@ def find_uniform_images(images: Images, uniform: NDArray[np.bool_]) -> list[Find
             len(indices),
             f"{_images_are(len(indices))} nearly uniform.",
             "Look at them, and replace or remove those that show nothing.",
+            images=tuple(images.name(image) for image in indices[:MAX_LISTED]),
+        )
+    ]
+
+
+def find_dark_images(images: Images) -> list[Finding]:
+    """Find images that are nearly all dark."""
+    shares = [
+        (chunk < DARK).reshape(len(chunk), -1).mean(axis=1)
+        for name in SPLIT_NAMES
+        for chunk in chunks(images.data.split(name).images)
+    ]
+    indices = np.flatnonzero(np.concatenate(shares) >= DARK_SHARE)
+    if not len(indices):
+        return []
+    return [
+        Finding(
+            "note",
+            "dark-images",
+            len(indices),
+            f"{_images_are(len(indices))} nearly all dark: at least {100 * DARK_SHARE:.0f} % of their values "
+            f"are below {DARK} of 255.",
+            "Look at them. If files store more than 8 bits per channel, data.bits says which value is white.",
             images=tuple(images.name(image) for image in indices[:MAX_LISTED]),
         )
     ]

@@ -50,7 +50,7 @@ class Images:
 
     def __init__(self, data: ImageData, uniform: NDArray[np.bool_], *, search_near: bool) -> None:
         splits = [data.split(name) for name in SPLIT_NAMES]
-        self.data = data
+        self.data, self.uniform = data, uniform
         self.split = np.repeat(np.arange(3), [len(split) for split in splits])
         self.labels = np.concatenate([split.labels for split in splits])
         self.ids = [image_id for split in splits for image_id in split.ids]
@@ -122,6 +122,18 @@ class Images:
         """Share of the images that have a near duplicate, 0..1."""
         contents = {content for link in self.links if link.rank > 0 for content in (link.first, link.second)}
         return sum(len(self._members[content]) for content in contents) / len(self)
+
+    def components(self) -> NDArray[np.int64]:
+        """int [num_images]: equal numbers for images that are linked, directly or through others."""
+        from scipy.sparse import coo_array
+        from scipy.sparse.csgraph import connected_components
+
+        number = int(self.content.max()) + 1
+        first = np.array([link.first for link in self.links], np.int64)
+        second = np.array([link.second for link in self.links], np.int64)
+        graph = coo_array((np.ones(len(first)), (first, second)), shape=(number, number))
+        numbers: NDArray[np.int64] = connected_components(graph, directed=False)[1][self.content]
+        return numbers.astype(np.int64)
 
     def num_groups(self, matches: list[Match]) -> int:
         """The number of connected groups that the matched images and their partners form."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from itertools import combinations
 
-from bakeoff.data.image_data import SPLIT_NAMES
+from bakeoff.data.image_data import SPLIT_NAMES, SplitName
 from bakeoff.data.sources.listing import Listing
 from bakeoff.errors import BakeoffError
 from bakeoff.text import counted, list_some, listed, shorten
@@ -34,6 +35,27 @@ def group_by_id(listing: Listing, pattern: str) -> Listing:
             f"data.groups {shorten(pattern)} finds no group in the ids of {counted(len(without), 'image')}; "
             f"change it so that it finds one in each:\n{list_some(without)}"
         )
+    return Listing(splits, listing.class_names, listing.notes)
+
+
+def group_by_place(listing: Listing, groups: Mapping[tuple[SplitName, str], str]) -> Listing:
+    """Put each image into a group, given by its split, once missing ones are cut from train, and its id.
+
+    Raises
+    ------
+    BakeoffError
+        If the source names groups itself.
+    """
+    if _has_groups(listing):
+        raise BakeoffError("the source names groups, and so does data.groups; set only one of them")
+    missing = [name for name in SPLIT_NAMES if name not in listing.splits]
+    splits = {}
+    for name, images in listing.splits.items():
+        places = (name, *(missing if name == "train" else ()))
+        splits[name] = [
+            image._replace(group=next((groups[p, image.id] for p in places if (p, image.id) in groups), ""))
+            for image in images
+        ]
     return Listing(splits, listing.class_names, listing.notes)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import stat
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,8 +17,8 @@ from bakeoff.data.cache import digest_key, open_or_create
 from bakeoff.data.decode_all import IMAGES_PER_TASK, DecodedImages, decode_all
 from bakeoff.data.decoding.image_file import DECODER_VERSION
 from bakeoff.data.decoding.parameters import Decoding
-from bakeoff.data.groups import group_by_id, group_notes
-from bakeoff.data.image_data import SPLIT_NAMES, ImageData, Split
+from bakeoff.data.groups import group_by_id, group_by_place, group_notes
+from bakeoff.data.image_data import SPLIT_NAMES, ImageData, Split, SplitName
 from bakeoff.data.progress import Progress, ProgressCallback
 from bakeoff.data.sources.arrays import ImageArrays, list_arrays
 from bakeoff.data.sources.labels import unused_names_note
@@ -27,7 +28,7 @@ from bakeoff.data.splits import complete_splits
 from bakeoff.environment import available_cores
 from bakeoff.errors import BakeoffError
 from bakeoff.files import read_bytes
-from bakeoff.study.settings.data import DataSettings
+from bakeoff.study.settings.data import NEAR_DUPLICATES, DataSettings
 from bakeoff.text import counted, list_some
 
 NUM_NAMED = 5
@@ -41,6 +42,7 @@ def load_data(
     settings: DataSettings,
     *,
     arrays: ImageArrays | None = None,
+    groups: Mapping[tuple[SplitName, str], str] | None = None,
     progress: ProgressCallback | None = None,
 ) -> ImageData:
     """Read, split, decode and resize the images of a source; later calls open the cached arrays.
@@ -51,6 +53,8 @@ def load_data(
         The [data] table of a study.
     arrays
         The images themselves, where the source is `arrays`.
+    groups
+        Those of near duplicates, where `settings.groups` says so: see `bakeoff.audit.loading.load_grouped`.
     progress
         Called with a description of the step, the number of images done and the total number.
 
@@ -66,7 +70,13 @@ def load_data(
     """
     listing = list_arrays(arrays) if arrays is not None else list_source(settings)
     try:
-        if settings.groups is not None:
+        if settings.groups == NEAR_DUPLICATES:
+            if groups is None:
+                raise BakeoffError(
+                    f'data.groups = "{NEAR_DUPLICATES}" needs bakeoff.audit.load_grouped, not load_data'
+                )
+            listing = group_by_place(listing, groups)
+        elif settings.groups is not None:
             listing = group_by_id(listing, settings.groups)
         listing = complete_splits(listing, settings)
         check_listing(listing)

@@ -10,6 +10,9 @@ from pydantic import Field, field_validator
 from bakeoff.study.settings.base import Settings
 from bakeoff.text import shorten
 
+NEAR_DUPLICATES = "near_duplicates"
+"""As `groups`: what the data check links."""
+
 
 class DataSettings(Settings):
     """The source of the images and how they are split."""
@@ -54,7 +57,8 @@ class DataSettings(Settings):
     groups: str | None = None
     """Regular expression whose first group, in parentheses, finds in the id of each image the name of those
     that belong together with it (of one patient, of one object), as in `"(patient[0-9]+)"`. Groups stay
-    whole when splits are cut from train. A table may have a column of groups instead."""
+    whole when splits are cut from train. A table may have a column of groups instead. `near_duplicates`: the
+    images that the data check finds identical or near duplicates, directly or through others."""
 
     columns: dict[Literal["image", "label", "split", "group"], str] | None = None
     """`csv:` and `parquet:` only: names of the columns that are not image, label, split or group, as in
@@ -79,7 +83,8 @@ class DataSettings(Settings):
     @field_validator("groups")
     @classmethod
     def _has_a_group(cls, pattern: str | None) -> str | None:
-        if pattern is not None:
+        if pattern not in (None, NEAR_DUPLICATES):
+            assert pattern is not None
             try:
                 num_groups = re.compile(pattern).groups
             except (re.error, OverflowError, RecursionError) as error:
