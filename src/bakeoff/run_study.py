@@ -274,6 +274,7 @@ class StudyRun:
                     data_fingerprint=self.data.fingerprint,
                     training_version=TRAINING_VERSION,
                     model_source="".join(self._own_code[path] for path in recipe.own_classes),
+                    metric=self.study.compare.metric,
                 )
                 task = Task(name, seed, identity)
                 match run_state(self.layout, name, seed, identity):

@@ -208,3 +208,16 @@ def test_of_three_processes_that_begin_a_study_at_once_one_does_and_the_others_w
         assert all("is in use by" in answer for answer in others), others
         assert not (others and number % 2)
         assert not list((tmp_path / str(number)).glob("*.tmp"))
+
+
+def test_a_metric_that_selects_checkpoints_stays_and_another_may_change(tmp_path, study, data, run):
+    by_score = study.changed(recipes={"lenet5": study.recipes["lenet5"].changed(checkpoint="best_val_score")})
+    for before, refused in ((study, False), (by_score, True)):
+        folder = prepare_folder(tmp_path / str(refused), before, data, {})
+        save_run(folder, before, "lenet5", 0, "identity", run, data)
+        after = before.changed(compare={"metric": "macro_f1"})
+        if refused:
+            with pytest.raises(BakeoffError, match="selects its checkpoint: was accuracy, now macro_f1"):
+                prepare_folder(folder.root, after, data, {})
+        else:
+            prepare_folder(folder.root, after, data, {})

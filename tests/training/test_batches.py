@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from bakeoff.training import batches as counting
-from bakeoff.training.batches import BatchMemory, EpochCount, split_into_batches
+from bakeoff.training.batches import BatchMemory, EpochCount, epoch_order, split_into_batches
 from bakeoff.training.evaluation import loss_and_accuracy
 from bakeoff.training.preprocessing import Preprocessing
 
@@ -82,3 +82,14 @@ def test_gathered_batches_are_the_chosen_images_and_are_standardised_in_the_same
         assert torch.equal(found, preprocessing(images[chosen]))
         assert found.data_ptr() == memory.standardized.data_ptr()
         assert found.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_an_epoch_shows_each_image_once_or_each_class_equally_often():
+    labels = np.repeat([0, 2, 3], [900, 90, 10])  # no image of class 1
+    assert sorted(epoch_order(None, 0, 1, labels)) == list(range(1000))
+    orders = [epoch_order("balanced", seed, epoch, labels) for seed in range(5) for epoch in range(1, 11)]
+    assert all(len(order) == 1000 for order in orders)
+    assert (orders[0] == epoch_order("balanced", 0, 1, labels)).all()
+    assert (orders[0] != orders[1]).any()
+    shares = np.bincount(labels[np.concatenate(orders)]) / 50_000
+    assert shares.tolist() == pytest.approx([1 / 3, 0, 1 / 3, 1 / 3], abs=0.01)

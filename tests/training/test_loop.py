@@ -9,6 +9,7 @@ from torch import nn
 from bakeoff.study import load_study
 from bakeoff.training import TrainingFailure, train
 from bakeoff.training.attribution import NUM_STEPS
+from bakeoff.training.batches import epoch_order
 from bakeoff.training.evaluation import loss_and_accuracy
 from bakeoff.training.repeatable import Stream, torch_seed
 
@@ -134,6 +135,25 @@ def test_the_checkpoint_is_the_epoch_that_its_rule_prefers(data, rule):
     loss, accuracy, _ = loss_and_accuracy(run.val_logits, data.val.labels)
     record = run.history[run.checkpoint_epoch - 1]
     assert (loss, accuracy) == (record.val_loss, record.val_accuracy)
+
+
+def test_the_best_score_on_validation_images_is_by_the_metric(data):
+    runs = [
+        train(recipe(epochs=6, checkpoint="best_val_score"), 0, data, metric=metric)
+        for metric in ("accuracy", "log_loss")
+    ]
+    assert runs[0].checkpoint_epoch == 1 + int(np.argmax([record.val_accuracy for record in runs[0].history]))
+    assert runs[1].checkpoint_epoch == 1 + int(np.argmin([record.val_loss for record in runs[1].history]))
+
+
+def test_with_balanced_sampling_images_that_an_epoch_leaves_out_keep_their_probability(data):
+    run = train(recipe(epochs=2, sampling="balanced"), 0, data)
+    first, second = run.train_true_probability
+    left_out = np.setdiff1d(np.arange(len(data.train)), epoch_order("balanced", 0, 1, data.train.labels))
+    assert len(left_out) > 100
+    assert first[left_out].tolist() == [np.float16(0.1)] * len(left_out)
+    again = np.setdiff1d(np.arange(len(data.train)), epoch_order("balanced", 0, 2, data.train.labels))
+    assert (second[again] == first[again]).all()
 
 
 def test_recorded_accuracy_and_dynamics_agree(data):

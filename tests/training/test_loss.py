@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 import torch
+from sklearn.utils.class_weight import compute_class_weight
 
+from bakeoff.errors import BakeoffError
 from bakeoff.study.settings.optimization import CrossEntropySettings, OwnLossSettings
 from bakeoff.training.augmentation.apply import Blend
-from bakeoff.training.loss import Loss, criterion
+from bakeoff.training.loss import Loss, class_weights, criterion
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -74,3 +76,28 @@ def test_a_loss_of_ones_own_is_called_with_its_options():
     loss, gradient = Loss(LABELS, own).with_gradient(logits)
     assert torch.equal(loss, expected)
     assert torch.equal(gradient, recorded.grad)
+
+
+def test_class_weights_weigh_the_images_of_a_class_in_the_mean():
+    logits = torch.randn(6, 10, generator=torch.Generator().manual_seed(0))
+    weights = torch.linspace(0.5, 2.0, 10)
+    each = torch.nn.functional.cross_entropy(logits, LABELS, reduction="none")
+    of_images = weights[LABELS]
+    weighted = Loss(LABELS, criterion(CrossEntropySettings(), weights))
+    loss, gradient = weighted.with_gradient(logits)
+    assert loss.item() == pytest.approx(((of_images * each).sum() / of_images.sum()).item())
+    assert not torch.equal(gradient, Loss(LABELS).with_gradient(logits)[1])
+    equal = Loss(LABELS, criterion(CrossEntropySettings(), torch.full((10,), 3.0)))
+    assert equal(logits).item() == pytest.approx(Loss(LABELS)(logits).item())
+
+
+def test_balanced_weights_are_scikit_learns_and_listed_ones_are_counted():
+    labels = np.array([0, 0, 0, 0, 1, 2, 2])
+    settings = CrossEntropySettings(class_weights="balanced")
+    expected = compute_class_weight("balanced", classes=np.arange(3), y=labels)
+    assert class_weights(settings, labels, 3).tolist() == pytest.approx(expected.tolist())
+    listed = CrossEntropySettings(class_weights=[1.0, 2.5, 3])
+    assert class_weights(listed, labels, 3).tolist() == [1.0, 2.5, 3.0]
+    assert class_weights(CrossEntropySettings(), labels, 3) is None
+    with pytest.raises(BakeoffError, match=r"loss.class_weights: found 3 weights, expected 10, one for each"):
+        class_weights(listed, labels, 10)

@@ -70,6 +70,11 @@ def same(first, second):
         ["recipes.lenet5.optimizer=sgd", "recipes.lenet5.schedule=cosine", "recipes.lenet5.checkpoint=last"],
         ["recipes.lenet5.optimizer=adamw", "recipes.lenet5.checkpoint=best_val_loss"],
         [
+            "recipes.lenet5.loss.class_weights=balanced",
+            "recipes.lenet5.sampling=balanced",
+            "recipes.lenet5.checkpoint=best_val_score",
+        ],
+        [
             "recipes.lenet5.model={batch_norm=true, dropout=0.3}",
             "recipes.lenet5.augmentation={random_crop_padding=2, horizontal_flip=true, jitter_contrast=0.2, "
             "random_zoom=0.1, random_erasing=0.5, mixup=0.2, cutmix=0.3}",

@@ -144,6 +144,7 @@ def _train_and_save(
                 observers=observers,
                 state_store=output.states,
                 all_attributions=study.all_attributions,
+                metric=study.compare.metric,
             )
         else:
             run = train_with(recipe, task.seed, data)

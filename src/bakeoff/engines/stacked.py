@@ -130,6 +130,7 @@ class StackedEngine:
                     observers=[[logs[task.seed]] for task in tasks],
                     state_stores=[self._unfinished(task, job) for task in tasks],
                     all_attributions=job.study.all_attributions,
+                    metric=job.study.compare.metric,
                 ):
                     task = unfinished[seed]
                     if isinstance(result, EpochRecord):

@@ -171,8 +171,14 @@ def _refuse_other_results(layout: Layout, study: Study, data: ImageData) -> None
             f"data: the folder was made from {stored_data['source']!r} with other images, labels or splits "
             f"than {data.source!r} gives now"
         )
+    metrics = stored_study.compare.metric, study.compare.metric
     for name, recipe in study.recipes.items():
         if name in stored_study.recipes and any((layout.runs / name).glob("*/*")):
+            if recipe.checkpoint == "best_val_score" and metrics[0] != metrics[1]:
+                differences.append(
+                    f"compare.metric, by which recipes.{name} selects its checkpoint: was {metrics[0]}, "
+                    f"now {metrics[1]}"
+                )
             before = flatten_settings(stored_study.recipes[name])
             now = flatten_settings(recipe)
             differences += [

@@ -145,7 +145,13 @@ class Layout:
 
 
 def run_identity(
-    recipe: Recipe, seed: int, *, data_fingerprint: str, training_version: int, model_source: str
+    recipe: Recipe,
+    seed: int,
+    *,
+    data_fingerprint: str,
+    training_version: int,
+    model_source: str,
+    metric: str = "accuracy",
 ) -> str:
     """SHA-256, in hexadecimal, of everything that determines the results of a run.
 
@@ -159,12 +165,17 @@ def run_identity(
         Version of the training code.
     model_source
         Digest of the files with the user's own model and augmentation, "" where there are none.
+    metric
+        Of the study; it counts only where it selects the checkpoint.
     """
+    # Without what is not set: settings that are new leave the identity of runs without them.
     parts = {
-        "recipe": recipe.model_dump(mode="json"),
+        "recipe": recipe.model_dump(mode="json", exclude_none=True),
         "seed": seed,
         "data": data_fingerprint,
         "training_version": training_version,
         "model_source": model_source,
     }
+    if recipe.checkpoint == "best_val_score":
+        parts["metric"] = metric
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

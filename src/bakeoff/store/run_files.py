@@ -242,7 +242,7 @@ def save_run(
     metadata = {
         "recipe": recipe,
         "seed": seed,
-        "settings": study.recipes[recipe].model_dump(mode="json"),
+        "settings": study.recipes[recipe].model_dump(mode="json", exclude_none=True),
         "class_names": data.class_names,
         "preprocessing": run.preprocessing.to_dict(),
         "checkpoint_epoch": run.checkpoint_epoch,

@@ -45,6 +45,10 @@ class Recipe(Settings):
     batch_size: int = Field(128, ge=1)
     """Images per step; the last batch of an epoch may be smaller."""
 
+    sampling: Literal["balanced"] | None = None
+    """Which training images an epoch shows. By default each one once; `balanced` draws as many at random,
+    with replacement, so that all classes are equally frequent on average."""
+
     augmentation: AugmentationSettings = AugmentationSettings()
     """Random changes to training images."""
 
@@ -64,8 +68,9 @@ class Recipe(Settings):
     """Evaluate and keep an exponential moving average of the weights with this decay per step (less in the
     first steps). 0 turns it off."""
 
-    checkpoint: Literal["best_val_accuracy", "best_val_loss", "last"] = "best_val_accuracy"
-    """The epoch whose weights are kept and tested; of several equally good ones, the earliest."""
+    checkpoint: Literal["best_val_accuracy", "best_val_loss", "best_val_score", "last"] = "best_val_accuracy"
+    """The epoch whose weights are kept and tested; of several equally good ones, the earliest.
+    `best_val_score` is by `compare.metric` of the study."""
 
     test_time_augmentation: Literal["none", "horizontal_flip"] = "none"
     """Averaging in validation, test and prediction: `horizontal_flip` averages the logits of an image and its
@@ -176,7 +181,7 @@ def _is_own(value: Any) -> bool:
 
 def flatten_settings(recipe: Recipe) -> dict[str, Any]:
     """A recipe's settings by dotted path, such as `optimizer.lr`, in the order of declaration."""
-    return _flatten(recipe.model_dump(mode="json"))
+    return _flatten(recipe.model_dump(mode="json", exclude_none=True))
 
 
 def _flatten(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:

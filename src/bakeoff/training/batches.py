@@ -9,6 +9,31 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from bakeoff.training.repeatable import Stream, generator
+
+
+def epoch_order(
+    sampling: str | None, seed: int, epoch: int, labels_N: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """int64 [N], the training images of an epoch in their order.
+
+    Parameters
+    ----------
+    sampling
+        Of the recipe: None shows each image once. "balanced" draws as many as there are with replacement,
+        each class with the same probability.
+    seed, epoch
+        Of the run, and counted from 1.
+    labels_N
+        Of all training images.
+    """
+    number = len(labels_N)
+    if sampling is None:
+        return generator(seed, Stream.ORDER, epoch).permutation(number)
+    counts = np.bincount(labels_N)
+    chances = 1 / (np.count_nonzero(counts) * counts[labels_N])
+    return generator(seed, Stream.SAMPLING, epoch).choice(number, number, p=chances / chances.sum())
+
 
 def split_into_batches(order: NDArray[np.int64], batch_size: int) -> Iterator[NDArray[np.int64]]:
     """Slices of `order`; a single remaining image joins the batch before it, because it has no variance."""

@@ -17,14 +17,15 @@ from bakeoff.kernels import describe_cpu
 from bakeoff.models import build_model
 from bakeoff.study.recipe import Recipe
 from bakeoff.training.augmentation.apply import Augmentation
-from bakeoff.training.batches import BatchMemory, EpochCount, split_into_batches
+from bakeoff.training.batches import BatchMemory, EpochCount, epoch_order, split_into_batches
+from bakeoff.training.checkpoint import checkpoint_score
 from bakeoff.training.evaluation import evaluated, loss_and_accuracy, predict_logits
 from bakeoff.training.finish import finish_run
-from bakeoff.training.loss import Criterion, Loss, criterion
+from bakeoff.training.loss import Criterion, Loss, class_weights, criterion
 from bakeoff.training.optimizers import build_optimizer, learning_rate
 from bakeoff.training.preprocessing import Preprocessing
 from bakeoff.training.records import EpochRecord, Observer, TrainedRun, TrainingFailure
-from bakeoff.training.repeatable import Stream, denormals_as_zero, generator, torch_seed
+from bakeoff.training.repeatable import Stream, denormals_as_zero, torch_seed
 from bakeoff.training.state import StateSaver, StateStore, TrainingState, ends
 from bakeoff.training.step import Passes, Stepper, build_average
 
@@ -60,6 +61,7 @@ def train(
     observers: Sequence[Observer] = (),
     state_store: StateStore | None = None,
     all_attributions: bool = False,
+    metric: str = "accuracy",
 ) -> TrainedRun:
     """Train one recipe with one seed; the same arguments give the same bytes on the same machine.
 
@@ -80,6 +82,8 @@ def train(
         resumed run has the same bytes as that of an uninterrupted one, except for times.
     all_attributions
         As for `finish_run`.
+    metric
+        Selects the epoch if the recipe's checkpoint is "best_val_score".
 
     Raises
     ------
@@ -100,7 +104,7 @@ def train(
         preprocessing,
         Augmentation(recipe.augmentation, preprocessing, seed),
         model,
-        criterion(recipe.loss),
+        criterion(recipe.loss, class_weights(recipe.loss, data.train.labels, data.num_classes)),
         build_optimizer(recipe.optimizer, model),
         build_average(model, recipe.ema_decay),
     )
@@ -115,6 +119,8 @@ def train(
         started = time.perf_counter()
         if recipe.train_mode == "every_epoch" or epoch == 1:
             model.train()
+        if recipe.sampling:
+            state.keep_probabilities(epoch, data.num_classes)
         train_loss, train_accuracy = _train_epoch(parts, epoch, data.train, state, observers)
         val_logits = predict_logits(model_with_tta, data.val.images, preprocessing)
         val_loss, val_accuracy, true_probability = loss_and_accuracy(val_logits, data.val.labels)
@@ -131,7 +137,8 @@ def train(
             time.perf_counter() - started,
         )
         state.history.append(record)
-        if state.update_best(recipe.checkpoint, record, val_logits):
+        score = checkpoint_score(recipe.checkpoint, metric, record, val_logits, data.val.labels)
+        if state.update_best(score, record, val_logits):
             weights = parts.evaluated_model.state_dict()
             state.best_weights = {name: value.detach().clone() for name, value in weights.items()}
         for observer in observers:
@@ -190,7 +197,7 @@ def _train_epoch(
     # would also record the seed and a traceback for each type of GPU, in every epoch.
     torch.default_generator.manual_seed(torch_seed(parts.seed, Stream.LAYERS, epoch))
     augmentation.start_epoch(epoch)
-    order = generator(parts.seed, Stream.ORDER, epoch).permutation(len(split))
+    order = epoch_order(recipe.sampling, parts.seed, epoch, split.labels)
     batches = list(split_into_batches(order, recipe.batch_size))
     memory = BatchMemory(split.images, max(map(len, batches)))
     passes, stepper = Passes(model), Stepper(parts.optimizer)

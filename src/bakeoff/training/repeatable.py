@@ -27,6 +27,7 @@ class Stream(IntEnum):
     BLEND = 7
     CUSTOM = 8
     ZOOM = 9
+    SAMPLING = 10
 
 
 def generator(seed: int, stream: Stream, epoch: int = 0) -> np.random.Generator:

@@ -71,17 +71,17 @@ class TrainingState:
             val_true_probability=np.zeros((num_epochs, num_val), np.float16),
         )
 
-    def update_best(self, rule: str, record: EpochRecord, val_logits: NDArray[np.float32]) -> bool:
-        """Record the epoch if it is the best so far by the checkpoint rule; the caller adds its weights."""
-        score = {
-            "best_val_accuracy": record.val_accuracy,
-            "best_val_loss": -record.val_loss,
-            "last": float(record.epoch),
-        }[rule]
+    def update_best(self, score: float, record: EpochRecord, val_logits: NDArray[np.float32]) -> bool:
+        """Record the epoch if its `checkpoint_score` is the best so far; the caller adds its weights."""
         if score <= self.best_score:
             return False
         self.best_score, self.best_epoch, self.best_val_logits = score, record.epoch, val_logits
         return True
+
+    def keep_probabilities(self, epoch: int, num_classes: int) -> None:
+        """Begin an epoch that may leave images out: they keep their probability, at first 1 / classes."""
+        before = self.train_true_probability[epoch - 2] if epoch > 1 else 1 / num_classes
+        self.train_true_probability[epoch - 1] = before
 
     def replay(self, observers: Sequence[Observer]) -> None:
         """Call observers for all steps and epochs so far."""

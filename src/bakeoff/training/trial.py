@@ -11,7 +11,7 @@ from bakeoff.models import build_model, check_model
 from bakeoff.study.recipe import Recipe
 from bakeoff.training.augmentation.apply import check_augmentation
 from bakeoff.training.batches import split_into_batches
-from bakeoff.training.loss import Loss, criterion
+from bakeoff.training.loss import Loss, class_weights, criterion
 from bakeoff.training.optimizers import build_optimizer, learning_rate
 from bakeoff.training.preprocessing import Preprocessing
 
@@ -32,6 +32,7 @@ def check_training(recipe: Recipe, data: ImageData) -> None:
     )
     check_augmentation(recipe.augmentation, data.train.images[:4])
     learning_rate(recipe, 0, 1)
+    class_weights(recipe.loss, data.train.labels, data.num_classes)
     sizes = [len(batch) for batch in split_into_batches(np.arange(len(data.train)), recipe.batch_size)]
     own = [part.name for part in (recipe.model, recipe.loss, recipe.optimizer) if ":" in part.name]
     if not own and min(sizes) > 1:

@@ -24,6 +24,8 @@ EVERYTHING = (
     "loss.label_smoothing=0.1",
     "optimizer={name='adamw', weight_decay=0.05}",
     "schedule=one_cycle",
+    "loss.class_weights=balanced",
+    "sampling=balanced",
     "gradient_clipping=0.5",
     "ema_decay=0.9",
     "test_time_augmentation=horizontal_flip",

@@ -8,6 +8,8 @@ from pydantic import BaseModel, Field, Tag, model_validator
 
 from bakeoff.study.settings.base import IMPORT_PATH, Settings, SettingsWithOptions, by_name
 
+Weight = Annotated[float, Field(gt=0)]
+
 
 class CrossEntropySettings(Settings):
     """Cross-entropy between the softmax of the logits and the label."""
@@ -16,6 +18,11 @@ class CrossEntropySettings(Settings):
 
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     """Fraction of the target distributed evenly over all classes (Szegedy et al., 2016)."""
+
+    class_weights: Literal["balanced"] | Annotated[tuple[Weight, ...], Field(strict=False)] | None = None
+    """Weight of each class in the mean loss of a batch: a list in label order, or `balanced`, which gives a
+    class the number of training images divided by (number of classes x its training images). By default all
+    weigh the same."""
 
 
 class AdamSettings(Settings):

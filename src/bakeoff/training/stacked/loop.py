@@ -11,6 +11,7 @@ import torch
 
 from bakeoff.data.image_data import ImageData
 from bakeoff.study.recipe import Recipe
+from bakeoff.training.checkpoint import checkpoint_score
 from bakeoff.training.evaluation import loss_and_accuracy
 from bakeoff.training.finish import finish_run
 from bakeoff.training.records import EpochRecord, Observer, TrainedRun, TrainingFailure
@@ -33,6 +34,7 @@ def train_stacked(
     observers: Sequence[Sequence[Observer]] | None = None,
     state_stores: Sequence[StateStore] | None = None,
     all_attributions: bool = False,
+    metric: str = "accuracy",
 ) -> Generator[SeedResult, None, None]:
     """Train a recipe with many seeds together.
 
@@ -57,6 +59,8 @@ def train_stacked(
         training resumes from it, otherwise it starts over.
     all_attributions
         As for `finish_run`.
+    metric
+        As for `train`.
 
     Yields
     ------
@@ -96,7 +100,10 @@ def train_stacked(
                 yield seeds[index], failure
                 continue
             steps = trained.steps(index)
-            state.train_true_probability[epoch - 1] = trained.true_probability[index]
+            if recipe.sampling:
+                state.keep_probabilities(epoch, data.num_classes)
+            seen = np.isfinite(trained.true_probability[index])
+            state.train_true_probability[epoch - 1][seen] = trained.true_probability[index][seen]
             state.val_true_probability[epoch - 1] = true_probability
             record = EpochRecord(
                 epoch, trained.learning_rate, *trained.means(index), val_loss, val_accuracy, seconds
@@ -107,7 +114,8 @@ def train_stacked(
                 observer.on_epoch(record)
             state.steps += steps
             state.history.append(record)
-            if state.update_best(recipe.checkpoint, record, logits):
+            score = checkpoint_score(recipe.checkpoint, metric, record, logits, data.val.labels)
+            if state.update_best(score, record, logits):
                 state.best_weights = parts.evaluated_model.weights_of(index)
             yield seeds[index], record
         if alive and state_stores is not None:

@@ -17,13 +17,13 @@ from bakeoff.models import build_model
 from bakeoff.study.recipe import Recipe
 from bakeoff.study.settings.optimization import OwnLossSettings
 from bakeoff.training.augmentation.stacked import StackedAugmentation, StackedBlend
-from bakeoff.training.batches import split_into_batches
+from bakeoff.training.batches import epoch_order, split_into_batches
 from bakeoff.training.evaluation import EVALUATION_BATCH_SIZE, evaluated
-from bakeoff.training.loss import criterion
+from bakeoff.training.loss import class_weights, criterion
 from bakeoff.training.optimizers import build_optimizer, learning_rate
 from bakeoff.training.preprocessing import Preprocessing
 from bakeoff.training.records import TrainingFailure
-from bakeoff.training.repeatable import Stream, generator, torch_seed
+from bakeoff.training.repeatable import Stream, torch_seed
 from bakeoff.training.stacked.model import StackedModel
 from bakeoff.training.stacked.operations import Convolution
 from bakeoff.training.state import TrainingState
@@ -108,6 +108,8 @@ class StackedParts:
         self.val_images = torch.from_numpy(np.array(data.val.images)).to(device)
         self.shift, self.scale = (constant.to(device) for constant in self.preprocessing.constants)
         self.dtype = next(self.stack.parameters()).dtype
+        weights = class_weights(recipe.loss, data.train.labels, data.num_classes)
+        self.class_weights = None if weights is None else weights.to(device, self.dtype)
 
     @property
     def evaluated_model(self) -> StackedModel:
@@ -118,15 +120,17 @@ class StackedParts:
 
     def train_epoch(self, epoch: int) -> TrainedEpoch:
         """Train on all images once, each seed in its own order."""
-        recipe, number = self.recipe, len(self.train_labels)
+        recipe = self.recipe
         self.stack.train(recipe.train_mode == "every_epoch" or epoch == 1)
         self.stack.seed_layers([torch_seed(seed, Stream.LAYERS, epoch) for seed in self.seeds])
-        order = np.stack([generator(seed, Stream.ORDER, epoch).permutation(number) for seed in self.seeds])
+        labels_N = np.asarray(self.data.train.labels)
+        order = np.stack([epoch_order(recipe.sampling, seed, epoch, labels_N) for seed in self.seeds])
         sizes = [len(batch) for batch in split_into_batches(order[0], recipe.batch_size)]
         self.augmentation.start_epoch(epoch, sizes)
         on_device = torch.from_numpy(order).to(self.device)
         losses, rights = [], []
-        probability = torch.zeros(order.shape, dtype=torch.float32, device=self.device)
+        # Of images that are not shown: NaN.
+        probability = torch.full(order.shape, torch.nan, dtype=torch.float32, device=self.device)
         start, rate = 0, 0.0
         for batch, size in enumerate(sizes):
             rate = learning_rate(recipe, (epoch - 1) * len(sizes) + batch, len(sizes))
@@ -178,11 +182,15 @@ class StackedParts:
         def mean_S(labels: Tensor) -> Tensor:
             if isinstance(self.recipe.loss, OwnLossSettings):  # not stacked: one seed
                 return self.criterion(logits_SNK[0], labels[0])[None]
-            smoothing = self.recipe.loss.label_smoothing
+            smoothing, weights = self.recipe.loss.label_smoothing, self.class_weights
             losses = nn.functional.cross_entropy(
-                logits_SNK.flatten(0, 1), labels.flatten(), label_smoothing=smoothing, reduction="none"
-            )
-            return losses.view_as(labels).mean(1)
+                logits_SNK.flatten(0, 1),
+                labels.flatten(),
+                weights,
+                label_smoothing=smoothing,
+                reduction="none",
+            ).view_as(labels)
+            return losses.mean(1) if weights is None else losses.sum(1) / weights[labels].sum(1)
 
         own = mean_S(labels_SN)
         if blend is None:
