@@ -64,3 +64,27 @@ def test_a_recipe_changes_key_by_key(study):
     assert lenet5.changed() == lenet5
     with pytest.raises(bakeoff.BakeoffError, match=r"optimizer.speed: unknown key"):
         lenet5.changed(optimizer={"speed": 1})
+
+
+def test_a_warm_up_as_long_as_the_run_is_pointed_out():
+    schedule = {"name": "cosine", "warmup_epochs": 5}
+    assert Recipe(epochs=6, schedule=schedule).remarks == ()
+    (remark,) = Recipe(epochs=5, schedule=schedule).remarks
+    assert remark == "the warm-up of 5 epochs takes the whole run of 5: the learning rate only rises."
+
+
+def test_a_recipe_with_a_trainer_has_nothing_else():
+    recipe = Recipe(trainer={"name": "my_code:train"}, settings={"depth": 3})
+    assert flatten_settings(recipe) == {"trainer.name": "my_code:train", "settings.depth": 3}
+    assert recipe.own_classes == ("my_code:train",)
+    assert Recipe.model_validate(recipe.model_dump(mode="json")) == recipe
+    with pytest.raises(ValueError, match="epochs is a setting of Bakeoff's training"):
+        Recipe(trainer={"name": "my_code:train"}, epochs=3)
+    with pytest.raises(ValueError, match="settings is for a trainer of your own"):
+        Recipe(settings={"depth": 3})
+
+
+def test_without_a_trainer_a_recipe_is_written_as_before():
+    """The identity of earlier runs is a digest of this: new settings do not stand in it unless they are set."""
+    assert not {"trainer", "settings", "patience", "max_minutes"} & Recipe().model_dump(mode="json").keys()
+    assert Recipe(patience=3).model_dump(mode="json")["patience"] == 3

@@ -149,6 +149,16 @@ def test_the_forest_is_scikit_learns(trained):
     assert result.runs.query("recipe == 'forest'").accuracy.nunique() == 2  # seeds differ
 
 
+@pytest.mark.slow
+def test_on_ray_all_kinds_give_the_bytes_of_local_processes(folder, tmp_path):
+    bakeoff("run", "study.toml", "--engine", "ray", "--jobs", 2, "--out", tmp_path / "ray", folder=folder)
+    runs = folder / "results/all-kinds/runs"
+    for expected in runs.glob("*/seed-*/predictions.npz"):
+        found = tmp_path / "ray/runs" / expected.relative_to(runs)
+        assert found.read_bytes() == expected.read_bytes()
+    assert len(list((tmp_path / "ray/runs").glob("loop/*/model.pt2"))) == 2
+
+
 def test_a_model_that_was_returned_predicts_and_is_exported_without_its_code(folder, tmp_path):
     photos = tmp_path / "photos"
     photos.mkdir()

@@ -18,7 +18,7 @@ from bakeoff.study.problems import validate
 from bakeoff.study.settings.augmentation import AugmentationSettings
 from bakeoff.study.settings.base import Settings, refuse_unwritable
 from bakeoff.study.settings.model import Model
-from bakeoff.study.settings.optimization import Loss, Optimizer, Schedule
+from bakeoff.study.settings.optimization import CosineSchedule, Loss, Optimizer, Schedule
 from bakeoff.study.settings.tables import (
     DEFAULT_LOSS,
     DEFAULT_MODEL,
@@ -130,6 +130,17 @@ class Recipe(Settings):
             parts = (self.loss, self.optimizer, self.schedule)
             paths = [self.model.name, self.augmentation.custom, *(part.name for part in parts)]
         return tuple(path for path in paths if ":" in path)
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Sentences on settings that are valid and hardly meant."""
+        schedule = self.schedule
+        if self.trainer or not isinstance(schedule, CosineSchedule) or schedule.warmup_epochs < self.epochs:
+            return ()
+        return (
+            f"the warm-up of {schedule.warmup_epochs:g} epochs takes the whole run of {self.epochs}: "
+            "the learning rate only rises.",
+        )
 
     def trains(self, model: str) -> bool:
         """Whether Bakeoff trains this built-in model."""

@@ -125,7 +125,8 @@ class StudyDisplay(Display):
                 f"{data.num_classes} classes, {data.image_size} x {data.image_size})"
             )
         )
-        print_notes(data.notes, self.console)
+        remarks = [f"{name}: {one}" for name, recipe in study.recipes.items() for one in recipe.remarks]
+        print_notes((*data.notes, *remarks), self.console)
         if todo and any(recipe.trains("lenet5") for recipe in study.recipes.values()):
             self._print_kernels()
 

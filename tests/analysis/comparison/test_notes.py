@@ -35,3 +35,14 @@ def test_constant_answers_and_a_class_with_most_images_are_said() -> None:
     assert found.notes[1] == "3 runs of a answer the same class for every test image."
     balanced = compare(predictions([[0, 1] * 50] * 3, labels=[0, 1] * 50))
     assert not any("accuracy" in note for note in balanced.notes)
+
+
+def test_runs_that_do_not_depend_on_the_seed_are_said() -> None:
+    labels = [0, 1] * 50
+    rng = np.random.default_rng(0)
+    differing = [rng.integers(0, 2, 100).tolist() for _ in range(3)]
+    found = compare(predictions([[0, 1, 1, 1] * 25] * 3, differing, labels=labels))
+    same = [note for note in found.notes if "gave the same predictions" in note]
+    assert same == [
+        "The 3 runs of a gave the same predictions: its seed changes nothing, so that its runs count as one."
+    ]

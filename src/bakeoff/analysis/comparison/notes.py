@@ -27,6 +27,7 @@ def notes(predictions: Predictions, recipes: Sequence[RecipeResult]) -> tuple[st
         *predictions.notes,
         *_on_outlying_runs(recipes),
         *_on_constant_answers(predictions),
+        *_on_identical_runs(predictions),
         *_on_groups(predictions),
         *_on_seeds(recipes),
     )
@@ -74,6 +75,16 @@ def _on_constant_answers(predictions: Predictions) -> Iterator[str]:
             yield (
                 f"{counted(len(constant), 'run')} of {recipe.name} "
                 f"{'answers' if len(constant) == 1 else 'answer'} the same class for every test image."
+            )
+
+
+def _on_identical_runs(predictions: Predictions) -> Iterator[str]:
+    for recipe in predictions.recipes:
+        outputs = recipe.predicted if recipe.probabilities is None else recipe.probabilities
+        if recipe.num_seeds > 1 and all(np.array_equal(outputs[0], run) for run in outputs[1:]):
+            yield (
+                f"The {recipe.num_seeds} runs of {recipe.name} gave the same predictions: its seed changes "
+                "nothing, so that its runs count as one."
             )
 
 
