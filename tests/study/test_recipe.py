@@ -85,6 +85,6 @@ def test_a_recipe_with_a_trainer_has_nothing_else():
 
 
 def test_without_a_trainer_a_recipe_is_written_as_before():
-    """The identity of earlier runs is a digest of this: new settings do not stand in it unless they are set."""
+    """The identity of earlier runs is a digest of this: new settings stand in it only if set."""
     assert not {"trainer", "settings", "patience", "max_minutes"} & Recipe().model_dump(mode="json").keys()
     assert Recipe(patience=3).model_dump(mode="json")["patience"] == 3
