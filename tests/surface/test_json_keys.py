@@ -246,7 +246,9 @@ recipes[]
         f1_interval[]
     calibration
         ece
-        ece_interval[]
+        ece_if_calibrated
+        gap
+        gap_interval[]
         brier
         brier_interval[]
         log_loss

@@ -154,11 +154,15 @@ _CLASS = ("name", "num_images", "accuracy", "low", "high")
 
 _CLASS_DIFFERENCE = ("name", "num_images", "difference", "low", "high", "p", "p_fdr", "beyond_luck")
 
-_SCORES = ("ece", "brier", "log_loss")
-
 _OF_CLASS = ("precision", "recall", "f1")
 
 _ENDS = ("", "_low", "_high")
+
+_CALIBRATION = (
+    *(f"gap{end}" for end in _ENDS),
+    *("ece", "ece_if_calibrated"),
+    *(f"{score}{end}" for score in ("brier", "log_loss") for end in _ENDS),
+)
 
 
 def comparison_tables(comparison: Comparison) -> dict[str, str]:
@@ -205,7 +209,7 @@ def comparison_tables(comparison: Comparison) -> dict[str, str]:
             [(pair.a, pair.b, *_cells(entry, _CLASS_DIFFERENCE)) for pair in pairs for entry in pair.classes],
         ),
         "calibration": (
-            ("recipe", *(f"{score}{end}" for score in _SCORES for end in _ENDS)),
+            ("recipe", *_CALIBRATION),
             [
                 (recipe.name, *_calibration_cells(recipe.calibration))
                 for recipe in recipes
@@ -227,7 +231,8 @@ def _of_class(entry: ClassAccuracy) -> Row:
 
 def _calibration_cells(calibration: Calibration) -> tuple[float, ...]:
     return (
-        *(calibration.ece, *calibration.ece_interval),
+        *(calibration.gap, *calibration.gap_interval),
+        *(calibration.ece, calibration.ece_if_calibrated),
         *(calibration.brier, *calibration.brier_interval),
         *(calibration.log_loss, *calibration.log_loss_interval),
     )

@@ -72,3 +72,21 @@ def test_a_calibrated_recipe_has_a_reliability_plot_on_the_diagonal() -> None:
     inside = [entry.interval[0] <= entry.confidence <= entry.interval[1] for entry in found.bins]
     assert sum(inside) >= 13
     assert found.ece < 0.03
+
+
+def test_a_calibrated_model_shows_the_ece_that_is_expected_of_it_and_no_gap() -> None:
+    """An interval about its ECE would exclude 0: 6.0 (2.3 to 9.8) was seen at 500 images."""
+    rng = np.random.default_rng(0)
+    eces, expected, covered = [], [], 0
+    for _ in range(200):
+        top = rng.uniform(0.5, 1, 500)
+        probabilities = np.stack([top, 1 - top], axis=1)[None].astype(np.float32)
+        found = calibration(probabilities, np.zeros((1, 500), int), (rng.random(500) > top).astype(int))
+        eces.append(found.ece)
+        expected.append(found.ece_if_calibrated)
+        covered += found.gap_interval[0] <= 0 <= found.gap_interval[1]
+    assert np.mean(eces) == pytest.approx(np.mean(expected), rel=0.05)
+    assert 0.9 <= covered / 200 <= 0.99
+    sure = calibration(np.array([[[0.99, 0.01]] * 50]), np.zeros((1, 50), int), np.arange(50) % 2)
+    assert sure.gap == pytest.approx(0.49)
+    assert sure.ece > 5 * sure.ece_if_calibrated

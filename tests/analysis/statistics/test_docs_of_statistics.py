@@ -8,7 +8,12 @@ import pytest
 
 from bakeoff.analysis.comparison.look_plan import LookPlan
 from bakeoff.analysis.comparison.looks import chance_of_decision
-from bakeoff.analysis.statistics.calibration import brier_scores, calibration_gaps, log_losses
+from bakeoff.analysis.statistics.calibration import (
+    brier_scores,
+    calibration_gaps,
+    expected_if_calibrated,
+    log_losses,
+)
 from bakeoff.analysis.statistics.crossed import crossed_interval, summarize_scores, variance_parts
 from bakeoff.analysis.statistics.fixed_and_broken import fixed_and_broken
 from bakeoff.analysis.statistics.mcnemar import mcnemar_exact
@@ -111,6 +116,8 @@ def computed() -> dict[str, dict[str, list[float]]]:
             "brier": brier_scores(probabilities, np.array([0])).item(),
             "log_loss": log_losses(probabilities, np.array([0])).item(),
             "ece": float(gaps.mean()),
+            "ece_if_calibrated": expected_if_calibrated(np.array([0.5, 0.6, 0.8, 0.9]), 2),
+            "gap": 0.7 - 0.75,
         },
         "replication": {
             "variance": alone.variance + new_run,

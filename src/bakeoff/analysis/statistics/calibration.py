@@ -45,14 +45,21 @@ class Calibration:
     ----------
     ece, brier, log_loss
         Means over seeds; `ece` 0..1, `brier` 0..2, `log_loss` in nats.
-    ece_interval, brier_interval, log_loss_interval
+    ece_if_calibrated
+        The ECE to be expected of perfectly calibrated runs with these confidences on as many images. It is
+        not 0, because the ECE of a finite sample overestimates the true one; so it has no interval.
+    gap
+        Mean confidence minus accuracy, -1..1: above 0, the runs are overconfident.
+    gap_interval, brier_interval, log_loss_interval
         Over seeds and images.
     bins
         For the reliability plot, ascending in confidence.
     """
 
     ece: float
-    ece_interval: tuple[float, float]
+    ece_if_calibrated: float
+    gap: float
+    gap_interval: tuple[float, float]
     brier: float
     brier_interval: tuple[float, float]
     log_loss: float
@@ -135,9 +142,9 @@ def calibration_gaps(
     """Compute per-image scores of one run whose mean is its expected calibration error.
 
     ECE = sum_b (n_b / N) |accuracy_b - confidence_b| over bins of equal mass. Image i in bin b contributes
-    sign(accuracy_b - confidence_b) x (right_i - confidence_i); the mean of these is the ECE, so its interval
-    is that of any per-image score, treating the signs as fixed. The ECE of a finite sample overestimates the
-    true calibration error, most for small samples.
+    sign(accuracy_b - confidence_b) x (right_i - confidence_i); the mean of these is the ECE. The ECE of a
+    finite sample overestimates the true calibration error, most for small samples: see
+    `expected_if_calibrated`.
 
     Parameters
     ----------
@@ -161,6 +168,21 @@ def calibration_gaps(
     signs = np.sign(np.bincount(bins[order], weights=gap[order], minlength=num_bins))
     gaps: NDArray[np.float64] = signs[bins] * gap
     return gaps
+
+
+def expected_if_calibrated(confidence: NDArray[np.float64], num_bins: int = NUM_BINS) -> float:
+    """The ECE to be expected of one run if each prediction is right with the probability of its confidence.
+
+    The gap of a bin is then approximately normal with the variance sum c_i (1 - c_i) / n_b^2, and its mean
+    absolute value is sqrt(2 / pi) standard deviations.
+
+    Parameters
+    ----------
+    confidence
+        float [num_images].
+    """
+    variances = np.bincount(equal_mass_bins(confidence, num_bins), weights=confidence * (1 - confidence))
+    return float(np.sqrt(2 / np.pi) * np.sqrt(np.maximum(variances, 0)).sum() / len(confidence))
 
 
 def calibration(
@@ -189,18 +211,20 @@ def calibration(
     top = _of_class(probabilities, predicted)
     gaps = np.stack([calibration_gaps(*run) for run in zip(top, correct, strict=True)])
 
-    def interval(scores: NDArray[np.float64], highest: float) -> CrossedInterval:
+    def interval(scores: NDArray[np.float64], highest: float, lowest: float = 0.0) -> CrossedInterval:
         return crossed_interval(
-            summarize_scores(scores, groups), confidence=confidence, bounds=(0.0, highest)
+            summarize_scores(scores, groups), confidence=confidence, bounds=(lowest, highest)
         )
 
-    ece = interval(gaps, 1.0)
+    gap = interval(top - correct, 1.0, -1.0)
     brier = interval(brier_scores(probabilities, labels), 2.0)
     # No upper bound: it would widen the interval for a loss of 15.9 that hardly any image has.
     log_loss = interval(log_losses(probabilities, labels), np.inf)
     return Calibration(
-        ece=ece.value,
-        ece_interval=(ece.low, ece.high),
+        ece=exact_mean(gaps.mean(axis=1)),
+        ece_if_calibrated=exact_mean(np.array([expected_if_calibrated(run) for run in top])),
+        gap=gap.value,
+        gap_interval=(gap.low, gap.high),
         brier=brier.value,
         brier_interval=(brier.low, brier.high),
         log_loss=log_loss.value,

@@ -131,7 +131,6 @@ def _class_differences(comparison: Comparison) -> ReportFigure:
 def _reliability(comparison: Comparison) -> ReportFigure:
     recipes = _calibrated(comparison)
     worst, worst_calibration = max(recipes, key=lambda recipe: recipe[1].ece)
-    gap = sum((entry.confidence - entry.accuracy) * entry.num_predictions for entry in worst_calibration.bins)
     each = [f"{name} {points(calibration.ece)} points" for name, calibration in recipes]
     return finish(
         reliability_plot(comparison),
@@ -139,8 +138,10 @@ def _reliability(comparison: Comparison) -> ReportFigure:
         alt=f"Accuracy against confidence. Expected calibration error: {'; '.join(each)}.",
         caption=f"How often a prediction of a given confidence is right, with {_percent(comparison)} "
         "intervals. On the diagonal, confidence equals accuracy. The largest expected calibration error is "
-        f"{points(worst_calibration.ece)} points ({worst}), mostly "
-        f"{'over' if gap > 0 else 'under'}confident.{_left_out(recipes[: len(COLORS)], recipes)}",
+        f"{points(worst_calibration.ece)} points ({worst}; if it were calibrated: "
+        f"{points(worst_calibration.ece_if_calibrated)}), mostly "
+        f"{'over' if worst_calibration.gap > 0 else 'under'}confident."
+        f"{_left_out(recipes[: len(COLORS)], recipes)}",
     )
 
 
