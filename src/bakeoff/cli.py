@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import errno
 import gc
-import logging
 import os
 import shutil
 import sys
@@ -16,7 +15,7 @@ import typer
 
 from bakeoff.errors import BakeoffError
 from bakeoff.files import check_current_folder
-from bakeoff.text import ESCAPED, encodable, printable
+from bakeoff.text import ESCAPED, encodable, printable, quiet_libraries
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -439,8 +438,7 @@ def main() -> None:
     # Objects that libraries create at import stay alive: collecting garbage among them took up to a second.
     gc.set_threshold(100_000, 50, 100)
     atexit.register(gc.freeze)
-    # Where it cannot write to a home folder, it works in a temporary one and reports that each time.
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)
+    quiet_libraries()
     _open_standard_streams()
     with encodable(sys.stdout), encodable(sys.stderr):
         try:

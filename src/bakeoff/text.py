@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import difflib
 import io
+import logging
 import math
 import unicodedata
 import warnings
@@ -103,6 +104,14 @@ def encodable(stream: IO[str] | None, errors: str = LEGIBLE) -> Iterator[None]:
         yield
     finally:
         stream.reconfigure(errors=before)
+
+
+def quiet_libraries() -> None:
+    """Leave out what libraries report each time in odd surroundings, though nothing is lost by it."""
+    # matplotlib, where it cannot write to a home folder and works in a temporary one.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
+    # joblib, where /dev/shm cannot be written: nothing here uses its processes.
+    warnings.filterwarnings("ignore", message=".*joblib will operate in serial mode", category=UserWarning)
 
 
 @contextmanager

@@ -33,7 +33,8 @@ _RECEIVE, _SEND, _CONTINUE = 0xC0502100, 0xC0182101, 1
 FLOCK = 73
 
 # By number: the name, and where its path or descriptor is among the arguments.
-# f: a descriptor; p: a path relative to the current folder; dp: a folder's descriptor, then a path.
+# f: a descriptor; p: a path relative to the current folder; d: a folder's descriptor, then a path;
+# a: a network address.
 CALLS = {
     1: ("write", "f0"), 18: ("write", "f0"), 20: ("write", "f0"), 296: ("write", "f0"), 40: ("write", "f0"),
     326: ("write", "f2"), 77: ("write", "f0"), 285: ("write", "f0"),
@@ -43,6 +44,7 @@ CALLS = {
     87: ("unlink", "p0"), 263: ("unlink", "d0"), 84: ("unlink", "p0"),
     83: ("mkdir", "p0"), 258: ("mkdir", "d0"),
     86: ("link", "p1"), 265: ("link", "d2"),
+    42: ("connect", "a1"),
 }  # fmt: skip
 
 _FLAGS_OF_OPEN = {2: 1, 257: 2}
@@ -50,7 +52,7 @@ _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 
 class Call(NamedTuple):
-    """A call that was watched: "parent" or "worker", what it does, and to which path."""
+    """A call that was watched: "parent" or "worker", what it does, and to which path or network address."""
 
     process: str
     name: str
@@ -110,7 +112,7 @@ def _install(numbers: object, answer: int, *, listen: bool = False) -> int:
 def execute(work: Callable[[], int], folder: Path, fault: Fault | None = None) -> Ended:
     """Do the work in a child process whose calls on files below `folder` are watched, and wait for its end.
 
-    Processes that it starts are watched too, and waited for.
+    So are its connections to the network, and processes that it starts, which are waited for.
     """
     ours, its = socket.socketpair()
     log = os.memfd_create("output")
@@ -201,6 +203,11 @@ class _Supervisor:
             path = os.readlink(f"/proc/{thread}/fd/{arguments[first] & 0xFFFFFFFF}")  # noqa: PTH115
         elif place[0] == "p":
             path = self._full(thread, "cwd", arguments[first])
+        elif place[0] == "a":
+            family = int.from_bytes(self._memory(thread, arguments[first], 2), "little")
+            if family not in (socket.AF_INET, socket.AF_INET6):
+                return None
+            path = f"{self.folder}/{self._memory(thread, arguments[first], 28).hex()}"
         else:
             descriptor = arguments[first] & 0xFFFFFFFF
             at_cwd = descriptor == 0xFFFFFF9C
@@ -213,10 +220,13 @@ class _Supervisor:
         return Call("worker" if b"spawn_main" in command else "parent", name, path[len(self.folder) + 1 :])
 
     @staticmethod
-    def _full(thread: int, base: str, address: int) -> str:
+    def _memory(thread: int, address: int, length: int) -> bytes:
         with open(f"/proc/{thread}/mem", "rb", buffering=0) as memory:  # noqa: PTH123
             memory.seek(address)
-            path = os.fsdecode(memory.read(4096).partition(b"\0")[0])
+            return memory.read(length)
+
+    def _full(self, thread: int, base: str, address: int) -> str:
+        path = os.fsdecode(self._memory(thread, address, 4096).partition(b"\0")[0])
         if not os.path.isabs(path):  # noqa: PTH117
             path = os.path.join(os.readlink(f"/proc/{thread}/{base}"), path)  # noqa: PTH115, PTH118
         return os.path.normpath(path)

@@ -191,7 +191,6 @@ main()
     [
         (["report", "study"], errno.ENOLCK),
         pytest.param(["run", "study.toml", "--out", "new"], errno.EOPNOTSUPP, marks=pytest.mark.slow),
-        pytest.param(["run", "study.toml", "--out", "new"], errno.ENOSYS, marks=pytest.mark.slow),
     ],
 )
 def test_a_file_system_without_locks(finished, tmp_path, words, error):
@@ -209,6 +208,62 @@ def test_a_file_system_without_locks(finished, tmp_path, words, error):
     )
     assert not list(folder.rglob("*.soft"))
     assert (folder / study / "report/index.html").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.needs("namespaces")
+def test_a_machine_without_a_network(tmp_path):
+    alone = ["unshare", "--map-root-user", "--net"]
+    bakeoff("run", "quickstart", *SMALL, "--seeds", "1", "--out", "study", cwd=tmp_path, under=alone)
+    bakeoff("export", "study", "exported", cwd=tmp_path, under=alone)
+
+
+CONNECTIONS = """
+import os, sys, time
+from pathlib import Path
+from tests.faults.kernel import execute
+from bakeoff.cli import main
+
+def work():
+    try:
+        main()
+    finally:
+        time.sleep(4)  # libraries connect in the background
+
+os.environ.pop("CI", None)  # ONNX Runtime then connects to nothing
+ended = execute(work, Path("/nothing below this"))
+print(ended.output, [call for call in ended.calls if call.name == "connect"])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.needs("seccomp")
+def test_an_export_connects_to_nothing(finished, tmp_path):
+    words = ["-c", CONNECTIONS, "export", "study", tmp_path / "exported"]
+    done = execute(
+        [sys.executable, *words], finished, PYTHONPATH=os.pathsep.join(path for path in sys.path if path)
+    )
+    assert "exported to" in done.stdout
+    assert done.stdout.endswith(" []\n")
+
+
+@pytest.mark.slow
+def test_no_command_gives_a_warning(finished, tmp_path):
+    shutil.copytree(finished / "study", tmp_path / "study")
+    shutil.copytree(finished / "Fotos é 数", tmp_path / "Fotos é 数")
+    run = ["run", finished / "study.toml", "--out", "new"]
+    exporting, predicting = ["export", "study", "exported"], ["predict", "study", "Fotos é 数"]
+    for words in (run, ["report", "study"], predicting, ["compare", "study"], exporting):
+        bakeoff(*words, cwd=tmp_path, PYTHONWARNINGS="error")
+
+
+@pytest.mark.needs("mount")
+@pytest.mark.parametrize(
+    "command", ["report study", pytest.param("run study.toml --out study", marks=pytest.mark.slow)]
+)
+def test_shared_memory_that_cannot_be_written(finished, command):
+    read_only = "mount -t tmpfs -o ro tmpfs /dev/shm && exec "
+    execute(["unshare", "--mount", "sh", "-c", read_only + shlex.join(BAKEOFF) + " " + command], finished)
 
 
 def test_a_name_that_is_too_long(tmp_path):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import logging
 import multiprocessing
 import os
 import signal
@@ -21,6 +20,7 @@ from bakeoff.engines.engine import Event, Job, RunFailed, RunFinished, RunRetrie
 from bakeoff.engines.schedule import RunQueue
 from bakeoff.environment import available_cores
 from bakeoff.errors import BakeoffError
+from bakeoff.text import quiet_libraries
 
 SECONDS_TO_STOP = 5.0
 MAX_DEATHS = 3
@@ -216,7 +216,7 @@ class _Worker:
 
 def _work(connection: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # as in the command line
+    quiet_libraries()
     gc.disable()  # until everything is loaded: garbage collection took a fifth of the time
     # Imported in the worker: the driver needs neither TensorBoard nor its dependencies.
     from bakeoff.engines.worker import work

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,6 +20,9 @@ from bakeoff.predict.model import TrainedModel
 
 if TYPE_CHECKING:
     from onnx import ModelProto
+
+# Read at import: from version 1.29 on, ONNX Runtime otherwise sends facts about models to its authors.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 OPSET = 23
 """The latest opset that ONNX Runtime and the other runtimes of 2025 support."""
