@@ -20,6 +20,7 @@ from PIL import Image
 from results import fetched, predictions_csv, predictions_npz, resume_states, study_folders
 
 from bakeoff.data import decode_image, load_data
+from bakeoff.data.sources.arrays import as_image_arrays
 from bakeoff.study import DataSettings, load_study, study_to_toml
 
 Case = Callable[[random.Random], object]
@@ -361,6 +362,104 @@ def parquet(folder: Path) -> Case:
     return case
 
 
+class Damaged:
+    """A data set whose items are right, wrong or missing, or cannot be read."""
+
+    def __init__(self, items: list[Any], length: object) -> None:
+        self.items, self.length = items, length
+
+    def __len__(self) -> int:
+        return self.length  # type: ignore[return-value]
+
+    def __getitem__(self, index: int) -> Any:
+        item = self.items[index]
+        if isinstance(item, Exception):
+            raise item
+        return item
+
+
+def python_data(folder: Path) -> Case:
+    good = np.random.default_rng(0).integers(0, 256, (12, 9, 9, 3), np.uint8)
+    pictures = [
+        Image.fromarray(good[0]).convert(mode) for mode in ("RGB", "L", "P", "RGBA", "CMYK", "I", "1")
+    ]
+    odd_images = (
+        *pictures,
+        good[0][..., :2],
+        good[0].astype(np.float32) / 255,
+        good[0] * np.nan,
+        good[0].astype(complex),
+        good[0].astype(object),
+        good[0].astype(np.int64) << 40,
+        np.zeros((0, 9, 3), np.uint8),
+        np.zeros((1, 1, 1, 1), np.uint8),
+        np.array(["x"]),
+        [[1, 2], [3]],
+        [],
+        "x.png",
+        b"\x89PNG",
+        None,
+        0,
+        True,
+    )
+    odd_labels = (
+        -1,
+        3,
+        2**70,
+        1.5,
+        float("nan"),
+        None,
+        True,
+        "cat",
+        "",
+        "c\ud800",
+        [1],
+        np.int8(1),
+        np.ones(3),
+        {},
+    )
+    errors = (OSError, RuntimeError, KeyError, AssertionError, StopIteration, MemoryError)
+    singles = (None, (), (good[0],), (good[0], 1, 2), 5, "ab", {"image": good[0], "label": 1})
+    odd_items = (*singles, *(kind("damaged") for kind in errors))
+
+    def split(rng: random.Random) -> Any:
+        images: list[Any] = list(good)
+        labels: list[Any] = [index % 2 for index in range(len(good))]
+        damage = rng.random()
+        for _ in range(rng.randrange(3) if damage < 0.9 else 0):
+            if rng.random() < 0.5:
+                images[rng.randrange(len(images))] = rng.choice(odd_images)
+            else:
+                labels[rng.randrange(len(labels))] = rng.choice(odd_labels)
+        if rng.random() < 0.1:
+            labels = labels[: rng.randrange(len(labels))]
+        items: list[Any] = list(zip(images, labels, strict=False))
+        match rng.randrange(6):
+            case 0:
+                return images, labels
+            case 1:
+                return good[: rng.randrange(13)], labels
+            case 2:
+                return rng.choice(
+                    (*singles, (pictures[0], 1), rng.choice(odd_images), rng.choice(odd_labels))
+                )
+            case 3:
+                items[rng.randrange(len(items)) if items else 0 :] = [rng.choice(odd_items)]
+                return Damaged(items, rng.choice((len(items), len(items) + 1, -1, 2.5)))
+            case _:
+                return items
+
+    def case(rng: random.Random) -> object:
+        splits = {
+            name: split(rng) for name in ("train", "val", "test") if name == "train" or rng.random() < 0.5
+        }
+        names = rng.choice((None, None, None, ("a", "b"), ("a", "a"), (), ("a",), (1, 2), "ab", 5))
+        arrays = as_image_arrays(splits if names is None else {**splits, "class_names": names})
+        return load_data(DataSettings(source="arrays", image_size=8), arrays=arrays)
+
+    return case
+
+
 def images(folder: Path) -> Case:
     root = Path(os.environ["BAKEOFF_STL10"])
     samples = []
@@ -426,6 +525,7 @@ TARGETS = {
     "idx": Target(idx, True, 0.05),
     "npz_images": Target(npz_images, True, 0.05),
     "parquet": Target(parquet, False, 0.05),
+    "python_data": Target(python_data, False, 0.05),
     "stl10_binary": Target(stl10_binary, True, 0.05),
     "cifar10_binary": Target(cifar10_binary, True, 0.05),
     "images": Target(images, False, 0.12),

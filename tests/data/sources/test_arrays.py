@@ -108,15 +108,42 @@ def test_deep_images_of_pillow_are_not_cut_off_at_255() -> None:
         list_arrays(ImageArrays([(deep, 0), (deep, 1)]))
 
 
+class Unreadable:
+    def __len__(self):
+        return 2
+
+    def __getitem__(self, index):
+        raise OSError("truncated")
+
+
+class Endless(Unreadable):
+    def __len__(self):
+        raise TypeError("a stream has no length")
+
+
+@pytest.mark.parametrize("names", ["ab", 5, ("a", "a")])
+def test_class_names_that_are_no_names_are_refused(names) -> None:
+    with pytest.raises(bakeoff.BakeoffError, match=r"class_names: found .*; expected a list of different"):
+        list_arrays(ImageArrays([(PIXELS[0], 0), (PIXELS[1], 1)], class_names=names))
+
+
 @pytest.mark.parametrize(
     ("dataset", "message"),
     [
         (iter([]), "train: found list_iterator; expected .images, labels., or a data set with a length"),
-        ([PIXELS[0]], "train: item 0 is not an .image, label.: too many values"),
-        ([5], "train: item 0 is not an .image, label.: cannot unpack"),
+        ([PIXELS[0]], "train: item 0 is not an .image, label.: ValueError: too many values"),
+        ([5], "train: item 0 is not an .image, label.: TypeError: cannot unpack"),
         ([("cat.png", 0)], r"train: image 0 is <U7 \[\]; expected \[height, width\]"),
         ([(PIXELS[0], [0, 1])], r"train: labels are int64 \[1, 2\]; expected a list of integers or names"),
         ([], "labels are float64"),
+        ([(PIXELS[0], "cat"), (PIXELS[1], None)], "train: the label of image 1 is None; give it one"),
+        ([(PIXELS[0], "cat"), (PIXELS[1], float("nan"))], "train: the label of image 1 is nan"),
+        ([([[1, 2], [3]], 0)], "train: image 0 is not an image: ValueError: setting an array element"),
+        ((PIXELS, [[0], [1, 2]]), r"train: labels are object \[0, 0\]; expected a list of integers"),
+        ((PIXELS[:0], np.zeros(0, int)), "train: no images"),
+        ((Image.new("L", (4, 4)), 0), "train: found Image for the images; expected several"),
+        (Unreadable(), "train: item 0 is not an .image, label.: OSError: truncated; expected a pair"),
+        (Endless(), "train: the data set has no length: TypeError: a stream has no length"),
     ],
 )
 def test_what_is_no_data_set_is_refused(dataset, message) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -17,6 +17,7 @@ from bakeoff.data.sources.labels import Labels, Names, number_labels, read_label
 from bakeoff.data.sources.listing import ListedImage, Listing
 from bakeoff.data.sources.pixels import channels_last, find_scale, to_uint8
 from bakeoff.errors import BakeoffError
+from bakeoff.text import shorten
 
 
 class LabeledDataset(Protocol):
@@ -92,8 +93,9 @@ def list_arrays(arrays: ImageArrays) -> Listing:
                     "expected one label per image",
                     "data",
                 )
-    class_names = arrays.class_names or getattr(arrays.train, "classes", None)
-    interpreted = _interpret(labels, tuple(map(str, class_names)) if class_names else None)
+    if not images.get("train"):
+        raise BakeoffError("train: no images; expected at least one of each class", "data")
+    interpreted = _interpret(labels, _class_names(arrays))
     scale = find_scale([image for of_split in images.values() for image in of_split])
     indices = iter(interpreted.indices)
     splits: dict[SplitName, list[ListedImage]] = {
@@ -106,8 +108,24 @@ def list_arrays(arrays: ImageArrays) -> Listing:
     return Listing(splits, interpreted.class_names, (*scale.notes, *interpreted.notes))
 
 
+def _class_names(arrays: ImageArrays) -> tuple[str, ...] | None:
+    class_names = arrays.class_names or getattr(arrays.train, "classes", None)
+    if not class_names:
+        return None
+    names = [str(name) for name in class_names] if isinstance(class_names, Iterable) else []
+    if isinstance(class_names, str) or not names or len(set(names)) < len(names):
+        raise BakeoffError(
+            f"class_names: found {shorten(class_names)}; expected a list of different names in label order",
+            "data",
+        )
+    return tuple(names)
+
+
 def _images_and_labels(split: str, labeled: Any) -> tuple[Any, Any]:
     if isinstance(labeled, tuple) and len(labeled) == 2:
+        if not isinstance(labeled[0], Iterable):
+            found = type(labeled[0]).__name__
+            raise BakeoffError(f"{split}: found {found} for the images; expected several", "data")
         return labeled
     if not (hasattr(labeled, "__len__") and hasattr(labeled, "__getitem__")):
         raise BakeoffError(
@@ -116,12 +134,17 @@ def _images_and_labels(split: str, labeled: Any) -> tuple[Any, Any]:
             "data",
         )
     images, labels = [], []
-    for index in range(len(labeled)):  # a data set of PyTorch need not end when it is iterated
+    try:
+        number = len(labeled)
+    except Exception as error:  # whatever a user's class raises
+        raise BakeoffError(f"{split}: the data set has no length: {_reason(error)}", "data") from error
+    for index in range(number):  # a data set of PyTorch need not end when it is iterated
         try:
             image, label = labeled[index]
-        except (TypeError, ValueError, LookupError) as error:
+        except Exception as error:  # whatever a user's class raises
             raise BakeoffError(
-                f"{split}: item {index} is not an (image, label): {error}; expected a pair for each index",
+                f"{split}: item {index} is not an (image, label): {_reason(error)}; "
+                "expected a pair for each index",
                 "data",
             ) from error
         images.append(image)
@@ -130,12 +153,21 @@ def _images_and_labels(split: str, labeled: Any) -> tuple[Any, Any]:
 
 
 def _labels(split: str, labels: ArrayLike) -> NDArray[Any]:
-    array = np.asarray(labels)
+    try:
+        array = np.asarray(labels)
+    except ValueError:  # of unequal lengths
+        array = np.empty((0, 0), object)
     if array.ndim != 1 or array.dtype.kind not in "iuUO":
         raise BakeoffError(
             f"{split}: labels are {array.dtype} {list(array.shape)}; expected a list of integers or names",
             "data",
         )
+    if array.dtype.kind in "UO":
+        for position, label in enumerate(labels):  # type: ignore[arg-type]
+            if label is None or isinstance(label, float):
+                raise BakeoffError(
+                    f"{split}: the label of image {position} is {label}; give it one, or leave it out", "data"
+                )
     return array
 
 
@@ -155,7 +187,14 @@ def _array(split: str, position: int, image: Any) -> NDArray[Any]:
     # Those of more than 8 bits are arrays of their values.
     if isinstance(image, Image.Image) and image.mode not in ("I", "F") and "16" not in image.mode:
         image = Picture(image).to_rgb(Decoding())
-    array = np.asarray(image)
+    try:
+        array = np.asarray(image)
+    except Exception as error:  # rows of unequal lengths, a picture that cannot be read
+        raise BakeoffError(
+            f"{split}: image {position} is not an image: {_reason(error)}; "
+            "expected an array [height, width], or with 1 or 3 channels",
+            "data",
+        ) from error
     pixels = channels_last(array, 0)
     if pixels is None:
         raise BakeoffError(
@@ -164,3 +203,7 @@ def _array(split: str, position: int, image: Any) -> NDArray[Any]:
             "data",
         )
     return pixels
+
+
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error)[:200]}"
