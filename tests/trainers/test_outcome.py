@@ -1,6 +1,7 @@
 """What a trainer may return, and what is said of anything else."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -83,6 +84,20 @@ def test_a_model_is_kept_if_it_gives_the_predictions():
     assert run.exported is not None
     assert run.num_parameters == 3 * 8 * 8 * NUM_CLASSES + NUM_CLASSES
     assert run.preprocessing.mean == (0, 0, 0)
+
+
+def test_a_model_of_grey_images_takes_one_channel():
+    def grey(split):
+        return replace(split, images=split.images[..., :1])
+
+    data = replace(
+        DATA, train=grey(DATA.train), val=grey(DATA.val), test=grey(DATA.test), mean=(0.3,), std=(0.3,)
+    )
+    model = nn.Sequential(nn.Flatten(), nn.Linear(8 * 8, NUM_CLASSES))
+    val, test = (predictions_of(model, split) for split in (data.val, data.test))
+    run = trained_run({"val": val, "test": test, "model": model}, "'mine:train'", data, "cpu", 1.0)
+    assert run.exported is not None
+    assert run.preprocessing.mean == (0,)
 
 
 def test_a_model_that_takes_other_images_is_refused():

@@ -61,7 +61,7 @@ def trained_run(returned: Any, trainer: str, data: ImageData, device: str, secon
     model = parts.get("model")
     exported = None
     # Own training code gets pixels, not standardized ones; a model that it returns takes 0..1.
-    preprocessing = replace(Preprocessing.of(data), mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+    preprocessing = replace(Preprocessing.of(data), mean=(0.0,) * len(data.mean), std=(1.0,) * len(data.std))
     if isinstance(model, nn.Module):
         exported = _exported(model, trainer, test, data, preprocessing)
     return TrainedRun(
