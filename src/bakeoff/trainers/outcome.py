@@ -126,9 +126,12 @@ def _logits(returned: Any, name: str, shape: tuple[int, int]) -> NDArray[np.floa
 def _history(
     returned: Any, trainer: str, val_logits: NDArray[np.float32], data: ImageData, seconds: float
 ) -> list[EpochRecord]:
-    """One record per epoch, or one of the finished run if the trainer gives no history; NaN where unknown."""
+    """One record per epoch, or one of the finished run if the trainer gives no history; NaN where unknown.
+
+    What the validation images say in the end is known from the predictions for them.
+    """
+    loss, accuracy, _ = loss_and_accuracy(val_logits, data.val.labels)
     if returned is None:
-        loss, accuracy, _ = loss_and_accuracy(val_logits, data.val.labels)
         return [EpochRecord(1, math.nan, math.nan, math.nan, loss, accuracy, seconds)]
     if not isinstance(returned, Sequence) or not returned:
         raise TrainingFailure(
@@ -152,7 +155,7 @@ def _history(
         if math.isnan(values[-1]):
             values[-1] = seconds / len(returned)
         records.append(EpochRecord(epoch, *values))
-    return records
+    return [*records[:-1], replace(records[-1], val_loss=loss, val_accuracy=accuracy)]
 
 
 def _exported(
