@@ -319,6 +319,45 @@ def predict(
 
 
 @app.command()
+def evaluate(
+    study_dir: StudyDirArgument,
+    source: SourceArgument,
+    metric: MetricOption = None,
+    set_: SetOption = None,
+    json_: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON.")
+    ] = None,
+    report_: Annotated[
+        Path | None, typer.Option("--report", metavar="DIR", help="Write a report with figures and tables.")
+    ] = None,
+    trust: TrustOption = False,
+) -> None:
+    """Test a study's trained models on other labeled images: do the differences stay?"""
+    from rich.console import Console
+
+    from bakeoff.files import to_json, write_text
+    from bakeoff.predict.evaluate import evaluate as evaluate_study
+    from bakeoff.report.build import write_comparison_report
+    from bakeoff.store import Layout, read_study
+    from bakeoff.terminal.comparison import print_changes, print_comparison
+    from bakeoff.terminal.progress import StudyDisplay
+
+    _find_own_classes(read_study(Layout(study_dir)))
+    console = Console()
+    with StudyDisplay(console) as display:
+        evaluation = evaluate_study(
+            study_dir, source, metric=metric, overrides=set_, trust=trust, progress=display.decoding
+        )
+    print_comparison(evaluation.comparison, console)
+    print_changes(evaluation.changes, console)
+    if json_ is not None:
+        content = {"comparison": evaluation.comparison.to_dict(), "changes": evaluation.changes.to_dict()}
+        write_text(json_, to_json(content))
+    if report_ is not None:
+        _print(f"report: {write_comparison_report(evaluation.comparison, report_)}")
+
+
+@app.command()
 def export(
     study_dir: StudyDirArgument,
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Output folder, new or empty.")],

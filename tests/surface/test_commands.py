@@ -19,6 +19,7 @@ COMMANDS = {
     "bakeoff verify": "STUDY_DIR",
     "bakeoff compare": "FILE... --baseline= --metric= --margin=0.01 --confidence=0.95 --json= --report=",
     "bakeoff predict": "STUDY_DIR IMAGE_OR_DIR... --recipe= --seed=... --csv= --json= --trust",
+    "bakeoff evaluate": "STUDY_DIR SOURCE --metric= --set=... --json= --report= --trust",
     "bakeoff export": "STUDY_DIR DIR --recipe= --seed= --ensemble --trust",
     "bakeoff data": "",
     "bakeoff data info": "SOURCE --set=...",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from bakeoff.analysis.comparison.changes import Changes
 from bakeoff.analysis.comparison.conclusion import describe_replication
 from bakeoff.analysis.comparison.result import Comparison, PairResult, PairWithout
 from bakeoff.terminal.tables import result_table
@@ -132,3 +133,28 @@ def _without_outlying_table(
     ]
     title = "Differences with and without the outlying runs"
     return result_table(title, ("pair", "all runs", "without them"), rows, console, expendable=())
+
+
+def print_changes(changes: Changes, console: Console) -> None:
+    """Print how scores change from the test images to others, and whether the differences stay."""
+    from rich.text import Text
+
+    scale = changes.scale
+    rows = [
+        (
+            printable(recipe.name),
+            scale.number(recipe.before),
+            scale.number(recipe.after),
+            f"{scale.number(recipe.change)} ({scale.interval(recipe.interval)})",
+        )
+        for recipe in changes.recipes
+    ]
+    percent = f"{100 * changes.confidence:.4g} % interval"
+    headings = ("recipe", "test images", "these", f"change\n({percent})")
+    title = f"{scale.title} on the test images of the study and on these"
+    title += f", {scale.unit}" if scale.unit else ""
+    console.print(result_table(title, headings, rows, console, expendable=("test images",)))
+    if changes.pairs:
+        console.print("Do the differences stay?")
+    for pair in changes.pairs:
+        console.print(Text(printable(f"- {pair.describe(scale)}")), soft_wrap=False)
