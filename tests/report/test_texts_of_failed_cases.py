@@ -99,8 +99,8 @@ def patterns(names: tuple[str, ...]) -> dict[str, str]:
         "color": r"The most frequent color is (?P<color>[a-z]+), as in only (?P<alike>\d+) of the "
         rf"(?P<reference>\d+) training images of {name}\.",
         "trend": rf"In the (?P<quarter>[a-z -]+) quarter of the test images, the error rate of {recipe} is "
-        rf"(?P<inside>{share}), compared with (?P<elsewhere>{share}) elsewhere \((?P<within>\d+) points "
-        r"higher than in other images of the same class\)\.",
+        r"(?P<within>\d+) points higher than in other images of the same class "
+        rf"\(over all classes (?P<inside>{share}), compared with (?P<elsewhere>{share}) elsewhere\)\.",
         "neighbors": rf"Labels of the 10 nearest training images for {recipe} \(cosine similarity in the "
         r"penultimate layer\): (?P<labels>.*)\.",
         "history": r"Epoch at which these 10 were learned \(median\): (?P<here>[\d.]+|not within 5), "
@@ -175,9 +175,7 @@ def test_answers_confusions_and_groups(said: dict, arrays: dict, stored: StoredS
         right = {other: NUM_SEEDS - int(arrays[other]["wrong"][:, image].sum()) for other in RECIPES}
         assert {other: int(group[other]) for other in RECIPES} == right
         # With 3 seeds the exact test of 0 against 3 gives 2 / 20, and luck is never ruled out.
-        assert group["group"] == (
-            "Wrong for every seed" if not any(right.values()) else "Depends on the seed"
-        )
+        assert group["group"] == ("Wrong for every seed" if not any(right.values()) else "Runs disagree")
         if group["p"]:
             # Of two times three draws, as many ways as there are to be at least as unlike.
             ways = {0: 1.0, 1: 1.0, 2: 0.4, 3: 0.1}[abs(right["plain"] - right["normed"])]

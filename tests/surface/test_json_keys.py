@@ -142,6 +142,14 @@ failures
             always wrong
             decided by the recipe
             luck of the seed
+        differences[]
+            a
+            b
+            images
+                always right
+                always wrong
+                decided by the recipe
+                luck of the seed
         expected_by_luck
         threshold
     confused_pairs[]

@@ -145,3 +145,17 @@ def test_expected_by_luck_is_the_mean_under_luck():
         p = image_groups(difficulties(dealt[:5], dealt[5:])).p_value
         counts.append(np.sum(p <= groups.threshold))
     assert groups.expected_by_luck == pytest.approx(np.mean(counts), rel=0.15)
+
+
+def test_groups_contribute_all_of_the_difference_mostly_where_no_single_image_tells():
+    """Each image is a little more often right with the second recipe, none so much that a test sees it."""
+    rng = np.random.default_rng(0)
+    shares = rng.beta(1, 1, 2000)
+    a, b = (rng.random((5, 2000)) < np.clip(shares + more, 0, 1) for more in (0.0, 0.06))
+    of_a, of_b = difficulties(a, b)
+    groups = image_groups([of_a, of_b])
+    parts = groups.difference(of_a, of_b)
+    total = (b.mean() - a.mean()) * 2000
+    assert sum(parts.values()) == pytest.approx(total)
+    assert parts["always right"] == parts["always wrong"] == 0
+    assert parts["luck of the seed"] > 0.8 * total > 40

@@ -6,7 +6,7 @@ from scipy.stats import false_discovery_control, ttest_ind
 from statsmodels.formula.api import ols
 
 from bakeoff.analysis.failures.facts import FACTS, image_facts
-from bakeoff.analysis.failures.trends import error_trends
+from bakeoff.analysis.failures.trends import error_trends, largest_differences
 from bakeoff.predictions import Predictions, RecipePredictions
 
 
@@ -48,10 +48,18 @@ def test_images_darkened_and_made_wrong_give_the_sentence(real):
     assert lowest.elsewhere == pytest.approx(error[~inside].mean())
     sentence = next(text for text in brightness.sentences() if text.startswith("Darkest"))
     assert sentence.startswith(
-        f"Darkest quarter: error rate {100 * error[inside].mean():.0f} %, compared with "
-        f"{100 * error[~inside].mean():.0f} % elsewhere (difference "
-        f"{100 * (error[inside].mean() - error[~inside].mean()):.0f} points, "
+        f"Darkest quarter: error rate {100 * lowest.within_class.value:.0f} points "
+        f"({100 * lowest.within_class.low:.0f} to {100 * lowest.within_class.high:.0f}) higher than "
     )
+    assert sentence.endswith(
+        f"; over all classes {100 * error[inside].mean():.0f} %, compared with "
+        f"{100 * error[~inside].mean():.0f} % elsewhere."
+    )
+    first, num_others = largest_differences(list(trends.values()))
+    assert sentence in first
+    largest = max(abs(end.within_class.value) for trend in trends.values() for end in trend.significant)
+    assert f"error rate {100 * largest:.0f} points " in first[0]
+    assert len(first) + num_others == sum(len(trend.significant) for trend in trends.values())
 
 
 def test_statistics_are_those_of_welch_benjamini_hochberg_and_least_squares():
@@ -68,12 +76,12 @@ def test_statistics_are_those_of_welch_benjamini_hochberg_and_least_squares():
         inside = facts[name] >= end.edge if end.high else facts[name] <= end.edge
         assert end.num_images == inside.sum() == pytest.approx(100, abs=1)
         welch = ttest_ind(error[inside], error[~inside], equal_var=False)
-        assert end.p_value == pytest.approx(welch.pvalue)
         interval = welch.confidence_interval(0.95)
         assert (end.difference.low, end.difference.high) == pytest.approx((interval.low, interval.high))
         table = pd.DataFrame({"error": error, "inside": inside.astype(float), "label": labels})
         fitted = ols("error ~ inside + C(label)", table).fit(cov_type="HC1", use_t=True)
         assert end.within_class.value == pytest.approx(fitted.params["inside"])
+        assert end.p_value == pytest.approx(fitted.pvalues["inside"], rel=1e-6)
         assert [end.within_class.low, end.within_class.high] == pytest.approx(
             list(fitted.conf_int().loc["inside"]), abs=1e-9
         )
@@ -84,16 +92,30 @@ def test_statistics_are_those_of_welch_benjamini_hochberg_and_least_squares():
     ]
 
 
-def test_a_trend_that_is_only_the_mix_of_classes_vanishes_within_classes():
+def test_a_trend_that_is_only_the_mix_of_classes_is_not_claimed():
     rng = np.random.default_rng(2)
     labels = rng.integers(10, size=2000)
     facts = random_facts(rng, 2000)
     facts["brightness"] = (labels + rng.normal(0, 0.5, 2000)).astype(np.float32)
     wrong = rng.random((3, 2000)) < 0.1 + labels[None] / 15
     trend = next(t for t in error_trends(study(labels, wrong), facts) if t.fact.name == "brightness")
-    highest = next(end for end in trend.significant if end.high)
+    highest = next(end for end in trend.ends if end.high)
     assert highest.difference.low > 0.1
     assert highest.within_class.low < 0 < highest.within_class.high
+    assert trend.significant == ()
+
+
+def test_an_effect_within_classes_that_their_mix_hides_is_found():
+    rng = np.random.default_rng(5)
+    labels = rng.integers(10, size=2000)
+    facts = random_facts(rng, 2000)
+    dark = rng.random(2000) < 0.25 + 0.03 * (labels - 4.5)  # darkness is more frequent in easy classes
+    facts["brightness"] = np.where(dark, -5, 0).astype(np.float32) + facts["brightness"]
+    wrong = rng.random((3, 2000)) < 0.6 - labels[None] / 20 + 0.12 * dark
+    trend = next(t for t in error_trends(study(labels, wrong), facts) if t.fact.name == "brightness")
+    [lowest] = [end for end in trend.significant if not end.high]
+    assert lowest.within_class.low > 0.03
+    assert lowest.within_class.value > lowest.difference.value + 0.02
 
 
 def test_without_an_effect_trends_are_rarely_claimed(real):

@@ -1,5 +1,4 @@
-"""Four groups of images: right for every seed, wrong for every seed, differs between recipes, depends on the
-seed.
+"""Four groups of images: right for every seed, wrong for every seed, differs between recipes, runs disagree.
 
 Whether an image differs between recipes is tested exactly, one test per image. If all runs of all recipes
 were equally likely to be right, then, given that R of them are, each choice of R runs would be equally
@@ -43,7 +42,7 @@ GROUP_LABELS: dict[GroupName, str] = {
     "always right": "right for every seed",
     "always wrong": "wrong for every seed",
     "decided by the recipe": "differs between recipes",
-    "luck of the seed": "depends on the seed",
+    "luck of the seed": "runs disagree",
 }
 """As in texts."""
 
@@ -81,6 +80,14 @@ class ImageGroups:
         """Images in each group; they add up to all images."""
         return {name: int(np.sum(self.group == index)) for index, name in enumerate(GROUP_NAMES)}
 
+    def difference(self, a: ImageDifficulty, b: ImageDifficulty) -> dict[GroupName, float]:
+        """What each group contributes to the images that b has right and a has not, mean over seeds.
+
+        The sum over groups is the difference in accuracy times the number of images.
+        """
+        gained = np.bincount(self.group, weights=b.share_right - a.share_right, minlength=len(GROUP_NAMES))
+        return dict(zip(GROUP_NAMES, gained.tolist(), strict=True))
+
     def name(self, image: int) -> GroupName:
         """Name the group of one image."""
         return GROUP_NAMES[int(self.group[image])]
@@ -94,8 +101,9 @@ def image_groups(difficulties: Sequence[ImageDifficulty], false_discovery_rate: 
     - *differs between recipes*: runs disagree, and the recipes' shares of correct runs differ by more than
       chance explains (exact test, see the module docstring). At most `false_discovery_rate` of this group is
       expected to be there by chance.
-    - *depends on the seed*: runs disagree, and the recipes' shares differ by no more than chance may explain.
-      With few seeds this group also contains images that differ between recipes: few runs cannot tell.
+    - *runs disagree*: the recipes' shares differ by no more than chance may explain. That is not to say that
+      they differ by chance: image by image, few runs cannot tell. Most of a difference between recipes can
+      lie here, see `ImageGroups.difference`.
 
     Parameters
     ----------

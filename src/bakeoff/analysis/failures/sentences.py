@@ -232,14 +232,14 @@ def _trends(case: FailedCase, evidence: FailureEvidence) -> Iterator[Sentence]:
         value = float(evidence.facts[trend.fact.name][case.image_index])
         for end in trend.significant:
             belongs = value >= end.edge if end.high else value <= end.edge
-            # A quarter that is harder only for the classes in it says nothing about this image in its class.
-            if not (belongs and end.difference.value > 0 and end.within_class.low > 0):
+            if not (belongs and end.within_class.value > 0):
                 continue
             yield Sentence(
                 "trend",
                 f"In the {trend.quarter_name(end)} of the test images, the error rate of {case.recipe} is "
-                f"{100 * end.inside:.0f} %, compared with {100 * end.elsewhere:.0f} % elsewhere "
-                f"({100 * end.within_class.value:.0f} points higher than in other images of the same class).",
+                f"{100 * end.within_class.value:.0f} points higher than in other images of the same class "
+                f"(over all classes {100 * end.inside:.0f} %, compared with {100 * end.elsewhere:.0f} % "
+                "elsewhere).",
                 {
                     "fact": trend.fact.name,
                     "value": value,

@@ -1,15 +1,16 @@
 """Error rate by image property: the error rate in each quarter of the images.
 
-A quarter is compared with the other images by Welch's t test on each image's share of seeds wrong: the images
-are the unit, and the result holds for these runs and images like these. The lowest and the highest quarter of
-every property and recipe are tested, as one family, with the false discovery rate controlled by Benjamini and
-Hochberg (1995). Classes differ both in these properties and in difficulty, so a significant difference is
-also given within classes: how much the quarter differs from other images of the same class.
+Classes differ both in these properties and in difficulty, so that most differences between quarters are those
+of the classes in them. A quarter is therefore compared with the other images of the same class, by least
+squares on each image's share of seeds wrong: the images are the unit, and the result holds for these runs and
+images like these. The lowest and the highest quarter of every property and recipe are tested, as one family,
+with the false discovery rate controlled by Benjamini and Hochberg (1995). The difference over all classes
+stands beside it, with Welch's interval.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -72,7 +73,7 @@ class EndContrast:
     within_class
         The same difference between images of the same class.
     p_value
-        Of Welch's t test.
+        Of the difference within classes; 1 if no class has images on both sides.
     adjusted_p
         After Benjamini and Hochberg over the family.
     """
@@ -103,7 +104,7 @@ class ErrorTrend:
     ends
         The lowest and the highest quarter, if large enough to be tested.
     significant
-        Those of `ends` with a significant difference.
+        Those of `ends` with a significant difference within classes.
     """
 
     recipe: str
@@ -118,12 +119,37 @@ class ErrorTrend:
 
     def sentences(self) -> tuple[str, ...]:
         """Describe each significant difference in one sentence."""
-        return tuple(
-            f"{self.quarter_name(end).capitalize()}: error rate {100 * end.inside:.0f} %, compared with "
-            f"{100 * end.elsewhere:.0f} % elsewhere (difference {_points(end.difference)}; "
-            f"within classes {_points(end.within_class)})."
-            for end in self.significant
+        return tuple(self.sentence(end) for end in self.significant)
+
+    def sentence(self, end: EndContrast) -> str:
+        """Describe the difference of one quarter, within classes first."""
+        within = end.within_class
+        direction = "higher" if within.value > 0 else "lower"
+        nearest, farthest = sorted(round(100 * abs(limit)) for limit in (within.low, within.high))
+        return (
+            f"{self.quarter_name(end).capitalize()}: error rate {round(100 * abs(within.value))} points "
+            f"({nearest} to {farthest}) {direction} than for other images of the same class; over all "
+            f"classes {100 * end.inside:.0f} %, compared with {100 * end.elsewhere:.0f} % elsewhere."
         )
+
+
+MOST_SENTENCES = 5
+
+
+def largest_differences(trends: Sequence[ErrorTrend]) -> tuple[tuple[str, ...], int]:
+    """Describe the largest significant differences within classes.
+
+    Returns
+    -------
+    sentences
+        At most `MOST_SENTENCES`, the largest difference first.
+    num_others
+        Significant differences without a sentence.
+    """
+    found = [(trend, end) for trend in trends for end in trend.significant]
+    found.sort(key=lambda each: -abs(each[1].within_class.value))
+    sentences = tuple(trend.sentence(end) for trend, end in found[:MOST_SENTENCES])
+    return sentences, len(found) - len(sentences)
 
 
 def error_trends(
@@ -207,14 +233,11 @@ def _contrast(
     inside, outside = error[quarter], error[~quarter]
     variances = np.array([inside.var(ddof=1) / len(inside), outside.var(ddof=1) / len(outside)])
     difference = float(inside.mean() - outside.mean())
-    variance = variances.sum()
+    variance, half = variances.sum(), 0.0
     if variance > 0:
         degrees = variance**2 / (variances**2 / np.array([len(inside) - 1, len(outside) - 1])).sum()
         half = float(stdtrit(degrees, 0.975) * np.sqrt(variance))
-        p_value = float(2 * stdtr(degrees, -abs(difference) / np.sqrt(variance)))
-    else:
-        # No variance on either side: equal means have p = 1, different ones p = 0.
-        half, p_value = 0.0, float(difference == 0)
+    within_class, p_value = _within_class(error, labels, quarter)
     return EndContrast(
         high=high,
         edge=float(values[quarter].min() if high else values[quarter].max()),
@@ -222,7 +245,7 @@ def _contrast(
         inside=float(inside.mean()),
         elsewhere=float(outside.mean()),
         difference=Estimate(difference, difference - half, difference + half),
-        within_class=_within_class(error, labels, quarter),
+        within_class=within_class,
         p_value=p_value,
         adjusted_p=np.nan,
     )
@@ -230,18 +253,22 @@ def _contrast(
 
 def _within_class(
     error: NDArray[np.float64], labels: NDArray[np.int64], quarter: NDArray[np.bool_]
-) -> Estimate:
-    """Least squares of the error on being in the quarter, one intercept per class; robust interval (HC1)."""
+) -> tuple[Estimate, float]:
+    """Least squares of the error on being in the quarter and on the class; robust interval and p (HC1)."""
     centerd_error, centerd_quarter = _center(error, labels), _center(quarter.astype(float), labels)
     spread = float(centerd_quarter @ centerd_quarter)
     degrees = len(error) - len(np.unique(labels)) - 1
     if spread < 1e-9 or degrees < 1:
-        return Estimate(np.nan, np.nan, np.nan)
+        return Estimate(np.nan, np.nan, np.nan), 1.0
     slope = float(centerd_quarter @ centerd_error) / spread
     residual = centerd_error - slope * centerd_quarter
     variance = float(((centerd_quarter * residual) ** 2).sum()) / spread**2 * len(error) / degrees
     half = float(stdtrit(degrees, 0.975)) * np.sqrt(variance)
-    return Estimate(slope, slope - half, slope + half)
+    # No variance: equal means have p = 1, different ones p = 0.
+    p_value = (
+        float(2 * stdtr(degrees, -abs(slope) / np.sqrt(variance))) if variance > 0 else float(slope == 0)
+    )
+    return Estimate(slope, slope - half, slope + half), p_value
 
 
 def _center(values: NDArray[np.float64], labels: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -250,10 +277,3 @@ def _center(values: NDArray[np.float64], labels: NDArray[np.int64]) -> NDArray[n
     means = np.bincount(labels, weights=values) / np.maximum(counts, 1)
     centerd: NDArray[np.float64] = values - means[labels]
     return centerd
-
-
-def _points(estimate: Estimate) -> str:
-    if np.isnan(estimate.value):
-        return "not measurable"
-    value, low, high = (round(100 * number) for number in (estimate.value, estimate.low, estimate.high))
-    return f"{value} point{'' if abs(value) == 1 else 's'}, {low} to {high}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from itertools import combinations
 from typing import Any
 
 from bakeoff.analysis.failures.attribution_maps import AttributionMaps
@@ -15,8 +16,21 @@ from bakeoff.analysis.failures.confused_pairs import (
     pair_differences,
 )
 from bakeoff.analysis.failures.evidence import FailureEvidence
+from bakeoff.analysis.failures.groups import GroupName
 from bakeoff.analysis.failures.sentences import Sentence, describe
-from bakeoff.analysis.failures.trends import ErrorTrend
+from bakeoff.analysis.failures.trends import ErrorTrend, largest_differences
+
+MOST_RECIPES_IN_PAIRS = 3
+"""With more recipes, each is compared with the first only."""
+
+
+@dataclass(frozen=True)
+class GroupDifference:
+    """How many more images recipe b has right than recipe a, mean over seeds, by group of images."""
+
+    a: str
+    b: str
+    images: dict[GroupName, float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,9 +61,26 @@ class FailureSummary:
         return pair_differences(self.evidence.predictions, confidence=self.confidence)
 
     @property
+    def group_differences(self) -> tuple[GroupDifference, ...]:
+        """What each group of images contributes to the differences between recipes."""
+        recipes, groups = self.evidence.recipes, self.evidence.groups
+        pairs = [(a, b) for a, b in combinations(recipes, 2)]
+        if len(recipes) > MOST_RECIPES_IN_PAIRS:
+            pairs = pairs[: len(recipes) - 1]
+        return tuple(
+            GroupDifference(a, b, groups.difference(recipes[a].difficulty, recipes[b].difficulty))
+            for a, b in pairs
+        )
+
+    @property
     def trends(self) -> tuple[ErrorTrend, ...]:
         """Error rate by quarter of each property, for each recipe."""
         return tuple(trend for recipe in self.evidence.recipes.values() for trend in recipe.trends)
+
+    @property
+    def largest_trends(self) -> dict[str, tuple[tuple[str, ...], int]]:
+        """For each recipe the largest differences in sentences, and the number of the others."""
+        return {name: largest_differences(recipe.trends) for name, recipe in self.evidence.recipes.items()}
 
     @property
     def attributions(self) -> dict[str, AttributionMaps]:
@@ -76,6 +107,7 @@ class FailureSummary:
                 "counts": groups.counts,
                 "expected_by_luck": groups.expected_by_luck,
                 "threshold": groups.threshold,
+                "differences": self.group_differences,
             },
             "confused_pairs": [asdict(pair) | {"share": pair.share} for pair in self.confused_pairs],
             "pair_differences": {
