@@ -2,6 +2,7 @@
 
 import io
 
+import numpy as np
 import pytest
 import torch
 from tests.training.heard import Heard
@@ -11,7 +12,8 @@ from bakeoff.data import load_data
 from bakeoff.study import DataSettings, load_study
 from bakeoff.study.recipe import Recipe
 from bakeoff.training import EpochRecord, train
-from bakeoff.training.state import SHARE_OF_TIME, StateSaver, ends
+from bakeoff.training.checkpoint import checkpoint_score
+from bakeoff.training.state import SHARE_OF_TIME, StateSaver, TrainingState
 
 
 @pytest.fixture(scope="module")
@@ -284,11 +286,17 @@ def test_a_run_interrupted_while_it_is_tested_trains_no_epoch_again(data, monkey
     assert resumed.history == whole.history  # with its times
 
 
-def records(*accuracies, seconds=1.0):
-    return [
-        EpochRecord(epoch, 0.1, 1.0, 0.5, 1 / (1 + epoch), accuracy, seconds)
-        for epoch, accuracy in enumerate(accuracies, start=1)
-    ]
+def after(recipe, *accuracies):
+    """The state after epochs with these validation accuracies and falling losses, a second each."""
+    state = TrainingState.new(recipe.epochs, 1, 1)
+    for epoch, accuracy in enumerate(accuracies, start=1):
+        record = EpochRecord(epoch, 0.1, 1.0, 0.5, 1 / (1 + epoch), accuracy, 1.0)
+        state.history.append(record)
+        logits = np.zeros((1, 2), np.float32)
+        labels = np.zeros(1, np.int64)
+        score = checkpoint_score(recipe.checkpoint, "accuracy", record, logits, labels)
+        state.update_best(score, record, logits)
+    return state
 
 
 @pytest.mark.parametrize(
@@ -301,13 +309,15 @@ def records(*accuracies, seconds=1.0):
         ({"patience": 2}, [0.5, 0.4, 0.5], True),  # equally good is not better
         ({"patience": 2}, [0.5, 0.4, 0.6, 0.5], False),
         ({"patience": 2, "checkpoint": "best_val_loss"}, [0.5, 0.4, 0.3, 0.2], False),  # the loss falls
+        ({"patience": 2, "checkpoint": "best_val_score"}, [0.5, 0.4, 0.3], True),
         ({"patience": 2, "checkpoint": "last"}, [0.5, 0.4, 0.3], True),
         ({"max_minutes": 0.05}, [0.1, 0.2], False),
         ({"max_minutes": 0.05}, [0.1, 0.2, 0.3], True),
     ],
 )
-def test_a_run_ends_early_by_its_history_alone(settings, accuracies, ended):
-    assert ends(Recipe(epochs=10, **settings), records(*accuracies)) == ended
+def test_a_run_ends_early_by_its_epochs_alone(settings, accuracies, ended):
+    recipe = Recipe(epochs=10, **settings)
+    assert after(recipe, *accuracies).ends(recipe) == ended
 
 
 def test_a_run_that_stops_early_resumes_to_the_same_bytes(data):

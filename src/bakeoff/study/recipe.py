@@ -81,8 +81,8 @@ class Recipe(Settings):
     from epoch 2 on, batch normalization trains with frozen running statistics. Do not use it otherwise."""
 
     patience: int | None = Field(None, ge=1)
-    """Stop a run after this many epochs without a better validation loss (with `checkpoint =
-    "best_val_loss"`), or else accuracy. The schedule is still that of all `epochs`."""
+    """Stop a run after this many epochs without a better one, by `checkpoint` (with `last`, by validation
+    accuracy). The schedule is still that of all `epochs`."""
 
     max_minutes: float | None = Field(None, gt=0)
     """Stop a run after the epoch in which its training has taken this long, so that recipes can be compared

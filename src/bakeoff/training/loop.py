@@ -26,7 +26,7 @@ from bakeoff.training.optimizers import build_optimizer, learning_rate
 from bakeoff.training.preprocessing import Preprocessing
 from bakeoff.training.records import EpochRecord, Observer, TrainedRun, TrainingFailure
 from bakeoff.training.repeatable import Stream, denormals_as_zero, torch_seed
-from bakeoff.training.state import StateSaver, StateStore, TrainingState, ends
+from bakeoff.training.state import StateSaver, StateStore, TrainingState
 from bakeoff.training.step import Passes, Stepper, build_average
 
 TRAINING_VERSION = 4
@@ -114,7 +114,7 @@ def train(
         recipe.epochs, len(data.train), len(data.val)
     )
 
-    while not ends(recipe, state.history):
+    while not state.ends(recipe):
         epoch = len(state.history) + 1
         started = time.perf_counter()
         if recipe.train_mode == "every_epoch" or epoch == 1:
@@ -152,7 +152,7 @@ def train(
                 average=parts.average.state_dict() if parts.average else {},
             ),
             # So that a run that is interrupted while it is tested only repeats that.
-            last=ends(recipe, state.history),
+            last=state.ends(recipe),
         )
 
     return finish_run(

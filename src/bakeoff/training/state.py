@@ -71,6 +71,20 @@ class TrainingState:
             val_true_probability=np.zeros((num_epochs, num_val), np.float16),
         )
 
+    def ends(self, recipe: Recipe) -> bool:
+        """Whether the run is trained: after all epochs, without a better one for long, or its time is up."""
+        epoch = len(self.history)
+        if epoch == recipe.epochs:
+            return True
+        seconds = math.fsum(record.seconds for record in self.history)
+        if recipe.max_minutes is not None and seconds >= 60 * recipe.max_minutes:
+            return True
+        best = self.best_epoch
+        if recipe.checkpoint == "last":
+            accuracies = [record.val_accuracy for record in self.history]
+            best = 1 + accuracies.index(max(accuracies)) if accuracies else 0
+        return recipe.patience is not None and epoch - best >= recipe.patience
+
     def update_best(self, score: float, record: EpochRecord, val_logits: NDArray[np.float32]) -> bool:
         """Record the epoch if its `checkpoint_score` is the best so far; the caller adds its weights."""
         if score <= self.best_score:
@@ -221,19 +235,6 @@ def _structure(value: object) -> object:
     if isinstance(value, list | tuple):
         return [type(value).__name__, *map(_structure, value)]
     return type(value).__name__
-
-
-def ends(recipe: Recipe, history: Sequence[EpochRecord]) -> bool:
-    """Whether a run with this history is trained: all epochs, no better one for long, or its time is up."""
-    if len(history) == recipe.epochs:
-        return True
-    if recipe.max_minutes and math.fsum(record.seconds for record in history) >= 60 * recipe.max_minutes:
-        return True
-    if not recipe.patience or not history:
-        return False
-    by_loss = recipe.checkpoint == "best_val_loss"
-    scores = [-record.val_loss if by_loss else record.val_accuracy for record in history]
-    return len(history) - 1 - scores.index(max(scores)) >= recipe.patience
 
 
 class StateStore(Protocol):

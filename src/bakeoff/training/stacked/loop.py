@@ -17,7 +17,7 @@ from bakeoff.training.finish import finish_run
 from bakeoff.training.records import EpochRecord, Observer, TrainedRun, TrainingFailure
 from bakeoff.training.stacked.operations import Convolution
 from bakeoff.training.stacked.parts import StackedParts
-from bakeoff.training.state import Pace, StateStore, TrainingState, ends
+from bakeoff.training.state import Pace, StateStore, TrainingState
 
 SeedResult = tuple[int, EpochRecord | TrainingFailure | TrainedRun]
 """A seed, and its new record, failure or result."""
@@ -78,7 +78,7 @@ def train_stacked(
         state.replay(seed_observers)
     alive, pace = list(range(len(seeds))), Pace()
     for epoch in range(len(states[0].history) + 1, recipe.epochs + 2):
-        for index in [one for one in alive if ends(recipe, states[one].history)]:
+        for index in [one for one in alive if states[one].ends(recipe)]:
             # A seed that has ended stays in the stack, like one that has failed.
             alive.remove(index)
             yield seeds[index], _finish(parts, states[index], index, all_attributions)
@@ -119,7 +119,7 @@ def train_stacked(
                 state.best_weights = parts.evaluated_model.weights_of(index)
             yield seeds[index], record
         if alive and state_stores is not None:
-            last = any(ends(recipe, states[index].history) for index in alive)
+            last = any(states[index].ends(recipe) for index in alive)
             pace.offer(lambda: _save(parts, states, alive, state_stores), last=last)
 
 
