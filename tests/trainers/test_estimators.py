@@ -1,9 +1,11 @@
 """Estimators against scikit-learn called directly."""
 
-import importlib.util
+import subprocess
+import sys
 
 import numpy as np
 import pytest
+from skimage.feature import hog
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.svm import LinearSVC
 from tests.trainers.images import DATA
@@ -45,10 +47,21 @@ def test_features_of_ones_own(tmp_path, monkeypatch):
     assert features_named("rows:sums")(DATA.test.images).shape == (20, 8)
 
 
-@pytest.mark.skipif(importlib.util.find_spec("skimage") is not None, reason="scikit-image is installed")
+def test_hog_is_scikit_images():
+    features = features_named("hog")(DATA.test.images)
+    expected = hog(DATA.test.images[3], pixels_per_cell=(4, 4), cells_per_block=(2, 2), channel_axis=-1)
+    assert features.shape == (20, len(expected))
+    np.testing.assert_allclose(features[3], expected, rtol=1e-6)
+
+
 def test_without_scikit_image_hog_says_what_to_install():
-    with pytest.raises(BakeoffError, match=r"needs scikit-image: pip install"):
-        features_named("hog")
+    code = (
+        "import sys; sys.modules['skimage'] = None\n"  # as where it is not installed
+        "from bakeoff.trainers.estimators import features_named\n"
+        "features_named('hog')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert 'features = "hog" needs scikit-image: pip install "bakeoff[hog]"' in done.stderr
 
 
 @pytest.mark.parametrize(
