@@ -210,3 +210,13 @@ def test_each_script_is_run_here():
     text = Path(__file__).read_text("utf-8")
     scripts = {path.name for path in BENCHMARKS.glob("*.py")}
     assert {script for script in scripts if f'printed("{script}"' not in re.sub(r"\(\s+", "(", text)} == set()
+
+
+@slow
+def test_claims_about_one_recipe_split_into_two_are_counted(printed, tmp_path):
+    words = ("--out", tmp_path / "study", "--data", "digits", "--runs", "6", "--epochs", "1", "--draws", "20")
+    text = printed("real_null.py", *words)
+    assert text.startswith("6 runs of 1 epochs, 359 test images: accuracy ")
+    rates = numbers(r"^\| (?:better or worse|equivalent|McNemar.*) \| ([\d.]+) \| ([\d.]+) \|", text)
+    assert len(rates) == 6
+    assert all(0 <= rate <= 100 for rate in rates)
