@@ -13,7 +13,6 @@ from bakeoff.data.image_data import Split
 from bakeoff.errors import BakeoffError
 from bakeoff.own_code import import_callable, import_class
 from bakeoff.study.settings.trainer import SklearnSettings
-from bakeoff.text import listed
 
 Images = NDArray[np.uint8]
 Array = NDArray[Any]
@@ -87,8 +86,8 @@ def _hog() -> Callable[[Images], Array]:
         from skimage.feature import hog
     except ImportError as error:
         raise BakeoffError(
-            'features = "hog" needs scikit-image: pip install "bakeoff[hog]"; '
-            f"or choose {listed(['pixels', 'a function of your own'])}"
+            'features = "hog" needs scikit-image; install it in a copy of the repository with: '
+            "pip install -c constraints.txt '.[hog]'"
         ) from error
     cells = {"pixels_per_cell": (4, 4), "cells_per_block": (2, 2), "channel_axis": -1}
     return lambda images: np.stack([hog(image, **cells) for image in np.asarray(images)]).astype(np.float32)
