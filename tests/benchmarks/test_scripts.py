@@ -205,6 +205,17 @@ def test_a_large_report_is_built(printed, tmp_path):
     assert page == pytest.approx(size / 1e6, abs=0.05)
 
 
+@slow
+def test_sources_are_loaded_again_and_checked(printed):
+    text = printed("load_data.py", "small-files", "--images", "60", "--classes", "3", "--check")
+    steps = numbers(
+        r"^(?:load|again|check) +([\d.]+) s +([\d.]+) s of CPU time +at most ([\d,]+) MiB so far$", text
+    )
+    assert len(steps) == 9
+    counts = numbers(r"^([\d,]+) / ([\d,]+) / ([\d,]+) images of 3 classes, 32 x 32$", text)
+    assert sum(counts) == 60
+
+
 def test_each_script_is_run_here():
     """A new one is run by a test of its own."""
     text = Path(__file__).read_text("utf-8")

@@ -1,4 +1,6 @@
 import os
+import re
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -83,3 +85,9 @@ def test_pillow_knows_each_extension_as_one_of_a_format_that_is_read():
     Image.init()
     known = {suffix for suffix, name in Image.EXTENSION.items() if name in FORMATS}
     assert IMAGE_SUFFIXES - known <= {".avif"}  # where this build of Pillow lacks it
+
+
+def test_the_documentation_lists_the_extensions():
+    page = (Path(__file__).parents[3] / "docs" / "own-images.md").read_text(encoding="utf-8")
+    text = page.split("files with these extensions are read")[1].split("Files of all other kinds")[0]
+    assert set(re.findall(r"`([.]\w+)`", text)) == IMAGE_SUFFIXES
