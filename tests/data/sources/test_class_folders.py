@@ -245,6 +245,7 @@ def test_a_class_named_like_a_split_beside_others_is_a_class(load, tmp_path, fol
         ("cat", "dog", "test"),
         ("train_1/cat", "train_1/dog", "test_1/cat"),
         ("cats_train", "dogs_train", "cats_test", "dogs_test"),
+        ("seg_train/cat", "seg_train/dog", "seg_test/cat", "seg_pred"),
         ("train", "test", "bus"),
         ("train/cat", "train/dog", "validation_2/cat"),
     ],
@@ -308,3 +309,10 @@ def test_what_is_not_read_changes_neither_fingerprint_nor_cache(load, pets, own_
     after = load(f"folder:{pets}")
     assert after.directory == before.directory
     assert len(after.notes) == len(before.notes) + 1
+
+
+def test_empty_folders_that_look_like_splits_are_asked_back(load, tmp_path):
+    for name in ("train_1", "test_1"):
+        (tmp_path / name).mkdir()
+    with pytest.raises(BakeoffError, match=r"train_1 may be splits or classes"):
+        load(f"folder:{tmp_path}")

@@ -1,9 +1,9 @@
 from bakeoff.data.sources.listing import (
-    looks_like_split,
     natural_key,
     read_class_names,
     read_lines,
     split_named,
+    split_suggested,
 )
 
 
@@ -33,6 +33,6 @@ def test_usual_names_of_splits_are_known_and_parts_of_splits_look_like_them():
         assert {split_named(name) for name in names.split()} == {split}
     for name in ("train_1", "cats-test", "1_val", "holdout", "eval"):
         assert split_named(name) is None
-        assert looks_like_split(name)
+        assert split_suggested(name)
     for name in ("contest", "trainer", "devil", "latest", "evaluated", "bus"):
-        assert not looks_like_split(name)
+        assert split_suggested(name) is None

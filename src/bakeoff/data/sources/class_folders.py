@@ -10,9 +10,9 @@ from bakeoff.data.sources.labels import difference, plain_form, refuse_similar_n
 from bakeoff.data.sources.listing import (
     ListedImage,
     Listing,
-    looks_like_split,
     read_class_names,
     split_named,
+    split_suggested,
 )
 from bakeoff.data.sources.walking import Walk
 from bakeoff.errors import BakeoffError
@@ -74,19 +74,20 @@ def _find_splits(walk: Walk, names: tuple[str, ...] | None, notes: list[str]) ->
     directory, folders = walk.directory, walk.subfolders("")
     split_of = {name: split for name in folders if (split := split_named(name))}
     others = [name for name in folders if name not in split_of]
-    similar = [name for name in folders if looks_like_split(name)]
+    similar = {name: split for name in folders if (split := split_suggested(name))}
     if not similar or set(folders) == {*(names or ())}:
         return {"train": ""}
     nested = [name for name in split_of if walk.subfolders(name)]
     may_be_class = len(split_of) == 1 and bool(WORDS & {name.lower() for name in split_of}) and not nested
-    if others and (may_be_class or (not split_of and len(similar) < len(folders))):
-        notes.append(f"Read as classes, not as splits: {listed(similar)}.")
+    several = len(similar) == len(folders) or {"train"} < set(similar.values())
+    if others and (may_be_class or (not split_of and not several)):
+        notes.append(f"Read as classes, not as splits: {listed([*similar])}.")
         return {"train": ""}
     if split_of and "train" not in split_of.values():
         raise BakeoffError(f"{directory} has a folder {listed([*split_of])} but no train; {LAYOUT}")
     beside = Walk(directory).images_below("", others)
     num_beside = {name: len(images) for name, images in beside.items()}
-    if any(num_beside.values()) and len(nested) < 2:
+    if not split_of or (any(num_beside.values()) and len(nested) < 2):
         raise BakeoffError(
             f"{directory}: the folders {listed(folders[:10])} may be splits or classes; name those of splits "
             f"train, val and test, and move others away; if they are classes, list them in "

@@ -83,7 +83,10 @@ _SPLIT_WORDS: dict[str, SplitName] = {
 
 _SPLIT_NAME = re.compile(rf"({'|'.join(_SPLIT_WORDS)})([ _.-]?(set|data|dataset|images|split))?")
 
-_PART_OF_SPLIT = {*_SPLIT_WORDS, "eval", "evaluation", "holdout", "heldout", "unlabeled", "unlabelled"}
+_PART_OF_SPLIT: dict[str, SplitName] = {
+    **_SPLIT_WORDS,
+    **dict.fromkeys(("eval", "evaluation", "holdout", "heldout", "unlabeled", "unlabelled"), "test"),
+}
 
 
 def split_named(text: str) -> SplitName | None:
@@ -92,9 +95,10 @@ def split_named(text: str) -> SplitName | None:
     return _SPLIT_WORDS[match[1]] if match else None
 
 
-def looks_like_split(text: str) -> bool:
-    """Whether a name may be that of a split, or of a part of one, such as "train_1" or "cats-test"."""
-    return split_named(text) is not None or not _PART_OF_SPLIT.isdisjoint(re.split("[^a-z]+", text.lower()))
+def split_suggested(text: str) -> SplitName | None:
+    """The split that a name may mean, or mean a part of, such as "train_1" or "cats-test"; None if none."""
+    words = re.split("[^a-z]+", text.lower())
+    return split_named(text) or next((_PART_OF_SPLIT[word] for word in words if word in _PART_OF_SPLIT), None)
 
 
 def check_listing(listing: Listing) -> None:

@@ -18,7 +18,8 @@ IMAGE_SUFFIXES = frozenset(
 )
 
 SYSTEM_NAMES = frozenset(
-    {"$recycle.bin", "@eadir", "@recycle", "@tmp", "#recycle", "#snapshot", "__macosx", "__pycache__"}
+    {"$recycle.bin", "@__thumb", "@eadir", "@recently-snapshot", "@recycle", "@tmp", "#recycle", "#snapshot"}
+    | {"__macosx", "__pycache__", "~snapshot"}
     | {"desktop.ini", "ehthumbs.db", "icon\r", "lost+found", "system volume information", "thumbs.db"}
 )
 """Names, in small letters, of what systems put into folders, beside those that begin with a dot."""
