@@ -4,8 +4,10 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -206,11 +208,17 @@ def test_an_edited_file_makes_its_runs_other_runs(folder, name, of):
 
 
 @pytest.mark.slow
-def test_a_run_that_was_deleted_is_trained_again_to_the_same_bytes(folder):
+def test_a_study_that_is_killed_goes_on_to_the_same_bytes(folder, tmp_path):
+    """Killed with its workers when the first run of a trainer is finished, others under way."""
+    again = tmp_path / "again"
+    words = [sys.executable, "-m", "bakeoff", "run", "study.toml", "--out", str(again)]
+    with subprocess.Popen(words, cwd=folder, stdout=subprocess.DEVNULL, start_new_session=True) as process:
+        while process.poll() is None and not list(again.glob("runs/forest/*/predictions.npz")):
+            time.sleep(0.01)
+        os.killpg(process.pid, signal.SIGKILL)
+    finished = len(list(again.glob("runs/*/*/predictions.npz")))
+    assert 0 < finished < 10
+    bakeoff("run", "study.toml", "--out", again, folder=folder)
     runs = folder / "results/all-kinds/runs"
-    before = {path: path.read_bytes() for path in runs.glob("*/seed-1/predictions.npz")}
-    assert len(before) == 5
-    for path in before:
-        shutil.rmtree(path.parent)
-    bakeoff("run", "study.toml", folder=folder)
-    assert {path: path.read_bytes() for path in before} == before
+    expected = {path.relative_to(runs): path.read_bytes() for path in runs.glob("*/*/predictions.npz")}
+    assert {path: (again / "runs" / path).read_bytes() for path in expected} == expected
