@@ -208,7 +208,7 @@ def misled(name: str, plan: LookPlan, num_draws: int, num_images: int = 500) -> 
 def check(found: dict[str, float], num_draws: int, name: str) -> None:
     assert found["declared"] <= 0.05 + 2.5 * np.sqrt(0.05 * 0.95 / num_draws), (name, found)
     slack = 2.5 * np.sqrt(0.03 * 0.97 / num_draws)
-    assert 0.93 <= found["cover"] <= 0.98 + slack, (name, found)
+    assert found["cover"] >= 0.93 - slack, (name, found)
 
 
 @pytest.mark.parametrize("name", ["equal, seeds matter", "three, two equal", "a clear difference"])

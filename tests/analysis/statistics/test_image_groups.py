@@ -92,6 +92,6 @@ def test_intervals_over_groups_cover_where_those_over_images_fail() -> None:
 @pytest.mark.parametrize("kind", ["2", "10", "50", "unequal", "few large"])
 def test_coverage_with_two_to_fifty_images_per_group(kind: str, num_groups: int, num_seeds: int) -> None:
     share = coverage(kind, num_groups, num_seeds, 1000)
-    # 20 groups of two images with three seeds are the one cell above 0.98.
-    assert 0.93 <= share["groups"] <= 0.985
+    # Above 0.98 only with three seeds.
+    assert 0.93 <= share["groups"] <= (0.99 if num_seeds == 3 else 0.98)
     assert share["images"] < share["groups"]
