@@ -16,6 +16,7 @@ from bakeoff.data.image_data import ImageData
 from bakeoff.engines import Engine, Event, Job, ProcessEngine, RunFailed, RunFinished, Task
 from bakeoff.environment import describe_environment
 from bakeoff.errors import BakeoffError
+from bakeoff.models.weights_file import weights_digest
 from bakeoff.own_code import source_digest, trust
 from bakeoff.store import (
     Layout,
@@ -139,11 +140,15 @@ def run_study(
         trust(own_code.values())
         if own_code:
             environment["own_code"] = own_code
+        weights = {name: weights_digest(name) for name in sorted(study.weights)}
+        if weights:
+            environment["weights"] = weights
         layout = Layout(root)
         check_study_files(layout, may_be_missing=True)
         check_runs(starmap(layout.run, study.all_runs))
         layout = prepare_folder(root, study, data, environment)
-        running = StudyRun(study, data, layout, engine, display, own_code=own_code, check=check)
+        digests = own_code | weights
+        running = StudyRun(study, data, layout, engine, display, digests=digests, check=check)
         if study.until == "decided":
             running.until_decided()
         else:
@@ -164,8 +169,8 @@ class StudyRun:
         Executes the runs.
     display
         Shows the progress.
-    own_code
-        Digest of the files of each class of the user's own, by its import path.
+    digests
+        Of the files of each class of the user's own, by its import path, and of pretrained weights, by name.
     check
         Whether to check the images.
     """
@@ -178,13 +183,13 @@ class StudyRun:
         engine: Engine,
         display: Display,
         *,
-        own_code: Mapping[str, str],
+        digests: Mapping[str, str],
         check: bool,
     ) -> None:
         self.study, self.data, self.layout = study, data, layout
         self.engine, self.display = engine, display
         self._to_check = check
-        self._own_code = own_code
+        self._digests = digests
         self._finished_before: dict[Task, None] = {}
         self._finished: dict[Task, None] = {}
         self._failed: dict[Task, RunFailed] = {}
@@ -273,7 +278,7 @@ class StudyRun:
                     seed,
                     data_fingerprint=self.data.fingerprint,
                     training_version=TRAINING_VERSION,
-                    model_source="".join(self._own_code[path] for path in recipe.own_classes),
+                    model_source="".join(self._digests[name] for name in recipe.own_files),
                     metric=self.study.compare.metric,
                 )
                 task = Task(name, seed, identity)
@@ -291,8 +296,8 @@ class StudyRun:
                         outdated.append(f"{name}, seed {seed}")
         if outdated:
             raise BakeoffError(
-                f"{self.layout.root} contains runs of another version of the training code, or of a model or "
-                f"augmentation whose file has changed since:\n{list_some(outdated)}\n"
+                f"{self.layout.root} contains runs of another version of the training code, or of a model, "
+                f"augmentation or pretrained weights whose file has changed since:\n{list_some(outdated)}\n"
                 "choose another folder, or delete this one to start again",
                 parameter="path",
             )

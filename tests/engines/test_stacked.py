@@ -214,6 +214,16 @@ def test_a_model_that_cannot_be_stacked_is_trained_one_run_after_another_and_sai
     assert capsys.readouterr().out.count("lenet5: seeds are trained one by one, not stacked: ") == 1
 
 
+def test_a_pretrained_model_is_trained_one_run_after_another_and_said_once(tmp_path):
+    overrides = ["recipes.lenet5.model={name = 'bakeoff.models:LeNet5', freeze = 'all_but_head'}"]
+    chosen, told = study(recipes=["lenet5"], overrides=overrides), Told()
+    outcome = run_study(chosen, tmp_path / "study", engine=StackedEngine("cpu"), display=told, check=False)
+    assert len(outcome.finished) == 3
+    assert [event.reason for event in told.events if isinstance(event, RunsNotStacked)] == [
+        "their model has pretrained or frozen weights; they use the CPU"
+    ]
+
+
 def test_a_recipe_that_raises_leaves_the_others_their_runs(tmp_path, monkeypatch, capsys):
     (tmp_path / "raising.py").write_text(UNSTACKABLE)
     monkeypatch.syspath_prepend(str(tmp_path))

@@ -207,3 +207,21 @@ def test_a_schedule_of_ones_own_multiplies_the_learning_rate(tmp_path, monkeypat
     assert learning_rate(ending, 5, 5) == pytest.approx(0.3)
     with pytest.raises(BakeoffError, match="returned nan for step 3 of 10; expected a finite number"):
         learning_rate(own.changed(schedule={"name": "own_schedule:bad"}), 3, 5)
+
+
+def test_the_head_of_a_pretrained_model_has_a_learning_rate_of_its_own():
+    from bakeoff.models import build_model
+    from bakeoff.study.settings.model import CustomModelSettings
+    from bakeoff.training.optimizers import set_learning_rate
+
+    settings = CustomModelSettings(name="bakeoff.models:LeNet5", head_lr_factor=10.0)
+    model = build_model(settings, num_classes=10, image_size=16, seed=0)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    optimizer = build_optimizer(recipe("optimizer.name='sgd'").optimizer, model)
+    set_learning_rate(optimizer, 0.1)
+    model(torch.randn(4, 3, 16, 16)).sum().backward()
+    optimizer.step()
+    for name, parameter in model.named_parameters():
+        rate = 1.0 if name.startswith("model.classifier.5.") else 0.1
+        torch.testing.assert_close(parameter, before[name] - rate * parameter.grad)
+    assert [group["lr"] for group in optimizer.param_groups] == [0.1, 1.0]

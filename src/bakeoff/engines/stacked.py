@@ -24,6 +24,7 @@ from bakeoff.engines.one_run import FolderOutput, clear_log, do_run, failure_of,
 from bakeoff.errors import BakeoffError
 from bakeoff.store import Layout, UnfinishedRun
 from bakeoff.store.unfinished import unfinished_progress
+from bakeoff.study.recipe import Recipe
 from bakeoff.study.settings.optimization import OwnOptimizerSettings
 
 if TYPE_CHECKING:
@@ -72,9 +73,8 @@ class StackedEngine:
 
         recipe = job.study.recipes[tasks[0].recipe]
         keep_in_cache(job.data_directory)
-        if recipe.trainer is not None or isinstance(recipe.optimizer, OwnOptimizerSettings):
-            whose = "optimizer" if recipe.trainer is None else "trainer"
-            yield RunsNotStacked(tasks[0], f"their {whose} is not Bakeoff's; they use the CPU")
+        if reason := _why_not_on_the_gpu(recipe):
+            yield RunsNotStacked(tasks[0], f"{reason}; they use the CPU")
             for task in tasks:
                 yield from _do_alone(task, job)
             return
@@ -153,6 +153,15 @@ class StackedEngine:
         """The store of a run's state, bound to this device: a run does not resume on a different one."""
         path = Layout(job.root).unfinished(task.recipe, task.seed)
         return UnfinishedRun(path, f"{task.identity} on {self.device}")
+
+
+def _why_not_on_the_gpu(recipe: Recipe) -> str:
+    """Why runs of a recipe are trained as in a worker process; "" if they need not be."""
+    if recipe.trainer is not None:
+        return "their trainer is not Bakeoff's"
+    if isinstance(recipe.optimizer, OwnOptimizerSettings):
+        return "their optimizer is not Bakeoff's"
+    return "their model has pretrained or frozen weights" if recipe.is_pretrained else ""
 
 
 def _do_alone(task: Task, job: Job) -> Iterator[Event]:

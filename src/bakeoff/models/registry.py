@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +13,8 @@ from torch import Tensor, nn
 from bakeoff.errors import BakeoffError
 from bakeoff.models.lenet5 import LeNet5
 from bakeoff.models.lenet5_1998 import LeNet51998
+from bakeoff.models.libraries import build_library_model
+from bakeoff.models.pretrained import build_pretrained
 from bakeoff.models.resnet import ResNet
 from bakeoff.own_code import import_class
 from bakeoff.study.settings.model import (
@@ -23,11 +28,27 @@ ModelSettings = LeNet5Settings | LeNet51998Settings | ResNetSettings | CustomMod
 
 
 def build_model(
-    settings: ModelSettings, *, num_classes: int, image_size: int, num_channels: int = 3, seed: int
+    settings: ModelSettings,
+    *,
+    num_classes: int,
+    image_size: int,
+    num_channels: int = 3,
+    seed: int,
+    trained: Mapping[str, Tensor] | None = None,
 ) -> nn.Module:
-    """A newly initialized model; the same seed gives the same weights.
+    """A newly initialized model, with its pretrained weights if it has such; the same seed gives the same.
 
-    A user's own model gets `num_channels` only if it is not 3.
+    Parameters
+    ----------
+    settings
+        Of a recipe.
+    num_classes, image_size, num_channels
+        Of the data. A user's own model gets `num_channels` only if it is not 3.
+    seed
+        Of the random numbers.
+    trained
+        The weights of a finished run, if they will be loaded into the model: a file of pretrained weights is
+        not read then.
 
     Raises
     ------
@@ -38,7 +59,7 @@ def build_model(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         try:
-            model = _construct(settings, num_classes, image_size, num_channels)
+            model = _construct(settings, num_classes, image_size, num_channels, trained)
         except BakeoffError:
             raise
         except Exception as error:  # whatever a user's model raises
@@ -48,7 +69,13 @@ def build_model(
     return model
 
 
-def _construct(settings: ModelSettings, num_classes: int, image_size: int, num_channels: int) -> nn.Module:
+def _construct(
+    settings: ModelSettings,
+    num_classes: int,
+    image_size: int,
+    num_channels: int,
+    trained: Mapping[str, Tensor] | None = None,
+) -> nn.Module:
     match settings:
         case LeNet5Settings():
             return LeNet5(
@@ -69,14 +96,30 @@ def _construct(settings: ModelSettings, num_classes: int, image_size: int, num_c
                 dropout=settings.dropout,
             )
         case CustomModelSettings():
-            custom = import_class(settings.name, "model")
-            channels = {} if num_channels == 3 else {"num_channels": num_channels}
-            model: nn.Module = custom(
-                num_classes=num_classes, image_size=image_size, **channels, **settings.options
-            )
-            if isinstance(model, nn.Module):
-                _settle(model, image_size, num_channels)
-            return model
+            own = partial(_construct_custom, settings, num_channels)
+            if settings.is_pretrained:
+                return build_pretrained(settings, own, num_classes, image_size, num_channels, trained)
+            return own(num_classes, image_size)
+
+
+def _construct_custom(
+    settings: CustomModelSettings, num_channels: int, num_classes: int, image_size: int
+) -> nn.Module:
+    if settings.library:
+        model = build_library_model(settings, num_classes, num_channels)
+    else:
+        custom = import_class(settings.name, "model")
+        for key in ("weights", "freeze", "head_lr_factor"):
+            if getattr(settings, key) is not None and key in inspect.signature(custom).parameters:
+                raise BakeoffError(
+                    f"model {settings.name!r} has a parameter {key}, which is a key of Bakeoff's for "
+                    "pretrained weights; rename the parameter"
+                )
+        channels = {} if num_channels == 3 else {"num_channels": num_channels}
+        model = custom(num_classes=num_classes, image_size=image_size, **channels, **settings.options)
+    if isinstance(model, nn.Module):
+        _settle(model, image_size, num_channels)
+    return model
 
 
 def _settle(model: nn.Module, image_size: int, num_channels: int) -> None:

@@ -152,14 +152,16 @@ def load_model(study_dir: Path, recipe: str, seed: int, *, trust: bool = False) 
             model,
             stored,
         )
-    if isinstance(header.settings.model, CustomModelSettings) and not trust:
-        _require_known_code(header.settings.model.name, layout)
+    own = header.settings.model
+    if isinstance(own, CustomModelSettings) and not own.library and not trust:
+        _require_known_code(own.name, layout)
     model = build_model(
         header.settings.model,
         num_classes=len(header.class_names),
         image_size=header.preprocessing.image_size,
         num_channels=len(header.preprocessing.mean),
         seed=0,  # any: the weights are overwritten
+        trained=stored.tensors,
     ).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     try:
         model.load_state_dict(stored.tensors)

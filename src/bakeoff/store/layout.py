@@ -164,7 +164,8 @@ def run_identity(
     training_version
         Version of the training code.
     model_source
-        Digest of the files with the user's own model and augmentation, "" where there are none.
+        Digests of the files with the user's own model and augmentation, and of those of pretrained weights,
+        one after another; "" where there are none.
     metric
         Of the study; it counts only where it selects the checkpoint.
     """

@@ -17,7 +17,7 @@ from bakeoff.own_code import import_path
 from bakeoff.study.problems import validate
 from bakeoff.study.settings.augmentation import AugmentationSettings
 from bakeoff.study.settings.base import Settings, refuse_unwritable
-from bakeoff.study.settings.model import Model
+from bakeoff.study.settings.model import ALL_BUT_HEAD, CustomModelSettings, Model
 from bakeoff.study.settings.optimization import CosineSchedule, Loss, Optimizer, Schedule
 from bakeoff.study.settings.tables import (
     DEFAULT_LOSS,
@@ -128,7 +128,9 @@ class Recipe(Settings):
             paths = [self.trainer.name]
         else:
             parts = (self.loss, self.optimizer, self.schedule)
-            paths = [self.model.name, self.augmentation.custom, *(part.name for part in parts)]
+            is_library = isinstance(self.model, CustomModelSettings) and self.model.library
+            model = "" if is_library else self.model.name
+            paths = [model, self.augmentation.custom, *(part.name for part in parts)]
         return tuple(path for path in paths if ":" in path)
 
     @property
@@ -140,6 +142,31 @@ class Recipe(Settings):
         return (
             f"the warm-up of {schedule.warmup_epochs:g} epochs takes the whole run of {self.epochs}: "
             "the learning rate only rises.",
+        )
+
+    @property
+    def weights(self) -> str | None:
+        """The file of pretrained weights, if the model has one."""
+        return self.model.weights if isinstance(self.model, CustomModelSettings) else None
+
+    @property
+    def own_files(self) -> tuple[str, ...]:
+        """What of the user's files decides the results: `own_classes`, and the file of pretrained weights."""
+        return (*self.own_classes, *([self.weights] if self.weights else []))
+
+    @property
+    def is_pretrained(self) -> bool:
+        """Whether the model has pretrained weights, frozen ones, or a head with another learning rate."""
+        return isinstance(self.model, CustomModelSettings) and self.model.is_pretrained
+
+    @property
+    def trains_on_features(self) -> bool:
+        """Whether all of the model but its head is frozen, and gets the same images in each epoch."""
+        return (
+            isinstance(self.model, CustomModelSettings)
+            and self.model.freeze == ALL_BUT_HEAD
+            and self.augmentation == AugmentationSettings()
+            and self.test_time_augmentation == "none"
         )
 
     def trains(self, model: str) -> bool:

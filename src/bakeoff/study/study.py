@@ -157,6 +157,11 @@ class Study(Settings):
         """The import paths of the user's own models and augmentations that the recipes name."""
         return {path for recipe in self.recipes.values() for path in recipe.own_classes}
 
+    @property
+    def weights(self) -> set[str]:
+        """The files of pretrained weights that the recipes name."""
+        return {recipe.weights for recipe in self.recipes.values() if recipe.weights}
+
     def changed(self, **settings: Any) -> Study:
         """Return a study with other settings; `data` and `compare` are merged key by key, `recipes` by name.
 

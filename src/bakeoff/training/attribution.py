@@ -139,8 +139,11 @@ def cost_of_maps(recipe: Recipe, num_maps: float) -> float:
 def affordable_maps(recipe: Recipe, num_epochs: int, num_train_images: int) -> int:
     """The number of maps that cost `TRAINING_SHARE` of a run's training, which took this many epochs.
 
-    Counted and not timed, so that results do not depend on the machine or on interruptions.
+    Counted and not timed, so that results do not depend on the machine or on interruptions. None where the
+    images pass through the model only once.
     """
+    if recipe.trains_on_features:
+        return 0
     return int(TRAINING_SHARE * num_epochs * num_train_images / cost_of_maps(recipe, 1))
 
 

@@ -57,7 +57,7 @@ class BatchMemory:
 
     def __init__(self, images_NHWC: NDArray[np.uint8], max_batch_size: int) -> None:
         shape = (max_batch_size, *images_NHWC.shape[1:])
-        self._images, self._pixels = images_NHWC, np.empty(shape, np.uint8)
+        self._images, self._pixels = images_NHWC, np.empty(shape, images_NHWC.dtype)
         self.standardized = torch.empty(shape, dtype=torch.float32)
 
     def gather(self, indices_B: NDArray[np.int64]) -> NDArray[np.uint8]:

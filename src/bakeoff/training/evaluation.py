@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-
-from bakeoff.training.preprocessing import Preprocessing
 
 EVALUATION_BATCH_SIZE = 500
 
@@ -45,7 +45,7 @@ def device_of(model: nn.Module) -> torch.device:
 
 
 def predict_logits(
-    model: nn.Module, images_NHWC: NDArray[np.uint8], preprocessing: Preprocessing
+    model: nn.Module, images_NHWC: NDArray[np.uint8], preprocessing: Callable[[NDArray[np.uint8]], Tensor]
 ) -> NDArray[np.float32]:
     """Compute logits, float32 [num_images, num_classes], in evaluation mode and without gradients.
 
@@ -75,7 +75,7 @@ def loss_and_accuracy(
 
 
 def penultimate_features(
-    model: nn.Module, images_NHWC: NDArray[np.uint8], preprocessing: Preprocessing
+    model: nn.Module, images_NHWC: NDArray[np.uint8], preprocessing: Callable[[NDArray[np.uint8]], Tensor]
 ) -> NDArray[np.float16] | None:
     """Compute the inputs of the last linear layer, float16 [num_images, num_features], in evaluation mode.
 

@@ -6,6 +6,7 @@ from torch import nn
 
 from bakeoff.data.image_data import ImageData
 from bakeoff.models import count_parameters
+from bakeoff.models.features import Inputs
 from bakeoff.study.recipe import Recipe
 from bakeoff.training.attribution import affordable_maps, attribute_wrong_answers, cost_of_maps
 from bakeoff.training.evaluation import evaluated, penultimate_features, predict_logits
@@ -29,7 +30,7 @@ def epochs_to_finish(
     accuracy
         Expected on the test images, 0..1.
     """
-    if recipe.trainer is not None:
+    if recipe.trainer is not None or recipe.trains_on_features:
         return 0.0
     num_maps = (1 - accuracy) * num_test
     if not all_attributions:
@@ -47,6 +48,7 @@ def finish_run(
     data: ImageData,
     device: str,
     *,
+    inputs: Inputs | None = None,
     all_attributions: bool = False,
 ) -> TrainedRun:
     """Load the best weights into the model and test them.
@@ -59,13 +61,16 @@ def finish_run(
         After the last epoch.
     device
         Recorded as the device of the run.
+    inputs
+        Of the model; by default the images.
     all_attributions
         Whether all wrong predictions are attributed, however long that takes.
     """
+    inputs = inputs or Inputs(data.train.images, data.val.images, data.test.images, preprocessing)
     model.load_state_dict(state.best_weights)
     model_with_tta = evaluated(model, recipe.test_time_augmentation)
     test = data.test
-    test_logits = predict_logits(model_with_tta, test.images, preprocessing)
+    test_logits = predict_logits(model_with_tta, inputs.test, inputs.tensors)
     max_maps = None if all_attributions else affordable_maps(recipe, len(state.history), len(data.train))
     attributions = attribute_wrong_answers(
         model_with_tta, test.images, test.labels, test_logits, preprocessing, max_maps
@@ -80,8 +85,8 @@ def finish_run(
         train_true_probability=state.train_true_probability[: len(state.history)],
         val_true_probability=state.val_true_probability[: len(state.history)],
         num_parameters=count_parameters(model),
-        test_features=penultimate_features(model, test.images, preprocessing),
-        train_features=penultimate_features(model, data.train.images, preprocessing),
+        test_features=penultimate_features(model, inputs.test, inputs.tensors),
+        train_features=penultimate_features(model, inputs.train, inputs.tensors),
         attributions=attributions,
         device=device,
     )

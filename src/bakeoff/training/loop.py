@@ -15,6 +15,7 @@ from torch.optim.swa_utils import AveragedModel
 from bakeoff.data.image_data import ImageData, Split
 from bakeoff.kernels import describe_cpu
 from bakeoff.models import build_model
+from bakeoff.models.features import Inputs, model_inputs
 from bakeoff.study.recipe import Recipe
 from bakeoff.training.augmentation.apply import Augmentation
 from bakeoff.training.batches import BatchMemory, EpochCount, epoch_order, split_into_batches
@@ -22,7 +23,7 @@ from bakeoff.training.checkpoint import checkpoint_score
 from bakeoff.training.evaluation import evaluated, loss_and_accuracy, predict_logits
 from bakeoff.training.finish import finish_run
 from bakeoff.training.loss import Criterion, Loss, class_weights, criterion
-from bakeoff.training.optimizers import build_optimizer, learning_rate
+from bakeoff.training.optimizers import build_optimizer, learning_rate, set_learning_rate
 from bakeoff.training.preprocessing import Preprocessing
 from bakeoff.training.records import EpochRecord, Observer, TrainedRun, TrainingFailure
 from bakeoff.training.repeatable import Stream, denormals_as_zero, torch_seed
@@ -39,7 +40,7 @@ class _Parts:
 
     recipe: Recipe
     seed: int
-    preprocessing: Preprocessing
+    inputs: Inputs
     augmentation: Augmentation
     model: nn.Module
     criterion: Criterion
@@ -90,7 +91,6 @@ def train(
     TrainingFailure
         If the loss is not finite; names the epoch and step.
     """
-    preprocessing = Preprocessing.of(data)
     model = build_model(
         recipe.model,
         num_classes=data.num_classes,
@@ -98,10 +98,13 @@ def train(
         num_channels=data.num_channels,
         seed=torch_seed(seed, Stream.WEIGHTS),
     ).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    preprocessing = Preprocessing.of(data, model)
+    images = Inputs(data.train.images, data.val.images, data.test.images, preprocessing)
+    inputs = model_inputs(recipe, model, images, data.fingerprint)
     parts = _Parts(
         recipe,
         seed,
-        preprocessing,
+        inputs,
         Augmentation(recipe.augmentation, preprocessing, seed),
         model,
         criterion(recipe.loss, class_weights(recipe.loss, data.train.labels, data.num_classes)),
@@ -122,7 +125,7 @@ def train(
         if recipe.sampling:
             state.keep_probabilities(epoch, data.num_classes)
         train_loss, train_accuracy = _train_epoch(parts, epoch, data.train, state, observers)
-        val_logits = predict_logits(model_with_tta, data.val.images, preprocessing)
+        val_logits = predict_logits(model_with_tta, inputs.val, inputs.tensors)
         val_loss, val_accuracy, true_probability = loss_and_accuracy(val_logits, data.val.labels)
         if not np.isfinite(val_loss):
             raise TrainingFailure(f"validation loss is {val_loss} after epoch {epoch}")
@@ -162,6 +165,7 @@ def train(
         state,
         data,
         describe_cpu(),
+        inputs=inputs,
         all_attributions=all_attributions,
     )
 
@@ -199,16 +203,15 @@ def _train_epoch(
     augmentation.start_epoch(epoch)
     order = epoch_order(recipe.sampling, parts.seed, epoch, split.labels)
     batches = list(split_into_batches(order, recipe.batch_size))
-    memory = BatchMemory(split.images, max(map(len, batches)))
+    memory = BatchMemory(parts.inputs.train, max(map(len, batches)))
     passes, stepper = Passes(model), Stepper(parts.optimizer)
     count = EpochCount(split.labels, state.train_true_probability[epoch - 1])
     for index, indices in enumerate(batches):
         rate = learning_rate(recipe, len(state.steps) + index, len(batches))
-        for group in parts.optimizer.param_groups:
-            group["lr"] = rate
+        set_learning_rate(parts.optimizer, rate)
         labels = torch.from_numpy(split.labels[indices])
         pixels = augmentation.pixels(memory.gather(indices))
-        images, blend = augmentation.tensors(parts.preprocessing(pixels, out=memory.standardized))
+        images, blend = augmentation.tensors(parts.inputs.tensors(pixels, out=memory.standardized))
         logits, loss = passes(images, Loss(labels, parts.criterion, blend))
         if recipe.gradient_clipping:
             nn.utils.clip_grad_norm_(model.parameters(), recipe.gradient_clipping)

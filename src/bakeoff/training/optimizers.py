@@ -6,12 +6,13 @@ import inspect
 import math
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
 
 from bakeoff.errors import BakeoffError
+from bakeoff.models.pretrained import Pretrained
 from bakeoff.own_code import import_callable, import_class
 from bakeoff.study.recipe import Recipe
 from bakeoff.study.settings.optimization import (
@@ -26,6 +27,9 @@ from bakeoff.study.settings.optimization import (
     StepSchedule,
 )
 from bakeoff.text import shorten
+
+LR_FACTOR = "lr_factor"
+"""The key of a group of parameters whose learning rate is multiplied by its value."""
 
 FUSED_ON = ("cpu", "cuda")
 """Types of devices on which PyTorch has fused steps of SGD, Adam and AdamW."""
@@ -58,10 +62,12 @@ def build_optimizer(
     BakeoffError
         If a user's own class cannot be imported, is no optimizer or does not accept its options.
     """
-    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    parameters: list[Any] = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    fused = _has_fused_step(parameters) or None  # None: PyTorch chooses among the other implementations
+    if isinstance(model, Pretrained) and model.head_lr_factor != 1:
+        parameters = _with_head_apart(parameters, model)
     if isinstance(settings, OwnOptimizerSettings):
         return _own_optimizer(settings, parameters)
-    fused = _has_fused_step(parameters) or None  # None: PyTorch chooses among the other implementations
     if isinstance(settings, SGDSettings):
         return SGD(
             parameters,
@@ -77,7 +83,21 @@ def build_optimizer(
     )
 
 
-def _own_optimizer(settings: OwnOptimizerSettings, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+def _with_head_apart(parameters: list[nn.Parameter], model: Pretrained) -> list[dict[str, Any]]:
+    """Two groups of parameters, of which the head has another learning rate."""
+    head = model.head_parameters
+    rest = [one for one in parameters if not any(one is other for other in head)]
+    groups: list[dict[str, Any]] = [{"params": rest}, {"params": head, LR_FACTOR: model.head_lr_factor}]
+    return [group for group in groups if group["params"]]
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Set the learning rate of a step, with the factor of the head."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate * group.get(LR_FACTOR, 1.0)
+
+
+def _own_optimizer(settings: OwnOptimizerSettings, parameters: list[Any]) -> torch.optim.Optimizer:
     own = import_class(settings.name, "optimizer")
     try:
         optimizer = own(parameters, lr=settings.lr, **settings.options)

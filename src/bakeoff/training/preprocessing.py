@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from bakeoff.data.decoding.parameters import Decoding
 from bakeoff.data.image_data import ImageData
 from bakeoff.kernels.library import Library, current, standardise
+from bakeoff.models.pretrained import Pretrained
 
 
 @dataclass(frozen=True)
@@ -23,8 +24,8 @@ class Preprocessing:
     Attributes
     ----------
     mean, std
-        Per-channel statistics (red, green, blue, or gray) of the training images, in 0..1. A standard
-        deviation of 0 (a constant channel) is replaced by 1.
+        Per-channel statistics (red, green, blue, or gray) of the training images, or those that pretrained
+        weights state, in 0..1. A standard deviation of 0 (a constant channel) is replaced by 1.
     image_size
         Height and width of the images after resizing.
     decoding
@@ -37,9 +38,12 @@ class Preprocessing:
     decoding: Decoding = field(default_factory=Decoding)
 
     @classmethod
-    def of(cls, data: ImageData) -> Preprocessing:
-        """The preprocessing of models that are trained on a data set."""
-        return cls(data.mean, data.std, data.image_size, data.decoding)
+    def of(cls, data: ImageData, model: nn.Module | None = None) -> Preprocessing:
+        """The preprocessing of a model that is trained on a data set, with what pretrained weights state."""
+        mean, std = data.mean, data.std
+        if isinstance(model, Pretrained) and model.stated.mean and model.stated.std:
+            mean, std = model.stated.mean, model.stated.std
+        return cls(mean, std, data.image_size, data.decoding)
 
     def __call__(self, images_NHWC: NDArray[np.uint8], out: Tensor | None = None) -> Tensor:
         """float32 [N, C, H, W] (channels last in memory) from uint8 [N, H, W, C], with 3 channels or 1.

@@ -46,7 +46,7 @@ def check_training(recipe: Recipe, data: ImageData) -> None:
     )
     model = model.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     optimizer = build_optimizer(recipe.optimizer, model)
-    preprocessing, loss_of = Preprocessing.of(data), criterion(recipe.loss)
+    preprocessing, loss_of = Preprocessing.of(data, model), criterion(recipe.loss)
     with torch.random.fork_rng(devices=[]):
         for size in sorted({min(sizes), max(sizes)}):
             images = preprocessing(np.array(data.train.images[:size]))

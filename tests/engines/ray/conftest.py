@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import save_file
 from tests.engines.ray.nodes import contents, run
 
 STUDY = """
@@ -21,6 +23,9 @@ epochs = 120
 name = "own_model:Net"
 [recipes.own.augmentation]
 custom = "own_model:Shift"
+[recipes.head]
+epochs = 2
+model = { name = "own_model:Net", weights = "net.safetensors", freeze = "all_but_head" }
 """
 OWN_MODEL = """
 import numpy as np
@@ -118,6 +123,8 @@ def folder(tmp_path_factory) -> Path:
     texts |= {"failing.toml": FAILING, "failing_models.py": FAILING_MODELS}
     for name, text in texts.items():
         (made / name).write_text(text)
+    weight = torch.randn((32, 3 * 32 * 32), generator=torch.Generator().manual_seed(0)) / 50
+    save_file({"layers.1.weight": weight, "layers.1.bias": torch.zeros(32)}, made / "net.safetensors")
     return made
 
 

@@ -31,10 +31,11 @@ def test_a_node_that_shares_no_file_gives_the_bytes_of_local_processes(cluster, 
     run(folder, *words, "--out", "local")
     with ray_node(*joining(cluster), hidden=tmp_path_factory.getbasetemp()):
         said = run(folder, *words, "--out", "ray", "--engine", "ray", "--address", cluster.address)
-    assert "2 recipes x 1 seed" in said
+    assert "3 recipes x 1 seed" in said
     assert_same(contents(folder / "ray"), contents(folder / "local"))
     logs = [path.parent for path in (folder / "ray" / "tensorboard").rglob("events.out.tfevents.*")]
     assert sorted(str(path.relative_to(folder / "ray" / "tensorboard")) for path in logs) == [
+        "head/seed-0",
         "lenet5/seed-0",
         "own/seed-0",
     ]

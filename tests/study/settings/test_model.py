@@ -26,6 +26,10 @@ def test_a_custom_model_keeps_its_options(tmp_path):
         ({"name": "nets:Net", "width": [1, float("inf")]}, "width is .*expected finite numbers"),
         ({"name": "nets:Net", "extra": {"deep": [object()]}}, "extra is "),
         ({"name": "../nets:Net"}, "should match pattern"),
+        ({"name": "timm:hf-hub:resnet18"}, "should match pattern"),
+        ({"name": "nets:Net", "freeze": "all"}, "found 'all', expected 'all_but_head' or a list of patterns"),
+        ({"name": "nets:Net", "freeze": []}, r"found \(\), expected 'all_but_head' or a list of patterns"),
+        ({"name": "nets:Net", "head_lr_factor": 0.0}, "greater than 0"),
         ({"name": "lenet5", "dropout": 1.0}, "less than 1"),
     ],
 )
@@ -38,3 +42,20 @@ def test_the_name_chooses_the_settings():
     assert Recipe(model={"name": "lenet5_1998"}).model == LeNet51998Settings()
     assert Recipe(model={"name": "resnet", "widths": [8], "blocks": [2]}).model.blocks == (2,)
     assert Recipe(model={"dropout": 0.5}).model == LeNet5Settings(dropout=0.5)
+
+
+def test_a_model_without_pretrained_weights_is_written_as_before():
+    """The identity of its runs stays the same."""
+    table = {"name": "nets:Net", "width": 8}
+    assert Recipe(model=table).model.model_dump(mode="json") == table
+
+
+def test_pretrained_weights_are_read_back(tmp_path):
+    text = (
+        MINIMAL
+        + 'model = { name = "timm:vit_b.in1k", weights = "w.pt", freeze = ["a.*"], head_lr_factor = 10.0 }\n'
+    )
+    study = load_study(write(tmp_path, text))
+    assert study.recipes["a"].model.freeze == ("a.*",)
+    assert study.recipes["a"].own_files == ("w.pt",)
+    assert study_from_toml(study_to_toml(study), "text") == study

@@ -42,6 +42,7 @@ from bakeoff.engines.ray.task import (
 from bakeoff.engines.schedule import RunQueue
 from bakeoff.errors import BakeoffError
 from bakeoff.kernels.library import SWITCH
+from bakeoff.models.weights_file import collect_weights
 from bakeoff.own_code import collect_own_code, digest_of
 from bakeoff.store import Layout
 
@@ -84,7 +85,8 @@ class RayDriver:
         self._next_check = time.monotonic()
         self._data = open_image_data(job.data_directory)
         own_code = collect_own_code(job.study.own_classes)
-        self._shared = ray.put(Shared(job.study, _in_memory(self._data), own_code, num_workers))
+        weights = collect_weights(job.study.weights)
+        self._shared = ray.put(Shared(job.study, _in_memory(self._data), own_code, weights, num_workers))
         self._versions = code_versions()
         # Ray reuses a worker process only for the same environment, so other code gets other processes.
         variables = {**ONE_THREAD, **SAFE_PATH, "BAKEOFF_OWN_CODE": digest_of(own_code)}

@@ -24,6 +24,7 @@ from bakeoff.data.image_data import ImageData
 from bakeoff.engines.engine import Event, Task
 from bakeoff.engines.one_run import failure_of
 from bakeoff.errors import BakeoffError
+from bakeoff.models.weights_file import make_readable
 from bakeoff.own_code import OwnCode, make_importable
 from bakeoff.study import Study
 from bakeoff.training.records import TrainedRun
@@ -46,6 +47,8 @@ class Shared:
     ----------
     data
         Its arrays are read in shared memory on each node.
+    weights
+        The content of files of pretrained weights, by name.
     num_workers
         Runs at the same time.
     """
@@ -53,6 +56,7 @@ class Shared:
     study: Study
     data: ImageData
     own_code: OwnCode
+    weights: Mapping[str, bytes]
     num_workers: int
 
 
@@ -162,6 +166,7 @@ def _open_shared(reference: ray.ObjectRef) -> Shared:
     """Read the shared content, once per worker."""
     shared: Shared = ray.get(reference)
     make_importable(shared.own_code)
+    make_readable(shared.weights)
     return shared
 
 

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, Tag, model_validator
+from pydantic import (
+    BaseModel,
+    Field,
+    SerializerFunctionWrapHandler,
+    Tag,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from bakeoff.study.settings.base import IMPORT_PATH, Settings, SettingsWithOptions, by_name
+from bakeoff.text import shorten
+
+LIBRARIES = ("timm", "torchvision")
+"""Whose models are named as `timm:NAME`."""
+
+ALL_BUT_HEAD = "all_but_head"
 
 DropoutRate = Annotated[float, Field(ge=0, lt=1)]
 
@@ -58,12 +72,49 @@ class ResNetSettings(Settings):
 
 
 class CustomModelSettings(SettingsWithOptions):
-    """Your own model; further keys of the table are passed to the class as keyword arguments."""
+    """Your own model, or one of timm or torchvision; further keys are passed to it as keyword arguments."""
 
-    name: str = Field(pattern=IMPORT_PATH)
-    """Import path `package.module:Class` of a `torch.nn.Module`. The class is called as
-    `Class(num_classes=..., image_size=..., **other_keys)`, and with `num_channels=1` if `data.channels` is
-    `grey`."""
+    name: str = Field(pattern=rf"{IMPORT_PATH}|^({'|'.join(LIBRARIES)}):\w[\w.]*$")
+    """Import path `package.module:Class` of a `torch.nn.Module`, or `timm:NAME` or `torchvision:NAME`. The
+    class is called as `Class(num_classes=..., image_size=..., **other_keys)`, and with `num_channels=1` if
+    `data.channels` is `grey`; a model of the two libraries is built without `image_size`."""
+
+    weights: str | None = Field(None, min_length=1)
+    """File of pretrained weights: `.safetensors`, `.pt` or `.pth`; a relative path starts from the current
+    folder. All but the head is loaded: the layers whose shapes do not depend on the number of classes. Where
+    the file or the library states mean, standard deviation and size of the images, the model gets such."""
+
+    freeze: str | Annotated[tuple[str, ...], Field(strict=False)] | None = None
+    """What is not trained: `"all_but_head"`, or patterns of parameter names, such as
+    `["conv1.*", "layer1.*"]`. The statistics of frozen batch normalization stay as they are, too."""
+
+    head_lr_factor: float | None = Field(None, gt=0)
+    """The learning rate of the head is multiplied by this."""
+
+    @field_validator("freeze")
+    @classmethod
+    def _is_head_or_patterns(cls, freeze: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
+        if freeze == () or (isinstance(freeze, str) and freeze != ALL_BUT_HEAD):
+            raise ValueError(
+                f"found {shorten(freeze)}, expected {ALL_BUT_HEAD!r} or a list of patterns of parameter names"
+            )
+        return freeze
+
+    @model_serializer(mode="wrap")
+    def _without_unused(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without what is not set: the identity of earlier runs does not know of pretrained weights."""
+        return {key: value for key, value in handler(self).items() if value is not None}
+
+    @property
+    def library(self) -> str | None:
+        """The library whose model it is; None for a class of the user's own."""
+        library = self.name.partition(":")[0]
+        return library if library in LIBRARIES else None
+
+    @property
+    def is_pretrained(self) -> bool:
+        """Whether it has pretrained weights, frozen ones, or a head with another learning rate."""
+        return (self.weights, self.freeze, self.head_lr_factor) != (None, None, None)
 
 
 BUILT_IN_MODELS: dict[str, type[BaseModel]] = {

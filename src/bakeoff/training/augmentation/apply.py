@@ -124,6 +124,8 @@ class Augmentation:
             images_NCHW = random_zoom(images_NCHW, settings.random_zoom, draw[Stream.ZOOM])
         if settings.random_erasing:
             random_erasing_(images_NCHW, settings.random_erasing, draw[Stream.ERASING])
+        if not (settings.mixup or settings.cutmix):
+            return images_NCHW, None
         number, _, height, width = images_NCHW.shape
         blend = blending(settings, number, height, width, draw[Stream.BLEND])
         return blended(images_NCHW, blend) if blend else (images_NCHW, None)
