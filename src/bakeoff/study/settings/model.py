@@ -85,8 +85,8 @@ class CustomModelSettings(SettingsWithOptions):
     the file or the library states mean, standard deviation and size of the images, the model gets such."""
 
     freeze: str | Annotated[tuple[str, ...], Field(strict=False)] | None = None
-    """What is not trained: `"all_but_head"`, or patterns of parameter names, such as
-    `["conv1.*", "layer1.*"]`. The statistics of frozen batch normalization stay as they are, too."""
+    """What is not trained: `"all_but_head"`, or a list of patterns of parameter names, such as `"layer1.*"`.
+    The statistics of frozen batch normalization stay as they are, too."""
 
     head_lr_factor: float | None = Field(None, gt=0)
     """The learning rate of the head is multiplied by this."""
