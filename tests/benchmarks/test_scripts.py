@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from bakeoff.analysis.scores.by_name import SCORES
+
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 NUM_IMAGES = {"train": 150, "val": 50, "test": 60}
 
@@ -214,6 +216,15 @@ def test_sources_are_loaded_again_and_checked(printed):
     assert len(steps) == 9
     counts = numbers(r"^([\d,]+) / ([\d,]+) / ([\d,]+) images of 3 classes, 32 x 32$", text)
     assert sum(counts) == 60
+
+
+@slow
+def test_the_coverage_of_every_score_is_counted(printed):
+    rows = re.findall(r"^\| `(\w+)` \| (.+) \|$", printed("score_coverage.py", "4"), re.MULTILINE)
+    assert [name for name, _ in rows] == [*SCORES, "top_2"]
+    for _, shares in rows:
+        assert len(shares.split(" | ")) == 6
+        assert all(0 <= float(share) <= 100 for share in shares.split(" | "))
 
 
 def test_each_script_is_run_here():

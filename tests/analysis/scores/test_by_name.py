@@ -4,12 +4,12 @@ import dataclasses
 
 import numpy as np
 import pytest
+from benchmarks.score_coverage import draw
 from tests.analysis.comparison.samples import draw_predictions
 
 from bakeoff.analysis.scores.by_name import SCORES, score_named
 from bakeoff.analysis.statistics.crossed import crossed_interval, summarize_scores
 from bakeoff.errors import BakeoffError
-from bakeoff.predictions import Predictions, RecipePredictions
 
 
 def test_every_score_gives_each_run_the_mean_of_its_images() -> None:
@@ -38,24 +38,6 @@ def test_what_a_score_lacks_is_said() -> None:
         score_named("auroc").of_images(of_one_class, "recipe_0")
 
 
-SHARES = np.array([0.8, 0.16, 0.04])
-
-
-def draw(rng: np.random.Generator, num_seeds: int, num_images: int, level: float) -> Predictions:
-    """Three classes, 1 : 4 : 20; images, seeds and both together move the logits."""
-    labels = rng.choice(3, num_images, p=SHARES)
-    signal = level + rng.normal(0, 1, num_images) + rng.normal(0, 0.15, (num_seeds, 1))
-    signal = signal + rng.normal(0, 0.5, (num_seeds, num_images))
-    logits = rng.normal(0, 0.7, (num_images, 3)) + rng.normal(0, 0.4, (num_seeds, num_images, 3))
-    logits = logits + signal[..., None] * np.eye(3)[labels] + np.log(SHARES) / 2
-    chances = np.exp(logits)
-    chances /= chances.sum(axis=2, keepdims=True)
-    recipe = RecipePredictions(
-        "r", tuple(range(num_seeds)), logits.argmax(axis=2), chances.astype(np.float32)
-    )
-    return Predictions(labels, tuple(map(str, range(num_images))), ("a", "b", "c"), (recipe,))
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("num_images", [500, 2000])
 @pytest.mark.parametrize("num_seeds", [3, 5, 10])
@@ -74,5 +56,5 @@ def test_intervals_cover_with_unbalanced_classes(num_seeds: int, num_images: int
             interval = crossed_interval(summary, bounds=score.bounds)
             covered[score.name] += interval.low <= truth[score.name] <= interval.high
     share = {name: count / 300 for name, count in covered.items()}
-    # As for accuracy itself: with few seeds that differ much, its interval is a little too narrow.
-    assert all(0.9 <= found <= 0.985 for found in share.values()), share
+    # docs/statistics/scores.md has 500 repetitions: 0.924 to 0.976.
+    assert all(0.9 <= found <= 0.995 for found in share.values()), share
