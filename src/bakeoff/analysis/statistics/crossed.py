@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -169,13 +170,19 @@ class VarianceParts:
         At least t(N - 1) sqrt(V_img). The quantile of few seeds, with `seed_degrees_of_freedom`, is for the
         seed parts alone; both quantiles are at (1 + confidence) / 2.
         """
-        return self._half_width((1 - confidence) / 2)
+        return self._half_widths()((1 - confidence) / 2)
 
-    def _half_width(self, tail: float) -> float:
-        of_seeds = float(stdtrit(self.seed_degrees_of_freedom, tail)) ** 2
-        of_images = float(stdtrit(max(self.num_images - 1, 1), tail)) ** 2
-        both = of_seeds * sum(self.seed) + of_images * max(self.image - sum(self.residual), 0.0)
-        return math.sqrt(max(both, of_images * self.image))
+    def _half_widths(self) -> Callable[[float], float]:
+        """The half-width as a function of what lies beyond each end of the interval, 0..0.5."""
+        seed_degrees, image_degrees = self.seed_degrees_of_freedom, max(self.num_images - 1, 1)
+        seeds, images = sum(self.seed), max(self.image - sum(self.residual), 0.0)
+
+        def half_width(tail: float) -> float:
+            of_seeds = float(stdtrit(seed_degrees, tail)) ** 2
+            of_images = float(stdtrit(image_degrees, tail)) ** 2
+            return math.sqrt(max(of_seeds * seeds + of_images * images, of_images * self.image))
+
+        return half_width
 
     def p_value(self, distance: float) -> float:
         """The p, two-sided, with which the half-width is this distance (above 0): the interval ends there.
@@ -183,8 +190,10 @@ class VarianceParts:
         Requires a variance above 0.
         """
 
+        half_width = self._half_widths()
+
         def excess(log_tail: float) -> float:
-            return math.log(max(self._half_width(math.exp(log_tail)), 1e-300) / distance)
+            return math.log(max(half_width(math.exp(log_tail)), 1e-300) / distance)
 
         smallest, largest = math.log(SMALLEST_P / 2), math.log(0.5 - 1e-9)
         if excess(largest) >= 0:
