@@ -30,6 +30,8 @@ def test_it_is_the_comparison_of_the_arrays(result):
     assert result.comparison.conclusion == expected.conclusion
     assert [pair.interval for pair in result.comparison.pairs] == [pair.interval for pair in expected.pairs]
     assert result.pairs.verdict.tolist() == [pair.verdict for pair in expected.pairs]
+    by_f1 = result.compare("macro_f1")
+    assert by_f1 == compare(result.predictions, metric="macro_f1", baseline="lenet5", margin=0.02)
     assert result.class_names == CLASSES
     assert (result.test_labels == predictions().labels).all()
     assert result.probabilities("lenet5").shape == (5, 400, 4)

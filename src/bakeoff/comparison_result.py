@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bakeoff.analysis.comparison.compare import compare
 from bakeoff.analysis.comparison.result import Comparison
+from bakeoff.analysis.scores.own import Metric
 from bakeoff.errors import BakeoffError
 from bakeoff.predictions import Predictions
 
@@ -82,6 +84,24 @@ class ComparisonResult:
                 }
                 for pair in self.comparison.pairs
             ]
+        )
+
+    def compare(self, metric: Metric) -> Comparison:
+        """Compare the recipes by another metric, with the same baseline, margin and confidence.
+
+        Parameters
+        ----------
+        metric
+            The name of a score, such as "macro_f1", or a function, see `bakeoff.own_metric`.
+
+        Raises
+        ------
+        BakeoffError
+            If the metric is unknown or cannot be computed.
+        """
+        of = self.comparison
+        return compare(
+            self.predictions, metric=metric, baseline=of.baseline, margin=of.margin, confidence=of.confidence
         )
 
     @cached_property

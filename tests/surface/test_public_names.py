@@ -49,6 +49,7 @@ RESULT = [
 
 COMPARISON_RESULT = [
     "class_names",
+    "compare(metric)",
     "comparison",
     "figures",
     "pairs",
