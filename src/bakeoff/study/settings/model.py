@@ -91,10 +91,11 @@ class CustomModelSettings(SettingsWithOptions):
     head_lr_factor: float | None = Field(None, gt=0)
     """The learning rate of the head is multiplied by this."""
 
-    @field_validator("freeze")
+    @field_validator("freeze", mode="before")
     @classmethod
-    def _is_head_or_patterns(cls, freeze: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
-        if freeze == () or (isinstance(freeze, str) and freeze != ALL_BUT_HEAD):
+    def _is_head_or_patterns(cls, freeze: object) -> object:
+        is_list = isinstance(freeze, list | tuple) and all(isinstance(pattern, str) for pattern in freeze)
+        if freeze not in (None, ALL_BUT_HEAD) and not (is_list and freeze):
             raise ValueError(
                 f"found {shorten(freeze)}, expected {ALL_BUT_HEAD!r} or a list of patterns of parameter names"
             )
