@@ -156,6 +156,9 @@ def _problem_text(problem: dict[str, Any], path: list[str], merged: Table, valid
     if kind == "string_pattern_mismatch":
         if path[-2:] == ["augmentation", "custom"] or path[-1] in ("estimator", "features"):
             return f"found {shorten(found)}, expected an import path package.module:Class"
+        if path[-1] == "name" and path[-2:-1] and path[-2] in NAMED_TABLES:
+            libraries = ", timm:NAME or torchvision:NAME" if path[-2] == "model" else ""
+            return f"found {shorten(found)}, expected an import path package.module:Class{libraries}"
         if "train_loss" in path:
             return f"the key {shorten(found)} is not an epoch; expected a whole number from 1, in quotes"
         return f"the name {shorten(found)} may contain only letters, digits, - and _ (at most 64)"

@@ -4,6 +4,7 @@ import pytest
 from pydantic import ValidationError
 from tests.study.writing import write
 
+from bakeoff.errors import BakeoffError
 from bakeoff.study import Recipe, load_study, study_from_toml, study_to_toml
 from bakeoff.study.settings.model import LeNet5Settings, LeNet51998Settings
 
@@ -38,6 +39,13 @@ def test_a_custom_model_keeps_its_options(tmp_path):
 def test_options_that_no_model_can_have_are_refused(model, message):
     with pytest.raises(ValidationError, match=message):
         Recipe(model=model)
+
+
+def test_a_wrong_import_path_is_said(tmp_path):
+    with pytest.raises(
+        BakeoffError, match=r"recipes\.a\.model\.name: found 'timm:a b', expected an import path"
+    ):
+        load_study(write(tmp_path, MINIMAL + 'model = "timm:a b"\n'))
 
 
 def test_the_name_chooses_the_settings():
