@@ -5,8 +5,9 @@ The cache is empty at first.
     python benchmarks/load_data.py idx:/usr/share/datasets/fashion-mnist --image-size 28
     python benchmarks/load_data.py small-files --images 100000 --classes 1000 --check
 
-`small-files` writes PNG files of 40 x 40 pixels into class folders first: noise around a color for each
-class. With `--check`, the data check follows. `again` is a second call, which finds the images in the cache.
+`small-files` writes PNG files of 40 x 40 pixels into class folders first: random patterns, each different,
+with a little noise. With `--check`, the data check follows. `again` is a second call, which finds the images
+in the cache.
 """
 
 from __future__ import annotations
@@ -28,14 +29,14 @@ from bakeoff.study.settings.data import DataSettings
 
 def write_small_files(directory: Path, num_images: int, num_classes: int) -> None:
     rng = np.random.default_rng(0)
-    noise = rng.integers(0, 100, (97, 40, 40, 3), np.uint8)
+    noise = rng.integers(0, 16, (97, 40, 40, 3), np.uint8)
     for number in range(num_images):
         label = number % num_classes
         folder = directory / f"class {label}"
         if number == label:
             folder.mkdir(parents=True)
-        color = np.array([label % 11, label // 11 % 11, label // 121 % 11], np.uint8) * 14
-        pixels = np.roll(noise[number % 97], number // 97, axis=(0, 1)) + color
+        pattern = rng.integers(0, 240, (8, 8, 3), np.uint8)
+        pixels = pattern.repeat(5, axis=0).repeat(5, axis=1) + noise[number % 97]
         Image.fromarray(pixels).save(folder / f"{number}.png", compress_level=1)
 
 
