@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 pytestmark = pytest.mark.slow
 
@@ -97,10 +97,8 @@ def test_models_are_used_without_the_file(folder):
 
 def test_an_edited_file_makes_another_run(folder):
     path = folder / WEIGHTS
-    assert "4 already finished, 0 to do" in bakeoff("run", "second.toml", folder=folder)
-    tensors = load_file(path)
-    tensors["features.0.bias"] += 1
-    save_file(tensors, path)
+    assert "4 runs already finished, 0 to do" in bakeoff("run", "second.toml", folder=folder)
+    path.write_bytes(path.read_bytes()[:-4] + bytes(4))  # the last weight is 0
     said = bakeoff("run", "second.toml", folder=folder, fails=True)
     assert "pretrained weights whose file has changed since" in said
     path.unlink()
