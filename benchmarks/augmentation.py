@@ -23,7 +23,7 @@ from bakeoff.models import build_model
 from bakeoff.study import load_study
 from bakeoff.study.settings.augmentation import AugmentationSettings
 from bakeoff.training.augmentation.apply import Augmentation
-from bakeoff.training.optimizers import build_optimizer
+from bakeoff.training.parts.optimizers import build_optimizer
 from bakeoff.training.preprocessing import Preprocessing
 
 CROP_AND_FLIP = AugmentationSettings(random_crop_padding=4, horizontal_flip=True)

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from bakeoff.environment import describe_environment
 from bakeoff.kernels import describe_kernels
 from bakeoff.models import LeNet5
-from bakeoff.training.loss import Loss
+from bakeoff.training.parts.loss import Loss
 from bakeoff.training.step import Passes, Stepper
 
 Step = Callable[[], None]

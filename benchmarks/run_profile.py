@@ -26,7 +26,7 @@ from bakeoff.store import UnfinishedRun, prepare_folder, save_run
 from bakeoff.study import load_study
 from bakeoff.training import EpochRecord, loop
 from bakeoff.training import finish as finishing
-from bakeoff.training.loss import Loss
+from bakeoff.training.parts.loss import Loss
 from bakeoff.training.step import Passes
 from bakeoff.training.tensorboard import TensorBoardLog
 

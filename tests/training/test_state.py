@@ -12,7 +12,7 @@ from bakeoff.data import load_data
 from bakeoff.study import DataSettings, load_study
 from bakeoff.study.recipe import Recipe
 from bakeoff.training import EpochRecord, train
-from bakeoff.training.checkpoint import checkpoint_score
+from bakeoff.training.parts.checkpoint import checkpoint_score
 from bakeoff.training.state import SHARE_OF_TIME, StateSaver, TrainingState
 
 

@@ -13,7 +13,7 @@ from bakeoff.training import step as passes
 from bakeoff.training import train
 from bakeoff.training.augmentation.apply import Blend
 from bakeoff.training.evaluation import predict_logits
-from bakeoff.training.loss import Loss, criterion
+from bakeoff.training.parts.loss import Loss, criterion
 from bakeoff.training.repeatable import Stream, torch_seed
 from bakeoff.training.step import Passes, Stepper, build_average
 

@@ -19,11 +19,11 @@ from bakeoff.models.features import Inputs, model_inputs
 from bakeoff.study.recipe import Recipe
 from bakeoff.training.augmentation.apply import Augmentation
 from bakeoff.training.batches import BatchMemory, EpochCount, epoch_order, split_into_batches
-from bakeoff.training.checkpoint import checkpoint_score
 from bakeoff.training.evaluation import evaluated, loss_and_accuracy, predict_logits
 from bakeoff.training.finish import finish_run
-from bakeoff.training.loss import Criterion, Loss, class_weights, criterion
-from bakeoff.training.optimizers import build_optimizer, learning_rate, set_learning_rate
+from bakeoff.training.parts.checkpoint import checkpoint_score
+from bakeoff.training.parts.loss import Criterion, Loss, class_weights, criterion
+from bakeoff.training.parts.optimizers import build_optimizer, learning_rate, set_learning_rate
 from bakeoff.training.preprocessing import Preprocessing
 from bakeoff.training.records import EpochRecord, Observer, TrainedRun, TrainingFailure
 from bakeoff.training.repeatable import Stream, denormals_as_zero, torch_seed

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from bakeoff.kernels.plan import Plan, plan_for
-from bakeoff.training.loss import Loss
+from bakeoff.training.parts.loss import Loss
 
 
 class Passes:

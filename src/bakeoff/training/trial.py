@@ -11,8 +11,8 @@ from bakeoff.models import build_model, check_model
 from bakeoff.study.recipe import Recipe
 from bakeoff.training.augmentation.apply import check_augmentation
 from bakeoff.training.batches import split_into_batches
-from bakeoff.training.loss import Loss, class_weights, criterion
-from bakeoff.training.optimizers import build_optimizer, learning_rate
+from bakeoff.training.parts.loss import Loss, class_weights, criterion
+from bakeoff.training.parts.optimizers import build_optimizer, learning_rate
 from bakeoff.training.preprocessing import Preprocessing
 
 

@@ -11,9 +11,9 @@ import torch
 
 from bakeoff.data.image_data import ImageData
 from bakeoff.study.recipe import Recipe
-from bakeoff.training.checkpoint import checkpoint_score
 from bakeoff.training.evaluation import loss_and_accuracy
 from bakeoff.training.finish import finish_run
+from bakeoff.training.parts.checkpoint import checkpoint_score
 from bakeoff.training.records import EpochRecord, Observer, TrainedRun, TrainingFailure
 from bakeoff.training.stacked.operations import Convolution
 from bakeoff.training.stacked.parts import StackedParts

@@ -19,8 +19,8 @@ from bakeoff.study.settings.optimization import OwnLossSettings
 from bakeoff.training.augmentation.stacked import StackedAugmentation, StackedBlend
 from bakeoff.training.batches import epoch_order, split_into_batches
 from bakeoff.training.evaluation import EVALUATION_BATCH_SIZE, evaluated
-from bakeoff.training.loss import class_weights, criterion
-from bakeoff.training.optimizers import build_optimizer, learning_rate
+from bakeoff.training.parts.loss import class_weights, criterion
+from bakeoff.training.parts.optimizers import build_optimizer, learning_rate
 from bakeoff.training.preprocessing import Preprocessing
 from bakeoff.training.records import TrainingFailure
 from bakeoff.training.repeatable import Stream, torch_seed

@@ -8,7 +8,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from bakeoff.errors import BakeoffError
 from bakeoff.study.settings.optimization import CrossEntropySettings, OwnLossSettings
 from bakeoff.training.augmentation.apply import Blend
-from bakeoff.training.loss import Loss, class_weights, criterion
+from bakeoff.training.parts.loss import Loss, class_weights, criterion
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -12,7 +12,7 @@ from bakeoff.errors import BakeoffError
 from bakeoff.study import load_study
 from bakeoff.study.recipe import Recipe
 from bakeoff.study.settings.optimization import OwnOptimizerSettings
-from bakeoff.training.optimizers import build_optimizer, learning_rate
+from bakeoff.training.parts.optimizers import build_optimizer, learning_rate
 
 STEPS = 7
 
@@ -212,7 +212,7 @@ def test_a_schedule_of_ones_own_multiplies_the_learning_rate(tmp_path, monkeypat
 def test_the_head_of_a_pretrained_model_has_a_learning_rate_of_its_own():
     from bakeoff.models import build_model
     from bakeoff.study.settings.model import CustomModelSettings
-    from bakeoff.training.optimizers import set_learning_rate
+    from bakeoff.training.parts.optimizers import set_learning_rate
 
     settings = CustomModelSettings(name="bakeoff.models:LeNet5", head_lr_factor=10.0)
     model = build_model(settings, num_classes=10, image_size=16, seed=0)

@@ -6,8 +6,8 @@ import pytest
 from bakeoff.analysis.scores.by_name import SCORES, score_named
 from bakeoff.predictions import Predictions, RecipePredictions
 from bakeoff.training import EpochRecord, TrainingFailure
-from bakeoff.training.checkpoint import checkpoint_score
 from bakeoff.training.evaluation import loss_and_accuracy
+from bakeoff.training.parts.checkpoint import checkpoint_score
 
 
 def drawn() -> tuple[np.ndarray, np.ndarray, EpochRecord]:
