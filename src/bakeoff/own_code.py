@@ -42,9 +42,15 @@ def import_class(path: str, role: str) -> type:
 
 
 def import_callable(path: str, role: str) -> Callable[..., Any]:
-    """Import the function, or whatever can be called, at `package.module:function`; see `import_class`."""
+    """Import what can be called at `package.module:function` and is no class; see `import_class`."""
     function: Callable[..., Any] = _import(path, role, "function", callable)
     return function
+
+
+def import_factory(path: str, role: str) -> Callable[..., Any]:
+    """Import a class, or a function that makes something, at a path; see `import_class`."""
+    factory: Callable[..., Any] = _import(path, role, "class or function", callable)
+    return factory
 
 
 def _import(path: str, role: str, kind: str, is_kind: Callable[[Any], bool]) -> Any:
@@ -62,19 +68,39 @@ def _import(path: str, role: str, kind: str, is_kind: Callable[[Any], bool]) -> 
     finally:
         _being_imported.reset(before)
     found = getattr(module, name, None)
+    if kind == "function" and isinstance(found, type):
+        raise BakeoffError(f"{role} {path!r} is a class; expected a function")
     if not is_kind(found):
         others = [
             other
             for other, value in vars(module).items()
-            if is_kind(value) and getattr(value, "__module__", "") == module_name  # not from elsewhere
+            if is_kind(value)
+            and getattr(value, "__module__", "") == module_name  # not from elsewhere
+            and not other.startswith("_")
         ]
+        place = place_of(module_name)
+        is_installed = place is None or _is_installed(place)
+        whose = f" (an installed module, not a file of yours: {place})" if is_installed else ""
         raise BakeoffError(
-            f"{role} {path!r}: {module_name} has no {kind} {name!r}; it has {', '.join(others) or 'none'}"
+            f"{role} {path!r}: {module_name}{whose} has no {kind} {name!r}; "
+            f"it has {', '.join(others) or 'none'}"
         )
     return found
 
 
 _being_imported: ContextVar[str | None] = ContextVar("_being_imported", default=None)
+
+
+def forget(paths: Iterable[str]) -> None:
+    """Let the next import of the classes and functions at these paths run their files again.
+
+    So that nothing that a run left in them, such as a network at the top level of a module, enters the next.
+    """
+    for path in paths:
+        for name in own_files(path):
+            place = place_of(name)
+            if place is not None and not _is_installed(place):
+                sys.modules.pop(name, None)
 
 
 def refuse_in_import() -> None:
@@ -234,7 +260,7 @@ def collect_own_code(paths: Iterable[str]) -> OwnCode:
 
 def _root_of(path: str) -> Path | None:
     """The entry of `sys.path` that contains the module of an import path; None if it is installed."""
-    import_callable(path, "class")
+    _import(path, "code", "class or function", callable)
     name = path.partition(":")[0]
     file = getattr(sys.modules[name], "__file__", None)
     if file is None or name == "__main__":

@@ -129,7 +129,7 @@ def run_study(
     for name, recipe in study.recipes.items():
         try:
             if recipe.trainer is not None:
-                check_trainer(recipe)
+                check_trainer(recipe, data)
             else:
                 check_training(recipe, data)
         except BakeoffError as error:

@@ -151,6 +151,50 @@ def test_the_forest_is_scikit_learns(trained):
     assert result.runs.query("recipe == 'forest'").accuracy.nunique() == 2  # seeds differ
 
 
+CARELESS = """
+import os
+import numpy as np
+import torch
+from torch import nn
+
+net = nn.Sequential(nn.Flatten(), nn.Linear(3 * 16 * 16, 10))  # one for all runs of a process, if it could
+optimizer = torch.optim.Adam(net.parameters(), lr=0.01)
+
+def tensors(images):
+    return torch.from_numpy(np.array(images)).permute(0, 3, 1, 2).float() / 255
+
+def train(settings, seed, train, val, test_images):
+    data = torch.utils.data.TensorDataset(tensors(train.images), torch.from_numpy(np.array(train.labels)))
+    for images, labels in torch.utils.data.DataLoader(data, 64, shuffle=True, num_workers=1):
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(net(images), labels).backward()
+        optimizer.step()
+    with torch.no_grad():
+        predicted = net(tensors(val.images)), net(tensors(test_images))
+    os.chdir("/")
+    torch.set_default_dtype(torch.float64)
+    torch.set_grad_enabled(False)
+    return predicted
+"""
+
+
+@pytest.mark.slow
+def test_what_own_code_changes_in_its_process_does_not_reach_the_next_run(tmp_path):
+    """A net at the top level, another current folder, precision and mode; batches loaded by a process."""
+    (tmp_path / "careless.py").write_text(CARELESS)
+    (tmp_path / "study.toml").write_text(
+        STUDY.split("[recipes.own_parts]")[0].replace("all-kinds", "careless")
+        + "[recipes.careless]\ntrainer = 'careless:train'\n"
+    )
+    for jobs in (1, 2):
+        bakeoff("run", "study.toml", "--jobs", jobs, "--seeds", 3, "--out", f"jobs-{jobs}", folder=tmp_path)
+    first = tmp_path / "jobs-1"
+    runs = [path.relative_to(first) for path in first.glob("runs/*/*/predictions.npz")]
+    assert len(runs) == 6
+    for path in runs:
+        assert (first / path).read_bytes() == (tmp_path / "jobs-2" / path).read_bytes()
+
+
 @pytest.mark.slow
 def test_on_ray_all_kinds_give_the_bytes_of_local_processes(folder, tmp_path):
     bakeoff("run", "study.toml", "--engine", "ray", "--jobs", 2, "--out", tmp_path / "ray", folder=folder)

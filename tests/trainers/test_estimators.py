@@ -41,6 +41,20 @@ def test_an_estimator_without_probabilities_gives_its_scores():
     np.testing.assert_array_equal(test, direct.decision_function(flat(DATA.test)))
 
 
+def test_a_function_may_make_a_pipeline_whose_steps_get_the_seed(tmp_path, monkeypatch):
+    (tmp_path / "own_pipeline.py").write_text(
+        "from sklearn.pipeline import make_pipeline\n"
+        "from sklearn.preprocessing import StandardScaler\n"
+        "from sklearn.svm import LinearSVC\n"
+        "def scaled(C=1.0):\n"
+        "    return make_pipeline(StandardScaler(), LinearSVC(C=C))\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    pipeline = build_estimator(SklearnSettings(estimator="own_pipeline:scaled", C=0.2), 7)
+    assert pipeline.get_params()["linearsvc__random_state"] == 7
+    assert pipeline.get_params()["linearsvc__C"] == 0.2
+
+
 def test_features_of_ones_own(tmp_path, monkeypatch):
     (tmp_path / "rows.py").write_text("def sums(images):\n    return images.sum(axis=(2, 3)).astype(float)\n")
     monkeypatch.syspath_prepend(tmp_path)
@@ -67,7 +81,7 @@ def test_without_scikit_image_hog_says_what_to_install():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"estimator": "sklearn.ensemble:Forest"}, "has no class 'Forest'; it has"),
+        ({"estimator": "sklearn.ensemble:Forest"}, "has no class or function 'Forest'; it has"),
         ({"estimator": "no_such:Forest"}, "cannot import 'no_such'"),
         (
             {"estimator": FOREST.estimator, "trees": 3},

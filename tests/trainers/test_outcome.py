@@ -58,6 +58,8 @@ def test_a_history_has_what_the_trainer_gives_and_the_time_in_equal_parts():
     assert (second.epoch, second.learning_rate) == (2, 0.1)
     assert math.isnan(first.val_loss)
     assert second.val_accuracy == (VAL.argmax(1) == DATA.val.labels).mean()
+    (told,) = outcome({"val": VAL, "test": TEST, "history": [{"val_accuracy": 0.25}]}).history
+    assert told.val_accuracy == 0.25
 
 
 class Linear(nn.Module):
@@ -101,12 +103,42 @@ def test_a_model_of_grey_images_takes_one_channel():
     assert run.preprocessing.mean == (0,)
 
 
-def test_a_model_that_takes_other_images_is_refused():
+def not_kept(model, capsys, test=None):
+    """What is said of a model; the run has its predictions all the same."""
+    predicted = predictions_of(model, DATA.test) if test is None else test
+    run = outcome({"val": VAL, "test": predicted, "model": model})
+    assert run.exported is None
+    assert run.test_logits.shape == TEST.shape
+    return capsys.readouterr().err
+
+
+def test_a_model_that_takes_other_images_is_not_kept_and_said_so(capsys):
     """Trained on pixels of 0..255, given those of 0..1."""
     model, other = Linear(), Linear(255.0)
     other.load_state_dict(model.state_dict())
-    with pytest.raises(TrainingFailure, match=r"predicts other probabilities .* make its normalization part"):
-        outcome({"val": VAL, "test": predictions_of(other, DATA.test), "model": model})
+    said = not_kept(model, capsys, predictions_of(other, DATA.test))
+    assert "predicts other probabilities" in said
+    assert "make normalization part of it, and predict in evaluation mode" in said
+
+
+def test_a_model_with_a_softmax_is_not_kept_and_said_so(capsys):
+    said = not_kept(nn.Sequential(Linear(), nn.Softmax(dim=1)), capsys)
+    assert "it returns probabilities, where logits are expected" in said
+
+
+@pytest.mark.filterwarnings("ignore:.*script_method.*:DeprecationWarning")  # of torch.compile
+def test_a_compiled_and_a_parallel_model_are_kept_as_what_they_wrap():
+    model = Linear()
+    test = predictions_of(model, DATA.test)
+    for wrapped in (nn.DataParallel(model), torch.compile(model)):
+        assert outcome({"val": VAL, "test": test, "model": wrapped}).exported is not None
+
+
+def test_rounded_probabilities_and_half_precision_are_read():
+    rounded = outcome((VAL.round(2), TEST.round(3))).val_logits
+    np.testing.assert_allclose(np.exp(log_softmax(rounded, axis=1)), VAL, atol=0.02)
+    logits = torch.from_numpy(RNG.normal(size=TEST.shape)).bfloat16()
+    np.testing.assert_array_equal(outcome((VAL, logits)).test_logits, logits.float().numpy())
 
 
 @pytest.mark.parametrize(
@@ -119,8 +151,23 @@ def test_a_model_that_takes_other_images_is_refused():
         ({"val": VAL, "test": TEST, "histroy": []}, "returned 'histroy'; did you mean 'history'"),
         ((VAL, TEST[:5]), r"test that 'mine:train' returned has shape \[5, 3\]; expected \[20, 3\]"),
         ((VAL, TEST.argmax(1)), "return class probabilities, not the predicted classes"),
-        ((VAL, np.where(TEST > 0.9, np.nan, TEST)), "is not finite; the first such row is"),
+        ((VAL, np.where(TEST > 0.9, np.nan, TEST)), "is not finite as float32; the first such row is"),
         ((VAL, [["a", "b", "c"]] * 20), "expected an array"),
+        ((VAL, TEST + 1j), "complex numbers; expected an array"),
+        ((VAL, 1e300 * (TEST - 0.5)), "is not finite as float32"),
+        (
+            (VAL, 100 * TEST),
+            "none is above 100, and the rows have sums from 100 to 100; expected",
+        ),
+        ((VAL, 0.9 * TEST), "none is above 1, and the rows have sums from 0.9 to 0.9"),
+        (
+            {"val": VAL, "test": TEST, "model": "net.pt"},
+            "is 'net.pt'; expected a torch.nn.Module, or",
+        ),
+        (
+            {"val": VAL, "test": TEST, "history": [{"val_accuracy": 90}]},
+            "is 90; expected 0 to 1",
+        ),
         ({"val": VAL, "test": TEST, "history": 3}, "expected a list of dicts, one per epoch"),
         ({"val": VAL, "test": TEST, "history": [{"loss": 1}]}, "expected a dict with some of learning_rate"),
         ({"val": VAL, "test": TEST, "history": [{"val_loss": "x"}]}, "expected numbers"),

@@ -1,5 +1,7 @@
 """A user's own training function: what it is given, and what its seed decides."""
 
+import io
+
 import numpy as np
 import pytest
 from tests.trainers.images import DATA
@@ -7,6 +9,7 @@ from tests.trainers.images import DATA
 from bakeoff.errors import BakeoffError
 from bakeoff.study.recipe import Recipe
 from bakeoff.trainers import check_trainer, train_with
+from bakeoff.training.records import TrainingFailure
 
 SOURCE = """
 import random
@@ -30,6 +33,15 @@ def show(settings, seed, train, val, test_images):
 def draw(settings, seed, train, val, test_images):
     noise = random.random() + np.random.random() + torch.rand(()).item()
     return uniform(val.images), np.log(uniform(test_images) + [0, 0, noise])
+
+async def later(settings, seed, train, val, test_images):
+    pass
+
+def leave(settings, seed, train, val, test_images):
+    raise SystemExit(3)
+
+def ask(settings, seed, train, val, test_images):
+    input()
 """
 
 
@@ -37,6 +49,10 @@ def draw(settings, seed, train, val, test_images):
 def own_code(tmp_path, monkeypatch):
     (tmp_path / "own_trainer.py").write_text(SOURCE)
     monkeypatch.syspath_prepend(tmp_path)
+
+
+def check(name):
+    check_trainer(Recipe(trainer={"name": name}), DATA)
 
 
 def test_it_gets_its_settings_the_seed_and_images_without_the_test_labels():
@@ -55,6 +71,20 @@ def test_code_that_draws_from_global_generators_depends_on_the_seed_alone():
 
 
 def test_what_is_no_function_is_said_before_a_study():
-    check_trainer(Recipe(trainer={"name": "own_trainer:show"}))
-    with pytest.raises(BakeoffError, match="has no function 'missing'; it has uniform, show, draw"):
-        check_trainer(Recipe(trainer={"name": "own_trainer:missing"}))
+    check("own_trainer:show")
+    for name, message in (
+        ("own_trainer:missing", "has no function 'missing'; it has uniform, show, draw"),
+        ("own_trainer:uniform", r"takes \(images\) .*expected \(settings, seed, train, val, test_images\)"),
+        ("own_trainer:later", "is async or yields"),
+        ("sklearn.svm:SVC", "is a class; expected a function"),
+        ("statistics:train", "an installed module, not a file of yours"),
+    ):
+        with pytest.raises(BakeoffError, match=message):
+            check(name)
+
+
+@pytest.mark.parametrize(("name", "called"), [("leave", r"sys.exit\(3\)"), ("ask", r"input\(\)")])
+def test_code_that_ends_its_process_fails_its_run_alone(name, called, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    with pytest.raises(TrainingFailure, match=called):
+        train_with(Recipe(trainer={"name": f"own_trainer:{name}"}), 0, DATA)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import gc
 import hashlib
+import os
 import shutil
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -16,7 +18,7 @@ from bakeoff.data.image_data import ImageData
 from bakeoff.engines.engine import EpochDone, Event, RunFailed, RunFinished, RunStarted, Task
 from bakeoff.errors import BakeoffError
 from bakeoff.files import RESUME
-from bakeoff.own_code import trust
+from bakeoff.own_code import forget, trust
 from bakeoff.store import Layout, UnfinishedRun, save_run
 from bakeoff.study import Study
 from bakeoff.study.recipe import flatten_settings
@@ -134,6 +136,7 @@ def _train_and_save(
 ) -> None:
     clear_log(output)
     recipe = study.recipes[task.recipe]
+    forget(recipe.own_classes)
     with TensorBoardLog(output.log_directory) as log:
         observers: list[Observer] = [log, _EpochReporter(task, on_event)]
         if recipe.trainer is None:
@@ -147,11 +150,29 @@ def _train_and_save(
                 metric=study.compare.metric,
             )
         else:
-            run = train_with(recipe, task.seed, data)
+            with restoring_globals():
+                run = train_with(recipe, task.seed, data)
             for record in run.history:
                 log.on_epoch(record)
         log_result(log, task, study, run, data)
     output.save(run, data)
+
+
+@contextmanager
+def restoring_globals() -> Iterator[None]:
+    """Restore what other code may change for the whole process, and with it for the next run."""
+    import torch
+
+    folder, dtype, threads = Path.cwd(), torch.get_default_dtype(), torch.get_num_threads()
+    deterministic, gradients = torch.are_deterministic_algorithms_enabled(), torch.is_grad_enabled()
+    try:
+        yield
+    finally:
+        os.chdir(folder)
+        torch.set_default_dtype(dtype)
+        torch.set_num_threads(threads)
+        torch.use_deterministic_algorithms(deterministic)
+        torch.set_grad_enabled(gradients)
 
 
 class _EpochReporter:

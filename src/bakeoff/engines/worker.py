@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import multiprocessing.process
 import os
 from functools import cache, partial
 from multiprocessing.connection import Connection
@@ -20,6 +21,9 @@ from bakeoff.store import Layout
 def work(connection: Connection) -> None:
     """Execute the runs received through the connection until it closes; send their events through it."""
     torch.set_num_threads(1)
+    # Own code may start processes, such as those that load batches. multiprocessing forbids it to processes
+    # that end with their parent, for theirs would not; a worker ends by itself when its driver is gone.
+    multiprocessing.process.current_process()._config["daemon"] = False  # type: ignore[attr-defined]
     gc.freeze()
     gc.enable()
     try:

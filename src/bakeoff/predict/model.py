@@ -189,7 +189,7 @@ def _exported_model(layout: Layout, recipe: str, seed: int, trust: bool) -> nn.M
     path = layout.exported(recipe, seed)
     if not path.is_file():
         raise BakeoffError(
-            f"{recipe} has no model to load: its trainer returned no torch.nn.Module: its predictions "
+            f"{recipe} has no model to load: its trainer returned none that can be kept: its predictions "
             "for the test images are all that is kept; choose another recipe",
             "recipe",
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 
 from bakeoff.data.image_data import Split
 from bakeoff.errors import BakeoffError
-from bakeoff.own_code import import_callable, import_class
+from bakeoff.own_code import import_callable, import_factory
 from bakeoff.study.settings.trainer import SklearnSettings
 
 Images = NDArray[np.uint8]
@@ -22,19 +21,24 @@ MAX_SEED = 2**32 - 1
 
 
 def build_estimator(settings: SklearnSettings, seed: int) -> Any:
-    """A new estimator with its parameters, and with `random_state` if it has this one.
+    """A new estimator with its parameters, and with every `random_state` that is not set from the seed.
 
     Raises
     ------
     BakeoffError
         If the class cannot be imported, does not accept its parameters, or gives no probabilities or scores.
     """
-    kind = import_class(settings.estimator, "estimator")
-    options = dict(settings.options)
-    if "random_state" in inspect.signature(kind).parameters:
-        options.setdefault("random_state", seed % MAX_SEED)
+    make = import_factory(settings.estimator, "estimator")
     try:
-        estimator = kind(**options)
+        estimator = make(**settings.options)
+        if hasattr(estimator, "get_params"):
+            # Of a pipeline, those of its steps too; a state that the user set stays.
+            names = [
+                name
+                for name, value in estimator.get_params().items()
+                if name.rpartition("__")[2] == "random_state" and value is None
+            ]
+            estimator.set_params(**dict.fromkeys(names, seed % MAX_SEED))
     except Exception as error:  # whatever a class raises
         raise BakeoffError(f"estimator {settings.estimator!r} cannot be built: {error}") from error
     if not hasattr(estimator, "fit") or not (

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import random
 import time
+from contextlib import suppress
 from copy import deepcopy
 from typing import Any
 
@@ -11,16 +13,17 @@ import numpy as np
 import torch
 
 from bakeoff.data.image_data import ImageData
+from bakeoff.errors import BakeoffError
 from bakeoff.own_code import import_callable
 from bakeoff.study.recipe import Recipe
 from bakeoff.study.settings.trainer import SklearnSettings
 from bakeoff.trainers.estimators import build_estimator, features_named, fit_estimator
 from bakeoff.trainers.outcome import trained_run
-from bakeoff.training.records import TrainedRun
+from bakeoff.training.records import TrainedRun, TrainingFailure
 from bakeoff.training.repeatable import Stream, torch_seed
 
 
-def check_trainer(recipe: Recipe) -> None:
+def check_trainer(recipe: Recipe, data: ImageData) -> None:
     """Import a recipe's trainer, and build its estimator if it has one; nothing is trained.
 
     Raises
@@ -33,7 +36,17 @@ def check_trainer(recipe: Recipe) -> None:
         build_estimator(trainer, 0)
         features_named(trainer.features)
     elif trainer is not None:
-        import_callable(trainer.name, "trainer")
+        function = import_callable(trainer.name, "trainer")
+        if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
+            raise BakeoffError(f"trainer {trainer.name!r} is async or yields; expected a plain function")
+        with suppress(ValueError):  # a function of C may have no signature
+            try:
+                inspect.signature(function).bind({}, 0, data.train, data.val, data.test.images)
+            except TypeError as error:
+                raise BakeoffError(
+                    f"trainer {trainer.name!r} takes {inspect.signature(function)} ({error}); "
+                    "expected (settings, seed, train, val, test_images)"
+                ) from error
 
 
 def train_with(recipe: Recipe, seed: int, data: ImageData) -> TrainedRun:
@@ -63,6 +76,11 @@ def train_with(recipe: Recipe, seed: int, data: ImageData) -> TrainedRun:
         device = "cpu"
     else:
         function = import_callable(trainer.name, "trainer")
-        returned = function(deepcopy(recipe.settings or {}), seed, data.train, data.val, test_images)
+        arguments = deepcopy(recipe.settings or {}), seed, data.train, data.val, test_images
+        try:
+            returned = function(*arguments)
+        except (SystemExit, EOFError) as error:
+            called = "input()" if isinstance(error, EOFError) else f"sys.exit({error.code!r})"
+            raise TrainingFailure(f"trainer {trainer.name!r} ended with {called}") from error
         device = "cpu" if not torch.cuda.is_available() else "chosen by the trainer"
     return trained_run(returned, repr(trainer.name), data, device, time.perf_counter() - started)

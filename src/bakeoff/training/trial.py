@@ -61,6 +61,8 @@ def check_training(recipe: Recipe, data: ImageData) -> None:
                 raise
             except Exception as error:  # whatever a user's code, or PyTorch, raises
                 hint = "; batch_size = 1 leaves batch normalization nothing to average" if size == 1 else ""
+                if "closure" in str(error):
+                    hint = "; optimizers whose step needs a closure are not supported"
                 raise BakeoffError(
                     f"a training step with {size} images failed ({', '.join(own) or recipe.model.name}): "
                     f"{error}{hint}"

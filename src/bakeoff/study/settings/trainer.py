@@ -12,14 +12,14 @@ from bakeoff.study.settings.base import IMPORT_PATH, Settings, SettingsWithOptio
 class SklearnSettings(SettingsWithOptions):
     """An estimator with scikit-learn's interface; further keys of the table are its parameters.
 
-    If it has a parameter `random_state`, this is set from the run's seed.
+    Every parameter `random_state` that is not set is set from the run's seed, in steps of a pipeline too.
     """
 
     name: Literal["sklearn"] = "sklearn"
 
     estimator: str = Field(pattern=IMPORT_PATH)
-    """Import path, such as `sklearn.ensemble:RandomForestClassifier`. It needs `predict_proba` or
-    `decision_function`."""
+    """Import path of a class, such as `sklearn.ensemble:RandomForestClassifier`, or of a function of your own
+    that makes an estimator, such as a pipeline. It needs `predict_proba` or `decision_function`."""
 
     features: str = Field("pixels", pattern=rf"^(pixels|hog)$|{IMPORT_PATH}")
     """What the estimator gets of an image: `pixels` (0..1, all channels), `hog` (histograms of oriented

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Sequence
-from functools import lru_cache
+from collections.abc import Sequence
 from typing import Any, TypeVar, cast
 
 import torch
@@ -141,13 +140,8 @@ def learning_rate(recipe: Recipe, step: int, steps_per_epoch: int) -> float:
             return _half_cosine(initial, start / schedule.final_div_factor, (step - peak) / (end - peak))
 
 
-@lru_cache(maxsize=16)
-def _own_schedule(path: str) -> Callable[..., object]:
-    return import_callable(path, "schedule")
-
-
 def _own_factor(settings: OwnScheduleSettings, step: int, num_steps: int) -> float:
-    own = _own_schedule(settings.name)
+    own = import_callable(settings.name, "schedule")
     try:
         factor = own(step, num_steps, **settings.options)
     except Exception as error:  # whatever a user's function raises
