@@ -120,6 +120,11 @@ class RecipeSummary:
     published: Published | None
     results: Results | None
 
+    @property
+    def has_trainer(self) -> bool:
+        """Whether other code than Bakeoff's trains it."""
+        return "trainer.name" in self.settings
+
     def to_dict(self, class_names: tuple[str, ...]) -> dict[str, Any]:
         """Return an entry of `recipes` in summary.json."""
         return {

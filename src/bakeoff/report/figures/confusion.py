@@ -220,7 +220,7 @@ def class_accuracy_figure(recipes: Sequence[FinishedRecipe], class_names: Sequen
 
 def _draw_accuracies(axes: Axes, recipe: FinishedRecipe, rows: NDArray[np.float64], place: int) -> None:
     accuracies = recipe.results.class_accuracies
-    color, marker = COLORS[place % len(COLORS)], MARKERS[place % len(MARKERS)]
+    color, marker = COLORS[place % len(COLORS)], MARKERS[(place + place // len(COLORS)) % len(MARKERS)]
     per_seed = 100 * accuracies.per_seed
     if len(per_seed) > 1:
         axes.plot(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -44,13 +44,26 @@ def curve_figures(recipes: Sequence[FinishedRecipe]) -> dict[str, dict[str, Repo
     highest_loss = float(np.nanmax(np.concatenate([[0.0], *losses])))
     num_epochs = max(curves.epoch[-1] for curves in all_curves)
     with drawing():
-        return {
-            recipe.name: {
-                "loss": _loss_figure(recipe, num_epochs, highest_loss),
-                "accuracy": _accuracy_figure(recipe, num_epochs),
-            }
-            for recipe in recipes
-        }
+        figures: dict[str, dict[str, ReportFigure]] = {recipe.name: {} for recipe in recipes}
+        for recipe in recipes:
+            curves = recipe.results.curves
+            if _has_curve(curves.train_loss, curves.val_loss):
+                figures[recipe.name]["loss"] = _loss_figure(recipe, num_epochs, highest_loss)
+            if _has_curve(curves.train_accuracy, curves.val_accuracy):
+                figures[recipe.name]["accuracy"] = _accuracy_figure(recipe, num_epochs)
+    return figures
+
+
+def _has_curve(*curves: OverSeeds) -> bool:
+    """Whether there is more than the last epoch of a trainer that does not report this quantity."""
+    return any(np.isfinite(curve.mean).sum() > 1 or len(curve.mean) == 1 for curve in curves)
+
+
+def _last(train: Sequence[float], val: Sequence[float], write: Callable[[float], str]) -> str:
+    """What is known after the last epoch."""
+    values = {"training": train[-1], "validation": val[-1]}
+    known = [f"{name} {write(value)}" for name, value in values.items() if np.isfinite(value)]
+    return f"After the last epoch: {', '.join(known) or 'not reported'}."
 
 
 def _loss_figure(recipe: FinishedRecipe, num_epochs: int, highest: float) -> ReportFigure:
@@ -82,7 +95,7 @@ def _loss_figure(recipe: FinishedRecipe, num_epochs: int, highest: float) -> Rep
 
 def _describe_losses(epochs: Sequence[int], train: Sequence[float], val: Sequence[float]) -> str:
     if np.isnan(train).any() or np.isnan(val).any():
-        return f"After the last epoch: training {number(train[-1])}, validation {number(val[-1])}."
+        return _last(train, val, number)
     if len(epochs) == 1:
         return f"After the only epoch: training {number(train[0])}, validation {number(val[0])}."
     lowest = int(np.argmin(val))
@@ -115,12 +128,17 @@ def _accuracy_figure(recipe: FinishedRecipe, num_epochs: int) -> ReportFigure:
         f"{counted(len(results.seeds), 'seed')}. Training from {in_percent(train[0])} to "
         f"{in_percent(train[-1])}, validation from {in_percent(val[0])} to {in_percent(val[-1])}."
     )
-    caption = (
-        f"Accuracy. After the last epoch: training {in_percent(train[-1])}, validation "
-        f"{in_percent(val[-1])}. Mean validation accuracy is highest at epoch {curves.epoch[highest]} "
-        f"({in_percent(val[highest])}). {_checkpoint_name(recipe).capitalize()}, whose weights are tested: "
-        f"{span(results.checkpoint_epochs)}."
-    )
+    caption = f"Accuracy. {_last(train, val, in_percent)}"
+    if np.isfinite(val).sum() > 1 or len(val) == 1:
+        caption += (
+            f" Mean validation accuracy is highest at epoch {curves.epoch[highest]} "
+            f"({in_percent(val[highest])})."
+        )
+    if not recipe.has_trainer:
+        caption += (
+            f" {_checkpoint_name(recipe).capitalize()}, whose weights are tested: "
+            f"{span(results.checkpoint_epochs)}."
+        )
     return finish(figure, f"accuracy-{name}", alt=alt, caption=caption)
 
 
@@ -129,11 +147,15 @@ def _draw(axes: Axes, recipe: FinishedRecipe, train: OverSeeds, val: OverSeeds, 
     # A single epoch has no line to draw.
     marker = "o" if len(epochs) == 1 else ""
     for curve, label, color, line in ((train, "training", BLUE, "--"), (val, "validation", ORANGE, "-")):
+        if np.isnan(curve.mean).all():
+            continue
         if len(curve.per_seed) > 1:
             for values in curve.per_seed:
                 axes.plot(epochs, scale * values, color=color, linewidth=0.6, alpha=0.45)
         mean = scale * curve.mean
         axes.plot(epochs, mean, line, color=color, linewidth=1.9, label=label, marker=marker, markersize=4)
+    if recipe.has_trainer:  # which says nothing of weights that it keeps
+        return
     checkpoints = recipe.results.checkpoint_epochs
     values = [
         scale * per_seed[epoch - epochs[0]] for per_seed, epoch in zip(val.per_seed, checkpoints, strict=True)
