@@ -21,6 +21,12 @@ HISTORY_COLUMNS = (
 )
 
 
+PerChannel = (
+    Annotated[tuple[float], Field(strict=False)] | Annotated[tuple[float, float, float], Field(strict=False)]
+)
+"""Of the one channel of grey images, or of red, green and blue."""
+
+
 class DataFacts(BaseModel):
     """What data.json says of a study's images.
 
@@ -35,8 +41,8 @@ class DataFacts(BaseModel):
     image_size: int = Field(ge=1)
     class_names: list[str] = Field(min_length=2)
     counts: dict[Literal["train", "val", "test"], list[Annotated[int, Field(ge=0)]]] = Field(min_length=3)
-    mean: tuple[float, ...] = Field(strict=False, min_length=1, max_length=3)
-    std: tuple[float, ...] = Field(strict=False, min_length=1, max_length=3)
+    mean: PerChannel
+    std: PerChannel
     notes: list[str]
 
 
