@@ -21,12 +21,6 @@ HISTORY_COLUMNS = (
 )
 
 
-PerChannel = (
-    Annotated[tuple[float], Field(strict=False)] | Annotated[tuple[float, float, float], Field(strict=False)]
-)
-"""Of the one channel of grey images, or of red, green and blue."""
-
-
 class DataFacts(BaseModel):
     """What data.json says of a study's images.
 
@@ -41,8 +35,8 @@ class DataFacts(BaseModel):
     image_size: int = Field(ge=1)
     class_names: list[str] = Field(min_length=2)
     counts: dict[Literal["train", "val", "test"], list[Annotated[int, Field(ge=0)]]] = Field(min_length=3)
-    mean: PerChannel
-    std: PerChannel
+    mean: tuple[float, ...] = Field(strict=False)
+    std: tuple[float, ...] = Field(strict=False)
     notes: list[str]
 
 
@@ -60,6 +54,8 @@ def check_data(data: object) -> DataFacts:
         first = error.errors(include_url=False)[0]
         key = ".".join(map(str, first["loc"]))
         raise ValueError(f"data.json: {key}: found {shorten(first['input'])}; {first['msg']}") from error
+    if len(valid.mean) not in (1, 3) or len(valid.std) != len(valid.mean):
+        raise ValueError("data.json: mean and std: expected one number each per channel, of 1 or 3 channels")
     if any(len(counts) != len(valid.class_names) for counts in valid.counts.values()):
         raise ValueError(f"data.json: counts: expected {len(valid.class_names)} per split, one per class")
     return valid
