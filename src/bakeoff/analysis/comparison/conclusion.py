@@ -60,7 +60,8 @@ def conclude(
         text = _against_baseline(pairs, scale, baseline)
     else:
         text = _among_many(recipes, pairs, scale)
-    text = scale.preface + text
+    if scale.preface:
+        text = scale.preface + (text.replace("Of", "of", 1) if text.startswith("Of ") else text)
     text = text.replace("the trained", "The trained", 1) if text.startswith("the trained") else text
     return " ".join(part for part in (f"{text}.", hidden, _reservation(recipes)) if part)
 
