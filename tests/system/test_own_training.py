@@ -1,4 +1,4 @@
-"""One study of Bakeoff's training, of own loss, optimizer and schedule, of a forest and of an own loop."""
+"""One study of Bakeoff's training, of own parts, a frozen backbone, a forest and a loop of one's own."""
 
 import json
 import os
@@ -12,8 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.torch import save_file
 from sklearn.datasets import load_digits
 from sklearn.ensemble import RandomForestClassifier
+from torch import nn
 
 from bakeoff import open_result
 from bakeoff.data import load_data
@@ -73,6 +75,15 @@ class Net(nn.Sequential):
         super().__init__(nn.Flatten(), nn.Linear(3 * 16 * 16, 10))
 """
 
+BACKBONE = """
+from torch import nn
+
+class Backbone(nn.Sequential):
+    def __init__(self, num_classes, image_size):
+        layers = nn.Conv2d(3, 16, 5, stride=2), nn.ReLU(), nn.Flatten(), nn.Linear(16 * 36, num_classes)
+        super().__init__(*layers)
+"""
+
 STUDY = """
 name = "all-kinds"
 seeds = 2
@@ -89,6 +100,8 @@ schedule = { name = "parts:warm_up", share = 0.5 }
 [recipes.patient]
 patience = 1
 epochs = 6
+[recipes.frozen]
+model = { name = "backbone:Backbone", weights = "backbone.safetensors", freeze = "all_but_head" }
 [recipes.forest]
 trainer = { name = "sklearn", estimator = "sklearn.ensemble:RandomForestClassifier", n_estimators = 20 }
 [recipes.loop]
@@ -114,8 +127,11 @@ def bakeoff(*words: object, folder: Path, fails: bool = False) -> str:
 def trained(made_once) -> Path:
     def make(folder: Path) -> None:
         folder.mkdir()
-        for name, content in {"parts": PARTS, "loop": LOOP, "nets": NETS}.items():
+        sources = {"parts": PARTS, "loop": LOOP, "nets": NETS, "backbone": BACKBONE}
+        for name, content in sources.items():
             (folder / f"{name}.py").write_text(content)
+        layers = nn.Sequential(nn.Conv2d(3, 16, 5), nn.Flatten(), nn.Flatten(), nn.Linear(16 * 36, 7))
+        save_file(layers.state_dict(), folder / "backbone.safetensors")
         (folder / "study.toml").write_text(STUDY)
         bakeoff("run", "study.toml", folder=folder)
 
@@ -130,7 +146,7 @@ def folder(trained, tmp_path) -> Path:
 def test_its_report_compares_all_of_them(trained):
     comparison = json.loads((trained / "results/all-kinds/report/comparison.json").read_text())
     accuracy = {recipe["name"]: recipe["accuracy"] for recipe in comparison["recipes"]}
-    assert list(accuracy) == ["plain", "own_parts", "patient", "forest", "loop"]
+    assert list(accuracy) == ["plain", "own_parts", "patient", "frozen", "forest", "loop"]
     assert accuracy["forest"] > 0.9
     assert accuracy["loop"] > 0.6
     page = (trained / "results/all-kinds/report/index.html").read_text()
@@ -261,7 +277,7 @@ def test_a_study_that_is_killed_goes_on_to_the_same_bytes(folder, tmp_path):
             time.sleep(0.01)
         os.killpg(process.pid, signal.SIGKILL)
     finished = len(list(again.glob("runs/*/*/predictions.npz")))
-    assert 0 < finished < 10
+    assert 0 < finished < 12
     bakeoff("run", "study.toml", "--out", again, folder=folder)
     runs = folder / "results/all-kinds/runs"
     expected = {path.relative_to(runs): path.read_bytes() for path in runs.glob("*/*/predictions.npz")}
