@@ -286,7 +286,10 @@ def test_all_python_shown_is_run():
     assert {name_of(page) for page in PAGES if python_cells(page)} == {*WITH_PYTHON, *FRAGMENTS}
 
 
-@pytest.mark.parametrize("page", WITH_PYTHON)
+@pytest.mark.parametrize(
+    "page",
+    [page if page == "README.md" else pytest.param(page, marks=pytest.mark.slow) for page in WITH_PYTHON],
+)
 def test_a_pages_python_runs_from_top_to_bottom(page, scratch):
     cells = python_cells(REPOSITORY / page)
     # Worker processes import the script, so the cells stand below the usual guard.

@@ -20,6 +20,8 @@ from torch import nn
 from bakeoff import open_result
 from bakeoff.data import load_data
 
+pytestmark = pytest.mark.slow  # real studies, one after another
+
 PARTS = """
 import torch
 from torch import nn
@@ -194,7 +196,6 @@ def train(settings, seed, train, val, test_images):
 """
 
 
-@pytest.mark.slow
 def test_what_own_code_changes_in_its_process_does_not_reach_the_next_run(tmp_path):
     """A net at the top level, another current folder, precision and mode; batches loaded by a process."""
     (tmp_path / "careless.py").write_text(CARELESS)
@@ -211,7 +212,6 @@ def test_what_own_code_changes_in_its_process_does_not_reach_the_next_run(tmp_pa
         assert (first / path).read_bytes() == (tmp_path / "jobs-2" / path).read_bytes()
 
 
-@pytest.mark.slow
 def test_on_ray_all_kinds_give_the_bytes_of_local_processes(folder, tmp_path):
     bakeoff("run", "study.toml", "--engine", "ray", "--jobs", 2, "--out", tmp_path / "ray", folder=folder)
     runs = folder / "results/all-kinds/runs"
@@ -267,7 +267,6 @@ def test_an_edited_file_makes_its_runs_other_runs(folder, name, of):
     assert of in message
 
 
-@pytest.mark.slow
 def test_a_study_that_is_killed_goes_on_to_the_same_bytes(folder, tmp_path):
     """Killed with its workers when the first run of a trainer is finished, others under way."""
     again = tmp_path / "again"

@@ -21,6 +21,7 @@ def task():
     return task
 
 
+@pytest.mark.slow
 @pytest.mark.needs("mount")
 def test_a_node_with_another_version_is_refused(cluster, folder, tmp_path, tmp_path_factory):
     other = tmp_path_factory.mktemp("other")
