@@ -291,7 +291,7 @@ def test_a_run_of_which_three_workers_died_is_given_up_and_the_rest_goes_on(tmp_
         "        super().__init__()\n"
         "        self.layers = nn.Sequential(nn.Flatten(), nn.Linear(3 * image_size**2, num_classes))\n"
         "    def forward(self, images):\n"
-        "        if len(images) > 4:\n"
+        "        if len(images) > 200:\n"
         "            os.kill(os.getpid(), 9)\n"
         "        return self.layers(images)\n"
     )

@@ -82,7 +82,7 @@ class Raises(nn.Module):
         self.layers = nn.Sequential(nn.Flatten(), nn.Linear(3 * image_size**2, num_classes))
 
     def forward(self, images):
-        if len(images) > 4:  # four are tried before the study
+        if len(images) > 200:  # in the first evaluation: no trial sees it
             self.fail()
         return self.layers(images)
 
