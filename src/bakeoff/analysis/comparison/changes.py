@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import combinations
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bakeoff.analysis.comparison.pairs import pairs_to_compare
+from bakeoff.analysis.comparison.result import Interval
 from bakeoff.analysis.scores.own import Metric, as_score
 from bakeoff.analysis.scores.scale import Scale
 from bakeoff.analysis.statistics.crossed import crossed_interval, summarize_scores
@@ -16,8 +17,6 @@ from bakeoff.analysis.statistics.multiple_testing import holm
 from bakeoff.analysis.statistics.verdict import verdict
 from bakeoff.files import jsonable
 from bakeoff.predictions import Predictions
-
-Interval = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -121,9 +120,7 @@ def compare_changes(
     for name, summary in changes.items():
         whole = crossed_interval(summary, confidence=confidence, bounds=bounds)
         recipes.append(RecipeChange(name, *values[name], whole.value, (whole.low, whole.high)))
-    names = list(changes)
-    pairs = [(baseline, name) for name in names if name != baseline] if baseline in names else None
-    pairs = pairs or list(combinations(names, 2))
+    pairs = pairs_to_compare(changes, baseline)
     intervals = [
         crossed_interval(changes[b], changes[a], confidence=confidence, bounds=bounds) for a, b in pairs
     ]

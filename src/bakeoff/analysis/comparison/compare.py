@@ -107,7 +107,7 @@ def compare(
             RecipeResult(
                 name=recipe.name,
                 num_seeds=recipe.num_seeds,
-                accuracy=exact_mean(sample.all.image_means),
+                accuracy=exact_mean(sample.accuracy.all.image_means),
                 score=whole.value,
                 interval=(whole.low, whole.high),
                 runs=runs,
@@ -124,7 +124,7 @@ def compare(
                     recipe.probabilities, recipe.predicted, predictions.labels, level, predictions.groups
                 ),
                 replication=replication(
-                    sample.all,
+                    sample.accuracy.all,
                     published[recipe.name],
                     published_images=(published_images or {}).get(recipe.name),
                     confidence=level,
@@ -165,14 +165,13 @@ def compare(
     )
 
 
-class _Sample(RecipeScores):
-    """The correct predictions of one recipe, also by class, and its scores if another metric decides."""
+class _Sample:
+    """The scores of one recipe by the metric and by accuracy, which are the same ones if it is the metric."""
 
     def __init__(self, predictions: Predictions, name: str, score: Score, scored: RecipeScores) -> None:
         self.correct = predictions.correct(name)
-        super().__init__(self.correct, predictions.groups)
-        self.score = score
-        self.scored = self if score.scale.is_accuracy else scored
+        self.score, self.scored = score, scored
+        self.accuracy = scored if score.scale.is_accuracy else RecipeScores(self.correct, predictions.groups)
         self.by_class: dict[int, ScoreSummary] = {}
         for label in np.unique(predictions.labels):
             images = predictions.labels == label
@@ -188,15 +187,15 @@ class _Sample(RecipeScores):
 
     def noise_budget(self) -> NoiseBudget:
         """Of the metric."""
-        if self.scored is self:
-            return noise_budget(self.all, self.shares)
+        if self.score.scale.is_accuracy:
+            return noise_budget(self.accuracy.all, self.shares)
         return score_noise(np.asarray(self.scored.scores, np.float64), self.scored.all)
 
 
 def _run_accuracy(seed: int, row: int, sample: _Sample, confidence: float) -> RunAccuracy:
-    correct, scored = sample.correct[row], sample.scored
+    correct, scored, is_accuracy = sample.correct[row], sample.scored, sample.score.scale.is_accuracy
     accuracy = int(correct.sum()) / len(correct)
-    if scored is sample and scored.groups is None:
+    if is_accuracy and scored.groups is None:
         interval = wilson_interval(int(correct.sum()), len(correct), confidence)
         return RunAccuracy(int(seed), accuracy, accuracy, interval)
     of_run = crossed_interval(
@@ -204,7 +203,7 @@ def _run_accuracy(seed: int, row: int, sample: _Sample, confidence: float) -> Ru
         confidence=confidence,
         bounds=sample.score.bounds,
     )
-    score = accuracy if scored is sample else of_run.value
+    score = accuracy if is_accuracy else of_run.value
     return RunAccuracy(int(seed), accuracy, score, (of_run.low, of_run.high))
 
 
@@ -306,7 +305,7 @@ def _pair_result(
 
 def _for_ranks(sample: _Sample) -> NDArray[np.float64] | NDArray[np.int64]:
     """One number per run, the larger the better; whole numbers for accuracy, so that ties are ties."""
-    if sample.scored is sample:
+    if sample.score.scale.is_accuracy:
         counts: NDArray[np.int64] = sample.correct.sum(axis=1)
         return counts
     means: NDArray[np.float64] = sample.score.scale.sign * sample.scored.all.seed_means.round(12)

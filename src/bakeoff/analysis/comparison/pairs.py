@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
@@ -92,6 +92,13 @@ class JudgedPair:
         return self.difference.parts.seeds_known and self.verdict.name != "undecided"
 
 
+def pairs_to_compare(names: Iterable[str], baseline: str | None) -> list[tuple[str, str]]:
+    """Each recipe with the baseline before it, or all pairs in the order of the recipes if it is None."""
+    if baseline is None:
+        return list(combinations(names, 2))
+    return [(baseline, name) for name in names if name != baseline]
+
+
 def judge_pairs(
     scored: Mapping[str, RecipeScores],
     *,
@@ -104,10 +111,7 @@ def judge_pairs(
 
     Intervals have the level of one look; p-values are corrected for the looks, then by Holm's method.
     """
-    if baseline is None:
-        pairs = list(combinations(scored, 2))
-    else:
-        pairs = [(baseline, name) for name in scored if name != baseline]
+    pairs = pairs_to_compare(scored, baseline)
     differences = [
         crossed_interval(scored[b].all, scored[a].all, confidence=looks.level, bounds=score.bounds)
         for a, b in pairs

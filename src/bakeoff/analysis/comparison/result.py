@@ -16,6 +16,22 @@ from bakeoff.files import jsonable
 Interval = tuple[float, float]
 
 
+class _WithEnds:
+    """What has an `interval`."""
+
+    interval: Interval
+
+    @property
+    def low(self) -> float:
+        """Of the interval."""
+        return self.interval[0]
+
+    @property
+    def high(self) -> float:
+        """Of the interval."""
+        return self.interval[1]
+
+
 @dataclass(frozen=True)
 class RunAccuracy:
     """Accuracy and score of one trained model, with the interval of the score: Wilson's for accuracy."""
@@ -81,7 +97,7 @@ class OutlyingRuns:
 
 
 @dataclass(frozen=True)
-class RecipeResult:
+class RecipeResult(_WithEnds):
     """One recipe. Shares and their standard deviations are fractions: 0.01 is one percentage point.
 
     Attributes
@@ -134,16 +150,6 @@ class RecipeResult:
         """The score."""
         return self.score
 
-    @property
-    def low(self) -> float:
-        """Of the interval."""
-        return self.interval[0]
-
-    @property
-    def high(self) -> float:
-        """Of the interval."""
-        return self.interval[1]
-
     def other(self, name: str) -> SecondaryScore | None:
         """The secondary score of this name, if there is one."""
         return next((other for other in self.secondary if other.name == name), None)
@@ -182,7 +188,7 @@ class PairWithout:
 
 
 @dataclass(frozen=True)
-class PairResult:
+class PairResult(_WithEnds):
     """Recipe b compared with recipe a; differences are b minus a, in the unit of the score.
 
     Attributes
@@ -243,16 +249,6 @@ class PairResult:
     what_it_takes: str
     classes: tuple[ClassDifference, ...]
     without_outlying: PairWithout | None = None
-
-    @property
-    def low(self) -> float:
-        """Of the interval of the difference."""
-        return self.interval[0]
-
-    @property
-    def high(self) -> float:
-        """Of the interval of the difference."""
-        return self.interval[1]
 
 
 @dataclass(frozen=True)

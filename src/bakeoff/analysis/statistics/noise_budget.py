@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bakeoff.analysis.statistics.crossed import ScoreSummary, variance_parts
+from bakeoff.analysis.statistics.crossed import ScoreSummary, VarianceParts, variance_parts
 from bakeoff.analysis.statistics.exact_sums import exact_mean, exact_sum, exact_variance
 
 
@@ -48,17 +48,7 @@ def score_noise(scores: NDArray[np.float64], summary: ScoreSummary) -> NoiseBudg
         Of these, over images or groups.
     """
     parts = variance_parts(summary)
-    standard_error = float(np.sqrt(parts.at(1, parts.num_images).image))
-    if not parts.seeds_known:
-        return NoiseBudget(None, None, standard_error, None, None)
-    image_share = parts.image_share
-    return NoiseBudget(
-        seed_std=float(np.sqrt(exact_variance(summary.seed_means))),
-        floor_std=float(np.sqrt(exact_sum(scores.var(axis=0))) / scores.shape[1]),
-        binomial_se=standard_error,
-        image_share=image_share,
-        seed_share=None if image_share is None else 1 - image_share,
-    )
+    return _budget(summary, parts, parts.at(1, parts.num_images).image, scores.var(axis=0))
 
 
 def noise_budget(correct: ScoreSummary, shares: NDArray[np.float64] | None = None) -> NoiseBudget:
@@ -91,14 +81,21 @@ def noise_budget(correct: ScoreSummary, shares: NDArray[np.float64] | None = Non
     of_images = max(accuracy * (1 - accuracy), 0.0) / len(share_right)
     if len(share_right) > parts.num_images:
         of_images = parts.at(1, parts.num_images).image
-    binomial_se = float(np.sqrt(of_images))
+    return _budget(correct, parts, of_images, share_right * (1 - share_right))
+
+
+def _budget(
+    summary: ScoreSummary, parts: VarianceParts, of_images: float, over_seeds: NDArray[np.float64]
+) -> NoiseBudget:
+    """From the variance of one run's score due to the images, and that over seeds of each image's score."""
+    standard_error = float(np.sqrt(of_images))
     if not parts.seeds_known:
-        return NoiseBudget(None, None, binomial_se, None, None)
+        return NoiseBudget(None, None, standard_error, None, None)
     image_share = parts.image_share
     return NoiseBudget(
-        seed_std=float(np.sqrt(exact_variance(correct.seed_means))),
-        floor_std=float(np.sqrt(exact_sum(share_right * (1 - share_right))) / len(share_right)),
-        binomial_se=binomial_se,
+        seed_std=float(np.sqrt(exact_variance(summary.seed_means))),
+        floor_std=float(np.sqrt(exact_sum(over_seeds)) / len(over_seeds)),
+        binomial_se=standard_error,
         image_share=image_share,
         seed_share=None if image_share is None else 1 - image_share,
     )
