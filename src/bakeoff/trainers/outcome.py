@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.special import softmax
 from torch import nn
 
 from bakeoff.data.image_data import ImageData
@@ -218,7 +219,8 @@ def _kept(
         reason = (str(error).splitlines() or [type(error).__name__])[0][:300]
         _say_left(trainer, f"{reason}; {takes}")
         return None
-    difference = float(np.abs(_softmax(predicted) - _softmax(test_logits[: len(images)])).max())
+    expected = softmax(test_logits[: len(images)], axis=1)
+    difference = float(np.abs(softmax(predicted, axis=1) - expected).max())
     if not difference <= TOLERANCE:
         _say_left(
             trainer,
@@ -231,7 +233,3 @@ def _kept(
 
 def _say_left(trainer: str, reason: str) -> None:
     print(f"the model that {trainer} returned is not kept: {reason}", file=sys.stderr, flush=True)
-
-
-def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    return torch.softmax(torch.from_numpy(np.asarray(logits)), dim=1).numpy()
