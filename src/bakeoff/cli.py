@@ -73,6 +73,10 @@ RecipeOption = Annotated[
     typer.Option(metavar="RECIPE", help="Default: the one that the study supports best, or the baseline."),
 ]
 TrustOption = Annotated[bool, typer.Option("--trust", help="Run the custom model code that the study names.")]
+JsonOption = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON.")]
+ReportOption = Annotated[
+    Path | None, typer.Option("--report", metavar="DIR", help="Write a report with figures and tables.")
+]
 MetricOption = Annotated[
     str | None,
     typer.Option(
@@ -234,12 +238,8 @@ def compare(
     metric: MetricOption = None,
     margin: Annotated[float, typer.Option(help="Smallest difference that matters, 0..1.")] = 0.01,
     confidence: Annotated[float, typer.Option(help="Confidence level of the intervals, 0..1.")] = 0.95,
-    json_: Annotated[
-        Path | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON.")
-    ] = None,
-    report_: Annotated[
-        Path | None, typer.Option("--report", metavar="DIR", help="Write a report with figures and tables.")
-    ] = None,
+    json_: JsonOption = None,
+    report_: ReportOption = None,
 ) -> None:
     """Compare predictions from other tools: recipe,seed,image,label,prediction[,p_CLASS...]."""
     from rich.console import Console
@@ -324,12 +324,8 @@ def evaluate(
     source: SourceArgument,
     metric: MetricOption = None,
     set_: SetOption = None,
-    json_: Annotated[
-        Path | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON.")
-    ] = None,
-    report_: Annotated[
-        Path | None, typer.Option("--report", metavar="DIR", help="Write a report with figures and tables.")
-    ] = None,
+    json_: JsonOption = None,
+    report_: ReportOption = None,
     trust: TrustOption = False,
 ) -> None:
     """Test a study's trained models on other labeled images: do the differences stay?"""

@@ -142,36 +142,8 @@ def load_model(study_dir: Path, recipe: str, seed: int, *, trust: bool = False) 
         )
     if header.settings.trainer is not None:
         model = _exported_model(layout, recipe, seed, trust)
-        return TrainedModel(
-            recipe,
-            seed,
-            header.settings,
-            tuple(header.class_names),
-            _preprocessing(header.preprocessing),
-            header.checkpoint_epoch,
-            model,
-            stored,
-        )
-    own = header.settings.model
-    if isinstance(own, CustomModelSettings) and not own.library and not trust:
-        _require_known_code(own.name, layout)
-    model = build_model(
-        header.settings.model,
-        num_classes=len(header.class_names),
-        image_size=header.preprocessing.image_size,
-        num_channels=len(header.preprocessing.mean),
-        seed=0,  # any: the weights are overwritten
-        trained=stored.tensors,
-    ).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    try:
-        model.load_state_dict(stored.tensors)
-    except Exception as error:  # RuntimeError for other names or shapes; a user's module may raise anything
-        raise BakeoffError(
-            f"model {header.settings.model.name!r} does not fit the weights of {recipe}, seed {seed}: "
-            f"{str(error)[:1000].expandtabs(2)}\n"
-            "has its file changed since it was trained?"
-        ) from error
-    model = evaluated(model, header.settings.test_time_augmentation).eval()
+    else:
+        model = _rebuilt_model(layout, stored, trust)
     return TrainedModel(
         recipe=recipe,
         seed=seed,
@@ -182,6 +154,31 @@ def load_model(study_dir: Path, recipe: str, seed: int, *, trust: bool = False) 
         model=model,
         stored=stored,
     )
+
+
+def _rebuilt_model(layout: Layout, stored: StoredWeights, trust: bool) -> nn.Module:
+    """The model of a run that Bakeoff trained, from its settings and weights."""
+    header = stored.header
+    settings = header.settings.model
+    if isinstance(settings, CustomModelSettings) and not settings.library and not trust:
+        _require_known_code(settings.name, layout)
+    model = build_model(
+        settings,
+        num_classes=len(header.class_names),
+        image_size=header.preprocessing.image_size,
+        num_channels=len(header.preprocessing.mean),
+        seed=0,  # any: the weights are overwritten
+        trained=stored.tensors,
+    ).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    try:
+        model.load_state_dict(stored.tensors)
+    except Exception as error:  # RuntimeError for other names or shapes; a user's module may raise anything
+        raise BakeoffError(
+            f"model {settings.name!r} does not fit the weights of {header.recipe}, seed {header.seed}: "
+            f"{str(error)[:1000].expandtabs(2)}\n"
+            "has its file changed since it was trained?"
+        ) from error
+    return evaluated(model, header.settings.test_time_augmentation).eval()
 
 
 def _exported_model(layout: Layout, recipe: str, seed: int, trust: bool) -> nn.Module:
