@@ -71,7 +71,7 @@ def in_semicolons(rows: list[str]) -> list[str]:
     [
         (f"idx,{HEADER_P}", [f"{i},{row}" for i, row in enumerate(WITH_P)], None),
         (f",,{HEADER_P}", [f"{i},{i},{row}" for i, row in enumerate(WITH_P)], None),
-        (HEADER_P, [f"{i},{row}" for i, row in enumerate(WITH_P, 1)], "was taken for an index"),
+        (HEADER_P, [f"{i},{row}" for i, row in enumerate(WITH_P, 1)], "was read as an index"),
         (
             HEADER_P.replace(",", ";"),
             [row.replace(".7", ",7").replace(".2", ",2") for row in in_semicolons(WITH_P)],

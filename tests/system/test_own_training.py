@@ -15,6 +15,7 @@ import pytest
 from safetensors.torch import save_file
 from sklearn.datasets import load_digits
 from sklearn.ensemble import RandomForestClassifier
+from tests.system.commands import bakeoff
 from torch import nn
 
 from bakeoff import open_result
@@ -110,19 +111,6 @@ trainer = { name = "sklearn", estimator = "sklearn.ensemble:RandomForestClassifi
 trainer = "loop:train"
 settings = { lr = 0.01, epochs = 3 }
 """
-
-
-def bakeoff(*words: object, folder: Path, fails: bool = False) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "bakeoff", *map(str, words)],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "COLUMNS": "200"},
-    )
-    assert (done.returncode != 0) == fails, done.stdout + done.stderr
-    return done.stderr if fails else done.stdout
 
 
 @pytest.fixture(scope="module")

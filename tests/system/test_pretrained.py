@@ -1,14 +1,12 @@
 """Pretrained weights: those of one study in another, without which its models are used."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file
+from tests.system.commands import bakeoff
 
 pytestmark = pytest.mark.slow
 
@@ -39,19 +37,6 @@ model.freeze = "all_but_head"
 model.freeze = ["features.0.*"]
 model.head_lr_factor = 10
 """
-
-
-def bakeoff(*words: object, folder: Path, fails: bool = False) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "bakeoff", *map(str, words)],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "COLUMNS": "200"},
-    )
-    assert (done.returncode != 0) == fails, done.stdout + done.stderr
-    return done.stderr if fails else done.stdout
 
 
 @pytest.fixture(scope="module")

@@ -4,30 +4,20 @@ import copy
 
 import pytest
 import torch
+from tests.training.losses import LABELS, LOSSES
 from torch import nn
 
 from bakeoff.models import LeNet5, build_model
 from bakeoff.study import load_study
-from bakeoff.study.settings.optimization import CrossEntropySettings, SGDSettings
+from bakeoff.study.settings.optimization import SGDSettings
 from bakeoff.training import step as passes
 from bakeoff.training import train
-from bakeoff.training.augmentation.apply import Blend
 from bakeoff.training.evaluation import predict_logits
-from bakeoff.training.parts.loss import Loss, criterion
+from bakeoff.training.parts.loss import Loss
 from bakeoff.training.repeatable import Stream, torch_seed
 from bakeoff.training.step import Passes, Stepper, build_average
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-LABELS = torch.tensor([0, 3, 3, 9, 1, 2])
-SMOOTHED = criterion(CrossEntropySettings(label_smoothing=0.1))
-BLEND = Blend(0.7, torch.tensor([5, 4, 3, 2, 1, 0]))
-LOSSES = {
-    "plain": Loss(LABELS),
-    "smoothed": Loss(LABELS, SMOOTHED),
-    "blended": Loss(LABELS, blend=BLEND),
-    "both": Loss(LABELS, SMOOTHED, BLEND),
-}
 
 
 @pytest.mark.parametrize("name", list(LOSSES))

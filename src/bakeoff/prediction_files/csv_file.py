@@ -88,7 +88,7 @@ def _read(path: Path, reader: Iterator[list[str]]) -> PredictionTable:
     first_chunk = list(islice(chunks, 1))
     if first_chunk and _has_unnamed_index(names, first_chunk[0][0]):
         names.insert(0, "")
-        notes.append(f"{path}: the first column, which has no name, was taken for an index.")
+        notes.append(f"{path}: the first column, which has no name, was read as an index.")
     chunks = chain(first_chunk, chunks)
     positions = _positions(path, names)
     probability_positions = [position for position, name in enumerate(names) if name.startswith("p_")]

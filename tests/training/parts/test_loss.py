@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.utils.class_weight import compute_class_weight
+from tests.training.losses import LABELS, LOSSES, SMOOTHED
 
 from bakeoff.errors import BakeoffError
 from bakeoff.study.settings.optimization import CrossEntropySettings, OwnLossSettings
@@ -11,8 +12,6 @@ from bakeoff.training.augmentation.apply import Blend
 from bakeoff.training.parts.loss import Loss, class_weights, criterion
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-SMOOTHED = criterion(CrossEntropySettings(label_smoothing=0.1))
 
 
 def test_label_smoothing_and_blended_labels_are_cross_entropy_with_soft_targets():
@@ -28,20 +27,6 @@ def test_label_smoothing_and_blended_labels_are_cross_entropy_with_soft_targets(
     assert Loss(labels, SMOOTHED, Blend(0.7, partners))(logits).item() == pytest.approx(by_hand.item())
     by_hand = -(soft(labels) * torch.log_softmax(logits, 1)).sum(1).mean()
     assert Loss(labels, SMOOTHED)(logits).item() == pytest.approx(by_hand.item())
-
-
-LABELS = torch.tensor([0, 3, 3, 9, 1, 2])
-
-
-BLEND = Blend(0.7, torch.tensor([5, 4, 3, 2, 1, 0]))
-
-
-LOSSES = {
-    "plain": Loss(LABELS),
-    "smoothed": Loss(LABELS, SMOOTHED),
-    "blended": Loss(LABELS, blend=BLEND),
-    "both": Loss(LABELS, SMOOTHED, BLEND),
-}
 
 
 @pytest.mark.parametrize("name", list(LOSSES))
