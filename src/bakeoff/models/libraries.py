@@ -61,5 +61,5 @@ def _import(settings: CustomModelSettings) -> Any:
     except Exception as error:  # torchvision raises RuntimeError beside another version of PyTorch
         raise BakeoffError(
             f"model {settings.name!r} needs {library}, which cannot be imported ({type(error).__name__}: "
-            f"{str(error)[:200]}); install one that fits PyTorch: `pip install 'bakeoff[{library}]'`"
+            f"{str(error)[:200]}); install one that fits PyTorch: pip install {library}"
         ) from error
