@@ -100,6 +100,10 @@ def test_worker_processes_get_the_longest_of_the_last_runs_first(tmp_path):
             if isinstance(event, RunStarted):
                 started.append((event.task.recipe, event.task.seed))
 
-    run_study(study, tmp_path, engine=ProcessEngine(2), display=Display(), check=False)
+    with ProcessEngine(2) as engine:
+        # One run for each worker, so that both have loaded their libraries when the study begins.
+        warm_up = study.changed(seeds=1, recipes={"lenet5_batch_norm": study.recipes["lenet5"]})
+        run_study(warm_up, tmp_path / "warm-up", engine=engine, check=False)
+        run_study(study, tmp_path / "study", engine=engine, display=Display(), check=False)
     assert sorted(started[:2]) == [("lenet5", 0), ("lenet5_batch_norm", 0)]
     assert started[2:] == [("lenet5_batch_norm", 1), ("lenet5", 1)]
