@@ -15,6 +15,7 @@ from bakeoff.analysis.statistics.calibration import (
     log_losses,
 )
 from bakeoff.analysis.statistics.crossed import crossed_interval, summarize_scores, variance_parts
+from bakeoff.analysis.statistics.expected_best import expected_best
 from bakeoff.analysis.statistics.fixed_and_broken import fixed_and_broken
 from bakeoff.analysis.statistics.mcnemar import mcnemar_exact
 from bakeoff.analysis.statistics.multiple_testing import benjamini_hochberg, holm
@@ -64,7 +65,12 @@ def computed() -> dict[str, dict[str, list[float]]]:
     groups = np.array([0, 0, 0, 1, 2, 2, 3, 3])
     group_a, group_b = summarize_scores(a, groups), summarize_scores(b, groups)
     by_group = variance_parts(group_b, group_a)
+    best = expected_best(np.array([0.5, 0.6, 0.6, 0.8]))
     pages = {
+        "expected-best": {
+            **{f"best_of_{n}": float(value) for n, value in enumerate(best.mean, start=1)},
+            "band_of_2": [float(best.low[1]), float(best.high[1])],
+        },
         "groups": {
             "difference": crossed_interval(group_b, group_a).value,
             "d_groups": (group_b.image_means - group_a.image_means).tolist(),
