@@ -12,6 +12,7 @@ FIGURES = {
     "confusion-plain",
     "confusion-normed",
     "class-accuracies",
+    "error-traits",
     "comparison-accuracies",
     "comparison-differences",
     "comparison-class-differences",

@@ -190,6 +190,22 @@ failures
                 value
                 low
                 high
+        ends[]
+            high
+            edge
+            num_images
+            inside
+            elsewhere
+            difference
+                value
+                low
+                high
+            within_class
+                value
+                low
+                high
+            p_value
+            adjusted_p
         sentences[]
     label_doubts
         num_flagged

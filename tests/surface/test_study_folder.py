@@ -29,6 +29,7 @@ REPORT_FIGURES = """
     comparison-reliability
     accuracy-{recipe}
     confusion-{recipe}
+    error-traits
     loss-{recipe}
 """
 
@@ -47,6 +48,7 @@ REPORT_TABLES = """
     confusion
     curves
     doubtful_labels
+    error_differences
     error_trends
     failed_cases
     failed_runs

@@ -261,6 +261,32 @@ def failure_tables(failures: FailureSummary) -> dict[str, str]:
             ),
         ),
     }
+    tables["error_differences"] = to_csv(
+        (
+            "recipe",
+            "quarter",
+            "images",
+            "within_class",
+            "low",
+            "high",
+            "p_value",
+            "adjusted_p",
+            "significant",
+        ),
+        (
+            (
+                recipe,
+                trait.name,
+                end.num_images,
+                *_cells(end.within_class, ("value", "low", "high")),
+                end.p_value,
+                end.adjusted_p,
+                "yes" if recipe in trait.significant else "no",
+            )
+            for trait in failures.traits
+            for recipe, end in trait.ends.items()
+        ),
+    )
     if evidence.doubts:
         tables["doubtful_labels"] = to_csv(
             ("rank", "image_id", *_DOUBT),

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_1samp
 
-from bakeoff.analysis.failures.confused_pairs import confused_pairs, pair_differences
+from bakeoff.analysis.failures.confused_pairs import confused_pairs, pair_differences, pairs_by_classes
 from bakeoff.predictions import Predictions, RecipePredictions
 
 TRUE_CHANCE = float(np.clip(np.random.default_rng(0).beta(1, 3, 2_000_000), 0.15, 0.85).mean())
@@ -33,6 +33,21 @@ def test_pairs_come_by_frequency_with_count_and_share():
     assert pairs[0].share == pytest.approx(0.35)
     assert pairs[0].num_class_images == 10
     assert len(confused_pairs(study(labels, runs), limit=1)["recipe 0"]) == 1
+
+
+def test_pairs_by_classes_put_recipes_side_by_side():
+    labels = [0] * 10 + [1] * 10
+    first = [[1] * 4 + [0] * 6 + [1] * 9 + [2]]
+    second = [[1] * 1 + [0] * 9 + [1] * 4 + [2] * 6]
+    predictions = study(labels, first, second)
+    rows = pairs_by_classes(predictions)
+    assert [(row.true, row.predicted) for row in rows] == [(1, 2), (0, 1)]  # 7 and 5 in all
+    assert [[pair.mean_count for pair in row.by_recipe] for row in rows] == [[1, 6], [4, 1]]
+    assert rows[1].by_recipe[0] == confused_pairs(predictions)["recipe 0"][0]
+    # Each recipe's most frequent pair, also with the count of the recipe that has others.
+    assert len(pairs_by_classes(predictions, limit=1)) == 2
+    only_first = study(labels, first, [labels])
+    assert [pair.mean_count for pair in pairs_by_classes(only_first, limit=1)[0].by_recipe] == [4, 0]
 
 
 def test_one_seed_gives_the_interval_over_images():

@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bakeoff.analysis.failures.confusion import confusion_counts
 from bakeoff.analysis.statistics.crossed import crossed_interval, summarize_scores
 from bakeoff.analysis.statistics.multiple_testing import benjamini_hochberg
-from bakeoff.predictions import Predictions
+from bakeoff.predictions import Predictions, RecipePredictions
 
 MIN_COUNT = 5.0
 """Confusions with a lower mean count over both recipes are not tested: t is not valid for them."""
@@ -52,6 +53,23 @@ class ConfusedPair:
     def share(self) -> float:
         """Share of the true class's images, 0..1."""
         return self.mean_count / self.num_class_images
+
+
+@dataclass(frozen=True)
+class PairOfClasses:
+    """How often each recipe predicts one class for images of another.
+
+    Attributes
+    ----------
+    true, predicted
+        Class indices.
+    by_recipe
+        In the study's order, also of recipes that never confuse them.
+    """
+
+    true: int
+    predicted: int
+    by_recipe: tuple[ConfusedPair, ...]
 
 
 @dataclass(frozen=True)
@@ -129,28 +147,70 @@ def confused_pairs(
     dict of tuple of ConfusedPair
         By the recipe's name; the most frequent first, ties in the order of classes; only pairs that occur.
     """
-    num_classes = len(predictions.class_names)
     pairs_by_recipe = {}
     for recipe in predictions.recipes:
-        counts = confusion_counts(predictions.labels, recipe.predicted, num_classes)
-        mean = counts.mean(axis=0)
-        np.fill_diagonal(mean, 0)
-        pairs = []
-        for cell in np.argsort(-mean.ravel(), kind="stable")[:limit]:
-            true, predicted = divmod(int(cell), num_classes)
-            if mean[true, predicted] == 0:
-                break
-            of_class = predictions.labels == true
-            confused = recipe.predicted[:, of_class] == predicted
-            num_images = confused.shape[1]
-            share = crossed_interval(
-                summarize_scores(confused, predictions.groups_of(of_class)), confidence=confidence
-            )
-            low, high = share.low * num_images, share.high * num_images
-            count = float(mean[true, predicted])
-            pairs.append(ConfusedPair(recipe.name, true, predicted, count, low, high, num_images))
-        pairs_by_recipe[recipe.name] = tuple(pairs)
+        mean = _mean_errors(predictions, recipe)
+        pairs_by_recipe[recipe.name] = tuple(
+            _confused_pair(predictions, recipe, pair, confidence) for pair in _most_frequent(mean, limit)
+        )
     return pairs_by_recipe
+
+
+def pairs_by_classes(
+    predictions: Predictions, limit: int = 10, confidence: float = 0.95
+) -> tuple[PairOfClasses, ...]:
+    """List the confused classes that are among the `limit` most frequent ones of any recipe.
+
+    Parameters
+    ----------
+    predictions, limit, confidence
+        As for `confused_pairs`.
+
+    Returns
+    -------
+    tuple of PairOfClasses
+        Each with the counts of all recipes; the highest mean over recipes first, ties in the order of
+        classes.
+    """
+    mean = {recipe.name: _mean_errors(predictions, recipe) for recipe in predictions.recipes}
+    pairs = {pair for errors in mean.values() for pair in _most_frequent(errors, limit)}
+    total = np.sum(list(mean.values()), axis=0)
+    return tuple(
+        PairOfClasses(
+            *pair,
+            tuple(_confused_pair(predictions, recipe, pair, confidence) for recipe in predictions.recipes),
+        )
+        for pair in sorted(pairs, key=lambda pair: (-total[pair], pair))
+    )
+
+
+def _mean_errors(predictions: Predictions, recipe: RecipePredictions) -> NDArray[np.float64]:
+    """float [num_classes, num_classes], mean over seeds; 0 for correct predictions."""
+    counts = confusion_counts(predictions.labels, recipe.predicted, len(predictions.class_names))
+    mean: NDArray[np.float64] = counts.mean(axis=0)
+    np.fill_diagonal(mean, 0)
+    return mean
+
+
+def _most_frequent(mean: NDArray[np.float64], limit: int) -> list[tuple[int, int]]:
+    """The cells that occur, the most frequent first, ties in the order of classes."""
+    cells = [divmod(int(cell), len(mean)) for cell in np.argsort(-mean.ravel(), kind="stable")[:limit]]
+    return [cell for cell in cells if mean[cell] > 0]
+
+
+def _confused_pair(
+    predictions: Predictions, recipe: RecipePredictions, pair: tuple[int, int], confidence: float
+) -> ConfusedPair:
+    true, predicted = pair
+    of_class = predictions.labels == true
+    confused = recipe.predicted[:, of_class] == predicted
+    num_images = confused.shape[1]
+    share = crossed_interval(
+        summarize_scores(confused, predictions.groups_of(of_class)), confidence=confidence
+    )
+    low, high = share.low * num_images, share.high * num_images
+    count = float(confused.sum(axis=1).mean())
+    return ConfusedPair(recipe.name, true, predicted, count, low, high, num_images)
 
 
 def pair_differences(

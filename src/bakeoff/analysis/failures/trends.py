@@ -133,6 +133,45 @@ class ErrorTrend:
         )
 
 
+@dataclass(frozen=True)
+class Trait:
+    """The lowest or the highest quarter of one property, for all recipes.
+
+    Attributes
+    ----------
+    name
+        Such as `darkest`; see `ErrorTrend.quarter_name`.
+    ends
+        By the recipe's name, in the study's order; without recipes whose quarter has no difference within
+        classes.
+    significant
+        The names of the recipes whose difference within classes is significant.
+    """
+
+    name: str
+    ends: dict[str, EndContrast]
+    significant: frozenset[str]
+
+    @property
+    def largest(self) -> float:
+        """The largest difference within classes of any recipe, without its sign."""
+        return max(abs(end.within_class.value) for end in self.ends.values())
+
+
+def traits(trends: Sequence[ErrorTrend]) -> tuple[Trait, ...]:
+    """Put recipes side by side for each tested quarter; the largest difference within classes first."""
+    ends: dict[str, dict[str, EndContrast]] = {}
+    significant: dict[str, set[str]] = {}
+    for trend in trends:
+        for end in trend.ends:
+            if np.isfinite(end.within_class.value):
+                name = trend.fact.highest if end.high else trend.fact.lowest
+                ends.setdefault(name, {})[trend.recipe] = end
+                significant.setdefault(name, set()).update([trend.recipe] if end in trend.significant else [])
+    rows = [Trait(name, by_recipe, frozenset(significant[name])) for name, by_recipe in ends.items()]
+    return tuple(sorted(rows, key=lambda trait: -trait.largest))
+
+
 MOST_SENTENCES = 5
 
 

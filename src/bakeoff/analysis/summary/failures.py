@@ -12,13 +12,14 @@ from bakeoff.analysis.failures.cases import FailedCase
 from bakeoff.analysis.failures.confused_pairs import (
     ConfusedPair,
     PairDifferences,
-    confused_pairs,
+    PairOfClasses,
     pair_differences,
+    pairs_by_classes,
 )
 from bakeoff.analysis.failures.evidence import FailureEvidence
 from bakeoff.analysis.failures.groups import GroupName
 from bakeoff.analysis.failures.sentences import Sentence, describe
-from bakeoff.analysis.failures.trends import ErrorTrend, largest_differences
+from bakeoff.analysis.failures.trends import ErrorTrend, Trait, largest_differences, traits
 
 MOST_RECIPES_IN_PAIRS = 3
 """With more recipes, each is compared with the first only."""
@@ -50,10 +51,14 @@ class FailureSummary:
     confidence: float
 
     @cached_property
+    def pairs_by_classes(self) -> tuple[PairOfClasses, ...]:
+        """The most frequent confusions of each recipe, each with the counts of all recipes."""
+        return pairs_by_classes(self.evidence.predictions, confidence=self.confidence)
+
+    @property
     def confused_pairs(self) -> tuple[ConfusedPair, ...]:
-        """The most frequent of each recipe, with the mean count and its interval."""
-        by_recipe = confused_pairs(self.evidence.predictions, confidence=self.confidence)
-        return tuple(pair for pairs in by_recipe.values() for pair in pairs)
+        """The same as one list."""
+        return tuple(pair for classes in self.pairs_by_classes for pair in classes.by_recipe)
 
     @cached_property
     def pair_differences(self) -> PairDifferences:
@@ -76,6 +81,11 @@ class FailureSummary:
     def trends(self) -> tuple[ErrorTrend, ...]:
         """Error rate by quarter of each property, for each recipe."""
         return tuple(trend for recipe in self.evidence.recipes.values() for trend in recipe.trends)
+
+    @cached_property
+    def traits(self) -> tuple[Trait, ...]:
+        """The differences within classes of all recipes, for each tested quarter."""
+        return traits(self.trends)
 
     @property
     def largest_trends(self) -> dict[str, tuple[tuple[str, ...], int]]:
@@ -125,6 +135,7 @@ class FailureSummary:
                     "lowest": trend.fact.lowest,
                     "highest": trend.fact.highest,
                     "quarters": trend.quarters,
+                    "ends": trend.ends,
                     "sentences": trend.sentences(),
                 }
                 for trend in self.trends

@@ -15,6 +15,7 @@ from bakeoff.report.figures.drawing import (
     COLORS,
     GRAY,
     MARKERS,
+    PAPER,
     ReportFigure,
     drawing,
     drawn_text,
@@ -273,7 +274,7 @@ def _interval(
         marker="o",
         markersize=6.5,
         color=color,
-        markerfacecolor=color if filled else "white",
+        markerfacecolor=color if filled else PAPER,
         markeredgewidth=1.6,
     )
 

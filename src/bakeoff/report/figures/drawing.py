@@ -29,10 +29,19 @@ BLUE, ORANGE = COLORS[:2]
 
 MARKERS = "osD^vP"
 
+MAX_RECIPES = len(COLORS)
+"""Recipes that a figure can tell apart by color and marker."""
+
 GRAY = "#8a8a8a"
+
+PAPER = "#ffffff"
+"""The inside of hollow markers; on a dark page, the style sheet makes it the page's color."""
 
 INK = "#010203"
 """The color of text; in SVG it becomes `currentColor`."""
+
+REM_PER_POINT = 0.09
+"""How wide a page shows a figure at most, so that text of 9 points has 13 pixels in every figure."""
 
 PNG_DOTS_PER_INCH = 160
 
@@ -140,7 +149,12 @@ def _fit_for_page(svg: str, name: str, alt: str) -> str:
 
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    svg = re.sub(r' width="[\d.]+pt" height="[\d.]+pt"', ' width="100%"', svg, count=1)
+    svg = re.sub(
+        r' width="([\d.]+)pt" height="[\d.]+pt"',
+        lambda size: f' width="100%" style="--width: {REM_PER_POINT * float(size[1]):.1f}rem"',
+        svg,
+        count=1,
+    )
     # Tags only: the text between them may be the user's.
     svg = re.sub(r"<[^<>]*>", prefixed, svg)
     return svg.replace("<svg", f'<svg role="img" aria-label="{html.escape(alt)}"', 1)

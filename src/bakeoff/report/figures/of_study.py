@@ -9,6 +9,7 @@ from bakeoff.report.figures.comparison import comparison_figures
 from bakeoff.report.figures.confusion import class_accuracy_figure, confusion_figures
 from bakeoff.report.figures.curves import curve_figures
 from bakeoff.report.figures.drawing import ReportFigure
+from bakeoff.report.figures.traits import trait_figure
 
 
 @dataclass(frozen=True)
@@ -25,15 +26,19 @@ class StudyFigures:
         Of all recipes; None if no run is finished.
     comparison
         As `comparison_figures` names them.
+    traits
+        Where errors are more frequent; None if nothing was tested.
     """
 
     curves: dict[str, dict[str, ReportFigure]]
     confusions: dict[str, ReportFigure]
     class_accuracies: ReportFigure | None
     comparison: dict[str, ReportFigure]
+    traits: ReportFigure | None
 
     def by_name(self) -> dict[str, ReportFigure]:
-        """`loss-RECIPE`, `accuracy-RECIPE`, `confusion-RECIPE`, `class-accuracies`, `comparison-...`."""
+        """`loss-RECIPE`, `accuracy-RECIPE`, `confusion-RECIPE`, `class-accuracies`, `comparison-...`,
+        `error-traits`."""
         figures = {
             f"{quantity}-{name}": figure
             for name, pair in self.curves.items()
@@ -44,6 +49,7 @@ class StudyFigures:
         figures |= {
             f"comparison-{name.replace('_', '-')}": figure for name, figure in self.comparison.items()
         }
+        figures |= {"error-traits": self.traits} if self.traits else {}
         return figures
 
 
@@ -57,10 +63,13 @@ def study_figures(summary: Summary) -> StudyFigures:
     """
     finished, class_names = summary.finished, summary.stored.class_names
     if summary.comparison is None:
-        return StudyFigures({}, {}, None, {})
+        return StudyFigures({}, {}, None, {}, None)
     return StudyFigures(
         curve_figures(finished),
         confusion_figures(finished, class_names),
         class_accuracy_figure(finished, class_names),
         comparison_figures(summary.comparison),
+        trait_figure(summary.failures.traits, [recipe.name for recipe in finished])
+        if summary.failures
+        else None,
     )

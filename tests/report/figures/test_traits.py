@@ -1,0 +1,47 @@
+"""The dot plot of where errors are more frequent."""
+
+import numpy as np
+import pytest
+
+from bakeoff.analysis.failures.trends import EndContrast, Estimate, Trait
+from bakeoff.report.figures.drawing import MAX_RECIPES
+from bakeoff.report.figures.traits import MAX_TRAITS, trait_figure
+
+
+def end(value: float) -> EndContrast:
+    nothing = Estimate(np.nan, np.nan, np.nan)
+    return EndContrast(
+        False, 0.5, 25, 0.5, 0.5, nothing, Estimate(value, value - 0.05, value + 0.05), 0.5, 0.5
+    )
+
+
+def test_caption_counts_what_is_significant_and_names_the_largest() -> None:
+    traits = [
+        Trait("darkest", {"a": end(0.1), "b": end(-0.125)}, frozenset("b")),
+        Trait("sharpest", {"a": end(0.02)}, frozenset()),
+    ]
+    figure = trait_figure(traits, ["a", "b"])
+    assert figure is not None
+    assert "(1 of 3 differences, false discovery rate 5 %)" in figure.caption
+    assert figure.caption.endswith("in the darkest quarter, errors of b are 12 points less frequent.")
+    assert ">darkest</text>" in figure.svg
+    # One marker is filled, two are hollow, so that the page can give them its own color.
+    assert figure.svg.count("fill: #ffffff; stroke") == 2
+
+
+def test_nothing_tested_gives_no_figure() -> None:
+    assert trait_figure([], ["a"]) is None
+
+
+@pytest.mark.parametrize("count", [MAX_TRAITS + 2])
+def test_more_than_can_be_shown_is_said(count: int) -> None:
+    recipes = [f"r{place}" for place in range(MAX_RECIPES + 3)]
+    traits = [
+        Trait(f"trait {place}", dict.fromkeys(recipes, end(0.1)), frozenset()) for place in range(count)
+    ]
+    figure = trait_figure(traits, recipes)
+    assert figure is not None
+    assert f"The first {MAX_RECIPES} of {MAX_RECIPES + 3} recipes are shown" in figure.caption
+    assert f"The {MAX_TRAITS} quarters with the largest differences of {count} are shown." in figure.caption
+    assert "trait 9<" in figure.svg
+    assert "trait 10<" not in figure.svg
