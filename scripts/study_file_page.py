@@ -19,6 +19,7 @@ from bakeoff.study.recipe import Recipe
 from bakeoff.study.settings.compare import CompareSettings
 from bakeoff.study.settings.data import DataSettings
 from bakeoff.study.settings.tables import NAMED_TABLES, OWN_PARTS, PLAIN_TABLES
+from bakeoff.study.settings.tune import Space, TuneSettings
 from bakeoff.study.study import Published, Study
 
 PAGE = Path(__file__).parents[1] / "docs" / "study-file.md"
@@ -42,12 +43,17 @@ SCALARS = {"integer": "whole number", "number": "number", "string": "string", "b
 
 def page() -> str:
     """The whole page as Markdown."""
-    parts = [INTRODUCTION, _section("Top level", Study, skip=("compare", "data", "recipes", "published"))]
+    parts = [
+        INTRODUCTION,
+        _section("Top level", Study, skip=("compare", "data", "tune", "recipes", "published")),
+    ]
     parts.append(_section("`[compare]`", CompareSettings))
     parts.append(_section("`[data]`", DataSettings))
+    parts.append(_section("`[tune]`", TuneSettings))
     parts.append(_section("`[recipes.NAME]` and `[defaults]`", Recipe, skip=(*NAMED_TABLES, *PLAIN_TABLES)))
     for table, settings in PLAIN_TABLES.items():
         parts.append(_section(f"`{table}` of a recipe", settings))
+    parts.append(_section("`search` of a recipe", Space))
     for table, choices in NAMED_TABLES.items():
         about = _sentences(Recipe.model_fields[table].description)
         default = getattr(Recipe.model_fields[table].default, "name", None)
@@ -91,11 +97,11 @@ def _takes(schema: dict[str, Any]) -> str:
     if "enum" in schema:
         return "one of " + ", ".join(f"`{json.dumps(value)}`" for value in schema["enum"])
     if "anyOf" in schema:
-        return _takes(next(kind for kind in schema["anyOf"] if kind["type"] != "null"))
+        return _takes(next(kind for kind in schema["anyOf"] if kind.get("type") != "null"))
     match schema["type"]:
         case "array":
-            items = schema.get("items") or schema["prefixItems"][0]
-            return f"list, each a {_takes(items)}"
+            items = schema["items"] if "items" in schema else schema["prefixItems"][0]
+            return f"list, each a {_takes(items)}" if items else "list"
         case "object":
             return "table"
     bounds = [

@@ -112,7 +112,7 @@ def run(
     root = study_folder(study, path)
     if arrays is None:
         check_source(study.data)
-    num_runs = count_unfinished(root, study.recipes, study.seeds)
+    num_runs = count_unfinished(root, study)
     with ExitStack() as stack:
         opened = stack.enter_context(
             open_engine(engine, device=device, jobs=jobs, address=address, num_runs=num_runs)

@@ -103,6 +103,10 @@ def run_(
         int | None, typer.Option(min=1, help="Maximum with --until decided; default: 20.")
     ] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Number of epochs of every recipe.")] = None,
+    trials: Annotated[
+        int | None,
+        typer.Option(min=0, max=1000, help="Number of trials of each recipe with a search; 0 for none."),
+    ] = None,
     recipes: Annotated[str | None, typer.Option(metavar="A,B", help="Train only these recipes.")] = None,
     metric: MetricOption = None,
     out: Annotated[
@@ -143,6 +147,7 @@ def run_(
         epochs=epochs,
         recipes=[name.strip() for name in recipes.split(",")] if recipes is not None else None,
         metric=metric,
+        trials=trials,
     )
     root = study_folder(loaded, out)
     _find_own_classes(loaded)
@@ -536,6 +541,7 @@ OPTIONS = {
     "overrides": "--set KEY=VALUE",
     "path": "--out DIR",
     "recipes": "--recipes A,B",
+    "trials": "--trials N",
     "trust": "--trust",
     "until": "--until decided",
     "wait": "--wait, or --out DIR",

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bakeoff.analysis.comparison.looks import Looks
 from bakeoff.analysis.comparison.of_study import study_looks
+from bakeoff.analysis.comparison.tuning import Tuning
 from bakeoff.audit import Audit, load_grouped
 from bakeoff.audit.auditing import audit_source
 from bakeoff.data import ImageArrays, load_data
@@ -24,6 +25,7 @@ from bakeoff.store import (
     check_still_there,
     check_study_files,
     failure_reason,
+    keep_chosen,
     load_study_folder,
     lock_folder,
     prepare_folder,
@@ -34,11 +36,12 @@ from bakeoff.store import (
     save_failure,
     stored_audit,
 )
-from bakeoff.study import Study
+from bakeoff.study import Recipe, Study
 from bakeoff.study.settings.data import NEAR_DUPLICATES
 from bakeoff.text import list_some
 from bakeoff.trainers import check_trainer
 from bakeoff.training import TRAINING_VERSION, check_training
+from bakeoff.tuning import refuse_another_choice, tune_study
 
 
 class Display:
@@ -54,9 +57,22 @@ class Display:
         """After the images were checked, while the first runs train."""
 
     def begin(
-        self, study: Study, data: ImageData, seeds: Mapping[str, int], todo: list[Task], num_workers: int
+        self,
+        study: Study,
+        data: ImageData,
+        seeds: Mapping[str, int],
+        todo: list[Task],
+        num_workers: int,
+        *,
+        of_trials: bool = False,
     ) -> None:
-        """Before the first run of a round: seeds requested by recipe, and the runs not finished yet."""
+        """Before the first run of a round: seeds requested by recipe, and the runs not finished yet.
+
+        Likewise before the first trial, if recipes are tuned: then `seeds` are the numbers of trials.
+        """
+
+    def tuned(self, tuning: Tuning) -> None:
+        """After the last trial."""
 
     def looked(self, looks: Looks) -> None:
         """After a round, if seeds are added until decided."""
@@ -97,7 +113,8 @@ def run_study(
 ) -> StudyRuns:
     """Train every recipe with every seed that the study folder does not contain yet.
 
-    With `until = "decided"`, in rounds, with an interim look at the comparison after each.
+    Recipes with a search space are tuned before. With `until = "decided"`, in rounds, with an interim look at
+    the comparison after each.
 
     Parameters
     ----------
@@ -146,9 +163,13 @@ def run_study(
         layout = Layout(root)
         check_study_files(layout, may_be_missing=True)
         check_runs(starmap(layout.run, study.all_runs))
+        study = keep_chosen(layout, study)
         layout = prepare_folder(root, study, data, environment)
         digests = own_code | weights
         running = StudyRun(study, data, layout, engine, display, digests=digests, check=check)
+        if study.num_trials:
+            running.tune()
+            prepare_folder(root, running.study, data, environment)
         if study.until == "decided":
             running.until_decided()
         else:
@@ -193,6 +214,7 @@ class StudyRun:
         self._finished_before: dict[Task, None] = {}
         self._finished: dict[Task, None] = {}
         self._failed: dict[Task, RunFailed] = {}
+        self._untrainable: dict[str, str] = {}
 
     @property
     def runs(self) -> StudyRuns:
@@ -203,6 +225,30 @@ class StudyRun:
             tuple(self._finished),
             tuple(self._failed.values()),
         )
+
+    def tune(self) -> None:
+        """Execute the missing trials, and go on with the setting that they choose for each recipe."""
+        study, num_workers = self.study, self.engine.num_workers
+
+        def begin(todo: list[Task]) -> None:
+            self.display.begin(study, self.data, study.num_trials, todo, num_workers, of_trials=True)
+
+        tuned = tune_study(
+            study,
+            self.layout,
+            self.engine,
+            data_directory=self.data.directory,
+            identify=self._identity,
+            begin=begin,
+            on_event=self._handle_trial,
+        )
+        refuse_another_choice(self.layout, study, tuned)
+        self.study, self._untrainable = tuned.study, tuned.failed
+        self.display.tuned(tuned.tuning)
+
+    def _handle_trial(self, event: Event) -> None:
+        self.display.handle(event)
+        self.check_images()
 
     def until_decided(self) -> None:
         """Execute rounds until every pair is decided, more seeds cannot help, or `max_seeds` is reached.
@@ -265,6 +311,16 @@ class StudyRun:
                 self.layout, task.recipe, task.seed, task.identity, event.reason, try_again=event.try_again
             )
 
+    def _identity(self, recipe: Recipe, seed: int) -> str:
+        return run_identity(
+            recipe,
+            seed,
+            data_fingerprint=self.data.fingerprint,
+            training_version=TRAINING_VERSION,
+            model_source="".join(self._digests[name] for name in recipe.own_files),
+            metric=self.study.compare.metric,
+        )
+
     def _sort_tasks(self, seeds: Mapping[str, int]) -> list[Task]:
         """Return the runs to execute, all recipes with seed 0 first; record those that ended before."""
         todo: list[Task] = []
@@ -273,16 +329,11 @@ class StudyRun:
             for name, recipe in self.study.recipes.items():
                 if seed >= seeds[name]:
                     continue
-                identity = run_identity(
-                    recipe,
-                    seed,
-                    data_fingerprint=self.data.fingerprint,
-                    training_version=TRAINING_VERSION,
-                    model_source="".join(self._digests[name] for name in recipe.own_files),
-                    metric=self.study.compare.metric,
-                )
-                task = Task(name, seed, identity)
-                match run_state(self.layout, name, seed, identity):
+                task = Task(name, seed, self._identity(recipe, seed))
+                if name in self._untrainable:
+                    self._record(RunFailed(task, self._untrainable[name], try_again=True))
+                    continue
+                match run_state(self.layout, name, seed, task.identity):
                     case "missing":
                         todo.append(task)
                     case "finished":

@@ -19,7 +19,7 @@ def test_each_run_has_its_state(layout, study, data, run):
         ("lenet5_batch_norm", 0, "failed", 0, None, "loss is nan"),
         ("lenet5_batch_norm", 1, "waiting", 0, None, ""),
     ]
-    assert count_unfinished(layout.root, study.recipes, 2) == 3
+    assert count_unfinished(layout.root, study) == 3
 
 
 def test_seeds_that_were_added_until_decided_are_listed(layout, study, data):

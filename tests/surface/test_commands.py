@@ -10,7 +10,8 @@ from bakeoff.cli import app
 # `[...]` may be left out, `=` takes a value, `=VALUE` has this default, `=...` can be given repeatedly.
 COMMANDS = {
     "bakeoff": "--version",
-    "bakeoff run": "[STUDY=quickstart] --data= --recipes= --seeds= --until= --max-seeds= --epochs= --set=... "
+    "bakeoff run": "[STUDY=quickstart] --data= --recipes= --seeds= --until= --max-seeds= --epochs= --trials= "
+    "--set=... "
     "--metric= --out= --jobs= --device=cpu --engine=processes --address= --wait --check/--no-check --open",
     "bakeoff studies": "",
     "bakeoff show": "STUDY --set=...",

@@ -4,11 +4,14 @@ import io
 import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from rich.console import Console
 
+from bakeoff.analysis.comparison.tuning import study_tuning
 from bakeoff.data import load_data
-from bakeoff.engines import EpochDone, RunFinished, Task
+from bakeoff.engines import EpochDone, RunFailed, RunFinished, RunStarted, Task
+from bakeoff.store import StoredTrial
 from bakeoff.study import load_study
 from bakeoff.terminal.progress import StudyDisplay, _State
 from bakeoff.training import EpochRecord
@@ -77,6 +80,36 @@ def test_the_test_of_a_run_is_shown_and_counted_until_it_is_finished():
     assert left[0] > left[1] > left[2] > left[3] == 0
     assert left[2] == pytest.approx(0.8 + 0.3)  # evaluation, and attributions: a tenth of 3 epochs of 1 s
     assert [word in screen.file.getvalue() for word in ("2/3", "testing", "3/3")] == [True, True, False]
+
+
+def test_trials_are_shown_with_their_numbers_and_what_they_chose():
+    space = {"optimizer.lr": {"low": 0.001, "high": 0.1, "log": True}}
+    study = load_study("quickstart", recipes=["lenet5"], epochs=5, seeds=1)
+    study = study.changed(
+        tune={"trials": 2},
+        recipes={"lenet5": study.recipes["lenet5"].changed(search=space)},
+    )
+    task = Task("lenet5", 1, "identity", trial=True)
+    console = Console(file=io.StringIO(), width=80)
+    logits = np.eye(10, dtype=np.float32)
+    tuning = study_tuning(study, [StoredTrial("lenet5", 1, logits, np.arange(10), 2.0)])
+    with StudyDisplay(console) as display:
+        display.begin(study, load_data(study.data), study.num_trials, [task], 1, of_trials=True)
+        table = display.state.render(console)
+        for event in (RunStarted(task), EpochDone(task, record(5)), RunFinished(task)):
+            display.handle(event)
+        display.handle(RunFailed(task, "loss is nan", try_again=False))
+        display.tuned(tuning)
+    console.print(table)
+    text = " ".join(console.file.getvalue().split())
+    assert "quickstart: 2 trials, then 1 recipe x 1 seed on digits" in text
+    assert "1 of 2 trials already finished, 1 to do" in text
+    assert "lenet5 trial 1 epoch 5/5" in text
+    assert "testing" not in text
+    assert "lenet5 trial 1: finished" in text
+    assert "lenet5, trial 1: failed: loss is nan" in text
+    assert "lenet5: of 2 trials, trial 1 has the best validation accuracy, 100.0 %: optimizer.lr = " in text
+    assert "recipe trials" in text
 
 
 def test_where_there_is_no_terminal_lines_tell_that_a_run_is_tested_and_finished():

@@ -58,13 +58,15 @@ def cache_directory() -> Path:
         ) from error
 
 
-def open_image_data(directory: Path) -> ImageData:
+def open_image_data(directory: Path, *, with_test: bool = True) -> ImageData:
     """Open a data set in the cache: images memory-mapped and read-only, labels in memory.
 
     Parameters
     ----------
     directory
         `ImageData.directory` of what `load_data` returned.
+    with_test
+        Whether to open the test images, which trials do without; see `ImageData.has_test`.
 
     Raises
     ------
@@ -72,7 +74,7 @@ def open_image_data(directory: Path) -> ImageData:
         If one of its files is missing or was changed.
     """
     keep_in_cache(directory)
-    data = open_entry(directory)
+    data = open_entry(directory, with_test=with_test)
     if data is None:
         raise BakeoffError(
             f"the decoded images in {directory} are missing or damaged; "

@@ -32,27 +32,34 @@ Decode = Callable[[list[ListedImage], list[NDArray[np.uint8]]], DecodedImages]
 """Decodes each image into its row of an array."""
 
 
-def open_entry(directory: Path) -> ImageData | None:
-    """Open an entry; None if it is not there, a file of it was changed, or its format is another."""
-    if find_damage(directory, FILES):
+def open_entry(directory: Path, *, with_test: bool = True) -> ImageData | None:
+    """Open an entry; None if it is not there, a file of it was changed, or its format is another.
+
+    Without the test images, no file of theirs is opened; the validation images stand in their place.
+    """
+    names = SPLIT_NAMES if with_test else SPLIT_NAMES[:2]
+    if find_damage(directory, [name for name in FILES if with_test or not name.startswith("test_")]):
         return None
     try:
         meta: dict[str, Any] = json.loads((directory / META).read_text(encoding="utf-8"))
         if meta["format_version"] != FORMAT_VERSION:
             return None
-        splits = {name: _open_split(directory, name, meta["ids"][name]) for name in SPLIT_NAMES}
+        splits = {name: _open_split(directory, name, meta["ids"][name]) for name in names}
     except (OSError, ValueError, KeyError, TypeError):
         return None  # removed just now, or of another version
     return ImageData(
-        **splits,
+        train=splits["train"],
+        val=splits["val"],
+        test=splits["test" if with_test else "val"],
         class_names=tuple(meta["class_names"]),
         mean=tuple(meta["mean"]),
         std=tuple(meta["std"]),
         source=meta["source"],
-        fingerprint=meta["fingerprint"],
+        fingerprint=meta["fingerprint"] + ("" if with_test else " without test"),
         notes=tuple(meta["notes"]),
         directory=directory,
         decoding=Decoding.from_dict(meta["decoding"]),
+        has_test=with_test,
     )
 
 

@@ -67,6 +67,8 @@ class ImageData:
         `bakeoff.data.open_image_data`.
     decoding
         How files were decoded, and what they together told.
+    has_test
+        Whether the test images are loaded. Otherwise, as in trials, `test` holds the validation images.
     """
 
     train: Split
@@ -80,6 +82,7 @@ class ImageData:
     notes: tuple[str, ...]
     directory: Path
     decoding: Decoding = field(default_factory=Decoding)
+    has_test: bool = True
 
     @property
     def num_classes(self) -> int:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from bakeoff.study import Study
+from bakeoff.store import Layout
+from bakeoff.study import Recipe, Study
 
 if TYPE_CHECKING:
     # The driver starts workers before it imports PyTorch itself.
@@ -16,11 +17,35 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Task:
-    """One run to execute."""
+    """One run to execute, or one trial.
+
+    Attributes
+    ----------
+    seed
+        Of a trial, its number.
+    trial
+        Whether it is a trial: it tunes the recipe, and gets no test images.
+    """
 
     recipe: str
     seed: int
     identity: str
+    trial: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.recipe}, {'trial' if self.trial else 'seed'} {self.seed}"
+
+    def recipe_in(self, study: Study) -> Recipe:
+        """The recipe that is trained."""
+        return study.trial_recipe(self.recipe, self.seed) if self.trial else study.recipes[self.recipe]
+
+    def seed_in(self, study: Study) -> int:
+        """The seed of all random numbers."""
+        return study.trial_seed(self.recipe, self.seed) if self.trial else self.seed
+
+    def layout(self, root: Path) -> Layout:
+        """Where its files are."""
+        return Layout(root, of_trials=self.trial)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from bakeoff.engines.engine import EpochDone, Event, RunFailed, RunFinished, Run
 from bakeoff.errors import BakeoffError
 from bakeoff.files import RESUME
 from bakeoff.own_code import forget, trust
-from bakeoff.store import Layout, UnfinishedRun, save_run
+from bakeoff.store import Layout, UnfinishedRun, save_run, save_trial
 from bakeoff.study import Study
 from bakeoff.study.recipe import flatten_settings
 from bakeoff.trainers import train_with
@@ -83,7 +83,10 @@ class FolderOutput:
         task = self.task
         if run.exported is not None:  # loading it executes it
             trust([hashlib.sha256(run.exported).hexdigest()])
-        save_run(self.layout, self.study, task.recipe, task.seed, task.identity, run, data)
+        if task.trial:
+            save_trial(self.layout, task.recipe, task.seed, task.identity, run, data)
+        else:
+            save_run(self.layout, self.study, task.recipe, task.seed, task.identity, run, data)
 
 
 def clear_log(output: RunOutput) -> None:
@@ -92,7 +95,9 @@ def clear_log(output: RunOutput) -> None:
 
 
 def log_result(log: TensorBoardLog, task: Task, study: Study, run: TrainedRun, data: ImageData) -> None:
-    """Add a finished run's settings and test results to its event file."""
+    """Add a finished run's settings and test results to its event file; a trial has none."""
+    if task.trial:
+        return
     recipe = study.recipes[task.recipe]
     settings = {**flatten_settings(recipe), "recipe": task.recipe, "seed": task.seed}
     log.on_tested(settings, run.checkpoint_epoch, data.test.labels, run.test_logits, data.class_names)
@@ -135,14 +140,14 @@ def _train_and_save(
     task: Task, study: Study, data: ImageData, output: RunOutput, on_event: Callable[[Event], None]
 ) -> None:
     clear_log(output)
-    recipe = study.recipes[task.recipe]
+    recipe, seed = task.recipe_in(study), task.seed_in(study)
     forget(recipe.own_classes)
     with TensorBoardLog(output.log_directory) as log:
         observers: list[Observer] = [log, _EpochReporter(task, on_event)]
         if recipe.trainer is None:
             run = train(
                 recipe,
-                task.seed,
+                seed,
                 data,
                 observers=observers,
                 state_store=output.states,
@@ -151,7 +156,7 @@ def _train_and_save(
             )
         else:
             with restoring_globals():
-                run = train_with(recipe, task.seed, data)
+                run = train_with(recipe, seed, data)
             for record in run.history:
                 log.on_epoch(record)
         log_result(log, task, study, run, data)

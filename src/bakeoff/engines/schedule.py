@@ -53,4 +53,4 @@ class RunQueue:
     def _seconds(self, task: Task) -> float:
         """The expected time of a run; infinite if no epoch of its recipe has been measured."""
         known = self._epoch_seconds.get(task.recipe)
-        return self._study.recipes[task.recipe].epochs * sum(known) / len(known) if known else math.inf
+        return task.recipe_in(self._study).epochs * sum(known) / len(known) if known else math.inf

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ from bakeoff.engines.engine import (
 )
 from bakeoff.engines.one_run import FolderOutput, clear_log, do_run, failure_of, log_result
 from bakeoff.errors import BakeoffError
-from bakeoff.store import Layout, UnfinishedRun
+from bakeoff.store import UnfinishedRun
 from bakeoff.store.unfinished import unfinished_progress
 from bakeoff.study.recipe import Recipe
 from bakeoff.study.settings.optimization import OwnOptimizerSettings
@@ -63,15 +64,18 @@ class StackedEngine:
 
         If a recipe's model cannot be stacked, its runs are trained one after another, and an event says so.
         """
-        recipes = list(dict.fromkeys(task.recipe for task in tasks))
+
+        def together(task: Task) -> Task | str:
+            return task if task.trial else task.recipe  # each trial has other settings
+
         with _reproducible_arithmetic():
-            for recipe in recipes:
-                yield from self._do_recipe([task for task in tasks if task.recipe == recipe], job)
+            for stack in dict.fromkeys(map(together, tasks)):
+                yield from self._do_recipe([task for task in tasks if together(task) == stack], job)
 
     def _do_recipe(self, tasks: Sequence[Task], job: Job) -> Generator[Event, None, None]:
         from bakeoff.training.stacked import try_stacking
 
-        recipe = job.study.recipes[tasks[0].recipe]
+        recipe = tasks[0].recipe_in(job.study)
         keep_in_cache(job.data_directory)
         if reason := _why_not_on_the_gpu(recipe):
             yield RunsNotStacked(tasks[0], f"{reason}; they use the CPU")
@@ -79,10 +83,9 @@ class StackedEngine:
                 yield from _do_alone(task, job)
             return
         try:
-            data = open_image_data(job.data_directory)
-            stacking = try_stacking(
-                recipe, [task.seed for task in tasks], data, self.torch_device, self.convolution
-            )
+            data = open_image_data(job.data_directory, with_test=not tasks[0].trial)
+            seeds = [task.seed_in(job.study) for task in tasks]
+            stacking = try_stacking(recipe, seeds, data, self.torch_device, self.convolution)
         except BakeoffError as error:
             yield from (RunFailed(task, str(error), try_again=True) for task in tasks)
             return
@@ -109,25 +112,26 @@ class StackedEngine:
         from bakeoff.training.stacked import train_stacked
         from bakeoff.training.tensorboard import TensorBoardLog
 
-        recipe = job.study.recipes[tasks[0].recipe]
-        outputs = {task.seed: FolderOutput(task, job.study, Layout(job.root)) for task in tasks}
-        unfinished = {task.seed: task for task in tasks}
+        recipe = tasks[0].recipe_in(job.study)
+        outputs = {
+            task.seed_in(job.study): FolderOutput(task, job.study, task.layout(job.root)) for task in tasks
+        }
+        unfinished = {seed: output.task for seed, output in outputs.items()}
         yield from (RunStarted(task) for task in tasks)
         try:
             with ExitStack() as open_logs:
                 logs = {}
-                for task in tasks:
-                    output = outputs[task.seed]
+                for seed, output in outputs.items():
                     clear_log(output)
-                    logs[task.seed] = open_logs.enter_context(TensorBoardLog(output.log_directory))
+                    logs[seed] = open_logs.enter_context(TensorBoardLog(output.log_directory))
                 for seed, result in train_stacked(
                     recipe,
-                    [task.seed for task in tasks],
+                    list(outputs),
                     data,
                     self.torch_device,
                     vectorized=vectorized,
                     convolution=self.convolution,
-                    observers=[[logs[task.seed]] for task in tasks],
+                    observers=[[logs[seed]] for seed in outputs],
                     state_stores=[self._unfinished(task, job) for task in tasks],
                     all_attributions=job.study.all_attributions,
                     metric=job.study.compare.metric,
@@ -151,7 +155,7 @@ class StackedEngine:
 
     def _unfinished(self, task: Task, job: Job) -> UnfinishedRun:
         """The store of a run's state, bound to this device: a run does not resume on a different one."""
-        path = Layout(job.root).unfinished(task.recipe, task.seed)
+        path = task.layout(job.root).unfinished(task.recipe, task.seed)
         return UnfinishedRun(path, f"{task.identity} on {self.device}")
 
 
@@ -167,8 +171,9 @@ def _why_not_on_the_gpu(recipe: Recipe) -> str:
 def _do_alone(task: Task, job: Job) -> Iterator[Event]:
     """Execute a run as a worker process does, in this process."""
     events: list[Event] = []
-    output = FolderOutput(task, job.study, Layout(job.root))
-    do_run(task, job.study, lambda: open_image_data(job.data_directory), output, events.append)
+    output = FolderOutput(task, job.study, task.layout(job.root))
+    images = partial(open_image_data, job.data_directory, with_test=not task.trial)
+    do_run(task, job.study, images, output, events.append)
     yield from events
 
 

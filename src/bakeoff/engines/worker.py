@@ -15,7 +15,6 @@ from bakeoff.data import keep_in_cache, open_image_data
 from bakeoff.data.image_data import ImageData
 from bakeoff.engines.engine import Job, Task
 from bakeoff.engines.one_run import FolderOutput, do_run
-from bakeoff.store import Layout
 
 
 def work(connection: Connection) -> None:
@@ -32,8 +31,8 @@ def work(connection: Connection) -> None:
             job: Job
             task, job = connection.recv()
             keep_in_cache(job.data_directory)
-            images = partial(_open_images, job.data_directory)
-            output = FolderOutput(task, job.study, Layout(job.root))
+            images = partial(_open_images, job.data_directory, with_test=not task.trial)
+            output = FolderOutput(task, job.study, task.layout(job.root))
             do_run(task, job.study, images, output, connection.send)
     except (EOFError, BrokenPipeError, ConnectionResetError):
         # The driver is gone, so the run is not needed. Skip the interpreter's shutdown, which would try to
@@ -42,6 +41,6 @@ def work(connection: Connection) -> None:
 
 
 @cache
-def _open_images(directory: Path) -> ImageData:
+def _open_images(directory: Path, *, with_test: bool) -> ImageData:
     """Open the images once per worker; during a run, so that the run fails if they are missing."""
-    return open_image_data(directory)
+    return open_image_data(directory, with_test=with_test)

@@ -2,6 +2,7 @@
 
 from bakeoff.store.folder import (
     check_still_there,
+    keep_chosen,
     lock_folder,
     prepare_folder,
     refuse_links,
@@ -13,6 +14,7 @@ from bakeoff.store.report_folder import replace_report
 from bakeoff.store.run_files import FailedRun, StoredRun, failure_reason, run_state, save_failure, save_run
 from bakeoff.store.status import RunStatus, count_unfinished, study_status
 from bakeoff.store.stored_study import StoredStudy, load_study_folder, read_study, stored_audit
+from bakeoff.store.trial_files import StoredTrial, load_trials, remove_trial, save_trial
 from bakeoff.store.unfinished import UnfinishedRun
 from bakeoff.store.verify import Verification, check_runs, check_study_files, verify_study
 from bakeoff.store.weights import StoredWeights, read_weights
@@ -24,6 +26,7 @@ __all__ = [
     "RunStatus",
     "StoredRun",
     "StoredStudy",
+    "StoredTrial",
     "StoredWeights",
     "UnfinishedRun",
     "Verification",
@@ -32,19 +35,23 @@ __all__ = [
     "check_study_files",
     "count_unfinished",
     "failure_reason",
+    "keep_chosen",
     "load_study_folder",
+    "load_trials",
     "lock_folder",
     "prepare_folder",
     "read_study",
     "read_weights",
     "refuse_links",
     "remove_leftovers",
+    "remove_trial",
     "replace_report",
     "run_identity",
     "run_state",
     "save_audit",
     "save_failure",
     "save_run",
+    "save_trial",
     "stored_audit",
     "study_status",
     "verify_study",

@@ -60,6 +60,33 @@ def prepare_folder(root: Path, study: Study, data: ImageData, environment: Mappi
     return layout
 
 
+def keep_chosen(layout: Layout, study: Study) -> Study:
+    """The study with the settings that an earlier tuning chose, for recipes that have runs with them.
+
+    What the study file says of a setting that is searched does not count.
+    """
+    try:
+        stored = study_from_toml(read_text(layout.study), str(layout.study)).recipes
+    except (OSError, ValueError, BakeoffError):
+        return study  # there is none, or it is damaged, which is reported when it is used
+    chosen: dict[str, dict[str, Any]] = {}
+    for name in study.num_trials:
+        if name in stored and any((layout.runs / name).glob("*/*")):
+            settings = stored[name].model_dump(mode="json", exclude_none=True)
+            values = {key: _at(settings, key) for key in study.recipes[name].search or {}}
+            chosen[name] = {key: value for key, value in values.items() if value is not None}
+    try:
+        return study.with_values(chosen)
+    except ValueError:
+        return study  # of another recipe, which is then refused
+
+
+def _at(settings: Any, key: str) -> Any:
+    for part in key.split("."):
+        settings = settings.get(part) if isinstance(settings, dict) else None
+    return settings
+
+
 def remove_leftovers(layout: Layout) -> None:
     """Remove what a process that was killed left: partial files, state and failure of a run that it finished.
 
@@ -68,7 +95,8 @@ def remove_leftovers(layout: Layout) -> None:
     partial = [path for place in PLACES for path in layout.root.glob(f"{place}.*.tmp")]
     outdated = [
         path.with_name(name)
-        for path in layout.runs.glob("*/*/predictions.npz")
+        for folder in (layout.runs, layout.trials.runs)
+        for path in folder.glob("*/*/predictions.npz")
         for name in ("unfinished.state", "failure.json")
     ]
     for path in [*partial, *outdated]:
@@ -77,7 +105,7 @@ def remove_leftovers(layout: Layout) -> None:
                 path.unlink()
 
 
-PLACES = ("", "runs/*/*/", "report/", "report/*/")
+PLACES = ("", "runs/*/*/", "tune/*/*/", "report/", "report/*/")
 """Where files are written under a temporary name."""
 
 

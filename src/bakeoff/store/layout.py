@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bakeoff.files import final_name
@@ -28,6 +28,7 @@ OWN_FILE = re.compile(
     | study\.toml | (data|audit|environment|files)\.json | (test|train)_images\.npz
     | runs/[^/]+/seed-\d+/(history\.csv | (predictions|features|attributions)\.npz
                          | best\.safetensors | model\.pt2 | unfinished\.state | (failure|files)\.json)
+    | tune/[^/]+/trial-\d+/(history\.csv | predictions\.npz | unfinished\.state | (failure|files)\.json)
     | report/(index\.html | (summary|comparison|files)\.json
              | figures/[\w.-]+\.(svg|png) | tables/[\w.-]+\.csv)
     """,
@@ -38,9 +39,21 @@ OWN_FILE = re.compile(
 
 @dataclass(frozen=True)
 class Layout:
-    """Paths of the files in the study folder at `root`."""
+    """Paths of the files in the study folder at `root`.
+
+    Attributes
+    ----------
+    of_trials
+        Whether the paths of runs are those of trials, whose number takes the place of the seed.
+    """
 
     root: Path
+    of_trials: bool = False
+
+    @property
+    def trials(self) -> Layout:
+        """The same folder, with the trials in place of the runs."""
+        return replace(self, of_trials=True)
 
     @property
     def study(self) -> Path:
@@ -68,7 +81,7 @@ class Layout:
 
     @property
     def runs(self) -> Path:
-        return self.root / "runs"
+        return self.root / ("tune" if self.of_trials else "runs")
 
     @property
     def tensorboard(self) -> Path:
@@ -114,10 +127,14 @@ class Layout:
         return OWN_FILE.fullmatch(name) is not None
 
     def run(self, recipe: str, seed: int) -> Path:
-        return self.runs / recipe / f"seed-{seed}"
+        return self.runs / recipe / self._name_of_run(seed)
 
     def run_tensorboard(self, recipe: str, seed: int) -> Path:
-        return self.tensorboard / recipe / f"seed-{seed}"
+        folder = self.tensorboard / "tune" if self.of_trials else self.tensorboard
+        return folder / recipe / self._name_of_run(seed)
+
+    def _name_of_run(self, seed: int) -> str:
+        return f"trial-{seed}" if self.of_trials else f"seed-{seed}"
 
     def history(self, recipe: str, seed: int) -> Path:
         return self.run(recipe, seed) / HISTORY
@@ -171,7 +188,7 @@ def run_identity(
     """
     # Without what is not set: settings that are new leave the identity of runs without them.
     parts = {
-        "recipe": recipe.model_dump(mode="json", exclude_none=True),
+        "recipe": recipe.without_search.model_dump(mode="json", exclude_none=True),
         "seed": seed,
         "data": data_fingerprint,
         "training_version": training_version,

@@ -87,7 +87,8 @@ def stored_identity(
     layout: Layout, recipe: str, seed: int
 ) -> tuple[Literal["finished", "failed"], str] | None:
     """The state and the identity of a stored run; None if it neither finished nor failed."""
-    complete = layout.weights(recipe, seed).is_file() and layout.history(recipe, seed).is_file()
+    has_weights = layout.of_trials or layout.weights(recipe, seed).is_file()
+    complete = has_weights and layout.history(recipe, seed).is_file()
     if complete and layout.predictions(recipe, seed).is_file():
         try:
             (identity,) = read_arrays(layout.predictions(recipe, seed), "identity")
@@ -227,22 +228,26 @@ def _damaged(layout: Layout, recipe: str, seed: int, error: Exception) -> Bakeof
     )
 
 
+def history_of(run: TrainedRun) -> Write:
+    """Writes the history.csv of a run."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(type(run.history[0]).__dataclass_fields__)
+    writer.writerows(astuple(record) for record in run.history)
+    return lambda file: file.write(text.getvalue().encode())
+
+
 def save_run(
     layout: Layout, study: Study, recipe: str, seed: int, identity: str, run: TrainedRun, data: ImageData
 ) -> None:
     """Write a finished run. predictions.npz is put in place last: if it exists, the run is complete."""
     from safetensors.torch import save
 
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(type(run.history[0]).__dataclass_fields__)
-    writer.writerows(astuple(record) for record in run.history)
-
     # A single metadata entry, because safetensors writes several in no fixed order.
     metadata = {
         "recipe": recipe,
         "seed": seed,
-        "settings": study.recipes[recipe].model_dump(mode="json", exclude_none=True),
+        "settings": study.recipes[recipe].without_search.model_dump(mode="json", exclude_none=True),
         "class_names": data.class_names,
         "preprocessing": run.preprocessing.to_dict(),
         "checkpoint_epoch": run.checkpoint_epoch,
@@ -251,7 +256,7 @@ def save_run(
     weights = {name: value.contiguous() for name, value in run.weights.items()}
     content = save(weights, {"bakeoff": json.dumps(metadata)})
     files: dict[Path, Write] = {
-        layout.history(recipe, seed): lambda file: file.write(text.getvalue().encode()),
+        layout.history(recipe, seed): history_of(run),
         layout.weights(recipe, seed): lambda file: file.write(content),
     }
     if (exported := run.exported) is not None:

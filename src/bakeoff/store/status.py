@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import starmap
 from pathlib import Path
 from typing import Literal
@@ -26,12 +25,16 @@ class RunStatus:
     ----------
     state
         finished, failed, unfinished (a saved state to resume from exists) or waiting.
+    seed
+        Of a trial, its number.
     epochs, num_epochs
         Epochs done, and in total.
     val_accuracy
         After the last epoch done, 0..1; None before the first.
     reason
         Why it failed.
+    trial
+        Whether it is a trial, which tunes the recipe.
     """
 
     recipe: str
@@ -41,10 +44,11 @@ class RunStatus:
     num_epochs: int
     val_accuracy: float | None = None
     reason: str = ""
+    trial: bool = False
 
 
 def study_status(root: Path) -> tuple[Study, list[RunStatus]]:
-    """Read the study in a folder and the state of each of its runs.
+    """Read the study in a folder and the state of each of its trials and runs.
 
     Raises
     ------
@@ -55,7 +59,13 @@ def study_status(root: Path) -> tuple[Study, list[RunStatus]]:
     check_study_files(layout)
     study = read_study(layout)
     check_runs(starmap(layout.run, study.all_runs))
+    check_runs(starmap(layout.trials.run, study.all_trials))
     statuses = [
+        _run_status(layout.trials, name, number, study.trial_recipe(name, number).epochs)
+        for name, num_trials in study.num_trials.items()
+        for number in range(num_trials)
+    ]
+    statuses += [
         _run_status(layout, name, seed, study.recipes[name].epochs)
         for name, seed in study.all_runs
         if seed < study.seeds or layout.run(name, seed).exists()  # seeds added until decided
@@ -64,6 +74,11 @@ def study_status(root: Path) -> tuple[Study, list[RunStatus]]:
 
 
 def _run_status(layout: Layout, recipe: str, seed: int, num_epochs: int) -> RunStatus:
+    status = _status(layout, recipe, seed, num_epochs)
+    return replace(status, trial=layout.of_trials)
+
+
+def _status(layout: Layout, recipe: str, seed: int, num_epochs: int) -> RunStatus:
     stored = stored_identity(layout, recipe, seed)
     if stored and stored[0] == "finished":
         try:
@@ -83,11 +98,13 @@ def _run_status(layout: Layout, recipe: str, seed: int, num_epochs: int) -> RunS
     return RunStatus(recipe, seed, state, epochs, num_epochs, accuracy_so_far)
 
 
-def count_unfinished(root: Path, recipes: Iterable[str], num_seeds: int) -> int:
-    """Count the runs that have no predictions in the folder, whatever their settings."""
+def count_unfinished(root: Path, study: Study) -> int:
+    """Count the trials, or else the runs, that have no predictions in the folder, whatever their settings."""
     layout = Layout(root)
-    return sum(
-        not os.path.isfile(layout.predictions(recipe, seed))  # noqa: PTH113 - Path raises without permission
-        for recipe in recipes
-        for seed in range(num_seeds)
-    )
+    runs = [(name, seed) for name in study.recipes for seed in range(study.seeds)]
+    return max(_count(layout.trials, study.all_trials), _count(layout, runs))
+
+
+def _count(layout: Layout, runs: list[tuple[str, int]]) -> int:
+    paths = starmap(layout.predictions, runs)
+    return sum(not os.path.isfile(path) for path in paths)  # noqa: PTH113 - Path raises without permission

@@ -27,6 +27,7 @@ from bakeoff.store.run_files import (
     load_run,
     stored_identity,
 )
+from bakeoff.store.trial_files import StoredTrial, load_trials
 from bakeoff.store.verify import check_runs, check_study_files
 from bakeoff.study import Study, study_from_toml
 from bakeoff.text import shorten
@@ -53,6 +54,8 @@ class StoredStudy:
         Labels, ids and groups of the test images; None if they have no groups.
     train_images, train_labels
         The same for the training images; None in a folder of a version that did not store them.
+    trials
+        Those that ended, of recipes with a search space.
     """
 
     root: Path
@@ -68,6 +71,7 @@ class StoredStudy:
     train_labels: NDArray[np.int64] | None = None
     audit: dict[str, Any] | None = None
     test_groups: tuple[str, ...] | None = None
+    trials: tuple[StoredTrial, ...] = ()
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -191,6 +195,7 @@ def load_study_folder(root: Path, *, whole: bool = True) -> StoredStudy:
     check_study_files(layout)
     study = read_study(layout)
     check_runs(starmap(layout.run, study.all_runs), None if whole else (PREDICTIONS, HISTORY))
+    check_runs(starmap(layout.trials.run, study.all_trials))
     try:
         data = json.loads(read_text(layout.data))
         environment = json.loads(read_text(layout.environment))
@@ -245,4 +250,5 @@ def load_study_folder(root: Path, *, whole: bool = True) -> StoredStudy:
         train_images=train_images,
         train_labels=train_labels,
         test_groups=groups,
+        trials=load_trials(layout, study),
     )

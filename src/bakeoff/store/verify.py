@@ -103,7 +103,8 @@ def verify_study(root: Path) -> Verification:
         raise BakeoffError(f"{root} is not a study folder; expected a folder that `bakeoff run` wrote")
     restore_report(layout)
     of_study, of_report = compare_files(root), compare_files(layout.report)
-    of_runs = _compare(sorted(path for path in layout.runs.glob("*/*") if path.is_dir()))
+    folders = [*layout.runs.glob("*/*"), *layout.trials.runs.glob("*/*")]
+    of_runs = _compare(sorted(path for path in folders if path.is_dir()))
     fingerprint = "" if of_study.get(layout.data.name) else _fingerprint(layout)
     cached = check_cached_images(fingerprint) if fingerprint else []
     differences = [

@@ -27,6 +27,7 @@ def load_study(
     epochs: int | None = None,
     recipes: Sequence[str] | None = None,
     metric: str | None = None,
+    trials: int | None = None,
 ) -> Study:
     """Load a built-in study or a TOML file, with changes.
 
@@ -48,6 +49,8 @@ def load_study(
         Keep only these recipes, in this order.
     metric
         Replaces `compare.metric`.
+    trials
+        Replaces the number of trials of every recipe that has a search space; 0 for none.
 
     Raises
     ------
@@ -72,7 +75,8 @@ def load_study(
         tables = set_for_all_recipes(tables, "epochs", epochs)
     if recipes is not None:
         tables = _only_recipes(tables, recipes, origin)
-    return study_from_tables(tables, origin)
+    study = study_from_tables(tables, origin)
+    return study if trials is None else study.with_trials(trials)
 
 
 def study_from_toml(text: str, origin: str) -> Study:

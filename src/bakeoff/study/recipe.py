@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import (
     Field,
     ModelWrapValidatorHandler,
     SerializerFunctionWrapHandler,
+    ValidationError,
+    field_validator,
     model_serializer,
     model_validator,
 )
 
 from bakeoff.own_code import import_path
-from bakeoff.study.problems import validate
+from bakeoff.study.problems import explain, validate
 from bakeoff.study.settings.augmentation import AugmentationSettings
 from bakeoff.study.settings.base import Settings, refuse_unwritable
 from bakeoff.study.settings.model import ALL_BUT_HEAD, CustomModelSettings, Model
@@ -30,6 +33,7 @@ from bakeoff.study.settings.tables import (
     named_table_keys,
 )
 from bakeoff.study.settings.trainer import OwnTrainerSettings, SklearnSettings, Trainer
+from bakeoff.study.settings.tune import MAX_TRIALS, Space
 from bakeoff.study.tables import Table, merge_recipe
 
 
@@ -95,6 +99,19 @@ class Recipe(Settings):
     settings: dict[str, Any] | None = None
     """For a trainer of your own, which gets them as a dict."""
 
+    search: dict[str, Space] | None = None
+    """The settings to tune before the recipe is compared, by their path in the recipe, such as
+    `"optimizer.lr" = { low = 0.001, high = 1.0, log = true }`."""
+
+    trials: int | None = Field(None, ge=1, le=MAX_TRIALS)
+    """Number of trials of this recipe's search, if not `tune.trials`; the report then says that the budgets
+    differ."""
+
+    @field_validator("search", mode="before")
+    @classmethod
+    def _by_path(cls, tables: Any) -> Any:
+        return _spaces(tables) if isinstance(tables, dict) else tables
+
     @model_validator(mode="wrap")
     @classmethod
     def _trainer_alone(cls, tables: Any, handler: ModelWrapValidatorHandler[Recipe]) -> Recipe:
@@ -110,6 +127,18 @@ class Recipe(Settings):
         if recipe.settings is not None and not isinstance(recipe.trainer, OwnTrainerSettings):
             raise ValueError("settings is for a trainer of your own, and the recipe has none")
         refuse_unwritable(recipe.settings or {})
+        if recipe.trials is not None and recipe.search is None:
+            raise ValueError("trials is the number of trials of a search, and the recipe has none")
+        if recipe.search == {}:
+            raise ValueError('search is empty; expected settings such as "optimizer.lr" = { low, high }')
+        for key, space in (recipe.search or {}).items():
+            if key in ("search", "trials", "trainer"):
+                raise ValueError(f"search: {key} cannot be searched")
+            for value in space.limits:
+                try:
+                    with_values(recipe, {key: value})
+                except ValueError as error:
+                    raise ValueError(f"search: {error}") from None
         return recipe
 
     @model_serializer(mode="wrap")
@@ -118,6 +147,11 @@ class Recipe(Settings):
         tables: dict[str, Any] = handler(self)
         applies = OF_TRAINER if self.trainer else tables.keys()
         return {key: value for key, value in tables.items() if key in applies and value is not None}
+
+    @property
+    def without_search(self) -> Recipe:
+        """The recipe as it is trained: what was searched, and how, is not part of it."""
+        return self.model_copy(update={"search": None, "trials": None})
 
     @property
     def own_classes(self) -> tuple[str, ...]:
@@ -195,12 +229,52 @@ def recipe_keys(path: list[str], recipe: Table) -> list[str]:
     match path:
         case []:
             return list(Recipe.model_fields)
+        case ["search", _]:
+            return list(Space.model_fields)
         case [table] if table in PLAIN_TABLES:
             return list(PLAIN_TABLES[table].model_fields)
         case [table] if table in NAMED_TABLES:
             return named_table_keys(table, recipe[table].get("name"))
         case _:
             return []
+
+
+def with_values(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
+    """The recipe with these settings, by their dotted path; its search stays as it is.
+
+    Raises
+    ------
+    ValueError
+        If it cannot have them; the message names the setting.
+    """
+    tables = _merge_values(recipe, values)
+    try:
+        changed = Recipe.model_validate(tables)
+    except ValidationError as error:
+        raise ValueError(explain(error, tables, tables, recipe_keys)[0]) from None
+    return changed.model_copy(update={"search": recipe.search, "trials": recipe.trials})
+
+
+def _merge_values(recipe: Recipe, values: Mapping[str, Any]) -> Table:
+    changes: Table = {}
+    for key, value in values.items():
+        *parents, last = key.split(".")
+        table = changes
+        for part in parents:
+            child = table.setdefault(part, {})
+            table[part] = table = {"name": child} if isinstance(child, str) else child
+        table[last] = {"name": value} | table[last] if isinstance(table.get(last), dict) else value
+    return merge_recipe(recipe.without_search.model_dump(mode="json", exclude_none=True), changes)
+
+
+def _spaces(tables: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Spaces by dotted path: TOML reads `optimizer.lr = {...}`, without quotes, as nested tables."""
+    spaces: dict[str, Any] = {}
+    for key, value in tables.items():
+        nested = isinstance(value, dict) and value and not Space.model_fields.keys() & value.keys()
+        nested = nested and all(isinstance(child, dict) for child in value.values())
+        spaces |= _spaces(value, f"{prefix}{key}.") if nested else {f"{prefix}{key}": value}
+    return spaces
 
 
 def _with_paths(key: str, value: Any) -> Any:
@@ -218,8 +292,11 @@ def _is_own(value: Any) -> bool:
 
 
 def flatten_settings(recipe: Recipe) -> dict[str, Any]:
-    """A recipe's settings by dotted path, such as `optimizer.lr`, in the order of declaration."""
-    return _flatten(recipe.model_dump(mode="json", exclude_none=True))
+    """A recipe's settings by dotted path, such as `optimizer.lr`, in the order of declaration.
+
+    Without its search, which decides nothing about a model once it has been made.
+    """
+    return _flatten(recipe.without_search.model_dump(mode="json", exclude_none=True))
 
 
 def _flatten(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:

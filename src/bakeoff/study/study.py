@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable
-from itertools import islice
+from collections.abc import Iterable, Mapping
+from itertools import islice, starmap
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
+from bakeoff.errors import BakeoffError
 from bakeoff.study.problems import validate
-from bakeoff.study.recipe import Recipe, flatten_settings, recipe_keys
+from bakeoff.study.recipe import Recipe, flatten_settings, recipe_keys, with_values
+from bakeoff.study.search import as_text, trial_recipe, trial_seed, trial_values
 from bakeoff.study.settings.base import Settings
 from bakeoff.study.settings.compare import CompareSettings
 from bakeoff.study.settings.data import DataSettings
+from bakeoff.study.settings.tune import TuneSettings
 from bakeoff.study.tables import MAX_RUNS, Table, merge_defaults, refuse_many_recipes
 from bakeoff.text import shorten
 
@@ -110,6 +113,9 @@ class Study(Settings):
     data: DataSettings = DataSettings()
     """The images."""
 
+    tune: TuneSettings | None = None
+    """How recipes with a `search` are tuned before they are compared."""
+
     recipes: dict[RecipeName, Recipe] = Field(min_length=1)
     """The recipes by name, each complete: [defaults] of the file are already merged in."""
 
@@ -140,6 +146,14 @@ class Study(Settings):
                 f"{len(self.recipes):,} recipes with {self.most_seeds:,} seeds are more than "
                 f"{MAX_RUNS:,} runs"
             )
+        for name, number in self.all_trials:
+            try:
+                self.trial_recipe(name, number)
+            except ValueError as error:
+                values = as_text(self.trial_values(name, number))
+                raise ValueError(
+                    f"recipes.{name}.search: {values} are each possible, but not together: {error}"
+                ) from None
         return self
 
     @property
@@ -153,17 +167,83 @@ class Study(Settings):
         return [(name, seed) for name in self.recipes for seed in range(self.most_seeds)]
 
     @property
+    def num_trials(self) -> dict[str, int]:
+        """The number of trials of each recipe that is tuned."""
+        default = self.tuning.trials
+        trials = {name: recipe.trials or default for name, recipe in self.recipes.items() if recipe.search}
+        return {name: number for name, number in trials.items() if number}
+
+    @property
+    def all_trials(self) -> list[tuple[str, int]]:
+        """Recipe and number of each trial, counted from 0; trial 0 of all recipes first."""
+        most = max(self.num_trials.values(), default=0)
+        return [(name, n) for n in range(most) for name, trials in self.num_trials.items() if n < trials]
+
+    @property
+    def tuning(self) -> TuneSettings:
+        """`tune`, or its defaults."""
+        return self.tune or TuneSettings()
+
+    @property
+    def tune_metric(self) -> str:
+        """The score of the validation images that chooses among trials."""
+        return self.tuning.metric or self.compare.metric
+
+    def trial_values(self, name: str, number: int) -> dict[str, Any]:
+        """The values that a trial of a recipe draws, by dotted path."""
+        return trial_values(self.recipes[name], name, number, self.tuning.seed)
+
+    def trial_recipe(self, name: str, number: int) -> Recipe:
+        """The recipe of a trial, complete."""
+        return trial_recipe(self.recipes[name], name, number, self.tuning.seed)
+
+    def trial_seed(self, name: str, number: int) -> int:
+        """The seed of a trial, which no final run can have."""
+        return trial_seed(name, number, self.tuning.seed)
+
+    def with_values(self, values: Mapping[str, Mapping[str, Any]]) -> Study:
+        """The study with these settings, by recipe and dotted path, such as those that tuning chose."""
+        tuned = {name: with_values(self.recipes[name], chosen) for name, chosen in values.items()}
+        return self.model_copy(update={"recipes": self.recipes | tuned})
+
+    def with_trials(self, trials: int) -> Study:
+        """The study with this number of trials for every recipe that has a search space.
+
+        Raises
+        ------
+        BakeoffError
+            If no recipe has one, or the number is out of range.
+        """
+        searched = {
+            name: recipe.model_copy(update={"trials": None})
+            for name, recipe in self.recipes.items()
+            if recipe.search
+        }
+        if not searched:
+            raise BakeoffError(
+                f"trials is {trials}, but no recipe of {self.name} has a search space; add a table "
+                "[recipes.NAME.search]",
+                "trials",
+            )
+        return self.changed(tune={"trials": trials}, recipes=searched)
+
+    @property
     def own_classes(self) -> set[str]:
         """The import paths of the user's own models and augmentations that the recipes name."""
-        return {path for recipe in self.recipes.values() for path in recipe.own_classes}
+        return {path for recipe in self._trained_recipes for path in recipe.own_classes}
 
     @property
     def weights(self) -> set[str]:
         """The files of pretrained weights that the recipes name."""
-        return {recipe.weights for recipe in self.recipes.values() if recipe.weights}
+        return {recipe.weights for recipe in self._trained_recipes if recipe.weights}
+
+    @property
+    def _trained_recipes(self) -> list[Recipe]:
+        """The recipes, and those of the trials, whose models may be other ones."""
+        return [*self.recipes.values(), *starmap(self.trial_recipe, self.all_trials)]
 
     def changed(self, **settings: Any) -> Study:
-        """Return a study with other settings; `data` and `compare` are merged key by key, `recipes` by name.
+        """Return a study with other settings: `data`, `compare` and `tune` merged by key, `recipes` by name.
 
         `study.changed(seeds=10, recipes={"wide": recipe})` adds or replaces a recipe; `{"wide": None}`
         removes it.
@@ -175,8 +255,8 @@ class Study(Settings):
         """
         tables = self.model_dump(mode="json", exclude_none=True)
         for key, value in settings.items():
-            if key in ("compare", "data", "recipes", "published") and isinstance(value, dict):
-                merged = {**tables[key], **{name: _as_table(part) for name, part in value.items()}}
+            if key in ("compare", "data", "tune", "recipes", "published") and isinstance(value, dict):
+                merged = {**tables.get(key, {}), **{name: _as_table(part) for name, part in value.items()}}
                 tables[key] = {name: part for name, part in merged.items() if part is not None}
             elif value is None:
                 tables.pop(key, None)
@@ -253,6 +333,8 @@ def study_keys(path: list[str], study: Table) -> list[str]:
             return list(CompareSettings.model_fields)
         case ["data"]:
             return list(DataSettings.model_fields)
+        case ["tune"]:
+            return list(TuneSettings.model_fields)
         case ["published", _]:
             return list(Published.model_fields)
         case ["recipes", _]:

@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bakeoff.analysis.comparison.looks import Looks, describe_last_look
+from bakeoff.analysis.comparison.tuning import Tuning, describe_choices
 from bakeoff.audit import Audit
 from bakeoff.data.image_data import SPLIT_NAMES, ImageData
 from bakeoff.engines import (
@@ -85,16 +86,26 @@ class StudyDisplay(Display):
         print_audit(audit, self.console, short=True)
 
     def begin(
-        self, study: Study, data: ImageData, seeds: Mapping[str, int], todo: list[Task], num_workers: int
+        self,
+        study: Study,
+        data: ImageData,
+        seeds: Mapping[str, int],
+        todo: list[Task],
+        num_workers: int,
+        *,
+        of_trials: bool = False,
     ) -> None:
         if self.state is None:
             self._introduce(study, data, todo)
         total = sum(seeds.values())
         if len(todo) < total:
+            noun = "trial" if of_trials else "run"
             self.console.print(
-                f"{total - len(todo)} of {counted(total, 'run')} already finished, {len(todo)} to do"
+                f"{total - len(todo)} of {counted(total, noun)} already finished, {len(todo)} to do"
             )
-        self.state = _State(study, seeds, todo, num_workers, len(data.train), len(data.test))
+        self.state = _State(
+            study, seeds, todo, num_workers, len(data.train), len(data.test), of_trials=of_trials
+        )
         if self.console.is_terminal and todo:
             self.live = Live(
                 get_renderable=partial(self.state.render, self.console),
@@ -104,11 +115,20 @@ class StudyDisplay(Display):
             )
             self.live.start()
 
-    def looked(self, looks: Looks) -> None:
-        """Print what the interim look after a round decided, and which recipes get more seeds."""
+    def tuned(self, tuning: Tuning) -> None:
+        """Print the setting that was chosen for each recipe."""
+        self._end_live()
+        for line in describe_choices(tuning):
+            self.console.print(Text(printable(line)), soft_wrap=True)
+
+    def _end_live(self) -> None:
         if self.live is not None:
             self.live.stop()
             self.live = None
+
+    def looked(self, looks: Looks) -> None:
+        """Print what the interim look after a round decided, and which recipes get more seeds."""
+        self._end_live()
         if looks.taken:
             self.console.print(Text(describe_last_look(looks)), soft_wrap=True)
 
@@ -116,11 +136,12 @@ class StudyDisplay(Display):
         self.bar.remove()
         counts = " / ".join(f"{len(data.split(name)):,}" for name in SPLIT_NAMES)
         seeds = counted(study.seeds, "seed")
+        trials = counted(sum(study.num_trials.values()), "trial") + ", then " if study.num_trials else ""
         if study.until == "decided":
             seeds = f"{study.seeds} to {counted(study.most_seeds, 'seed')}"
         self.console.print(
             Text(
-                f"{study.name}: {counted(len(study.recipes), 'recipe')} x {seeds} on "
+                f"{study.name}: {trials}{counted(len(study.recipes), 'recipe')} x {seeds} on "
                 f"{printable(data.source)} ({counts} images in train / val / test, "
                 f"{data.num_classes} classes, {data.image_size} x {data.image_size})"
             )
@@ -144,10 +165,10 @@ class StudyDisplay(Display):
         assert self.state is not None
         self.state.take_in(event)
         if isinstance(event, RunFailed):
-            failed = f"{event.task.recipe}, seed {event.task.seed}: failed: {printable(event.reason)}"
+            failed = f"{event.task}: failed: {printable(event.reason)}"
             self.console.print(Text(failed, style="red"))
         elif isinstance(event, RunRetried):
-            retried = f"{event.task.recipe}, seed {event.task.seed}: {printable(event.reason)}; trying again"
+            retried = f"{event.task}: {printable(event.reason)}; trying again"
             self.console.print(Text(retried, style="yellow"))
         elif isinstance(event, RunsNotStacked):
             message = (
@@ -155,11 +176,11 @@ class StudyDisplay(Display):
             )
             self.console.print(Text(message, style="yellow"))
         elif self.live is None and isinstance(event, EpochDone):
-            record, epochs = event.record, self.state.study.recipes[event.task.recipe].epochs
+            record, epochs = event.record, event.task.recipe_in(self.state.study).epochs
             if record.epoch % EPOCHS_BETWEEN_LINES == 0 or record.epoch == epochs:
                 self.console.print(Text(_plain_line(event.task, record, epochs)), soft_wrap=True)
         elif self.live is None and isinstance(event, RunFinished):
-            self.console.print(Text(f"{event.task.recipe} seed {event.task.seed}: finished"), soft_wrap=True)
+            self.console.print(Text(f"{_name(event.task)}: finished"), soft_wrap=True)
 
 
 class PredictionDisplay:
@@ -209,16 +230,19 @@ class _State:
         num_workers: int,
         num_train: int,
         num_test: int,
+        *,
+        of_trials: bool = False,
     ) -> None:
         self.study, self.seeds, self.num_workers = study, seeds, num_workers
         self.num_train, self.num_test = num_train, num_test
+        self.of_trials = of_trials
         self.done = dict(seeds)
         for task in todo:
             self.done[task.recipe] -= 1
         self.failed: dict[str, int] = defaultdict(int)
-        self.epochs_left = dict.fromkeys(study.recipes, 0)
+        self.epochs_left = dict.fromkeys(seeds, 0)
         for task in todo:
-            self.epochs_left[task.recipe] += study.recipes[task.recipe].epochs
+            self.epochs_left[task.recipe] += task.recipe_in(study).epochs
         self.last: dict[str, EpochRecord] = {}
         self.running: dict[Task, int] = {}
         self.started: dict[Task, float] = {}
@@ -235,14 +259,15 @@ class _State:
             self.started[event.task] = time.perf_counter()
         elif isinstance(event, RunFinished):
             self.done[name] += 1
-            if (recipe := self.study.recipes[name]).trainer is not None:  # which reports no epochs
+            if (recipe := event.task.recipe_in(self.study)).trainer is not None:  # which reports no epochs
                 self.seconds[name].append(time.perf_counter() - self.started[event.task])
             self.epochs_left[name] -= recipe.epochs - self.running.pop(event.task, 0)
         elif isinstance(event, RunRetried):
             self.epochs_left[name] += self.running.pop(event.task, 0)
         elif isinstance(event, RunFailed):
             self.failed[name] += 1
-            self.epochs_left[name] -= self.study.recipes[name].epochs - self.running.pop(event.task, 0)
+            epochs = event.task.recipe_in(self.study).epochs
+            self.epochs_left[name] -= epochs - self.running.pop(event.task, 0)
 
     def seconds_left(self, name: str) -> float | None:
         """Estimated remaining time of a recipe, in seconds of one worker; None before the first epoch."""
@@ -250,19 +275,23 @@ class _State:
         if not seconds:
             return None
         record = self.last.get(name)
-        to_finish = epochs_to_finish(
-            self.study.recipes[name],
-            self.num_train,
-            self.num_test,
-            record.val_accuracy if record else 0.0,
-            all_attributions=self.study.all_attributions,
+        to_finish = (
+            0.0
+            if self.of_trials
+            else epochs_to_finish(
+                self.study.recipes[name],
+                self.num_train,
+                self.num_test,
+                record.val_accuracy if record else 0.0,
+                all_attributions=self.study.all_attributions,
+            )
         )
         num_runs = self.seeds[name] - self.done[name] - self.failed[name]
         return (self.epochs_left[name] + num_runs * to_finish) * sum(seconds) / len(seconds)
 
     def render(self, console: Console) -> Group:
         table = fitting_table(partial(self._table, console.width), EXPENDABLE, console)
-        lefts = [self.seconds_left(name) for name in self.study.recipes]
+        lefts = [self.seconds_left(name) for name in self.seeds]
         known = [left for left in lefts if left is not None]
         text = f"about {_duration(sum(known) / self.num_workers)} left" if known else "starting workers"
         hint = "press Ctrl-C to stop, run the same command again to continue"
@@ -271,13 +300,15 @@ class _State:
     def _table(self, width: int, omitted: Set[str]) -> Table:
         headings = [heading for heading in HEADINGS if heading not in omitted]
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-        names = list(self.study.recipes)
+        names = list(self.seeds)
         if omitted >= set(EXPENDABLE):
             names = short_names(names, max(10, width - ROOM_FOR_NUMBERS))
         table.add_column("recipe", overflow="fold")
         for heading in headings:
-            table.add_column(heading, justify="right", no_wrap=True, vertical="bottom")
-        for shown, (name, recipe) in zip(names, self.study.recipes.items(), strict=True):
+            shown = "trials" if self.of_trials and heading == "seeds" else heading
+            table.add_column(shown, justify="right", no_wrap=True, vertical="bottom")
+        for shown, name in zip(names, self.seeds, strict=True):
+            recipe = self.study.recipes[name]
             record, left = self.last.get(name), self.seconds_left(name)
             epochs = sorted(epoch for task, epoch in self.running.items() if task.recipe == name)
             failed = f" ({self.failed[name]} failed)" if self.failed[name] else ""
@@ -300,12 +331,16 @@ def _epoch_text(epoch: int, epochs: int) -> str:
     return f"{epoch}/{epochs}" if epoch < epochs else "testing"
 
 
+def _name(task: Task) -> str:
+    return str(task).replace(",", "")
+
+
 def _plain_line(task: Task, record: EpochRecord, epochs: int) -> str:
     return (
-        f"{task.recipe} seed {task.seed} epoch {record.epoch}/{epochs}: "
+        f"{_name(task)} epoch {record.epoch}/{epochs}: "
         f"loss {record.train_loss:.4f} accuracy {100 * record.train_accuracy:.1f} %, "
         f"val loss {record.val_loss:.4f} accuracy {100 * record.val_accuracy:.1f} %"
-        f"{'; testing' if record.epoch == epochs else ''}"
+        f"{'; testing' if record.epoch == epochs and not task.trial else ''}"
     )
 
 

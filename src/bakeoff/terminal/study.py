@@ -45,16 +45,24 @@ def print_status(study: Study, statuses: list[RunStatus], console: Console) -> N
     for status in statuses:
         accuracy = "" if status.val_accuracy is None else f"{100 * status.val_accuracy:.1f}"
         epochs = f"{status.epochs}/{status.num_epochs}"
-        rows.append((status.recipe, str(status.seed), status.state, epochs, accuracy))
+        rows.append((status.recipe, _number(status), status.state, epochs, accuracy))
     headings = ("recipe", "seed", "state", "epochs", "val acc. %")
     table = result_table("", headings, rows, console, expendable=("val acc. %", "epochs"), boxed=False)
     console.print(table)
-    counts = Counter(status.state for status in statuses)
-    console.print(f"{study.name}: " + ", ".join(f"{number} {state}" for state, number in counts.items()))
+    for kind, some in (("trials", True), ("runs", False)):
+        counts = Counter(status.state for status in statuses if status.trial == some)
+        if counts:
+            what = f"{study.name}, {kind}" if study.num_trials else study.name
+            console.print(f"{what}: " + ", ".join(f"{number} {state}" for state, number in counts.items()))
     for status in statuses:
         if status.reason:
-            text = f"{status.recipe}, seed {status.seed}: failed: {printable(status.reason)}"
+            kind = "trial" if status.trial else "seed"
+            text = f"{status.recipe}, {kind} {status.seed}: failed: {printable(status.reason)}"
             console.print(Text(text, style="red"))
+
+
+def _number(status: RunStatus) -> str:
+    return f"trial {status.seed}" if status.trial else str(status.seed)
 
 
 def print_verification(verification: Verification, console: Console) -> None:

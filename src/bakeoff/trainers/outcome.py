@@ -73,7 +73,7 @@ def trained_run(returned: Any, trainer: str, data: ImageData, device: str, secon
     exported = None
     # Own training code gets pixels, not standardized ones; a model that it returns takes 0..1.
     preprocessing = replace(Preprocessing.of(data), mean=(0.0,) * len(data.mean), std=(1.0,) * len(data.std))
-    if isinstance(model, nn.Module):
+    if isinstance(model, nn.Module) and data.has_test:
         exported = _kept(model, trainer, test, data, preprocessing)
     return TrainedRun(
         weights={},

@@ -51,7 +51,7 @@ def finish_run(
     inputs: Inputs | None = None,
     all_attributions: bool = False,
 ) -> TrainedRun:
-    """Load the best weights into the model and test them.
+    """Load the best weights into the model and test them; without test images, keep what is known of val.
 
     Parameters
     ----------
@@ -68,6 +68,8 @@ def finish_run(
     """
     inputs = inputs or Inputs(data.train.images, data.val.images, data.test.images, preprocessing)
     model.load_state_dict(state.best_weights)
+    if not data.has_test:
+        return _untested(model, preprocessing, state, device)
     model_with_tta = evaluated(model, recipe.test_time_augmentation)
     test = data.test
     test_logits = predict_logits(model_with_tta, inputs.test, inputs.tensors)
@@ -88,5 +90,24 @@ def finish_run(
         test_features=penultimate_features(model, inputs.test, inputs.tensors),
         train_features=penultimate_features(model, inputs.train, inputs.tensors),
         attributions=attributions,
+        device=device,
+    )
+
+
+def _untested(
+    model: nn.Module, preprocessing: Preprocessing, state: TrainingState, device: str
+) -> TrainedRun:
+    return TrainedRun(
+        weights=state.best_weights,
+        preprocessing=preprocessing,
+        history=state.history,
+        checkpoint_epoch=state.best_epoch,
+        val_logits=state.best_val_logits,
+        test_logits=state.best_val_logits[:0],
+        train_true_probability=state.train_true_probability[: len(state.history)],
+        val_true_probability=state.val_true_probability[: len(state.history)],
+        num_parameters=count_parameters(model),
+        test_features=None,
+        train_features=None,
         device=device,
     )

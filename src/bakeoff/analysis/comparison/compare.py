@@ -56,6 +56,7 @@ def compare(
     published: Mapping[str, float] | None = None,
     published_images: Mapping[str, int] | None = None,
     looks: LookPlan | None = None,
+    budgets: str = "",
 ) -> Comparison:
     """Compare recipes over seeds and images.
 
@@ -81,6 +82,8 @@ def compare(
         If seeds are added between interim looks: the plan, with the same confidence. Every interval over
         seeds then has the level of one look, so that the confidence holds over all looks. By default there is
         one look.
+    budgets
+        How the recipes were tuned, for the conclusion, from `describe_budgets`.
 
     Raises
     ------
@@ -161,7 +164,9 @@ def compare(
         recipes=tuple(recipes),
         pairs=pairs,
         notes=notes(predictions, recipes),
-        conclusion=conclude(recipes, pairs, scale=score.scale, margin=margin, baseline=baseline),
+        conclusion=conclude(
+            recipes, pairs, scale=score.scale, margin=margin, baseline=baseline, budgets=budgets
+        ),
     )
 
 

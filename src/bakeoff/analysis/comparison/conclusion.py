@@ -30,6 +30,7 @@ def conclude(
     scale: Scale,
     margin: float,
     baseline: str | None,
+    budgets: str = "",
 ) -> str:
     """Describe what the data support.
 
@@ -46,6 +47,8 @@ def conclude(
         The smallest difference that matters, in the unit of the score.
     baseline
         The recipe that the others are compared with, or None for all pairs.
+    budgets
+        A clause on how the recipes were tuned, from `describe_budgets`; "" if none was.
     """
     hidden = _what_accuracy_hides(recipes) if scale.is_accuracy else ""
     if not pairs:
@@ -63,6 +66,7 @@ def conclude(
     if scale.preface:
         text = scale.preface + (text.replace("Of", "of", 1) if text.startswith("Of ") else text)
     text = text.replace("the trained", "The trained", 1) if text.startswith("the trained") else text
+    text += f"; {budgets}" if budgets else ""
     return " ".join(part for part in (f"{text}.", hidden, _reservation(recipes)) if part)
 
 

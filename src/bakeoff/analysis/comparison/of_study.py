@@ -9,6 +9,7 @@ from bakeoff.analysis.comparison.compare import compare
 from bakeoff.analysis.comparison.look_plan import LookPlan, plan_looks
 from bakeoff.analysis.comparison.looks import Looks, describe_looks, take_looks
 from bakeoff.analysis.comparison.result import Comparison
+from bakeoff.analysis.comparison.tuning import describe_budgets
 from bakeoff.analysis.scores.by_name import Score, score_named
 from bakeoff.predictions import Predictions
 from bakeoff.text import listed
@@ -102,6 +103,7 @@ def compare_study(
             name: entry.test_images for name, entry in published.items() if entry.test_images is not None
         },
         looks=study_plan(study),
+        budgets=describe_budgets(study),
     )
     comparison = replace(comparison, notes=(*comparison.notes, *_notes_on_published(stored)))
     if looks is None:

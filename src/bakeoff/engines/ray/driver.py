@@ -44,7 +44,6 @@ from bakeoff.errors import BakeoffError
 from bakeoff.kernels.library import SWITCH
 from bakeoff.models.weights_file import collect_weights
 from bakeoff.own_code import collect_own_code, digest_of
-from bakeoff.store import Layout
 
 SECONDS_BETWEEN_CHECKS = 2.0
 """Of the nodes of the cluster: which are alive, which were lost."""
@@ -76,14 +75,16 @@ class RayDriver:
     """
 
     def __init__(self, tasks: Sequence[Task], job: Job, num_workers: int, limit: int | None) -> None:
-        self._job, self._limit, self._layout = job, limit, Layout(job.root)
+        self._job, self._limit = job, limit
         self._queue = RunQueue(tasks, job.study)
         self._running: dict[ray.ObjectRefGenerator, Task] = {}
         self._nodes: dict[Task, str] = {}
         self._deaths: Counter[Task] = Counter()
         self._max_submitted = 0
         self._next_check = time.monotonic()
-        self._data = open_image_data(job.data_directory)
+        # Trials alone, or runs alone: the test images do not leave this machine while recipes are tuned.
+        with_test = not all(task.trial for task in tasks)
+        self._data = open_image_data(job.data_directory, with_test=with_test)
         own_code = collect_own_code(job.study.own_classes)
         weights = collect_weights(job.study.weights)
         self._shared = ray.put(Shared(job.study, _in_memory(self._data), own_code, weights, num_workers))
@@ -208,7 +209,7 @@ class RayDriver:
                 output.save(message.run, self._data)
 
     def _output(self, task: Task) -> FolderOutput:
-        return FolderOutput(task, self._job.study, self._layout)
+        return FolderOutput(task, self._job.study, task.layout(self._job.root))
 
     @staticmethod
     def _cancel(stream: ray.ObjectRefGenerator) -> None:

@@ -33,7 +33,12 @@ class CompareSettings(Settings):
     @field_validator("metric")
     @classmethod
     def _has_a_name(cls, name: str) -> str:
-        if name not in METRICS and not re.fullmatch(r"top_[1-9]\d{0,3}", name):
-            hint = did_you_mean(name, METRICS)
-            raise ValueError(f"found {shorten(name)}, expected {listed([*METRICS, 'top_K'])}{hint}")
-        return name
+        return check_metric(name)
+
+
+def check_metric(name: str) -> str:
+    """Return the name of a score; raise a ValueError if there is none of this name."""
+    if name not in METRICS and not re.fullmatch(r"top_[1-9]\d{0,3}", name):
+        hint = did_you_mean(name, METRICS)
+        raise ValueError(f"found {shorten(name)}, expected {listed([*METRICS, 'top_K'])}{hint}")
+    return name

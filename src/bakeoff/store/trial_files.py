@@ -1,0 +1,125 @@
+"""Reading and writing the files of one trial: its history, and what it predicted for validation images."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bakeoff.data.image_data import ImageData
+from bakeoff.errors import BakeoffError
+from bakeoff.files import RESUME
+from bakeoff.store.arrays import read_arrays
+from bakeoff.store.layout import Layout
+from bakeoff.store.manifest import Write, write_marked
+from bakeoff.store.run_files import failure_reason, history_of, load_history, stored_identity
+from bakeoff.study import Study
+
+if TYPE_CHECKING:
+    from bakeoff.training import TrainedRun
+
+
+@dataclass(frozen=True)
+class StoredTrial:
+    """A trial that ended.
+
+    Attributes
+    ----------
+    recipe, number
+        Which one, counted from 0.
+    val_logits, val_labels
+        float32 [num_val_images, num_classes] of its checkpoint, and the labels; empty if it failed.
+    seconds
+        Wall time of all epochs.
+    reason
+        Why it failed; "" if it did not.
+    """
+
+    recipe: str
+    number: int
+    val_logits: NDArray[np.float32]
+    val_labels: NDArray[np.int64]
+    seconds: float
+    reason: str = ""
+
+
+def save_trial(
+    layout: Layout, recipe: str, number: int, identity: str, run: TrainedRun, data: ImageData
+) -> None:
+    """Write a finished trial, without weights: those of its setting are trained anew, with other seeds."""
+    arrays: dict[str, Any] = {
+        "identity": np.array(identity),
+        "recipe": np.array(recipe),
+        "trial": np.array(number),
+        "class_names": np.array(data.class_names),
+        "checkpoint_epoch": np.array(run.checkpoint_epoch),
+        "device": np.array(run.device),
+        "val_logits": run.val_logits,
+        "val_labels": np.asarray(data.val.labels),
+        "val_ids": np.array(data.val.ids),
+    }
+    files: dict[Path, Write] = {
+        layout.history(recipe, number): history_of(run),
+        layout.predictions(recipe, number): lambda file: np.savez(file, **arrays),
+    }
+    write_marked(files)
+    for path in (layout.failure(recipe, number), layout.unfinished(recipe, number)):
+        path.unlink(missing_ok=True)
+
+
+def remove_trial(layout: Layout, recipe: str, number: int) -> None:
+    """Remove a trial of another setting.
+
+    Raises
+    ------
+    BakeoffError
+        If it cannot be removed.
+    """
+    try:
+        shutil.rmtree(layout.run(recipe, number))
+    except OSError as error:
+        raise BakeoffError(
+            f"cannot remove {layout.run(recipe, number)}: {error.strerror or error}; {RESUME}"
+        ) from error
+
+
+def load_trials(layout: Layout, study: Study) -> tuple[StoredTrial, ...]:
+    """Read the trials of a study that ended, in the order of `Study.all_trials`.
+
+    Raises
+    ------
+    BakeoffError
+        If a file is damaged.
+    """
+    trials = layout.trials
+    loaded = [_load_trial(trials, name, number) for name, number in study.all_trials]
+    return tuple(trial for trial in loaded if trial is not None)
+
+
+def _load_trial(layout: Layout, recipe: str, number: int) -> StoredTrial | None:
+    stored = stored_identity(layout, recipe, number)
+    if stored is None:
+        return None
+    if stored[0] == "failed":
+        nothing = np.zeros((0, 0), np.float32), np.zeros(0, np.int64)
+        return StoredTrial(recipe, number, *nothing, 0.0, failure_reason(layout, recipe, number))
+    try:
+        logits, labels = read_arrays(layout.predictions(recipe, number), "val_logits", "val_labels")
+        if logits.ndim != 2 or logits.dtype != np.float32 or not np.isfinite(logits).all():
+            raise ValueError(
+                f"val_logits are {logits.dtype} {logits.shape}, expected finite float32, two axes"
+            )
+        if labels.shape != logits.shape[:1] or labels.dtype.kind not in "iu" or not len(labels):
+            raise ValueError(f"val_labels are {labels.dtype} {labels.shape}, expected one label per image")
+        if labels.min() < 0 or labels.max() >= logits.shape[1]:
+            raise ValueError(f"val_labels are {labels.min()}..{labels.max()}")
+        history = load_history(layout.history(recipe, number))
+    except (OSError, ValueError) as error:
+        raise BakeoffError(
+            f"{layout.run(recipe, number)} is damaged ({error}); delete it and run the study again"
+        ) from error
+    return StoredTrial(recipe, number, logits, labels, float(history["seconds"].sum()))
