@@ -242,3 +242,14 @@ def test_claims_about_one_recipe_split_into_two_are_counted(printed, tmp_path):
     rates = numbers(r"^\| (?:better or worse|equivalent|McNemar.*) \| ([\d.]+) \| ([\d.]+) \|", text)
     assert len(rates) == 6
     assert all(0 <= rate <= 100 for rate in rates)
+
+
+@slow
+def test_chances_are_compared_with_what_more_seeds_of_real_runs_show(printed):
+    text = printed("real_chances.py", BENCHMARKS.parent / "tests/golden/rounds/study", "--draws", "200")
+    rows = re.findall(r"^\| (?:below|above|\d+ to).*? \| (\d+) % \| (\d+) % \| (\d+) \|$", text, re.MULTILINE)
+    assert rows, text
+    for predicted, seen, studies in rows:
+        assert 0 <= int(predicted) <= 100
+        assert 0 <= int(seen) <= 100
+        assert 0 < int(studies) <= 200

@@ -39,6 +39,13 @@ PROSE = {
 """Sentences that are written anew each time, whose wording may change; that there is one, or none, may not.
 Sentences that a study folder keeps (data notes, audit, reasons of failures) are compared like all else."""
 
+IMPROVED = {
+    "comparison.pairs[].chances.better",
+    "comparison.pairs[].chances.worse",
+    "comparison.pairs[].chances.equivalent",
+}
+"""Estimates made in a better way since: chances allow for how little few seeds say of their spread."""
+
 
 @dataclass(frozen=True)
 class Answers:
@@ -73,7 +80,11 @@ def copy_study(study: str, folder: Path) -> Path:
 
 def differences(before: Any, today: Any, place: str = "") -> Iterator[str]:
     """Say where an answer is not what it was; tables may have new keys, lists no new elements."""
-    if re.sub(r"\[\d+\]", "[]", place) in PROSE:
+    kind = re.sub(r"\[\d+\]", "[]", place)
+    if kind in IMPROVED:
+        if type(before) is not type(today):
+            yield f"{place}: was {before!r}, is {today!r}"
+    elif kind in PROSE:
         if type(before) is not type(today) or bool(before) != bool(today):
             yield f"{place}: was {before!r}, is {today!r}"
     elif isinstance(before, dict) and isinstance(today, dict):

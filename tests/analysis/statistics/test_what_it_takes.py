@@ -137,4 +137,4 @@ def test_predicted_chances_are_those_seen() -> None:
         mean, share = np.mean(np.array(predicted)[inside]), np.mean(np.array(seen)[inside])
         print(f"{mean:.2f} -> {share:.2f} ({inside.sum()})")
         if inside.sum() >= 50:
-            assert abs(mean - share) < 0.15
+            assert abs(mean - share) < 0.12

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.special import stdtr, stdtrit
+from scipy.special import chdtri, ndtr, stdtrit
 
 from bakeoff.analysis.statistics.crossed import CrossedInterval, VarianceParts
 
@@ -15,6 +15,9 @@ ENOUGH = 0.8
 
 PRIOR_MARGINS = 2.0
 """Standard deviation of the true difference before anything was measured, in margins."""
+
+SPREADS = 16
+"""Values of the seed part that a chance is averaged over."""
 
 SEEDS = (*range(3, 21), 25, 30, 40, 50, 60, 80, 100)
 
@@ -119,9 +122,13 @@ def chances_of_verdict(
     standard deviation of `PRIOR_MARGINS` margins (variance T); after, its mean is m = d T / (T + V) and its
     variance v = T V / (T + V). With more seeds the error's variance is V', of which V' is shared with V,
     since the new estimate contains the old one: the new estimate has the mean m + (V' / V)(d - m) and the
-    variance (1 - V' / V)^2 v + V' (1 - V' / V), in units of t with the degrees of freedom of d. With the same
-    images their part of the error stays: it is taken out of V and V' and added to T. The verdict follows from
-    the new estimate and the half-width predicted by `VarianceParts.at`.
+    variance (1 - V' / V)^2 v + V' (1 - V' / V). With the same images their part of the error stays: it is
+    taken out of V and V' and added to T. The verdict follows from the new estimate and the half-width
+    predicted by `VarianceParts.at`.
+
+    Few seeds do not say how much seeds vary. The chances are means over `SPREADS` equally probable values of
+    the seed part: as it is now times f / chi^2(f), with its f degrees of freedom. The larger half-width
+    is predicted with a mean of both, since that study's estimate of the seed part contains the present one.
 
     Parameters
     ----------
@@ -141,25 +148,43 @@ def chances_of_verdict(
     Spiegelhalter, D. J., Freedman, L. S. and Blackburn, P. R. (1986). Monitoring clinical trials: conditional
     or predictive power? Controlled Clinical Trials 7(1), 8-17.
     """
-    parts, larger = difference.parts, difference.parts.at(num_seeds, num_images)
-    of_images = parts.image_component / parts.num_images if num_images == parts.num_images else 0.0
-    before = (PRIOR_MARGINS * margin) ** 2 + of_images
-    now = max(parts.variance - of_images, 1e-30)
-    then = min(max(larger.variance - of_images, 0.0), now)
+    parts = difference.parts
+    same_images = num_images == parts.num_images
+    degrees = parts.seed_degrees_of_freedom
+    known = min((min(parts.num_seeds) - 1) / max(num_seeds - 1, 1), 1.0)  # share of the larger study's
+    chances = []
+    for tail in (np.arange(SPREADS) + 0.5) / SPREADS:
+        ratio = degrees / float(chdtri(degrees, tail))
+        real, measured = _seeds_times(parts, ratio), _seeds_times(parts, known + (1 - known) * ratio)
+        of_images = parts.image_component / num_images if same_images else 0.0
+        now = max(real.variance - of_images, 1e-30)
+        then = min(max(real.at(num_seeds, num_images).variance - of_images, 0.0), now)
+        mean, spread = _larger_estimate(
+            difference.value, before=(PRIOR_MARGINS * margin) ** 2 + of_images, now=now, then=then
+        )
+        larger = measured.at(num_seeds, num_images)
+        half = larger.half_width(confidence)
+        clear = larger.half_width(1 - (1 - confidence) / num_pairs)
+        alike = min(margin - half, clear)  # a clear difference inside the margin is a winner
+        equivalent = ndtr((alike - mean) / spread) - ndtr((-alike - mean) / spread) if alike > 0 else 0.0
+        chances.append((ndtr((mean - clear) / spread), ndtr((-clear - mean) / spread), equivalent))
+    return Chances(*map(float, np.mean(chances, axis=0)))
+
+
+def _seeds_times(parts: VarianceParts, ratio: float) -> VarianceParts:
+    """With seed parts so many times as large."""
+    return replace(parts, seed=tuple(ratio * seed for seed in parts.seed))
+
+
+def _larger_estimate(value: float, *, before: float, now: float, then: float) -> tuple[float, float]:
+    """Mean and standard deviation of the estimate of a study that contains the present one.
+
+    From the present estimate, the prior variance, and the error's variance in both studies.
+    """
     kept = then / now
-    mean = difference.value * before / (before + now)
+    mean = value * before / (before + now)
     variance = (1 - kept) ** 2 * before * now / (before + now) + then * (1 - kept)
-    mean += kept * (difference.value - mean)
-    spread = max(float(np.sqrt(variance)), 1e-15)
-
-    def below(value: float) -> float:
-        return float(stdtr(parts.degrees_of_freedom, (value - mean) / spread))
-
-    half = larger.half_width(confidence)
-    clear = larger.half_width(1 - (1 - confidence) / num_pairs)
-    alike = min(margin - half, clear)  # a clear difference inside the margin is a winner
-    equivalent = below(alike) - below(-alike) if alike > 0 else 0.0
-    return Chances(1 - below(clear), below(-clear), equivalent)
+    return mean + kept * (value - mean), max(float(np.sqrt(variance)), 1e-15)
 
 
 def image_half_width(parts: VarianceParts, confidence: float) -> float:
