@@ -4,8 +4,13 @@ import re
 from pathlib import Path
 
 import numpy as np
+from tests.analysis.comparison.test_tuning import failed, trial
+from tests.analysis.comparison.test_tuning import study as tuned_study
 from tests.report.pages import FIGURES, section
 
+from bakeoff.analysis.comparison.tuning import study_tuning
+from bakeoff.report.figures.tuning import tuning_figures
+from bakeoff.report.page import render
 from bakeoff.store import load_study_folder
 
 
@@ -37,3 +42,21 @@ def test_differing_settings_are_marked(page: Path) -> None:
     rows = re.findall(r"<tr( class=\"differs\")?><th[^>]*>([^<]*)</th>", section(page, "method"))
     assert {key for marked, key in rows if marked} == {"model.batch_norm", "optimizer.lr"}
     assert len(rows) > 8
+
+
+def test_the_section_on_tuning_names_edges_failures_and_budgets() -> None:
+    of = tuned_study(a=200, b=4)
+    number = next(n for n in range(200) if of.trial_values("a", n)["optimizer.lr"] > 0.6)
+    trials = [trial("a", number, 90), failed("a", 199), trial("b", 0, 80), trial("b", 1, 70)]
+    tuning = study_tuning(of, trials)
+    assert tuning is not None
+    text = " ".join(render("tuning.html.j2", tuning=tuning, tuning_figures=tuning_figures(tuning)).split())
+    assert (
+        "The budgets of tuning differ: b is tuned with 4 trials, a is tuned with 200 trials and plain" in text
+    )
+    assert "a difference between recipes may come from the search" in text
+    assert "<td>0.001 to 1, logarithmic</td>" in text
+    assert "<td>upper: widen it</td>" in text
+    assert "a: 1 trial failed and could not be chosen. Trial 199: loss is nan." in text
+    assert "By the expected best accuracy of the validation images, a leads" in text
+    assert text.count("<svg") == 3

@@ -23,13 +23,18 @@ image_size = 16
 batch_size = 16
 epochs = 1
 
+[tune]
+trials = 2
+
 [recipes.hardly_trained]
 optimizer = { name = "sgd", lr = 0.01 }
+search.optimizer.weight_decay = { choices = [1e-9, 2e-9, 3e-9] }
 
 [recipes.trained]
 model.batch_norm = true
 optimizer.lr = 0.002
 epochs = 2
+search.optimizer.weight_decay = { choices = [1e-9, 2e-9, 3e-9] }
 
 [recipes.diverges]
 model.batch_norm = true

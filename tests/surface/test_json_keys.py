@@ -116,6 +116,36 @@ recipes[]
         mean_training_seconds
         num_parameters
         devices[]
+tuning
+    metric
+    recipes[]
+        name
+        spaces
+            *
+        num_trials
+        trials[]
+            number
+            values
+                *
+            score
+            seconds
+            reason
+        chosen
+        edges[]
+            setting
+            value
+            end
+        expected
+            mean[]
+            low[]
+            high[]
+            level
+    untuned[]
+    leads[]
+        from_trials
+        recipe
+    budgets
+    budgets_differ
 failed_cases[]
     recipe
     image_index
@@ -350,6 +380,8 @@ looks
 FREE = {
     "environment.packages",
     "recipes[].settings",
+    "tuning.recipes[].spaces",
+    "tuning.recipes[].trials[].values",
     "failed_cases[].findings[].numbers",
     "looks.taken[].seeds",
     "looks.wanted",

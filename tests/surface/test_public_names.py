@@ -20,7 +20,7 @@ PACKAGE = [
     "compare(labels, predictions, *, groups=None, class_names=None, metric='accuracy', baseline=None, "
     "margin=0.01, confidence=0.95)",
     "load_study(name_or_path, *, overrides=(), source=None, seeds=None, until=None, max_seeds=None, "
-    "epochs=None, recipes=None, metric=None)",
+    "epochs=None, recipes=None, metric=None, trials=None)",
     "open_result(path, *, metric=None)",
     "own_metric(function, *, name=None, higher_is_better=True, bounds=None)",
     "run(study, path=None, *, data=None, until=None, max_seeds=None, metric=None, jobs=None, device='cpu', "

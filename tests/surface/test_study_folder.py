@@ -30,7 +30,9 @@ REPORT_FIGURES = """
     accuracy-{recipe}
     confusion-{recipe}
     error-traits
+    tuning-expected-best
     loss-{recipe}
+    tuning-trials-{recipe}
 """
 
 REPORT_TABLES = """
@@ -50,12 +52,14 @@ REPORT_TABLES = """
     doubtful_labels
     error_differences
     error_trends
+    expected_best
     failed_cases
     failed_runs
     image_groups
     images
     runs
     settings
+    trials
 """
 
 FINISHED_RUN = """
@@ -72,6 +76,14 @@ FAILED_RUN = """
     runs/{recipe}/seed-{seed}/failure.json
     runs/{recipe}/seed-{seed}/files.json
     tensorboard/{recipe}/seed-{seed}/events.out.tfevents.TIME.HOST.PROCESS.NUMBER
+"""
+
+
+TRIAL = """
+    tune/{recipe}/trial-{number}/files.json
+    tune/{recipe}/trial-{number}/history.csv
+    tune/{recipe}/trial-{number}/predictions.npz
+    tensorboard/tune/{recipe}/trial-{number}/events.out.tfevents.TIME.HOST.PROCESS.NUMBER
 """
 
 
@@ -97,4 +109,7 @@ def test_files_of_a_study_folder(study):
     ):
         for seed in range(3):
             expected += files.format(recipe=recipe, seed=seed).split()
+    for recipe in ("hardly_trained", "trained"):
+        for number in range(2):
+            expected += TRIAL.format(recipe=recipe, number=number).split()
     check_frozen("The study folder", found, expected)

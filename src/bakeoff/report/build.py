@@ -17,7 +17,7 @@ from bakeoff.report.figures.of_study import study_figures
 from bakeoff.report.gallery import gallery
 from bakeoff.report.images import png_data_uri
 from bakeoff.report.page import published_losses, render, script, settings_side_by_side
-from bakeoff.report.tables import comparison_tables, failure_tables, report_tables
+from bakeoff.report.tables import comparison_tables, failure_tables, report_tables, tuning_tables
 from bakeoff.store import Layout, StoredStudy, load_study_folder, replace_report
 from bakeoff.study import study_to_toml
 
@@ -55,6 +55,8 @@ def build_report(study: Path | Summary) -> Path:
     if comparison:
         tables |= {f"comparison_{name}": text for name, text in comparison_tables(comparison).items()}
         files[layout.report_comparison] = to_json(comparison.to_dict()).encode()
+    if summary.tuning:
+        tables |= tuning_tables(summary.tuning)
     if summary.failures:
         tables |= failure_tables(summary.failures)
     for name, text in tables.items():
@@ -71,6 +73,8 @@ def build_report(study: Path | Summary) -> Path:
         figures=figures,
         comparison=comparison,
         comparison_figures=figures.comparison,
+        tuning=summary.tuning,
+        tuning_figures=figures.tuning,
         group_labels=GROUP_LABELS,
         cases=_cases_by_recipe(summary),
         gallery=gallery(summary),

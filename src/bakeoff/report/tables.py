@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from bakeoff.analysis.comparison.result import ClassAccuracy, Comparison
+from bakeoff.analysis.comparison.tuning import Tuning
 from bakeoff.analysis.failures.confusion import row_shares
 from bakeoff.analysis.statistics.calibration import Calibration
 from bakeoff.analysis.summary.failures import FailureSummary
@@ -99,6 +100,41 @@ _CASE = (
     "confusion_count",
     "num_class_images",
 )
+
+
+def tuning_tables(tuning: Tuning) -> dict[str, str]:
+    """Return the CSV text of the trials, one row per trial and setting, and of the expected best scores."""
+    return {
+        "trials": to_csv(
+            ("recipe", "trial", "setting", "value", "score", "chosen", "seconds", "reason"),
+            (
+                (
+                    recipe.name,
+                    trial.number,
+                    key,
+                    value,
+                    trial.score,
+                    trial is recipe.chosen,
+                    trial.seconds,
+                    trial.reason,
+                )
+                for recipe in tuning.recipes
+                for trial in recipe.trials
+                for key, value in trial.values.items()
+            ),
+        ),
+        "expected_best": to_csv(
+            ("recipe", "trials", "expected_best", "low", "high"),
+            (
+                (recipe.name, number, *row)
+                for recipe in tuning.recipes
+                if recipe.expected
+                for number, row in enumerate(
+                    zip(recipe.expected.mean, recipe.expected.low, recipe.expected.high, strict=True), start=1
+                )
+            ),
+        ),
+    }
 
 
 def _curve_rows(recipe: FinishedRecipe) -> Iterator[Row]:

@@ -90,6 +90,10 @@ class TunedRecipe:
         """The trials without a score."""
         return tuple(trial for trial in self.trials if trial.score is None)
 
+    def edge_of(self, setting: str) -> Edge | None:
+        """The end of its space at which the chosen value of a setting is, if any."""
+        return next((edge for edge in self.edges if edge.setting == setting), None)
+
 
 @dataclass(frozen=True)
 class Lead:
@@ -113,6 +117,10 @@ class Tuning:
         The names of the others.
     leads
         Which recipe has the best expected score, by the number of trials; empty with one tuned recipe.
+    budgets
+        Which recipes are tuned with how many trials, as a clause, from `describe_budgets`.
+    budgets_differ
+        Whether not all recipes are tuned with the same number of trials.
     """
 
     metric: str
@@ -120,6 +128,13 @@ class Tuning:
     recipes: tuple[TunedRecipe, ...]
     untuned: tuple[str, ...]
     leads: tuple[Lead, ...]
+    budgets: str
+    budgets_differ: bool
+
+    @property
+    def leads_text(self) -> str:
+        """Which recipe leads with how many trials; "" with one tuned recipe."""
+        return describe_leads(self)
 
     def recipe(self, name: str) -> TunedRecipe:
         return next(recipe for recipe in self.recipes if recipe.name == name)
@@ -138,6 +153,8 @@ class Tuning:
             ],
             "untuned": self.untuned,
             "leads": self.leads,
+            "budgets": self.budgets,
+            "budgets_differ": self.budgets_differ,
         }
 
 
@@ -159,7 +176,15 @@ def study_tuning(study: Study, trials: Sequence[StoredTrial]) -> Tuning | None:
     score = score_named(study.tune_metric)
     recipes = tuple(_tuned(study, name, trials, score) for name in study.num_trials)
     untuned = tuple(name for name in study.recipes if name not in study.num_trials)
-    return Tuning(study.tune_metric, score.scale, recipes, untuned, _leads(recipes, score.scale))
+    return Tuning(
+        metric=study.tune_metric,
+        scale=score.scale,
+        recipes=recipes,
+        untuned=untuned,
+        leads=_leads(recipes, score.scale),
+        budgets=describe_budgets(study),
+        budgets_differ=bool(untuned) or len(set(study.num_trials.values())) > 1,
+    )
 
 
 def _tuned(study: Study, name: str, stored: Sequence[StoredTrial], score: Score) -> TunedRecipe:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from bakeoff.analysis.comparison.of_study import compare_study, study_looks
 from bakeoff.analysis.comparison.result import Comparison
+from bakeoff.analysis.comparison.tuning import Tuning, study_tuning
 from bakeoff.analysis.failures.evidence import FailureEvidence, study_evidence
 from bakeoff.analysis.summary.failures import DescribedCase, FailureSummary, describe_cases
 from bakeoff.analysis.summary.recipes import FinishedRecipe, RecipeSummary, summarize_recipes
@@ -69,6 +70,11 @@ class Summary:
         return compare_study(self.stored, self.predictions, self.looks, self.metric)
 
     @cached_property
+    def tuning(self) -> Tuning | None:
+        """How recipes were tuned; None if none was."""
+        return study_tuning(self.study, self.stored.trials)
+
+    @cached_property
     def recipes(self) -> tuple[RecipeSummary, ...]:
         """All recipes, in the study's order."""
         return summarize_recipes(self.stored, self.predictions, self.looks)
@@ -103,6 +109,7 @@ class Summary:
         - `study`: name, description, requested seeds, until, max_seeds, baseline, margin, confidence, metric;
         - `data`, `environment`, `audit` (None if the images were not checked): as stored;
         - `recipes`: see `RecipeSummary`;
+        - `tuning`: see `Tuning`; None if no recipe was tuned;
         - `failed_cases`: see `DescribedCase`;
         - `failures`: see `FailureSummary`;
         - `comparison`: the content of comparison.json.
@@ -126,6 +133,7 @@ class Summary:
                 "environment": self.stored.environment,
                 "audit": self.stored.audit,
                 "recipes": [recipe.to_dict(self.stored.class_names) for recipe in self.recipes],
+                "tuning": self.tuning.to_dict() if self.tuning else None,
                 "failed_cases": [case.to_dict() for case in self.failed_cases],
                 "failures": self.failures.to_dict() if self.failures else None,
                 "comparison": self.comparison,

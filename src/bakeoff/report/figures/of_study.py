@@ -10,6 +10,7 @@ from bakeoff.report.figures.confusion import class_accuracy_figure, confusion_fi
 from bakeoff.report.figures.curves import curve_figures
 from bakeoff.report.figures.drawing import ReportFigure
 from bakeoff.report.figures.traits import trait_figure
+from bakeoff.report.figures.tuning import tuning_figures
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ class StudyFigures:
         As `comparison_figures` names them.
     traits
         Where errors are more frequent; None if nothing was tested.
+    tuning
+        As `tuning_figures` names them; empty if no recipe was tuned.
     """
 
     curves: dict[str, dict[str, ReportFigure]]
@@ -35,10 +38,11 @@ class StudyFigures:
     class_accuracies: ReportFigure | None
     comparison: dict[str, ReportFigure]
     traits: ReportFigure | None
+    tuning: dict[str, ReportFigure]
 
     def by_name(self) -> dict[str, ReportFigure]:
         """`loss-RECIPE`, `accuracy-RECIPE`, `confusion-RECIPE`, `class-accuracies`, `comparison-...`,
-        `error-traits`."""
+        `error-traits`, `tuning-...`."""
         figures = {
             f"{quantity}-{name}": figure
             for name, pair in self.curves.items()
@@ -50,6 +54,7 @@ class StudyFigures:
             f"comparison-{name.replace('_', '-')}": figure for name, figure in self.comparison.items()
         }
         figures |= {"error-traits": self.traits} if self.traits else {}
+        figures |= {f"tuning-{name}": figure for name, figure in self.tuning.items()}
         return figures
 
 
@@ -63,7 +68,7 @@ def study_figures(summary: Summary) -> StudyFigures:
     """
     finished, class_names = summary.finished, summary.stored.class_names
     if summary.comparison is None:
-        return StudyFigures({}, {}, None, {}, None)
+        return StudyFigures({}, {}, None, {}, None, {})
     return StudyFigures(
         curve_figures(finished),
         confusion_figures(finished, class_names),
@@ -72,4 +77,5 @@ def study_figures(summary: Summary) -> StudyFigures:
         trait_figure(summary.failures.traits, [recipe.name for recipe in finished])
         if summary.failures
         else None,
+        tuning_figures(summary.tuning),
     )

@@ -77,6 +77,14 @@ class Space(Settings):
         """The ends of a range, or all choices: if a recipe can have these, it can have all values."""
         return self.choices if self.choices is not None else (self.low, self.high)
 
+    @property
+    def as_text(self) -> str:
+        """The space in words: "0.001 to 1, logarithmic", or "0, 0.0005 or 0.005"."""
+        if self.choices is not None:
+            *others, last = map(str, self.choices)
+            return f"{', '.join(others)} or {last}"
+        return f"{self.low:g} to {self.high:g}{', logarithmic' if self.log else ''}"
+
     def value_at(self, share: float) -> Any:
         """The value below which this share of the draws lies, 0..1 (exclusive)."""
         if self.choices is not None:
