@@ -13,6 +13,7 @@ from bakeoff.analysis.comparison.tuning import (
     describe_leads,
     study_tuning,
 )
+from bakeoff.analysis.statistics.crossed import crossed_interval, summarize_scores
 from bakeoff.files import jsonable
 from bakeoff.predictions import Predictions, RecipePredictions
 from bakeoff.store import StoredTrial
@@ -181,6 +182,9 @@ def test_the_conclusion_states_the_budgets_in_its_sentence():
     comparison = compare(predictions, budgets=describe_budgets(study(a=1, b=16, plain=False)))
     first, *_ = comparison.conclusion.split(". ")
     assert "the budgets of tuning differ: a is tuned with 1 trial" in first
+    alone = Predictions(predictions.labels, predictions.image_ids, ("x", "y"), recipes[:1])
+    conclusion = compare(alone, budgets="a is tuned with 1 trial").conclusion
+    assert "no other recipe with results to compare it with; a is tuned with 1 trial." in conclusion
 
 
 def test_it_becomes_json():
@@ -197,3 +201,35 @@ def test_it_becomes_json():
     assert content["recipes"][0]["spaces"] == {
         "optimizer.lr": {"low": 0.001, "high": 1.0, "log": True, "choices": None}
     }
+
+
+def false_verdict(rng: np.random.Generator, trials: int, *, reuse: bool) -> bool:
+    """Whether a recipe is called better or worse than itself, one of both tuned with so many trials.
+
+    All settings are equally good. What a trial scores on validation images is its seed's effect and noise;
+    the same effect acts on test images. `reuse` compares the best five trials themselves, where there are as
+    many, and not new runs.
+    """
+    num_seeds, num_images, seed_std = 5, 400, 0.2
+    difficulty = rng.normal(size=num_images)
+    runs = []
+    for budget in (1, trials):
+        effects = rng.normal(scale=seed_std, size=num_seeds)
+        of_trials = rng.normal(scale=seed_std, size=budget)
+        validation = 1 / (1 + np.exp(-(of_trials[:, None] + rng.normal(size=400))))
+        scores = (rng.random(validation.shape) < validation).mean(axis=1)
+        if reuse and budget >= num_seeds:
+            effects = of_trials[np.argsort(scores)[-num_seeds:]]
+        runs.append(rng.random((num_seeds, num_images)) < 1 / (1 + np.exp(-(effects[:, None] + difficulty))))
+    interval = crossed_interval(summarize_scores(runs[1]), summarize_scores(runs[0]))
+    return not interval.low <= 0 <= interval.high
+
+
+@pytest.mark.slow
+def test_the_same_recipe_tuned_with_1_and_with_16_trials_is_rarely_called_different() -> None:
+    rng = np.random.default_rng(25)
+    count = 4_000
+    fresh = sum(false_verdict(rng, 16, reuse=False) for _ in range(count)) / count
+    reused = sum(false_verdict(rng, 16, reuse=True) for _ in range(count)) / count
+    assert fresh <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / count)
+    assert reused > 2 * 0.05  # runs that were chosen for their scores are no new ones

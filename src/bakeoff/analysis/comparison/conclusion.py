@@ -55,7 +55,8 @@ def conclude(
         only = recipes[0]
         return (
             f"{only.name}: {scale.name} {scale.value(only.score)} ({scale.interval(only.interval)}); "
-            f"there is no other recipe with results to compare it with. {hidden}"
+            f"there is no other recipe with results to compare it with{f'; {budgets}' if budgets else ''}. "
+            f"{hidden}"
         ).rstrip()
     if len(pairs) <= _MOST_PAIRS_IN_FULL:
         text = "; ".join(_pair_clause(pair, scale, margin) for pair in pairs)
