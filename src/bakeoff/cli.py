@@ -389,6 +389,20 @@ def export(
     _print(f"exported to {directory}: {', '.join(exported.files)}")
 
 
+@app.command()
+def paper(
+    study_dir: StudyDirArgument,
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Output folder, new or empty.")],
+    metric: MetricOption = None,
+) -> None:
+    """Write methods, tables (LaTeX, Markdown), references and a checklist for a paper."""
+    from bakeoff.api import open_result
+
+    result = open_result(study_dir, metric=metric)
+    folder = result.paper(directory)
+    _print(f"written to {folder}: {', '.join(sorted(path.name for path in folder.iterdir()))}")
+
+
 def _find_own_classes(study: Study) -> None:
     """Let imports find custom classes in the current folder, after all installed packages."""
     if study.own_classes:

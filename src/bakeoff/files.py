@@ -9,6 +9,7 @@ import json
 import math
 import os
 import re
+import shutil
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -87,6 +88,47 @@ def write_text(path: Path, text: str) -> None:
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file, completely or not at all."""
     write_atomically(path, lambda file: file.write(content))
+
+
+def check_free(directory: Path) -> None:
+    """Require an output folder that is empty or does not exist.
+
+    Raises
+    ------
+    BakeoffError
+        If it is neither.
+    """
+    if directory.is_dir():
+        if any(directory.iterdir()):
+            raise BakeoffError(f"{directory} is not empty; choose a folder that is empty or does not exist")
+    elif os.path.lexists(directory):
+        raise BakeoffError(f"{directory} is a file; choose a folder that is empty or does not exist")
+
+
+@contextmanager
+def new_folder(directory: Path) -> Iterator[Path]:
+    """Yield a temporary folder next to `directory`, which becomes it at the end: complete or absent.
+
+    Raises
+    ------
+    BakeoffError
+        If it cannot be written, or is not empty.
+    """
+    target = directory.absolute()
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary.mkdir()
+        yield temporary
+        if target.is_dir():
+            target.rmdir()  # empty, or this fails
+        temporary.rename(target)
+    except OSError as error:
+        raise BakeoffError(
+            f"cannot write {directory}: {error.strerror or error}; free some space or choose another folder"
+        ) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def check_current_folder() -> None:

@@ -176,6 +176,19 @@ class Result(ComparisonResult):
 
         return build_report(self.summary) if folder is None else super().report(folder)
 
+    def paper(self, folder: str | Path) -> Path:
+        """Write methods, tables, references and a checklist for a paper into a new folder; return it.
+
+        Raises
+        ------
+        BakeoffError
+            If no run is finished, or the folder is not empty or cannot be written.
+        """
+        from bakeoff.paper import write_paper
+
+        write_paper(self.summary, Path(folder))
+        return Path(folder)
+
     def _finished(self, recipe: str) -> FinishedRecipe:
         finished = {summary.name: summary for summary in self.summary.finished}
         if recipe not in finished:

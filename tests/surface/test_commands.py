@@ -22,6 +22,7 @@ COMMANDS = {
     "bakeoff predict": "STUDY_DIR IMAGE_OR_DIR... --recipe= --seed=... --csv= --json= --trust",
     "bakeoff evaluate": "STUDY_DIR SOURCE --metric= --set=... --json= --report= --trust",
     "bakeoff export": "STUDY_DIR DIR --recipe= --seed= --ensemble --trust",
+    "bakeoff paper": "STUDY_DIR DIR --metric=",
     "bakeoff data": "",
     "bakeoff data info": "SOURCE --set=...",
     "bakeoff data check": "SOURCE --set=...",

@@ -39,6 +39,7 @@ RESULT = [
     "path",
     "predictions",
     "probabilities(recipe)",
+    "paper(folder)",
     "report(folder=None)",
     "runs",
     "stored",

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -22,6 +18,7 @@ from bakeoff.data.decoding.fit import Fit, resize
 from bakeoff.errors import BakeoffError
 from bakeoff.export.model_card import model_card
 from bakeoff.export.onnx_model import check_onnx, require_onnx, to_onnx
+from bakeoff.files import check_free, new_folder
 from bakeoff.predict.ensemble import Ensemble, choose_recipe, load_ensemble, val_accuracy
 from bakeoff.store import StoredStudy, load_study_folder
 from bakeoff.study import study_to_toml
@@ -100,7 +97,7 @@ def export(
     require_onnx()
     if ensemble and seed is not None:
         raise BakeoffError("found both a seed and the ensemble of all seeds; expected one of them")
-    _check_free(directory)
+    check_free(directory)
     study = load_study_folder(study_dir, whole=False)
     summary = Summary(study)
     chosen = choose_recipe(summary, recipe)
@@ -122,7 +119,7 @@ def export(
     digests = {name: hashlib.sha256(part).hexdigest() for name, part in files.items()}
     card = model_card(loaded, choice=choice, digests=digests, difference=difference, num_checked=len(images))
     files[CARD_FILE] = card.encode()
-    with _complete_or_absent(directory) as temporary:
+    with new_folder(directory) as temporary:
         for name, part in files.items():
             (temporary / name).write_bytes(part)
     return Exported(directory, loaded, choice, difference, len(images), tuple(files))
@@ -181,31 +178,3 @@ def _weights(ensemble: Ensemble) -> bytes:
     header["seeds"] = list(ensemble.seeds)
     # One metadata entry, because safetensors writes several in arbitrary order.
     return save(tensors, {"bakeoff": json.dumps(header)})
-
-
-def _check_free(directory: Path) -> None:
-    if directory.is_dir():
-        if any(directory.iterdir()):
-            raise BakeoffError(f"{directory} is not empty; choose a folder that is empty or does not exist")
-    elif os.path.lexists(directory):
-        raise BakeoffError(f"{directory} is a file; choose a folder that is empty or does not exist")
-
-
-@contextmanager
-def _complete_or_absent(directory: Path) -> Iterator[Path]:
-    """Yield a temporary folder next to `directory`, which replaces it at the end."""
-    target = directory.absolute()
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary.mkdir()
-        yield temporary
-        if target.is_dir():
-            target.rmdir()  # empty, or this fails
-        temporary.rename(target)
-    except OSError as error:
-        raise BakeoffError(
-            f"cannot write {directory}: {error.strerror or error}; free some space or choose another folder"
-        ) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)

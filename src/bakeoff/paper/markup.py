@@ -1,0 +1,81 @@
+"""Text, citations and code in LaTeX and in Markdown; names come from users, and are escaped."""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+
+from bakeoff.text import printable
+
+IN_LATEX = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "−": "$-$",
+    "×": r"$\times$",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': r"\textquotedbl{}",
+    "\N{NO-BREAK SPACE}": "~",
+} | {sign: f"\\{sign}" for sign in "&%$#_{}"}
+
+
+def one_line(value: object) -> str:
+    """A text without line breaks, and with escapes for what controls a terminal."""
+    return printable(re.sub(r"[\n\r\t]+", " ", str(value)))
+
+
+class Markup(ABC):
+    """How a text is written."""
+
+    suffix: str
+
+    @abstractmethod
+    def text(self, value: object) -> str:
+        """Escape a text."""
+
+    @abstractmethod
+    def code(self, value: object) -> str:
+        """A name in a typewriter font."""
+
+    @abstractmethod
+    def cite(self, *keys: str) -> str:
+        """Cite entries of references.bib."""
+
+
+class Latex(Markup):
+    """LaTeX; citations by natbib or biblatex's natbib mode, which `\\citep` needs."""
+
+    suffix = "tex"
+
+    def text(self, value: object) -> str:
+        """Each special character by its command; a sign before a number is a minus."""
+        signs = re.sub(r"(?<![\w.])-(?=\d)", "−", one_line(value))
+        return "".join(IN_LATEX.get(sign, sign) for sign in signs)
+
+    def code(self, value: object) -> str:
+        """In typewriter letters."""
+        return rf"\texttt{{{self.text(value)}}}"
+
+    def cite(self, *keys: str) -> str:
+        r"""As \citep."""
+        return rf"\citep{{{','.join(keys)}}}"
+
+
+class Markdown(Markup):
+    """Markdown; citations as Pandoc reads them."""
+
+    suffix = "md"
+
+    def text(self, value: object) -> str:
+        """Each special character after a backslash."""
+        return re.sub(r"([\\`*_\[\]<>|~&$@#])", r"\\\1", one_line(value))
+
+    def code(self, value: object) -> str:
+        """As names of settings and versions are: between backquotes, which such a name must not contain."""
+        return f"`{one_line(value).replace('`', chr(39))}`"
+
+    def cite(self, *keys: str) -> str:
+        """As [@a; @b]."""
+        return f"[{'; '.join('@' + key for key in keys)}]"

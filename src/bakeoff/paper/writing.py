@@ -1,0 +1,200 @@
+"""write_paper(): methods, tables, references and checklist of a study, in a folder."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from bakeoff.analysis.comparison.tuning import describe_budgets
+from bakeoff.errors import BakeoffError
+from bakeoff.files import check_free, new_folder
+from bakeoff.paper.markup import Latex, Markdown, Markup
+from bakeoff.text import counted, duration, listed, span
+
+if TYPE_CHECKING:
+    from bakeoff.analysis.comparison.result import Comparison, PairResult
+    from bakeoff.analysis.summary.study import Summary
+
+DATA_SETS = {
+    "stl10": ("STL-10", "coates2011"),
+    "cifar10": ("CIFAR-10", "krizhevsky2009"),
+    "digits": ("the handwritten digits of scikit-learn", "alpaydin1998"),
+}
+"""Sources that are one data set, by their kind: its name and reference. Of others only the user knows."""
+
+PARTS: dict[tuple[str, object], tuple[str, str]] = {
+    ("model.name", "lenet5"): ("LeNet-5", "lecun1998"),
+    ("model.name", "lenet5_1998"): ("LeNet-5 as of 1998", "lecun1998"),
+    ("model.name", "resnet"): ("a residual network", "he2016"),
+    ("model.batch_norm", True): ("batch normalization", "ioffe2015"),
+    ("optimizer.name", "adam"): ("Adam", "kingma2015"),
+    ("optimizer.name", "adamw"): ("AdamW", "loshchilov2019"),
+    ("trainer.name", "sklearn"): ("scikit-learn", "pedregosa2011"),
+}
+"""What a setting is called, and who introduced it."""
+
+AMOUNTS = {
+    "model.dropout": ("dropout", "srivastava2014"),
+    "loss.label_smoothing": ("label smoothing", "szegedy2016"),
+    "augmentation.mixup": ("mixup", "zhang2018"),
+    "augmentation.cutmix": ("CutMix", "yun2019"),
+}
+"""The same of settings that are numbers; 0 is without."""
+
+
+def write_paper(summary: Summary, directory: Path) -> tuple[str, ...]:
+    """Write what a paper says about a study, every number as in comparison.json; return the files' names.
+
+    methods.tex and methods.md (a paragraph on data, training, statistics, and the conclusion), table.tex
+    (booktabs) and table.md, references.bib with what these cite, and checklist.md.
+
+    Parameters
+    ----------
+    summary
+        Of the study.
+    directory
+        Created; if it exists, it must be empty.
+
+    Raises
+    ------
+    BakeoffError
+        If no run is finished, or the folder cannot be written; then nothing is written.
+    """
+    check_free(directory)
+    comparison = summary.comparison
+    if comparison is None:
+        raise BakeoffError(f"{summary.stored.root} has no finished run to write about")
+    facts = _facts(summary, comparison)
+    texts = {
+        f"{name}.{markup.suffix}": _render(f"{name}.j2", markup, facts)
+        for markup in (Latex(), Markdown())
+        for name in ("methods", "table")
+    } | {"checklist.md": _render("checklist.j2", Markdown(), facts)}
+    texts["references.bib"] = _cited("".join(texts.values()))
+    with new_folder(directory) as temporary:
+        for name, text in texts.items():
+            (temporary / name).write_text(text, "utf-8")
+    return tuple(sorted(texts))
+
+
+def _render(template: str, markup: Markup, facts: dict[str, Any]) -> str:
+    environment = Environment(
+        loader=PackageLoader("bakeoff.paper"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=False,  # names go through the markup
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"t": markup.text, "code": markup.code}
+    return environment.get_template(template).render(
+        facts, cite=markup.cite, latex=isinstance(markup, Latex), listed=listed, counted=counted
+    )
+
+
+def _cited(text: str) -> str:
+    """The entries of references.bib that a text cites."""
+    entries = (files("bakeoff.paper") / "references.bib").read_text("utf-8").strip().split("\n\n")
+    keys = set(re.findall(r"\b[a-z]+\d{4}\b", text))
+    return "\n\n".join(entry for entry in entries if _key(entry) in keys) + "\n"
+
+
+def _key(entry: str) -> str:
+    return entry.partition("{")[2].partition(",")[0]
+
+
+def _facts(summary: Summary, comparison: Comparison) -> dict[str, Any]:
+    """What the templates show."""
+    study, data, environment = summary.study, summary.data, summary.stored.environment
+    finished = {recipe.name: recipe for recipe in summary.finished}
+    kind = data.source.partition(":")[0]
+    first = comparison.baseline or comparison.recipes[0].name
+    against = {pair.b: pair for pair in comparison.pairs if pair.a == comparison.baseline}
+    audit = summary.stored.audit
+    return {
+        "study": study,
+        "data": data,
+        "data_set": DATA_SETS.get(kind),
+        "num_images": {split: sum(counts) for split, counts in data.counts.items()},
+        "comparison": comparison,
+        "scale": comparison.scale,
+        "recipes": comparison.recipes,
+        "finished": finished,
+        "baseline": first,
+        "against": against,
+        "pairs": [] if comparison.baseline else comparison.pairs,
+        "p_value": _p_value,
+        "verdict": lambda pair: pair.model_verdict or pair.verdict,
+        "seeds": _seeds({name: recipe.results.seeds for name, recipe in finished.items()}),
+        "one_seed": min(recipe.num_seeds for recipe in comparison.recipes) == 1,
+        "level": f"{100 * comparison.confidence:g}",
+        "alpha": f"{1 - comparison.confidence:.3g}",
+        "margin": comparison.scale.difference(comparison.margin),
+        "parts": _parts([recipe.settings for recipe in finished.values()]),
+        "checkpoints": sorted(
+            {recipe.settings["checkpoint"] for recipe in finished.values() if "checkpoint" in recipe.settings}
+        ),
+        "differing": _differing(finished[first].settings, finished),
+        "budgets": describe_budgets(study),
+        "spaces": {name: recipe.search for name, recipe in study.recipes.items() if recipe.search},
+        "minutes": {
+            name: duration(recipe.results.mean_training_seconds) for name, recipe in finished.items()
+        },
+        "total_time": duration(sum(sum(recipe.results.training_seconds) for recipe in finished.values())),
+        "num_runs": len(summary.stored.runs),
+        "missing": [
+            (recipe.name, len(recipe.failures), len(recipe.missing_seeds))
+            for recipe in summary.recipes
+            if recipe.failures or recipe.missing_seeds
+        ],
+        "audit": audit,
+        "problems": [
+            finding["sentence"]
+            for finding in (audit or {"findings": []})["findings"]
+            if finding["severity"] in ("leak", "conflict")
+        ],
+        "environment": environment,
+        "version": version("bakeoff"),
+    }
+
+
+def _p_value(pair: PairResult) -> str:
+    return "<0.001" if pair.p_holm < 0.001 else f"{pair.p_holm:.3f}"
+
+
+def _seeds(seeds: dict[str, Sequence[int]]) -> str:
+    """ "10 seeds (0 to 9)", or for each recipe its own."""
+    if len({tuple(each) for each in seeds.values()}) == 1:
+        (each, *_) = seeds.values()
+        return f"{counted(len(each), 'seed')} ({span(each)})"
+    return listed([f"{name} with {counted(len(each), 'seed')}" for name, each in seeds.items()])
+
+
+def _parts(settings: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    """Name and reference of what the recipes consist of, each once."""
+    found = [part for (key, value), part in PARTS.items() if any(one.get(key) == value for one in settings)]
+    found += [part for key, part in AMOUNTS.items() if any(one.get(key) for one in settings)]
+    return found
+
+
+def _differing(settings: dict[str, Any], recipes: dict[str, Any]) -> dict[str, list[tuple[str, str]]]:
+    """For each other recipe the settings in which it is not as the baseline: key, value."""
+    differing = {}
+    for name, recipe in recipes.items():
+        keys = dict.fromkeys([*settings, *recipe.settings])
+        changed = [key for key in keys if settings.get(key) != recipe.settings.get(key)]
+        if changed:
+            differing[name] = [(key, _value(recipe.settings.get(key))) for key in changed]
+    return differing
+
+
+def _value(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "not set" if value is None else str(value)

@@ -1,0 +1,107 @@
+"""What a paper says about a study: every number is that of comparison.json, every citation has its entry."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from tests.golden.commands import GOLDEN
+
+from bakeoff.analysis.scores.by_name import score_named
+from bakeoff.analysis.summary.study import Summary
+from bakeoff.errors import BakeoffError
+from bakeoff.paper import write_paper
+from bakeoff.store import load_study_folder
+
+NUMBER = r"[−-]?\d+\.\d+"
+
+
+def summary_of(study: str, metric: str | None = None) -> Summary:
+    return Summary(load_study_folder(GOLDEN / study / "study"), score_named(metric) if metric else None)
+
+
+def rows(table: str) -> list[list[str]]:
+    """Cells of a table in Markdown, without its head."""
+    lines = [line for line in table.splitlines() if line.startswith("| ") and not line.startswith("| ---")]
+    return [[cell.strip().replace("\\_", "_") for cell in line.strip("|").split("|")] for line in lines[1:]]
+
+
+def numbers(text: str) -> list[float]:
+    return [float(word.replace("−", "-")) for word in re.findall(NUMBER, text)]
+
+
+@pytest.mark.parametrize("metric", [None, "log_loss", "balanced_accuracy"])
+@pytest.mark.parametrize("study", ["plain", "rounds"])
+def test_every_number_is_that_of_the_comparison(study, metric, tmp_path):
+    summary = summary_of(study, metric)
+    write_paper(summary, tmp_path / "paper")
+    comparison = summary.comparison.to_dict()
+    factor, digits = (100, 0.051) if comparison["scale"]["unit"] == "%" else (1, 0.00051)
+    against = {pair["b"]: pair for pair in comparison["pairs"] if pair["a"] == comparison["baseline"]}
+    table = (tmp_path / "paper/table.md").read_text("utf-8")
+    cells = rows(table)
+    assert [row[0] for row in cells[: len(comparison["recipes"])]] == [
+        recipe["name"] for recipe in comparison["recipes"]
+    ]
+    for row, recipe in zip(cells, comparison["recipes"], strict=False):
+        assert int(row[1]) == recipe["num_seeds"]
+        expected = [recipe["score"], *recipe["interval"]]
+        assert numbers(" ".join(row[2:4])) == pytest.approx(
+            [factor * value for value in expected], abs=digits
+        )
+        if pair := against.get(recipe["name"]):
+            expected = [pair["difference"], *pair["interval"]]
+            assert numbers(" ".join(row[4:6])) == pytest.approx(
+                [factor * value for value in expected], abs=digits
+            )
+            assert row[7] == (pair["model_verdict"] or pair["verdict"])
+            p = pair["p_holm"]
+            assert row[6] == ("\\<0.001" if p < 0.001 else f"{p:.3f}")
+    latex = (tmp_path / "paper/table.tex").read_text("utf-8").replace("$-$", "-")
+    assert numbers(latex) == numbers(table)
+    assert latex.count(r"\begin{tabular}") == latex.count(r"\end{tabular}") == latex.count(r"\toprule")
+    methods = (tmp_path / "paper/methods.md").read_text("utf-8")
+    assert comparison["conclusion"].replace("_", "").split(".")[0] in methods.replace("\\", "").replace(
+        "_", ""
+    )
+
+
+def test_what_is_cited_is_in_the_references_and_nothing_else(tmp_path):
+    write_paper(summary_of("rounds"), tmp_path / "paper")
+    text = "".join(path.read_text("utf-8") for path in (tmp_path / "paper").glob("*.md"))
+    cited = set(re.findall(r"@(\w+)", text.replace("\\@", "")))
+    entries = (tmp_path / "paper/references.bib").read_text("utf-8")
+    assert set(re.findall(r"^@\w+\{(\w+),", entries, re.MULTILINE)) == cited
+    assert "pocock1977" in cited  # seeds were added in rounds
+    latex = (tmp_path / "paper/methods.tex").read_text("utf-8")
+    in_latex = {key for keys in re.findall(r"\\citep\{([^}]*)\}", latex) for key in keys.split(",")}
+    assert in_latex <= cited
+    assert entries.count("{") == entries.count("}")
+
+
+def test_the_checklist_says_what_the_folder_knows(tmp_path):
+    summary = summary_of("plain")
+    write_paper(summary, tmp_path / "paper")
+    text = (tmp_path / "paper/checklist.md").read_text("utf-8")
+    assert summary.data.fingerprint in text
+    assert f"{len(summary.stored.runs)} finished runs" in text
+    assert "Python " + summary.stored.environment["python"] in text
+    for recipe in summary.finished:
+        assert f"{recipe.results.num_parameters:,}" in text
+
+
+def test_a_folder_with_files_is_left_as_it_is(tmp_path):
+    (tmp_path / "mine.txt").write_text("kept")
+    with pytest.raises(BakeoffError, match="is not empty"):
+        write_paper(summary_of("plain"), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_a_study_without_a_finished_run_is_refused(tmp_path):
+    study = tmp_path / "study"
+    shutil.copytree(GOLDEN / "plain/study", study)
+    shutil.rmtree(study / "runs")
+    (study / "runs").mkdir()
+    with pytest.raises(BakeoffError, match="no finished run"):
+        write_paper(Summary(load_study_folder(study)), tmp_path / "paper")
+    assert not Path(tmp_path / "paper").exists()
