@@ -270,8 +270,8 @@ def python_cells(page: Path) -> list[str]:
 
 
 WITH_PYTHON = {
-    "README.md": (r"^\w+ (is better than|is worse than|minus) \w+",),
-    "docs/compare.md": (r"^\w+ (is better than|is worse than|minus) \w+",),
+    "README.md": (r"^\w+ (is better than|is worse than|higher than) \w+",),
+    "docs/compare.md": (r"^\w+ (is better than|is worse than|higher than) \w+",),
     "docs/python.md": (
         r"dropout .*(undecided|better|worse|equivalent)",
         r"^dropout 0\.\d+ 0\.\d+ [01]\.\d+$",

@@ -4,13 +4,14 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pytest
 from tests.analysis.comparison.test_tuning import failed, trial
 from tests.analysis.comparison.test_tuning import study as tuned_study
 from tests.report.pages import FIGURES, section
 
 from bakeoff.analysis.comparison.tuning import study_tuning
 from bakeoff.report.figures.tuning import tuning_figures
-from bakeoff.report.page import render
+from bakeoff.report.page import render, without_folders
 from bakeoff.store import load_study_folder
 
 
@@ -38,10 +39,25 @@ def test_names_and_reasons_with_markup_are_text(page: Path) -> None:
     assert text.count("</svg>") == len(FIGURES)
 
 
+@pytest.mark.parametrize(
+    ("text", "shortened"),
+    [
+        ("splits:/home/ada/data/stl10", "splits:stl10"),
+        ('source = "folder:/srv/my images/x"', 'source = "folder:x"'),
+        ("weights = '~/models/a.pt'", "weights = 'a.pt'"),
+        ("C:\\Users\\ada\\set.csv was not read", "set.csv was not read"),
+        ("cat / dog, 3/4, https://example.org/a/b", "cat / dog, 3/4, https://example.org/a/b"),
+    ],
+)
+def test_paths_are_shortened_to_their_last_part(text: str, shortened: str) -> None:
+    assert without_folders(text) == shortened
+
+
 def test_differing_settings_are_marked(page: Path) -> None:
     rows = re.findall(r"<tr( class=\"differs\")?><th[^>]*>([^<]*)</th>", section(page, "method"))
     assert {key for marked, key in rows if marked} == {"model.batch_norm", "optimizer.lr"}
-    assert len(rows) > 8
+    shared = re.findall(r"<dt>(.*?)</dt>", section(page, "method"))
+    assert "batch_<wbr>size" in shared
 
 
 def test_the_section_on_tuning_names_edges_failures_and_budgets() -> None:

@@ -13,13 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from bakeoff.analysis.summary.answer import val_accuracy
 from bakeoff.analysis.summary.study import Summary
 from bakeoff.data.decoding.fit import Fit, resize
 from bakeoff.errors import BakeoffError
 from bakeoff.export.model_card import model_card
 from bakeoff.export.onnx_model import check_onnx, require_onnx, to_onnx
 from bakeoff.files import check_free, new_folder
-from bakeoff.predict.ensemble import Ensemble, choose_recipe, load_ensemble, val_accuracy
+from bakeoff.predict.ensemble import Ensemble, choose_recipe, load_ensemble
 from bakeoff.store import StoredStudy, load_study_folder
 from bakeoff.study import study_to_toml
 

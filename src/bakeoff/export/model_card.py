@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from bakeoff.analysis.comparison.result import ClassAccuracy, RecipeResult
 from bakeoff.analysis.failures.confused_pairs import confused_pairs
 from bakeoff.analysis.statistics.wilson import wilson_interval
-from bakeoff.predict.ensemble import Ensemble, average, val_accuracy
+from bakeoff.analysis.summary.answer import val_accuracy
+from bakeoff.predict.ensemble import Ensemble, average
 from bakeoff.predictions import Predictions
 from bakeoff.study.recipe import flatten_settings
 from bakeoff.text import counted, interval_points, points, printable

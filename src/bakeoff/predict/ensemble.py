@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff.analysis.comparison.conclusion import SupportedRecipe, supported_recipe
+from bakeoff.analysis.summary.answer import val_accuracies
 from bakeoff.analysis.summary.study import Summary
 from bakeoff.data import Decoding
 from bakeoff.errors import BakeoffError
 from bakeoff.predict.model import TrainedModel, check_reproduces, images_to_check, load_model
-from bakeoff.store import StoredRun, load_study_folder
+from bakeoff.store import load_study_folder
 from bakeoff.text import counted, shorten
 
 
@@ -176,19 +177,7 @@ def choose_recipe(summary: Summary, recipe: str | None = None) -> SupportedRecip
         missing = "no finished run of recipe" if recipe in stored.study.recipes else "no recipe"
         raise BakeoffError(f"{stored.root} has {missing} {shorten(recipe)}; it has {', '.join(names)}")
     assert summary.comparison is not None  # there are finished runs
-    accuracies = {name: float(np.mean([val_accuracy(run) for run in stored.runs_of(name)])) for name in names}
-    return supported_recipe(summary.comparison, accuracies)
-
-
-def val_accuracy(run: StoredRun) -> float:
-    """The validation accuracy of the checkpoint, 0..1."""
-    rows = np.flatnonzero(run.history["epoch"] == run.checkpoint_epoch)
-    if not len(rows):
-        raise BakeoffError(
-            f"the history of {run.recipe}, seed {run.seed}, lacks epoch {run.checkpoint_epoch}, "
-            "the epoch of the checkpoint; the study folder is damaged"
-        )
-    return float(run.history["val_accuracy"][rows[0]])
+    return supported_recipe(summary.comparison, val_accuracies(stored))
 
 
 def _list(numbers: Sequence[int]) -> str:

@@ -7,19 +7,31 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bakeoff.analysis.comparison.answer import answer
+from bakeoff.analysis.comparison.readings import read_calibration, read_classes
 from bakeoff.analysis.comparison.result import Comparison
 from bakeoff.analysis.failures.groups import GROUP_LABELS
-from bakeoff.analysis.summary.failures import DescribedCase
+from bakeoff.analysis.summary.recipes import FinishedRecipe
 from bakeoff.analysis.summary.study import Summary
 from bakeoff.files import to_json, write_bytes, write_text
-from bakeoff.report.figures.comparison import comparison_figures
+from bakeoff.report.cases import class_cases
+from bakeoff.report.figures.comparison import answer_figures, comparison_figures
 from bakeoff.report.figures.of_study import study_figures
 from bakeoff.report.gallery import gallery
 from bakeoff.report.images import png_data_uri
-from bakeoff.report.page import published_losses, render, script, settings_side_by_side
+from bakeoff.report.page import published_losses, render, script, settings_side_by_side, without_folders
 from bakeoff.report.tables import comparison_tables, failure_tables, report_tables, tuning_tables
 from bakeoff.store import Layout, StoredStudy, load_study_folder, replace_report
 from bakeoff.study import study_to_toml
+
+MOST_PAIRS = 10
+"""Rows of a table of pairs; the others are folded."""
+
+MOST_COLUMNS, MOST_SIDE_BY_SIDE = 4, 3
+"""Up to four recipes stand side by side; of more, the three best do, and the others are folded."""
+
+MOST_CASES = 10
+"""Classes with an open failed case; the others are folded."""
 
 
 def build_report(study: Path | Summary) -> Path:
@@ -63,6 +75,7 @@ def build_report(study: Path | Summary) -> Path:
         files[layout.report_table(name)] = text.encode()
     files[layout.report_summary] = to_json(summary.to_dict()).encode()
 
+    leading, packed, study_toml = _leading(summary), gallery(summary), study_to_toml(stored.study)
     gallery_script, gallery_script_source = script("gallery.js")
     page = render(
         "report.html.j2",
@@ -75,16 +88,26 @@ def build_report(study: Path | Summary) -> Path:
         comparison_figures=figures.comparison,
         tuning=summary.tuning,
         tuning_figures=figures.tuning,
+        answer=summary.answer,
+        leading=leading,
+        others=[recipe for recipe in summary.finished if recipe not in leading],
+        most_pairs=MOST_PAIRS,
+        most_columns=MOST_COLUMNS,
         group_labels=GROUP_LABELS,
-        cases=_cases_by_recipe(summary),
-        gallery=gallery(summary),
+        class_reading=read_classes(comparison) if comparison else "",
+        calibration_reading=read_calibration(comparison) if comparison else "",
+        published_classes=_with_published_classes(summary),
+        cases=class_cases(summary, packed, MOST_CASES),
+        most_cases=MOST_CASES,
+        gallery=packed,
         gallery_script=gallery_script,
         script_source=gallery_script_source,
         mean_images=_mean_images(stored),
         doubt_images=_doubt_images(summary),
         losses=published_losses(summary.finished),
         settings=settings_side_by_side(summary.recipes),
-        study_toml=study_to_toml(stored.study),
+        study_toml=without_folders(study_toml),
+        paths_shortened=without_folders(study_toml) != study_toml,
     )
     files[layout.report_page] = page.encode()
     replace_report(layout, files)
@@ -122,33 +145,24 @@ def _mean_images(stored: StoredStudy) -> list[MeanImage]:
     ]
 
 
-class ClassCase(NamedTuple):
-    """A class, its number of test images, and its failed case with the image, or None."""
+def _leading(summary: Summary) -> list[FinishedRecipe]:
+    """The recipes whose curves and matrices are side by side, not folded: all if they are few."""
+    finished = list(summary.finished)
+    if len(finished) <= MOST_COLUMNS or summary.answer is None:
+        return finished
+    names = [recipe.name for recipe in summary.answer.recipes[:MOST_SIDE_BY_SIDE]]
+    return [recipe for recipe in finished if recipe.name in names]
 
-    class_name: str
-    num_images: int
-    described: DescribedCase | None
-    image: str | None
 
-
-def _cases_by_recipe(summary: Summary) -> dict[str, list[ClassCase]]:
-    """For each recipe, one entry per class."""
-    by_class = {(described.case.recipe, described.case.true): described for described in summary.failed_cases}
-    cases: dict[str, list[ClassCase]] = {}
-    for recipe in summary.finished:
-        cases[recipe.name] = entries = []
-        for label, class_name in enumerate(summary.stored.class_names):
-            described = by_class.get((recipe.name, label))
-            image = summary.stored.test_images[described.case.image_index] if described else None
-            entries.append(
-                ClassCase(
-                    class_name,
-                    summary.data.counts["test"][label],
-                    described,
-                    None if image is None else png_data_uri(image),
-                )
-            )
-    return cases
+def _with_published_classes(summary: Summary) -> list[str]:
+    """The recipes with a published accuracy of at least one of the classes."""
+    return [
+        recipe.name
+        for recipe in summary.finished
+        if recipe.published
+        and recipe.published.class_accuracies
+        and set(recipe.published.class_accuracies) & set(summary.stored.class_names)
+    ]
 
 
 def write_comparison_report(comparison: Comparison, directory: Path) -> Path:
@@ -171,9 +185,16 @@ def write_comparison_report(comparison: Comparison, directory: Path) -> Path:
     BakeoffError
         If the folder cannot be written.
     """
-    figures = comparison_figures(comparison)
+    found = answer(comparison, {})
+    figures = comparison_figures(comparison) | answer_figures(found, comparison)
     page = render(
-        "comparison_page.html.j2", title="Comparison", comparison=comparison, comparison_figures=figures
+        "comparison_page.html.j2",
+        title="Comparison",
+        comparison=comparison,
+        comparison_figures=figures,
+        answer=found,
+        most_pairs=MOST_PAIRS,
+        calibration_reading=read_calibration(comparison),
     )
     for name, figure in figures.items():
         write_text(directory / "figures" / f"{name}.svg", figure.svg)

@@ -7,8 +7,9 @@ import gzip
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,11 +20,20 @@ from bakeoff.analysis.failures.sentences import describe
 from bakeoff.analysis.summary.study import Summary
 from bakeoff.report.images import Sheet, image_sheet, map_sheet, smaller
 
-TEST_QUALITY = 95
-"""Of a JPEG: on STL-10 at 32 x 32 a thumbnail takes about 1 kB, as PNG 2 kB."""
+TEST_QUALITY = 90
+"""Of a WebP: on STL-10 at 32 x 32 a thumbnail takes about 0.5 kB, as JPEG 1 kB, as PNG 2 kB."""
 
 TRAIN_QUALITY, TRAIN_SIZE = 75, 32
-"""The nearest training images are small: 0.5 kB each."""
+"""The nearest training images are small: 0.3 kB each."""
+
+
+class Tiles(NamedTuple):
+    """Tiles of the sheets as CSS styles: of a test image, of its map, and of training images by label."""
+
+    image: str
+    map: str
+    strongest: str
+    near: tuple[tuple[int, str], ...]
 
 
 @dataclass(frozen=True)
@@ -38,12 +48,33 @@ class Gallery:
         `gallery_data` as JSON, gzip, base64.
     sheets
         By name: `images`, and if known, `maps` and `train`, the nearest training images.
+    content
+        What `data` packs.
     """
 
     num_cases: int
     num_images: int
     data: str
     sheets: dict[str, Sheet]
+    content: dict[str, Any] = field(repr=False)
+
+    @cached_property
+    def _places(self) -> dict[tuple[str, int], dict[str, Any]]:
+        """The entry of each case, by recipe and index of the test image."""
+        recipes, indices = self.content["recipes"], self.content["images"]["index"]
+        return {(recipes[entry["recipe"]], indices[entry["image"]]): entry for entry in self.content["cases"]}
+
+    def tiles(self, recipe: str, image: int) -> Tiles:
+        """The tiles of a case, for a page that shows it without the script."""
+        entry = self._places[recipe, image]
+        near = entry.get("near", []) if "train" in self.sheets else []
+        labels = self.content["train"]["label"]
+        return Tiles(
+            self.sheets["images"].tile(entry["image"]),
+            self.sheets["maps"].tile(entry["map"]["place"]) if "map" in entry else "",
+            entry["map"]["strongest"] if "map" in entry else "",
+            tuple((labels[place], self.sheets["train"].tile(place)) for place in near),
+        )
 
 
 def gallery(summary: Summary) -> Gallery | None:
@@ -69,6 +100,7 @@ def gallery(summary: Summary) -> Gallery | None:
         num_images=len(data["images"]["id"]),
         data=base64.b64encode(gzip.compress(content, mtime=0)).decode("ascii"),
         sheets=sheets,
+        content=data,
     )
 
 

@@ -34,6 +34,9 @@ SUPPORTING, OPPOSING = (213, 94, 0), (0, 114, 178)
 STRONGEST_ALPHA = 225
 """Of 255: the image is still visible under the strongest cell of a map."""
 
+LARGEST_WEBP = 16383
+"""Pixels per side that the format allows."""
+
 
 @dataclass(frozen=True)
 class Sheet:
@@ -51,14 +54,23 @@ class Sheet:
     rows: int
     address: str
 
+    def tile(self, index: int) -> str:
+        """The CSS style that shows one tile of the sheet, in a box of any size."""
+        row, column = divmod(index, self.columns)
+        across = 100 * column / (self.columns - 1) if self.columns > 1 else 0
+        down = 100 * row / (self.rows - 1) if self.rows > 1 else 0
+        size = f"{100 * self.columns}% {100 * self.rows}%"
+        return f"background-size: {size}; background-position: {across:.4f}% {down:.4f}%"
+
 
 def image_sheet(images: NDArray[np.uint8], quality: int) -> Sheet:
-    """Pack uint8 [num_images, size, size, 3] as one JPEG of this quality, without chroma subsampling."""
+    """Pack uint8 [num_images, size, size, 3] as one WebP of this quality, or as a JPEG if it is too large."""
     from PIL import Image
 
     sheet, columns, rows = _lay_out(images)
-    content = _encoded(Image.fromarray(sheet), "JPEG", quality=quality, subsampling=0)
-    return Sheet(columns, rows, f"data:image/jpeg;base64,{content}")
+    kind = "WEBP" if max(sheet.shape) <= LARGEST_WEBP else "JPEG"
+    content = _encoded(Image.fromarray(sheet), kind, quality=quality)
+    return Sheet(columns, rows, f"data:image/{kind.lower()};base64,{content}")
 
 
 def map_sheet(maps: NDArray[np.float32]) -> Sheet:

@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from bakeoff.analysis.comparison.conclusion import describe_replication
+from bakeoff.analysis.comparison.result import RecipeResult
 from bakeoff.analysis.summary.recipes import FinishedRecipe, RecipeSummary
 from bakeoff.text import (
     NOT_KNOWN,
@@ -60,6 +62,9 @@ def render(template: str, **variables: Any) -> str:
         "listed": listed,
         "points": points,
         "in_scrollers": _in_scrollers,
+        "breakable": _breakable,
+        "without_folders": without_folders,
+        "replicated": _replicated,
     }
     environment.tests["known"] = known
     return environment.get_template(template).render(**variables)
@@ -70,6 +75,30 @@ def script(name: str) -> tuple[str, str]:
     text = (resources.files("bakeoff.report") / "templates" / name).read_text("utf-8")
     digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")
     return text, f"'sha256-{digest}'"
+
+
+def _breakable(name: str) -> Any:
+    """A name that may be broken after a sign between its words, and only there."""
+    from markupsafe import Markup, escape
+
+    return Markup(re.sub(r"(?<=\w)([_./:-]+)(?=\w)", r"\1<wbr>", str(escape(name))))
+
+
+_START = r"(?:~|[A-Za-z]:)?[/\\]"
+_FOLDERS = re.compile(rf"""(?<![\w./]){_START}(?:[^\s/\\"'<>|]+[/\\])+(?=[^\s/\\"'<>|])""")
+_QUOTED_FOLDERS = re.compile(rf"""(?<=["'])((?:\w+:)?){_START}[^"'\n]*[/\\](?=[^"'/\\\n]+["'])""")
+
+
+def without_folders(text: str) -> str:
+    """Shorten each absolute path in a text to its last part: a page that is passed on names no one's disk.
+
+    A path with spaces is found between quotation marks only.
+    """
+    return _FOLDERS.sub("", _QUOTED_FOLDERS.sub(r"\1", text))
+
+
+def _replicated(recipe: RecipeResult) -> str:
+    return describe_replication(recipe.name, recipe.replication) if recipe.replication else ""
 
 
 def _in_scrollers(markup: Any) -> Any:

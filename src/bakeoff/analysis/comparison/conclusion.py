@@ -76,15 +76,19 @@ def _pair_clause(pair: PairResult, scale: Scale, margin: float) -> str:
     a, b = pair.a, pair.b
     if pair.model_verdict:
         a, b = f"the trained {a}", f"the trained {b}"
-    minus = f"{b} minus {a}: {scale.difference(pair.difference)} ({scale.interval(pair.interval)})"
+    (low, high), (lower, higher) = pair.interval, (a, b)
+    if pair.difference < 0:
+        (low, high), (lower, higher) = (-high, -low), (b, a)
+    apart = f"{higher} higher than {lower} by {scale.difference(abs(pair.difference))}"
+    apart += f" ({scale.interval((low, high))})"
     if verdict in ("better", "worse"):
         clause = f"{b} is {verdict} than {a} by {_size(pair, scale)}"
         if pair.smaller_than_margin:
             clause += f", less than the margin of {scale.number(margin)}"
     elif verdict == "equivalent":
-        clause = f"{minus}, equivalent within {scale.difference(margin)}{_not_alike(pair)}"
+        clause = f"{apart}, equivalent within {scale.difference(margin)}{_not_alike(pair)}"
     else:
-        clause = f"{minus}, undecided"
+        clause = f"{apart}, undecided"
         if not pair.interval[0] <= 0 <= pair.interval[1]:
             clause += f": not significant after correction for the number of pairs (p = {pair.p_holm:.2g})"
     return clause
@@ -296,7 +300,7 @@ def supported_recipe(comparison: Comparison, val_accuracy: Mapping[str, float]) 
     comparison
         Only its verdicts are used, nothing else that was measured on test images.
     val_accuracy
-        By recipe, mean over seeds.
+        By recipe, mean over seeds; empty if it is not known.
     """
     names = [recipe.name for recipe in comparison.recipes]
     beats: dict[str, list[str]] = {name: [] for name in names}
@@ -312,13 +316,14 @@ def supported_recipe(comparison: Comparison, val_accuracy: Mapping[str, float]) 
         return _undecided(comparison, names)
     most = max(len(beats[name]) for name in leading)
     equal = [name for name in leading if len(beats[name]) == most]
-    chosen = max(equal, key=lambda name: val_accuracy[name])  # the first of equals
+    chosen = max(equal, key=lambda name: val_accuracy.get(name, 0.0))  # the first of equals
     reason = f"better than {_some(beats[chosen])}"
     others = [name for name in names if name != chosen and name not in beats[chosen]]
     if others:
         reason += f", not shown to be worse than {_some(others)}"
     if len(equal) > 1:
-        reason += f"; of {counted(len(equal), 'such recipe')}, the one with the highest validation accuracy"
+        first = "the one with the highest validation accuracy" if val_accuracy else "the first"
+        reason += f"; of {counted(len(equal), 'such recipe')}, {first}"
     return SupportedRecipe(chosen, reason, by_verdict=True)
 
 

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from bakeoff.analysis.comparison.answer import Answer, answer
 from bakeoff.analysis.comparison.of_study import compare_study, study_looks
 from bakeoff.analysis.comparison.result import Comparison
 from bakeoff.analysis.comparison.tuning import Tuning, study_tuning
 from bakeoff.analysis.failures.evidence import FailureEvidence, study_evidence
+from bakeoff.analysis.summary.answer import DataTrust, data_trust, val_accuracies
 from bakeoff.analysis.summary.failures import DescribedCase, FailureSummary, describe_cases
 from bakeoff.analysis.summary.recipes import FinishedRecipe, RecipeSummary, summarize_recipes
 from bakeoff.files import jsonable
@@ -73,6 +75,16 @@ class Summary:
     def tuning(self) -> Tuning | None:
         """How recipes were tuned; None if none was."""
         return study_tuning(self.study, self.stored.trials)
+
+    @cached_property
+    def answer(self) -> Answer | None:
+        """The comparison in a few sentences; None without a finished run."""
+        return answer(self.comparison, val_accuracies(self.stored)) if self.comparison else None
+
+    @cached_property
+    def data_trust(self) -> DataTrust:
+        """What the data check means for the accuracies."""
+        return data_trust(self.stored.audit, sum(self.data.counts["test"]))
 
     @cached_property
     def recipes(self) -> tuple[RecipeSummary, ...]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from bakeoff.analysis.comparison.result import Comparison, PairResult
+from bakeoff.analysis.comparison.answer import Answer
+from bakeoff.analysis.comparison.result import Comparison, PairResult, RecipeResult
 from bakeoff.analysis.statistics.calibration import Calibration
 from bakeoff.report.figures.drawing import (
     COLORS,
@@ -51,17 +52,36 @@ def comparison_figures(comparison: Comparison) -> dict[str, ReportFigure]:
         `reliability` if there are probabilities.
     """
     with drawing():
-        drawn = {"accuracies": _scores(comparison)}
+        drawn = {"accuracies": _scores(comparison, comparison.recipes)}
         if comparison.pairs:
-            drawn["differences"] = _differences(comparison)
+            drawn["differences"] = _differences(comparison, _clearest(comparison.pairs, MAX_PAIRS))
             drawn["class_differences"] = _class_differences(comparison)
         if _calibrated(comparison):
             drawn["reliability"] = _reliability(comparison)
     return drawn
 
 
-def _scores(comparison: Comparison) -> ReportFigure:
-    recipes, scale = comparison.recipes, comparison.scale
+def answer_figures(answer: Answer, comparison: Comparison) -> dict[str, ReportFigure]:
+    """Draw what differs from `comparison_figures` where an answer has only the leading recipes and pairs.
+
+    Returns
+    -------
+    dict of ReportFigure
+        `leading_accuracies` and `leading_differences`, each only if something is left out.
+    """
+    drawn = {}
+    with drawing():
+        if len(answer.recipes) < len(comparison.recipes):
+            drawn["leading_accuracies"] = _scores(comparison, answer.recipes, "leading-accuracies")
+        if len(answer.pairs) < len(comparison.pairs):
+            drawn["leading_differences"] = _differences(comparison, answer.pairs, "leading-differences")
+    return drawn
+
+
+def _scores(
+    comparison: Comparison, recipes: Sequence[RecipeResult], name: str = "accuracies"
+) -> ReportFigure:
+    scale = comparison.scale
     best = max(recipes, key=lambda recipe: scale.sign * recipe.score)
     each = [
         f"{recipe.name} {scale.value(recipe.score)} ({scale.interval(recipe.interval)})" for recipe in recipes
@@ -69,25 +89,27 @@ def _scores(comparison: Comparison) -> ReportFigure:
     scope = "seeds and images" if any(recipe.num_seeds > 1 for recipe in recipes) else "images"
     extreme = "highest" if scale.higher_is_better else "lowest (best)"
     caption = (
-        f"Test {scale.name} with {_percent(comparison)} confidence intervals over {scope}; small dots are "
-        f"single runs. The {extreme} mean is {scale.value(best.score)} ({best.name})."
+        f"Test {scale.name} with {_percent(comparison)} intervals over {scope}; small dots are single "
+        f"runs.{_left_out(recipes, comparison.recipes)} The {extreme} mean is "
+        f"{scale.value(best.score)} ({best.name})."
     )
     if len(recipes) > 1:
         caption += (
-            " Do not judge by whether two intervals overlap: the recipes are tested on the same images, so "
-            "their difference, in the next figure, is known more precisely."
+            " Intervals that overlap do not mean a tie: on the same images, differences are known more "
+            "precisely."
         )
     return finish(
-        score_forest(comparison),
-        "comparison-accuracies",
+        score_forest(comparison, recipes),
+        f"comparison-{name}",
         alt=f"{scale.title} of each recipe with its interval: {'; '.join(each)}.",
         caption=caption,
     )
 
 
-def _differences(comparison: Comparison) -> ReportFigure:
+def _differences(
+    comparison: Comparison, drawn_pairs: Sequence[PairResult], name: str = "differences"
+) -> ReportFigure:
     pairs, scale = comparison.pairs, comparison.scale
-    drawn_pairs = _clearest(pairs, MAX_PAIRS)
     decided = sum(pair.verdict in ("better", "worse") for pair in pairs)
     each = [
         f"{pair.b} minus {pair.a} {scale.difference(pair.difference)} "
@@ -95,13 +117,13 @@ def _differences(comparison: Comparison) -> ReportFigure:
         for pair in drawn_pairs
     ]
     return finish(
-        difference_forest(comparison),
-        "comparison-differences",
+        difference_forest(comparison, drawn_pairs),
+        f"comparison-{name}",
         alt=f"Difference in {scale.name} of each pair with its interval: {'; '.join(each)}.",
-        caption=f"Difference in {scale.name} with {_percent(comparison)} confidence intervals; the band is "
-        f"the margin of ±{scale.difference(comparison.margin)}. {decided} of {counted(len(pairs), 'pair')} "
-        "better or worse (filled): the interval excludes zero, and the p-value is significant after Holm's "
-        f"correction for {counted(len(pairs), 'test')}.{_left_out(drawn_pairs, pairs)}",
+        caption=f"Difference in {scale.name} with {_percent(comparison)} intervals; the band is the margin "
+        f"of ±{scale.difference(comparison.margin)}. Filled: better or worse ({decided} of "
+        f"{counted(len(pairs), 'pair')}), which is significant after Holm's correction."
+        f"{_left_out(drawn_pairs, pairs)}",
     )
 
 
@@ -161,9 +183,9 @@ def _left_out(drawn: Sequence[object], everything: Sequence[object]) -> str:
     return f" {len(drawn)} of {len(everything)} are shown; the table has all."
 
 
-def score_forest(comparison: Comparison) -> Figure:
-    """Draw each recipe's score with its interval, and its runs as dots."""
-    recipes, scale = comparison.recipes, comparison.scale
+def score_forest(comparison: Comparison, recipes: Sequence[RecipeResult] | None = None) -> Figure:
+    """Draw the score of each recipe, or of these, with its interval, and its runs as dots."""
+    recipes, scale = recipes or comparison.recipes, comparison.scale
     figure, axes = _forest(len(recipes))
     for row, recipe in enumerate(recipes):
         color = COLORS[row % len(COLORS)]
@@ -176,9 +198,9 @@ def score_forest(comparison: Comparison) -> Figure:
     return figure
 
 
-def difference_forest(comparison: Comparison) -> Figure:
+def difference_forest(comparison: Comparison, pairs: Sequence[PairResult] | None = None) -> Figure:
     """Draw each pair's difference with its interval over the shaded margin; filled if decided."""
-    pairs, scale = _clearest(comparison.pairs, MAX_PAIRS), comparison.scale
+    pairs, scale = pairs or _clearest(comparison.pairs, MAX_PAIRS), comparison.scale
     figure, axes = _forest(len(pairs))
     _shade_margin(axes, scale.factor * comparison.margin)
     for row, pair in enumerate(pairs):
@@ -186,7 +208,7 @@ def difference_forest(comparison: Comparison) -> Figure:
         color = {"better": COLORS[2], "worse": COLORS[1], "equivalent": COLORS[0]}.get(pair.verdict, GRAY)
         _interval(axes, row, pair.difference, pair.interval, color, filled=decided, factor=scale.factor)
         text = f"{scale.number(pair.difference)} ({scale.interval(pair.interval)}) {pair.verdict}"
-        _label(axes, row, f"{pair.b} − {pair.a}", text)
+        _label(axes, row, f"{pair.b} minus {pair.a}", text)
     unit = f", {scale.difference_unit}" if scale.difference_unit else ""
     direction = "" if scale.higher_is_better else " (left is better)"
     axes.set_xlabel(drawn_text(f"difference in {scale.name}{unit}{direction}", 60))
@@ -212,7 +234,7 @@ def class_difference_forest(comparison: Comparison) -> Figure:
             _interval(axes, row, entry.difference, entry.interval, color, filled=significant)
         axes.set_yticks(range(len(classes)), [drawn_text(name, 16) for name in classes])
         axes.set_ylim(len(classes) - 0.4, -0.6)
-        axes.set_title(drawn_text(f"{pair.b} − {pair.a}", 46))
+        axes.set_title(drawn_text(f"{pair.b} minus {pair.a}", 46))
         axes.grid(axis="y", visible=False)
     panels[-1].set_xlabel("difference in accuracy, percentage points")
     return figure

@@ -34,6 +34,9 @@ MAX_CLASSES_WITH_NUMBERS = 15
 
 MAX_NAMES_PER_AXIS = 45
 
+MAX_CLASSES_IN_DOTS, MAX_RECIPES_IN_DOTS = 20, 6
+"""A chart of class accuracies with more shows those in which recipes differ most; its caption says so."""
+
 PLOT_AREA = "plot-area"
 """Id of the rectangle around the cells, with which the page's script finds a cell by its position."""
 
@@ -186,42 +189,60 @@ def class_accuracy_figure(recipes: Sequence[FinishedRecipe], class_names: Sequen
     Parameters
     ----------
     recipes
-        From the summary.
+        From the summary, the leading ones first if there are many.
     class_names
         In label order.
     """
-    num_recipes = len(recipes)
-    row_height = max(0.3, 0.13 * num_recipes + 0.08)
+    shown = recipes[:MAX_RECIPES_IN_DOTS]
+    labels = _most_different_classes(shown, len(class_names))
+    row_height = max(0.3, 0.13 * len(shown) + 0.08)
     with drawing():
-        figure, axes = new_figure(6.4, 0.9 + row_height * len(class_names))
-        rows = np.arange(len(class_names), dtype=np.float64)
-        for place, recipe in enumerate(recipes):
-            shift = (place - (num_recipes - 1) / 2) * 0.8 / num_recipes
-            _draw_accuracies(axes, recipe, rows + shift, place)
+        figure, axes = new_figure(5.2, 0.9 + row_height * len(labels))
+        rows = np.arange(len(labels), dtype=np.float64)
+        for place, recipe in enumerate(shown):
+            shift = (place - (len(shown) - 1) / 2) * 0.8 / len(shown)
+            _draw_accuracies(axes, recipe, labels, rows + shift, place)
         for row in rows[1:]:
             axes.axhline(row - 0.5, color=GRAY, alpha=0.25, linewidth=0.6)
-        axes.set_yticks(rows, [drawn_text(name) for name in class_names])
-        axes.set_ylim(len(class_names) - 0.5, -0.5)
+        axes.set_yticks(rows, [drawn_text(class_names[label]) for label in labels])
+        axes.set_ylim(len(labels) - 0.5, -0.5)
         axes.set_xlim(-1.5, 101.5)
         axes.set_xlabel("accuracy on the test images of a class, %")
         axes.grid(axis="y", visible=False)
         axes.spines["left"].set_visible(False)
         axes.spines["bottom"].set_color(GRAY)
         axes.tick_params(axis="y", length=0)
-        figure.legend(loc="outside upper left", ncols=3, fontsize=8, handletextpad=0.2, columnspacing=1.2)
-        description = _describe_class_accuracies(recipes, class_names)
-        alt = f"Dot chart: accuracy of each of {len(class_names)} classes for {num_recipes} "
+        figure.legend(loc="outside upper left", ncols=2, handletextpad=0.2, columnspacing=1.2)
+        description = _describe_class_accuracies(shown, class_names)
+        alt = f"Dot chart: accuracy of each of {len(labels)} classes for {len(shown)} "
         alt += f"recipes. {description}"
-        seeds = max(len(recipe.results.seeds) for recipe in recipes)
+        seeds = max(len(recipe.results.seeds) for recipe in shown)
         key = "Large markers are means over seeds, small dots single seeds. " if seeds > 1 else ""
         caption = f"{key}{description}"
+        if len(labels) < len(class_names):
+            kind = "lowest accuracy" if len(shown) == 1 else "largest differences"
+            caption += f" The {len(labels)} of {len(class_names)} classes with the {kind}; the table has all."
+        if len(shown) < len(recipes):
+            caption += f" The {len(shown)} leading of {len(recipes)} recipes."
         return finish(figure, "class-accuracies", alt=alt, caption=caption)
 
 
-def _draw_accuracies(axes: Axes, recipe: FinishedRecipe, rows: NDArray[np.float64], place: int) -> None:
+def _most_different_classes(recipes: Sequence[FinishedRecipe], num_classes: int) -> list[int]:
+    """All labels, or those in which the recipes differ most; of one recipe, those of lowest accuracy."""
+    if num_classes <= MAX_CLASSES_IN_DOTS:
+        return list(range(num_classes))
+    means = np.stack([recipe.results.class_accuracies.mean for recipe in recipes])
+    spread = -means[0] if len(recipes) == 1 else means.max(axis=0) - means.min(axis=0)
+    order = np.argsort(-np.nan_to_num(spread, nan=-2.0), kind="stable")
+    return sorted(order[:MAX_CLASSES_IN_DOTS].tolist())
+
+
+def _draw_accuracies(
+    axes: Axes, recipe: FinishedRecipe, labels: list[int], rows: NDArray[np.float64], place: int
+) -> None:
     accuracies = recipe.results.class_accuracies
     color, marker = COLORS[place % len(COLORS)], MARKERS[(place + place // len(COLORS)) % len(MARKERS)]
-    per_seed = 100 * accuracies.per_seed
+    per_seed = 100 * accuracies.per_seed[:, labels]
     if len(per_seed) > 1:
         axes.plot(
             per_seed.ravel(),
@@ -234,7 +255,7 @@ def _draw_accuracies(axes: Axes, recipe: FinishedRecipe, rows: NDArray[np.float6
             alpha=0.6,
         )
     axes.plot(
-        100 * accuracies.mean,
+        100 * accuracies.mean[labels],
         rows,
         linestyle="",
         marker=marker,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bakeoff.analysis.summary.study import Summary
-from bakeoff.report.figures.comparison import comparison_figures
+from bakeoff.report.figures.comparison import answer_figures, comparison_figures
 from bakeoff.report.figures.confusion import class_accuracy_figure, confusion_figures
 from bakeoff.report.figures.curves import curve_figures
 from bakeoff.report.figures.drawing import ReportFigure
@@ -26,7 +26,7 @@ class StudyFigures:
     class_accuracies
         Of all recipes; None if no run is finished.
     comparison
-        As `comparison_figures` names them.
+        As `comparison_figures` and `answer_figures` name them.
     traits
         Where errors are more frequent; None if nothing was tested.
     tuning
@@ -67,13 +67,14 @@ def study_figures(summary: Summary) -> StudyFigures:
         Of the study; recipes without a finished run are omitted.
     """
     finished, class_names = summary.finished, summary.stored.class_names
-    if summary.comparison is None:
+    if summary.comparison is None or summary.answer is None:
         return StudyFigures({}, {}, None, {}, None, {})
+    leading = {recipe.name for recipe in summary.answer.recipes}
     return StudyFigures(
         curve_figures(finished),
         confusion_figures(finished, class_names),
-        class_accuracy_figure(finished, class_names),
-        comparison_figures(summary.comparison),
+        class_accuracy_figure(sorted(finished, key=lambda recipe: recipe.name not in leading), class_names),
+        comparison_figures(summary.comparison) | answer_figures(summary.answer, summary.comparison),
         trait_figure(summary.failures.traits, [recipe.name for recipe in finished])
         if summary.failures
         else None,

@@ -1,7 +1,7 @@
 "use strict";
 // The gallery of failed cases: filters, sorts and opens the cases in #gallery-data (gzip).
 (async () => {
-  const PAGE = 60;
+  const PAGE = innerWidth < 600 ? 12 : 24;
   const byId = id => document.getElementById(id);
   const unpack = async text => {
     const bytes = Uint8Array.from(atob(text.trim()), character => character.charCodeAt(0));
@@ -23,7 +23,7 @@
     confidence: (a, b) => b.sure - a.sure,
     doubt: (a, b) => a.sure - b.sure,
   };
-  let matching = [], opened = -1;
+  let matching = [], opened = -1, closing = false;
 
   const element = (name, content, className) => {
     const node = document.createElement(name);
@@ -45,6 +45,12 @@
     entry.seeds === 1 ? "the one run" : `${entry.answers[prediction(entry)]} of ${entry.seeds} runs`;
   const names = entry => [classes[images.true[entry.image]], classes[entry.predicted]];
 
+  // A long name without its middle: "lenet5_l2…rization".
+  const shortened = name => {
+    const letters = [...name];
+    return letters.length <= 20 ? name : `${letters.slice(0, 10).join("")}…${letters.slice(-9).join("")}`;
+  };
+
   const card = (entry, index) => {
     const trueName = classes[images.true[entry.image]], predictedName = classes[prediction(entry)];
     const button = element("button", null, "card");
@@ -53,7 +59,9 @@
     button.append(place(element("span", null, "sprite images"), entry.image));
     const title = element("span", `${trueName} `, "names");
     title.append(element("span", "→", "quiet"), ` ${predictedName}`);
-    button.append(title, element("span", `${recipes[entry.recipe]}, ${runs(entry)}`));
+    const recipe = element("span", shortened(recipes[entry.recipe]), "quiet");
+    recipe.title = recipes[entry.recipe];
+    button.append(recipe, title, element("span", runs(entry)));
     button.append(element("span", entry.sure === null || prediction(entry) !== entry.predicted ? "" : `confidence ${share(entry.sure)}`, "quiet"));
     const item = element("li");
     item.append(button);
@@ -74,18 +82,50 @@
       (selected.group === "" || images.group[entry.image] === Number(selected.group)));
     matching.sort(orders[selected.sort]);
     const distinct = new Set(matching.map(entry => entry.image)).size;
+    const chosen = [
+      recipes[selected.recipe], selected.true && `true ${classes[selected.true]}`,
+      selected.predicted && `predicted ${classes[selected.predicted]}`,
+    ].filter(Boolean).join(", ");
     byId("gallery-count").textContent = matching.length
       ? `${matching.length.toLocaleString("en")} of ${cases.length.toLocaleString("en")} failed cases, ` +
-        `${distinct.toLocaleString("en")} ${distinct === 1 ? "image" : "images"}.`
+        `${distinct.toLocaleString("en")} ${distinct === 1 ? "image" : "images"}${chosen && `: ${chosen}`}.`
       : "No failed case matches these filters.";
     cards.replaceChildren();
     grow();
   };
-  const choose = (recipe, trueClass, predicted) => {
-    [recipe, trueClass, predicted, ""].forEach((value, index) => { fields[index].value = value; });
+  // The address says what is shown: "#cases/RECIPE/TRUE/PREDICTED" or "#case/RECIPE/IMAGE".
+  const address = (...parts) => `#${parts.map(encodeURIComponent).join("/")}`;
+  const select = values => {
+    fields.slice(0, 4).forEach((field, index) => { field.value = values[index] ?? ""; });
     filter();
-    byId("gallery-title").focus({ preventScroll: true });
-    byId("gallery-title").scrollIntoView();
+  };
+  const goTo = hash => {
+    if (location.hash !== hash) history.pushState(null, "", hash);
+    route();
+  };
+  const choose = (recipe, trueClass, predicted) =>
+    goTo(address("cases", recipes[recipe] ?? "", classes[trueClass] ?? "", classes[predicted] ?? ""));
+  const route = () => {
+    const [kind, ...parts] = location.hash.slice(1).split("/").map(part => {
+      try { return decodeURIComponent(part); } catch { return part; }
+    });
+    const place = (list, name) => (list.includes(name) ? String(list.indexOf(name)) : "");
+    if (kind === "case" && parts.length > 1) {
+      const [recipe, image] = [recipes.indexOf(parts[0]), images.id.indexOf(parts.slice(1).join("/"))];
+      const isIt = entry => entry.recipe === recipe && entry.image === image;
+      if (!matching.some(isIt)) select([]);
+      const index = matching.findIndex(isIt);
+      if (index >= 0) open(index);
+      return;
+    }
+    closing = true;
+    if (dialog.open) dialog.close();
+    closing = false;
+    if (kind === "cases") {
+      select([place(recipes, parts[0]), place(classes, parts[1]), place(classes, parts[2])]);
+      byId("gallery-title").focus({ preventScroll: true });
+      byId("gallery-title").scrollIntoView();
+    }
   };
 
   const showMap = (entry, trueName, predictedName) => {
@@ -137,12 +177,26 @@
     if (!dialog.open) dialog.showModal();
     dialog.scrollTop = 0;
   };
-  const step = by => { if (matching[opened + by]) open(opened + by); };
+  const addressOf = index => address("case", recipes[matching[index].recipe], images.id[matching[index].image]);
+  const step = by => {
+    if (!matching[opened + by]) return;
+    history.replaceState(null, "", addressOf(opened + by));
+    open(opened + by);
+  };
+  const selection = () => {
+    const { recipe, true: trueClass, predicted } = filters();
+    return recipe + trueClass + predicted === "" ? address("failed-cases") :
+      address("cases", recipes[recipe] ?? "", classes[trueClass] ?? "", classes[predicted] ?? "");
+  };
 
-  fields.forEach(field => field.addEventListener("change", filter));
+  fields.forEach(field => field.addEventListener("change", () => {
+    filter();
+    history.replaceState(null, "", selection());
+  }));
   byId("gallery-reset").addEventListener("click", () => {
     fields.forEach(field => { field.selectedIndex = 0; });
     filter();
+    history.replaceState(null, "", selection());
   });
   more.addEventListener("click", () => {
     const next = cards.children.length;
@@ -151,7 +205,7 @@
   });
   cards.addEventListener("click", event => {
     const button = event.target.closest("button");
-    if (button) open(Number(button.dataset.index));
+    if (button) goTo(addressOf(Number(button.dataset.index)));
   });
   cards.addEventListener("keydown", event => {
     const focused = event.target.closest("button");
@@ -173,6 +227,8 @@
   });
   dialog.addEventListener("click", event => { if (event.target === dialog) dialog.close(); });
   dialog.addEventListener("close", () => {
+    // Closed by the reader, not by going back: the address is that of the selection again.
+    if (!closing) history.replaceState(null, "", selection());
     while (cards.children.length <= opened) grow();
     cards.children[opened].firstChild.focus();
   });
@@ -240,6 +296,20 @@
       choose(...link.dataset.pair.split(" "));
     });
   }
+  for (const figure of document.querySelectorAll(".multiples figure")) {
+    const button = element("button", "Enlarge", "enlarge");
+    button.type = "button";
+    button.setAttribute("aria-pressed", "false");
+    button.addEventListener("click", () => {
+      const enlarged = figure.classList.toggle("enlarged");
+      button.setAttribute("aria-pressed", String(enlarged));
+      button.textContent = enlarged ? "Make smaller" : "Enlarge";
+      figure.scrollIntoView({ block: "nearest" });
+    });
+    figure.append(button);
+  }
   byId("gallery").hidden = false;
   filter();
+  addEventListener("popstate", route);
+  route();
 })();

@@ -1,0 +1,176 @@
+"""The answer of a comparison in a few sentences: who won, how sure it is, what would settle the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bakeoff.analysis.comparison.conclusion import SupportedRecipe, supported_recipe
+from bakeoff.analysis.comparison.result import Comparison, PairResult, RecipeResult
+from bakeoff.analysis.statistics.verdict import VerdictName
+from bakeoff.text import counted, listed, span
+
+MOST_SHOWN = 6
+"""Recipes, or pairs, in the answer: the leading ones. The comparison in full has all."""
+
+MOST_TO_SETTLE = 2
+"""Undecided pairs for which the answer says what would settle them."""
+
+_MIRRORED: dict[VerdictName, VerdictName] = {"better": "worse", "worse": "better"}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a reader with a minute has to know; every sentence follows from the comparison.
+
+    Attributes
+    ----------
+    headline
+        Who won, or that nobody did.
+    choice
+        The recipe to use, and why; as `bakeoff predict` chooses.
+    standings
+        By recipe: its verdicts against the others, in a few words.
+    covers
+        What the intervals cover, and what they do not.
+    to_settle
+        The undecided pairs nearest to a verdict, at most `MOST_TO_SETTLE`.
+    num_undecided
+        All undecided pairs.
+    recipes, pairs
+        The leading ones, the best first, at most `MOST_SHOWN` of each: the baseline is always among the
+        recipes.
+    """
+
+    headline: str
+    choice: SupportedRecipe
+    standings: dict[str, str]
+    covers: str
+    to_settle: tuple[PairResult, ...]
+    num_undecided: int
+    recipes: tuple[RecipeResult, ...]
+    pairs: tuple[PairResult, ...]
+
+
+def answer(comparison: Comparison, val_accuracy: Mapping[str, float]) -> Answer:
+    """Answer which recipe is better.
+
+    Parameters
+    ----------
+    comparison
+        The result.
+    val_accuracy
+        By recipe, mean over seeds: decides between recipes that the verdicts support equally. Empty if it is
+        not known.
+    """
+    choice = supported_recipe(comparison, val_accuracy)
+    undecided = [pair for pair in comparison.pairs if pair.what_it_takes]
+    nearest = sorted(undecided, key=lambda pair: (choice.name not in (pair.a, pair.b), pair.p))
+    return Answer(
+        headline=_headline(comparison, choice),
+        choice=choice,
+        standings={recipe.name: _standing(recipe.name, comparison) for recipe in comparison.recipes},
+        covers=_covers(comparison),
+        to_settle=tuple(nearest[:MOST_TO_SETTLE]),
+        num_undecided=len(undecided),
+        recipes=_leading_recipes(comparison),
+        pairs=_leading_pairs(comparison, choice.name),
+    )
+
+
+def _verdict(pair: PairResult) -> VerdictName:
+    return pair.model_verdict or pair.verdict
+
+
+def _verdicts_of(name: str, comparison: Comparison) -> dict[str, VerdictName]:
+    """The verdict on this recipe against each other one that it is compared with, by the other's name."""
+    verdicts = {}
+    for pair in comparison.pairs:
+        if pair.b == name:
+            verdicts[pair.a] = _verdict(pair)
+        elif pair.a == name:
+            verdicts[pair.b] = _MIRRORED.get(_verdict(pair), _verdict(pair))
+    return verdicts
+
+
+def _headline(comparison: Comparison, choice: SupportedRecipe) -> str:
+    pairs, baseline = comparison.pairs, comparison.baseline
+    if not pairs:
+        return f"{choice.name} is the only recipe with results: there is nothing to compare it with."
+    models = "Of these trained models, " if any(pair.model_verdict for pair in pairs) else ""
+    if choice.by_verdict:
+        rivals = _verdicts_of(choice.name, comparison)
+        others = len(comparison.recipes) - 1
+        if len(rivals) == others and set(rivals.values()) == {"better"}:
+            than = "the other recipe" if others == 1 else f"each of the {others} others"
+            return f"{models}{choice.name} is better than {than}."
+        return f"{models}{choice.name} is ahead: {choice.reason}."
+    verdicts = {_verdict(pair) for pair in pairs}
+    if verdicts == {"equivalent"}:
+        margin = comparison.scale.difference(comparison.margin)
+        return f"No winner: the recipes are equivalent within {margin}."
+    if baseline is not None and verdicts == {"worse"}:
+        return f"{models}{baseline} is better than {counted(len(pairs), 'other recipe')}."
+    if baseline is not None:
+        return f"No winner: no recipe is shown to be better than {baseline}."
+    return "No winner: no recipe is shown to be better than another."
+
+
+def _standing(name: str, comparison: Comparison) -> str:
+    """Such as "undecided", "better than 2, undecided against 1", or "baseline"."""
+    if name == comparison.baseline:
+        return "baseline"
+    verdicts = list(_verdicts_of(name, comparison).values())
+    if len(verdicts) == 1:
+        return verdicts[0]
+    words = {"better": "better than", "worse": "worse than", "equivalent": "equivalent to"}
+    words["undecided"] = "undecided against"
+    counts = {verdict: verdicts.count(verdict) for verdict in words}
+    return ", ".join(f"{words[verdict]} {count}" for verdict, count in counts.items() if count)
+
+
+def _covers(comparison: Comparison) -> str:
+    counts = [recipe.num_seeds for recipe in comparison.recipes]
+    percent = f"{100 * comparison.confidence:g} %"
+    if comparison.num_groups is None:
+        images = f"new test images like these {comparison.num_images:,}"
+    else:
+        images = f"new groups of test images like these {comparison.num_groups:,}"
+    if max(counts) == 1:
+        covered = f"{images}, not other seeds: each recipe has one"
+    elif min(counts) == 1:
+        ones = [recipe.name for recipe in comparison.recipes if recipe.num_seeds == 1]
+        which = listed(ones) if len(ones) <= MOST_SHOWN else f"{len(ones)} recipes"
+        covered = f"new seeds (not for {which}, with one seed) and {images}"
+    else:
+        covered = f"new seeds ({span(counts)} per recipe here) and {images}"
+    return f"The {percent} intervals cover {covered}; they do not cover other training images."
+
+
+def _leading_recipes(comparison: Comparison) -> tuple[RecipeResult, ...]:
+    """In the study's order if all are shown; else the best by score, with the baseline."""
+    recipes = comparison.recipes
+    if len(recipes) <= MOST_SHOWN:
+        return recipes
+    best = sorted(recipes, key=lambda recipe: -comparison.scale.sign * recipe.score)
+    leading = best[:MOST_SHOWN]
+    if comparison.baseline and all(recipe.name != comparison.baseline for recipe in leading):
+        leading[-1] = next(recipe for recipe in recipes if recipe.name == comparison.baseline)
+    return tuple(leading)
+
+
+def _leading_pairs(comparison: Comparison, chosen: str) -> tuple[PairResult, ...]:
+    """All, or those of the leading recipes with the baseline or, without one, with the chosen recipe."""
+    pairs = comparison.pairs
+    if len(pairs) <= MOST_SHOWN:
+        return pairs
+    hub = comparison.baseline or chosen
+    rank = {
+        recipe.name: place
+        for place, recipe in enumerate(
+            sorted(comparison.recipes, key=lambda recipe: -comparison.scale.sign * recipe.score)
+        )
+    }
+    of_hub = [pair for pair in pairs if hub in (pair.a, pair.b)]
+    of_hub.sort(key=lambda pair: rank[pair.a if pair.b == hub else pair.b])
+    return tuple(of_hub[:MOST_SHOWN])

@@ -1,0 +1,80 @@
+"""The answer on the first screen: who won, what to use, what intervals cover, what would settle the rest."""
+
+from dataclasses import replace
+
+from tests.analysis.comparison.samples import draw_predictions
+
+from bakeoff.analysis.comparison.answer import MOST_SHOWN, answer
+from bakeoff.analysis.comparison.compare import compare
+
+
+def test_a_winner_is_named_with_its_verdicts() -> None:
+    comparison = compare(draw_predictions(spread=1.5, num_images=1000))
+    found = answer(comparison, {})
+    assert found.headline == "recipe_2 is better than each of the 2 others."
+    assert found.choice.name == "recipe_2"
+    assert found.standings == {
+        "recipe_0": "worse than 2",
+        "recipe_1": "better than 1, worse than 1",
+        "recipe_2": "better than 2",
+    }
+    assert (found.to_settle, found.num_undecided) == ((), 0)
+    assert found.recipes == comparison.recipes
+
+
+def test_no_winner_is_said_as_such_and_the_pairs_to_settle_are_named() -> None:
+    comparison = compare(draw_predictions(spread=0.0, num_seeds=2), baseline="recipe_1")
+    found = answer(comparison, {})
+    assert found.headline == "No winner: no recipe is shown to be better than recipe_1."
+    assert found.standings["recipe_1"] == "baseline"
+    assert found.standings["recipe_0"] == "undecided"
+    assert found.num_undecided == 2
+    assert [pair.p for pair in found.to_settle] == sorted(pair.p for pair in comparison.pairs)
+    assert answer(compare(draw_predictions(spread=0.0, num_seeds=2)), {}).headline == (
+        "No winner: no recipe is shown to be better than another."
+    )
+
+
+def test_equal_recipes_and_a_baseline_that_wins() -> None:
+    equal = compare(draw_predictions(spread=0.0, num_images=2000), margin=0.2)
+    assert answer(equal, {}).headline == "No winner: the recipes are equivalent within 20.0 points."
+    worse = compare(draw_predictions(spread=-1.5, num_images=1000), baseline="recipe_0")
+    assert answer(worse, {}).headline == "recipe_0 is better than 2 other recipes."
+
+
+def test_one_seed_judges_models_and_the_intervals_cover_no_seeds() -> None:
+    found = answer(compare(draw_predictions(num_seeds=1, num_recipes=2, spread=2.0, num_images=1000)), {})
+    assert found.headline == "Of these trained models, recipe_1 is better than the other recipe."
+    assert "not other seeds: each recipe has one" in found.covers
+
+
+def test_a_single_recipe_has_nothing_to_be_compared_with() -> None:
+    found = answer(compare(draw_predictions(num_recipes=1)), {})
+    assert found.headline.startswith("recipe_0 is the only recipe with results")
+    assert found.standings == {"recipe_0": ""}
+
+
+def test_what_the_intervals_cover() -> None:
+    comparison = compare(draw_predictions(num_seeds=(5, 4, 1)))
+    assert answer(comparison, {}).covers == (
+        "The 95 % intervals cover new seeds (not for recipe_2, with one seed) and new test images like these "
+        "300; they do not cover other training images."
+    )
+    grouped = replace(compare(draw_predictions()), num_groups=40)
+    assert (
+        "new seeds (5 per recipe here) and new groups of test images like these 40;"
+        in answer(grouped, {}).covers
+    )
+
+
+def test_of_many_recipes_the_leading_ones_and_their_pairs_with_the_chosen_one() -> None:
+    comparison = compare(draw_predictions(num_recipes=9, spread=0.2, num_seeds=3))
+    found = answer(comparison, {})
+    best = sorted(comparison.recipes, key=lambda recipe: -recipe.score)
+    assert list(found.recipes) == best[:MOST_SHOWN]
+    assert len(found.pairs) == MOST_SHOWN < len(comparison.pairs)
+    assert all(found.choice.name in (pair.a, pair.b) for pair in found.pairs)
+    with_baseline = compare(draw_predictions(num_recipes=9, spread=0.2, num_seeds=3), baseline="recipe_0")
+    found = answer(with_baseline, {})
+    assert found.recipes[-1].name == "recipe_0"
+    assert {pair.a for pair in found.pairs} == {"recipe_0"}

@@ -1,0 +1,53 @@
+"""How far problems of the data can move an accuracy."""
+
+import pytest
+
+from bakeoff.analysis.summary.answer import MAX_LISTED, data_trust
+
+
+def finding(severity="leak", count=1, pairs=(), images=()):
+    return {"severity": severity, "count": count, "pairs": list(pairs), "images": list(images)}
+
+
+def pair(first, second):
+    return {
+        "first": {"split": first[0], "id": first[1]},
+        "second": {"split": second[0], "id": second[1]},
+    }
+
+
+def audit(*findings):
+    return {"num_images": 1000, "findings": list(findings)}
+
+
+def test_without_a_check_nothing_is_known() -> None:
+    assert data_trust(None, 100).sentence == "The images were not checked for leaks between the splits."
+
+
+def test_a_clean_check_says_what_was_checked() -> None:
+    found = data_trust(audit(finding("warning", 7), finding("note", 3)), 100)
+    assert not found.is_problem
+    assert found.sentence.startswith("1,000 images checked: no test image repeats a training image")
+
+
+def test_a_test_image_in_several_findings_counts_once() -> None:
+    leaks = finding(count=2, pairs=[pair(("train", "a"), ("test", "x")), pair(("train", "b"), ("test", "y"))])
+    conflict = finding("conflict", 2, pairs=[pair(("test", "x"), ("train", "c"))])
+    found = data_trust(audit(leaks, conflict), 200)
+    assert found.is_problem
+    assert found.sentence == (
+        "2 of 200 test images are repeated in another split or labeled twice: "
+        "this can change an accuracy by 1.0 points at most."
+    )
+
+
+@pytest.mark.parametrize(("num_test", "points"), [(1000, "15.0"), (100, "100.0")])
+def test_where_a_finding_does_not_list_all_its_number_is_the_limit(num_test: int, points: str) -> None:
+    listed = [pair(("train", str(i)), ("test", str(i))) for i in range(MAX_LISTED)]
+    found = data_trust(audit(finding(count=150, pairs=listed)), num_test)
+    assert f"by {points} points at most" in found.sentence
+
+
+def test_conflicts_in_training_images_alone_are_said() -> None:
+    found = data_trust(audit(finding("conflict", 2, pairs=[pair(("train", "a"), ("train", "b"))])), 100)
+    assert found.sentence == "There are conflicting labels, but of no test image."
