@@ -97,7 +97,7 @@ def test_the_nearest_training_images_are_those_of_highest_mean_cosine(
 
 
 def test_the_sheet_holds_the_images_in_their_order(data: dict, page: Path, stored: StoredStudy) -> None:
-    packed = re.search(r"data:image/jpeg;base64,([^\"&]+)", page.read_text("utf-8"))[1]
+    packed = re.search(r"data:image/webp;base64,([^\"&]+)", page.read_text("utf-8"))[1]
     with Image.open(io.BytesIO(base64.b64decode(packed))) as image:
         sheet = np.asarray(image).astype(int)
     size = stored.test_images.shape[1]

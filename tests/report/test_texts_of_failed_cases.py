@@ -381,4 +381,4 @@ def test_the_sheet_of_training_images_holds_the_nearest(
     for place, index in enumerate(data["train"]["index"]):
         row, column = divmod(place, columns)
         tile = pixels[32 * row : 32 * row + 32, 32 * column : 32 * column + 32]
-        assert np.abs(tile - stored.train_images[index]).mean() < 8
+        assert np.abs(tile - stored.train_images[index]).mean() < 12

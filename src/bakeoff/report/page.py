@@ -109,7 +109,7 @@ def _in_scrollers(markup: Any) -> Any:
 
     def box(table: re.Match[str]) -> str:
         name = f"table-{next(numbers)}"
-        inside = table[0].replace("<caption>", f'<caption id="{name}">', 1)
+        inside = table[0].replace("<caption", f'<caption id="{name}"', 1)
         return f'<div class="scroller" role="region" aria-labelledby="{name}" tabindex="0">{inside}</div>'
 
     return Markup(re.sub(r"<table\b.*?</table>", box, str(markup), flags=re.DOTALL))

@@ -39,7 +39,7 @@ def test_equal_recipes_and_a_baseline_that_wins() -> None:
     equal = compare(draw_predictions(spread=0.0, num_images=2000), margin=0.2)
     assert answer(equal, {}).headline == "No winner: the recipes are equivalent within 20.0 points."
     worse = compare(draw_predictions(spread=-1.5, num_images=1000), baseline="recipe_0")
-    assert answer(worse, {}).headline == "recipe_0 is better than 2 other recipes."
+    assert answer(worse, {}).headline == "recipe_0 is better than each of the 2 others."
 
 
 def test_one_seed_judges_models_and_the_intervals_cover_no_seeds() -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bakeoff.analysis.comparison.conclusion import SupportedRecipe, supported_recipe
 from bakeoff.analysis.comparison.result import Comparison, PairResult, RecipeResult
 from bakeoff.analysis.statistics.verdict import VerdictName
-from bakeoff.text import counted, listed, span
+from bakeoff.text import listed, span
 
 MOST_SHOWN = 6
 """Recipes, or pairs, in the answer: the leading ones. The comparison in full has all."""
@@ -109,8 +109,6 @@ def _headline(comparison: Comparison, choice: SupportedRecipe) -> str:
     if verdicts == {"equivalent"}:
         margin = comparison.scale.difference(comparison.margin)
         return f"No winner: the recipes are equivalent within {margin}."
-    if baseline is not None and verdicts == {"worse"}:
-        return f"{models}{baseline} is better than {counted(len(pairs), 'other recipe')}."
     if baseline is not None:
         return f"No winner: no recipe is shown to be better than {baseline}."
     return "No winner: no recipe is shown to be better than another."

@@ -195,7 +195,7 @@ def class_accuracy_figure(recipes: Sequence[FinishedRecipe], class_names: Sequen
     """
     shown = recipes[:MAX_RECIPES_IN_DOTS]
     labels = _most_different_classes(shown, len(class_names))
-    row_height = max(0.3, 0.13 * len(shown) + 0.08)
+    row_height = max(0.3, 0.11 * len(shown) + 0.06)
     with drawing():
         figure, axes = new_figure(5.2, 0.9 + row_height * len(labels))
         rows = np.arange(len(labels), dtype=np.float64)

@@ -1,7 +1,7 @@
 "use strict";
 // The gallery of failed cases: filters, sorts and opens the cases in #gallery-data (gzip).
 (async () => {
-  const PAGE = innerWidth < 600 ? 12 : 24;
+  const PAGE = innerWidth < 600 ? 9 : 20;
   const byId = id => document.getElementById(id);
   const unpack = async text => {
     const bytes = Uint8Array.from(atob(text.trim()), character => character.charCodeAt(0));
@@ -48,7 +48,7 @@
   // A long name without its middle: "lenet5_l2…rization".
   const shortened = name => {
     const letters = [...name];
-    return letters.length <= 20 ? name : `${letters.slice(0, 10).join("")}…${letters.slice(-9).join("")}`;
+    return letters.length <= 16 ? name : `${letters.slice(0, 8).join("")}…${letters.slice(-7).join("")}`;
   };
 
   const card = (entry, index) => {
@@ -100,7 +100,10 @@
     filter();
   };
   const goTo = hash => {
-    if (location.hash !== hash) history.pushState(null, "", hash);
+    if (location.hash !== hash) {
+      history.replaceState({ top: scrollY }, "");
+      history.pushState(null, "", hash);
+    }
     route();
   };
   const choose = (recipe, trueClass, predicted) =>
@@ -118,9 +121,8 @@
       if (index >= 0) open(index);
       return;
     }
-    closing = true;
-    if (dialog.open) dialog.close();
-    closing = false;
+    closing = dialog.open;
+    dialog.close();
     if (kind === "cases") {
       select([place(recipes, parts[0]), place(classes, parts[1]), place(classes, parts[2])]);
       byId("gallery-title").focus({ preventScroll: true });
@@ -229,6 +231,7 @@
   dialog.addEventListener("close", () => {
     // Closed by the reader, not by going back: the address is that of the selection again.
     if (!closing) history.replaceState(null, "", selection());
+    closing = false;
     while (cards.children.length <= opened) grow();
     cards.children[opened].firstChild.focus();
   });
@@ -306,10 +309,13 @@
       button.textContent = enlarged ? "Make smaller" : "Enlarge";
       figure.scrollIntoView({ block: "nearest" });
     });
-    figure.append(button);
+    figure.querySelector(".names").append(button);
   }
   byId("gallery").hidden = false;
   filter();
-  addEventListener("popstate", route);
+  addEventListener("popstate", event => {
+    route();
+    if (event.state) scrollTo({ top: event.state.top, behavior: "instant" });
+  });
   route();
 })();
