@@ -121,8 +121,12 @@ def _standing(name: str, comparison: Comparison) -> str:
     verdicts = list(_verdicts_of(name, comparison).values())
     if len(verdicts) == 1:
         return verdicts[0]
-    words = {"better": "better than", "worse": "worse than", "equivalent": "equivalent to"}
-    words["undecided"] = "undecided against"
+    words: dict[VerdictName, str] = {
+        "better": "better than",
+        "worse": "worse than",
+        "equivalent": "equivalent to",
+        "undecided": "undecided against",
+    }
     counts = {verdict: verdicts.count(verdict) for verdict in words}
     return ", ".join(f"{words[verdict]} {count}" for verdict, count in counts.items() if count)
 
