@@ -16,6 +16,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
 from tests.digests import forget_digests
+from tests.report.pages import FIGURES
 
 from bakeoff.report import build_report
 from bakeoff.store import load_study_folder
@@ -89,6 +90,7 @@ def test_every_figure_and_image_is_seen(
     browser: webdriver.Chrome, page: Path, width: int, scheme: str
 ) -> None:
     show(browser, page, width, scheme)
+    browser.execute_script("document.querySelectorAll('details').forEach(box => { box.open = true; })")
     figures = browser.execute_script(
         """return [...document.querySelectorAll("figure")].map(figure => {
             const svg = figure.querySelector("svg"), box = svg.getBoundingClientRect();
@@ -97,7 +99,7 @@ def test_every_figure_and_image_is_seen(
                     svg.getAttribute("aria-label").length, caption.length]
         })"""
     )
-    assert len(figures) == 12
+    assert len(figures) == len(FIGURES)
     for shown_width, height, num_shapes, alt, caption in figures:
         assert shown_width > 300
         assert height > 90

@@ -298,25 +298,13 @@ def failure_tables(failures: FailureSummary) -> dict[str, str]:
         ),
     }
     tables["error_differences"] = to_csv(
-        (
-            "recipe",
-            "quarter",
-            "images",
-            "within_class",
-            "low",
-            "high",
-            "p_value",
-            "adjusted_p",
-            "significant",
-        ),
+        ("recipe", "quarter", "within_class", "low", "high", *_END, "significant"),
         (
             (
                 recipe,
                 trait.name,
-                end.num_images,
                 *_cells(end.within_class, ("value", "low", "high")),
-                end.p_value,
-                end.adjusted_p,
+                *_cells(end, _END),
                 "yes" if recipe in trait.significant else "no",
             )
             for trait in failures.traits
@@ -342,6 +330,8 @@ _PAIR_DIFFERENCE = (
 )  # fmt: skip
 
 _QUARTER = ("lowest_value", "highest_value")
+
+_END = ("num_images", "p_value", "adjusted_p")
 
 _DOUBT = ("label", "suggested", "label_probability", "suggested_probability")
 
