@@ -12,7 +12,7 @@ from bakeoff.report.figures.curves import _describe_losses
             [2.0, 1.0, 0.5],
             [1.9, 1.5, 1.75],
             "Mean training loss falls from 2.00 to 0.50; mean validation loss is lowest at epoch 2 (1.50) "
-            "and 0.25 higher after the last epoch, which indicates overfitting.",
+            "and 0.25 higher after the last epoch while training loss falls: overfitting from epoch 3 on.",
         ),
         (
             [1.0, 2.0, 3.0],

@@ -101,10 +101,13 @@ def _describe_losses(epochs: Sequence[int], train: Sequence[float], val: Sequenc
     lowest = int(np.argmin(val))
     change = "falls" if train[-1] < train[0] else "does not fall: it changes"
     is_overfitting = val[-1] > (1 + OVERFITTING) * val[lowest] and train[-1] < train[lowest]
+    overfitting = ""
+    if is_overfitting:
+        overfitting = f" while training loss falls: overfitting from epoch {epochs[lowest + 1]} on"
     after = (
         f"is lowest at epoch {epochs[lowest]} ({number(val[lowest])}) and "
         f"{number(val[-1] - val[lowest])} higher after the last epoch"
-        f"{', which indicates overfitting' if is_overfitting else ''}"
+        f"{overfitting}"
         if val[-1] > val[lowest]
         else f"is lowest after the last epoch ({number(val[-1])})"
     )
