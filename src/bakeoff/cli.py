@@ -370,6 +370,10 @@ def export(
     ensemble: Annotated[
         bool, typer.Option("--ensemble", help="Export the mean of all finished seeds as one ONNX model.")
     ] = False,
+    license_: Annotated[
+        str | None,
+        typer.Option("--license", metavar="NAME", help="Named by the model card: apache-2.0, cc-by-4.0 ..."),
+    ] = None,
     trust: TrustOption = False,
 ) -> None:
     """Export a trained model as ONNX and safetensors, with a model card."""
@@ -378,7 +382,15 @@ def export(
     from bakeoff.store import Layout, read_study
 
     _find_own_classes(read_study(Layout(study_dir)))
-    exported = export_model(study_dir, directory, recipe=recipe, seed=seed, ensemble=ensemble, trust=trust)
+    exported = export_model(
+        study_dir,
+        directory,
+        recipe=recipe,
+        seed=seed,
+        ensemble=ensemble,
+        license_name=license_,
+        trust=trust,
+    )
     _print(exported.choice)
     if not exported.ensemble.is_checked:
         _print(UNCHECKED)

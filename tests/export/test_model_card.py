@@ -92,3 +92,31 @@ def test_names_on_the_card_are_shown_as_they_are():
     assert plain("a|b <script> `c` *d* [e](f) g_h\n$x$ \x1b[0m") == (
         r"a\|b \<script\> \`c\` \*d\* \[e\](f) g\_h\\n\$x\$ \\x1b\[0m"
     )
+
+
+def test_the_head_of_the_card_is_what_hugging_face_reads(exported, photo_study):
+    from huggingface_hub import ModelCard
+
+    folder, one, _ = exported
+    data = ModelCard.load(folder / "one/README.md").data
+    assert (data.library_name, data.pipeline_tag) == ("onnx", "image-classification")
+    assert data.license is None
+    (result,) = data.eval_results
+    arrays = stored(photo_study, *chosen_run(one.stdout))
+    accuracy = (arrays["test_logits"].argmax(1) == arrays["test_labels"]).mean()
+    assert result.metric_type == "accuracy"
+    assert result.metric_value == pytest.approx(accuracy, abs=1e-4)
+    assert result.task_type == "image-classification"
+    assert result.dataset_split == "test"
+
+
+def test_a_license_stands_in_the_head(photo_study, tmp_path):
+    from huggingface_hub import ModelCard
+
+    done = bakeoff("export", photo_study, "model", "--license", "cc-by-4.0", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert ModelCard.load(tmp_path / "model/README.md").data.license == "cc-by-4.0"
+    refused = bakeoff("export", photo_study, "other", "--license", "CC BY: 4", cwd=tmp_path)
+    assert refused.returncode == 2
+    assert "found 'CC BY: 4'; expected a name in lower case" in refused.stderr
+    assert not (tmp_path / "other").exists()

@@ -21,7 +21,7 @@ COMMANDS = {
     "bakeoff compare": "FILE... --baseline= --metric= --margin=0.01 --confidence=0.95 --json= --report=",
     "bakeoff predict": "STUDY_DIR IMAGE_OR_DIR... --recipe= --seed=... --csv= --json= --trust",
     "bakeoff evaluate": "STUDY_DIR SOURCE --metric= --set=... --json= --report= --trust",
-    "bakeoff export": "STUDY_DIR DIR --recipe= --seed= --ensemble --trust",
+    "bakeoff export": "STUDY_DIR DIR --recipe= --seed= --ensemble --license= --trust",
     "bakeoff paper": "STUDY_DIR DIR --metric=",
     "bakeoff data": "",
     "bakeoff data info": "SOURCE --set=...",

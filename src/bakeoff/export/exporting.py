@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -71,6 +72,7 @@ def export(
     recipe: str | None = None,
     seed: int | None = None,
     ensemble: bool = False,
+    license_name: str | None = None,
     trust: bool = False,
 ) -> Exported:
     """Write model.onnx, model.safetensors, study.toml and a model card, README.md.
@@ -87,6 +89,8 @@ def export(
         By default the one with the highest validation accuracy; test images are never used to choose.
     ensemble
         Export the mean over all finished seeds instead.
+    license_name
+        For the head of the model card, as Hugging Face names licenses: "apache-2.0", "cc-by-4.0", "other".
     trust
         Run the custom model code that the recipe names, see `bakeoff.predict.model.load_model`.
 
@@ -98,6 +102,10 @@ def export(
     require_onnx()
     if ensemble and seed is not None:
         raise BakeoffError("found both a seed and the ensemble of all seeds; expected one of them")
+    if license_name is not None and not re.fullmatch(r"[a-z0-9][a-z0-9.+-]*", license_name):
+        raise BakeoffError(
+            f"license: found {license_name!r}; expected a name in lower case such as apache-2.0 or cc-by-4.0"
+        )
     check_free(directory)
     study = load_study_folder(study_dir, whole=False)
     summary = Summary(study)
@@ -118,7 +126,14 @@ def export(
         STUDY_FILE: study_to_toml(study.study).encode(),
     }
     digests = {name: hashlib.sha256(part).hexdigest() for name, part in files.items()}
-    card = model_card(loaded, choice=choice, digests=digests, difference=difference, num_checked=len(images))
+    card = model_card(
+        loaded,
+        choice=choice,
+        digests=digests,
+        difference=difference,
+        num_checked=len(images),
+        license_name=license_name,
+    )
     files[CARD_FILE] = card.encode()
     with new_folder(directory) as temporary:
         for name, part in files.items():

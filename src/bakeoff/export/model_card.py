@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,7 +25,13 @@ MOST_CONFUSIONS = 10
 
 
 def model_card(
-    ensemble: Ensemble, *, choice: str, digests: Mapping[str, str], difference: float, num_checked: int
+    ensemble: Ensemble,
+    *,
+    choice: str,
+    digests: Mapping[str, str],
+    difference: float,
+    num_checked: int,
+    license_name: str | None = None,
 ) -> str:
     """Write the model card of an exported model.
 
@@ -38,6 +45,8 @@ def model_card(
         SHA-256 by file name.
     difference, num_checked
         The difference between ONNX Runtime and PyTorch, and on how many images.
+    license_name
+        Of the model, as Hugging Face names it, for the head of the card.
     """
     summary, study = ensemble.summary, ensemble.summary.stored
     predictions, comparison = summary.predictions, summary.comparison
@@ -56,12 +65,14 @@ def model_card(
     )
     template.filters |= {
         "plain": plain,
+        "yaml": _yaml,
         "points": points,
         "interval": interval_points,
         "count": lambda number: f"{number:,}",
     }
     classes = _classes(predictions, right, result, comparison.confidence)
     return template.get_template("model_card.md.j2").render(
+        license_name=license_name,
         study=study.study,
         ensemble=ensemble,
         settings=flatten_settings(ensemble.models[0].settings),
@@ -96,6 +107,11 @@ def plain(text: object) -> str:
     """Escape a text for Markdown, on one line."""
     escaped = printable(str(text)).replace("\n", "\\n")
     return re.sub(r"([\\`*_\[\]<>|~&$])", r"\\\1", escaped)
+
+
+def _yaml(value: object) -> str:
+    """A value for the head of the card: what is JSON is YAML."""
+    return json.dumps(printable(value) if isinstance(value, str) else value, ensure_ascii=False)
 
 
 def _predicted(ensemble: Ensemble, predictions: Predictions) -> NDArray[np.int64]:
