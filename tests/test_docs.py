@@ -120,6 +120,8 @@ def writes_the_page(words: list[str], folder: Path) -> None:
 INSTEAD: dict[str, Callable[[list[str], Path], None]] = {
     "pip install": extras_exist,
     "python -m venv": tool_is_there,
+    "python -m build": tool_is_there,  # and what it builds: tests/kernels/test_installing.py
+    "auditwheel": tool_is_there,
     "pytest": is_what_ci_runs,
     "mypy": is_what_ci_runs,
     "ruff": is_what_ci_runs,
@@ -335,3 +337,10 @@ def test_links_lead_to_files_and_headings(page):
         assert found.is_relative_to(REPOSITORY), f"{name_of(page)}: {target}"
         if anchor:
             assert anchor in anchors(found), f"{name_of(page)}: {target}"
+
+
+def test_the_citation_names_this_version():
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    citation = (REPOSITORY / "CITATION.cff").read_text()
+    assert f"\nversion: {project['version']}\n" in citation
+    assert f"\nlicense: {project['license']}\n" in citation

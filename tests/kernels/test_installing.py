@@ -4,12 +4,13 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import zipfile
 from pathlib import Path
 
 import pytest
 
-from bakeoff.kernels.compile import find_compiler
+from bakeoff.kernels.compile import find_compiler, instruction_sets
 from bakeoff.kernels.library import runnable
 
 ROOT = Path(__file__).parents[2]
@@ -95,3 +96,47 @@ def test_an_editable_install_has_the_kernels_next_to_the_source(checkout, tmp_pa
     run([sys.executable, "-c", backend], dict(os.environ), checkout)
     expected = runnable()[0] if find_compiler() and runnable() else "none: "
     assert kernels_used(checkout / "src", tmp_path).startswith(expected)
+
+
+@pytest.mark.slow
+def test_a_repaired_wheel_brings_the_kernels_to_machines_without_a_compiler(checkout, no_compiler, tmp_path):
+    """As docs/releasing.md says; the new environment has the dependencies of this one."""
+    if not (find_compiler() and runnable() and sys.platform == "linux"):
+        pytest.skip("wheels with kernels are built on Linux with a compiler")
+    tools = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    run([sys.executable, "-m", "build", "--no-isolation", "--outdir", tmp_path / "dist"], tools, checkout)
+    (built,) = (tmp_path / "dist").glob("*.whl")
+    run(["auditwheel", "repair", "--wheel-dir", tmp_path / "wheelhouse", built], tools, tmp_path)
+    (wheel,) = (tmp_path / "wheelhouse").iterdir()
+    assert "manylinux" in wheel.name
+    assert wheel.stat().st_size < 10e6
+    with zipfile.ZipFile(wheel) as archive:
+        libraries = {Path(name).stem for name in archive.namelist() if name.endswith(".so")}
+    assert libraries == {f"conv_pool_{name}" for name in instruction_sets()}
+
+    environment = tmp_path / "environment"
+    run([sys.executable, "-m", "venv", "--without-pip", environment], dict(os.environ), tmp_path)
+    python = environment / "bin" / "python"
+    words = ["--python", python, "install", "--no-deps", "--no-index", wheel]
+    run([sys.executable, "-m", "pip", *words], no_compiler, tmp_path)
+    (packages,) = environment.glob("lib/*/site-packages")
+    (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib"))
+    clean = {
+        name: value for name, value in no_compiler.items() if name not in ("PYTHONPATH", "BAKEOFF_KERNELS")
+    }
+    assert run([python, "-c", STEP], clean, tmp_path).stdout.strip() == runnable()[0]
+    where = "import bakeoff; print(bakeoff.__file__)"
+    assert str(packages) in run([python, "-c", where], clean, tmp_path).stdout
+
+
+@pytest.mark.slow
+def test_a_source_archive_builds_without_a_compiler(checkout, no_compiler, tmp_path):
+    words = ["-m", "build", "--no-isolation", "--sdist", "--outdir", tmp_path / "dist"]
+    run([sys.executable, *words], dict(os.environ), checkout)
+    (archive,) = (tmp_path / "dist").iterdir()
+    shutil.unpack_archive(archive, tmp_path / "unpacked", filter="data")
+    (source,) = (tmp_path / "unpacked").iterdir()
+    name, content, said = build_wheel(source, no_compiler)
+    assert "kernels not built: no C++ compiler found" in said
+    assert name.endswith("-py3-none-any.whl")
+    assert (content / "bakeoff/kernels/cpp/conv_pool.cpp").is_file()
