@@ -116,6 +116,7 @@ recipes[]
         mean_training_seconds
         num_parameters
         devices[]
+luck
 tuning
     metric
     recipes[]

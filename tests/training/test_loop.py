@@ -34,6 +34,15 @@ def test_the_same_seed_gives_the_same_bytes_and_another_does_not(data):
     assert not same_bytes(first, other)
 
 
+def test_what_a_recipe_does_not_vary_is_for_every_seed_as_for_seed_0(data):
+    whole = train(recipe(), 0, data)
+    first, second = (train(recipe(vary=("order",)), seed, data) for seed in (3, 4))
+    assert not same_bytes(first, second)
+    assert not same_bytes(first, train(recipe(), 3, data))  # whose initial weights differ too
+    assert same_bytes(train(recipe(vary=("order",)), 0, data), whole)
+    assert same_bytes(train(recipe(vary=("layers", "augmentation")), 3, data), whole)  # it has neither
+
+
 def test_what_happens_outside_does_not_touch_a_run(data):
     torch.manual_seed(1)
     np.random.seed(1)  # noqa: NPY002

@@ -1,9 +1,10 @@
-"""Denormal numbers count as zero in a run, and as before after it."""
+"""Denormal numbers count as zero in a run, and as before after it; streams that do not follow the seed."""
 
+import numpy as np
 import pytest
 import torch
 
-from bakeoff.training.repeatable import denormals_as_zero
+from bakeoff.training.repeatable import Stream, denormals_as_zero, generator, seed_of_run, torch_seed
 
 
 def smallest() -> float:
@@ -26,3 +27,14 @@ def test_denormals_are_zero_inside_and_numbers_again_after(default_type):
         assert smallest() == 0
         assert torch.tensor([1e-37]).mul(0.5).item() > 0
     assert smallest() > 0
+
+
+def test_streams_that_do_not_vary_are_those_of_seed_0():
+    partly = seed_of_run(7, ["order", "augmentation"])
+    assert partly == 7
+    assert seed_of_run(7, None) is not partly
+    for stream in Stream:
+        expected = 0 if stream in (Stream.WEIGHTS, Stream.LAYERS) else 7
+        drawn = generator(partly, stream, 3).random(4)
+        np.testing.assert_array_equal(drawn, generator(expected, stream, 3).random(4))
+        assert torch_seed(partly, stream) == torch_seed(expected, stream)

@@ -36,6 +36,9 @@ from bakeoff.study.settings.trainer import OwnTrainerSettings, SklearnSettings, 
 from bakeoff.study.settings.tune import MAX_TRIALS, Space
 from bakeoff.study.tables import Table, merge_recipe
 
+SOURCES = ("weights", "order", "augmentation", "layers")
+"""What the seed of a run decides."""
+
 
 class Recipe(Settings):
     """Everything that determines how one model is trained."""
@@ -84,6 +87,13 @@ class Recipe(Settings):
     """When the model is put into training mode. `first_epoch_only` reproduces a fault of the published study:
     from epoch 2 on, batch normalization trains with frozen running statistics. Do not use it otherwise."""
 
+    vary: tuple[Literal["weights", "order", "augmentation", "layers"], ...] | None = Field(
+        None, strict=False, min_length=1
+    )
+    """What differs between the runs of the recipe: initial weights, order of the training images,
+    augmentation, and layers with random numbers of their own, such as dropout. By default all of these; what
+    is left out is for every seed as for seed 0."""
+
     patience: int | None = Field(None, ge=1)
     """Stop a run after this many epochs without a better one, by `checkpoint` (with `last`, by validation
     accuracy). The schedule is still that of all `epochs`."""
@@ -106,6 +116,14 @@ class Recipe(Settings):
     trials: int | None = Field(None, ge=1, le=MAX_TRIALS)
     """Number of trials of this recipe's search, if not `tune.trials`; the report then says that the budgets
     differ."""
+
+    @field_validator("vary")
+    @classmethod
+    def _in_order(cls, sources: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        """One spelling of what is the same: in a fixed order, and None for all."""
+        if sources is None or set(sources) == set(SOURCES):
+            return None
+        return tuple(source for source in SOURCES if source in sources)
 
     @field_validator("search", mode="before")
     @classmethod

@@ -26,7 +26,7 @@ from bakeoff.training.parts.loss import Criterion, Loss, class_weights, criterio
 from bakeoff.training.parts.optimizers import build_optimizer, learning_rate, set_learning_rate
 from bakeoff.training.preprocessing import Preprocessing
 from bakeoff.training.records import EpochRecord, Observer, TrainedRun, TrainingFailure
-from bakeoff.training.repeatable import Stream, denormals_as_zero, torch_seed
+from bakeoff.training.repeatable import Stream, denormals_as_zero, seed_of_run, torch_seed
 from bakeoff.training.state import StateSaver, StateStore, TrainingState
 from bakeoff.training.step import Passes, Stepper, build_average
 
@@ -91,6 +91,7 @@ def train(
     TrainingFailure
         If the loss is not finite; names the epoch and step.
     """
+    seed = seed_of_run(seed, recipe.vary)
     model = build_model(
         recipe.model,
         num_classes=data.num_classes,

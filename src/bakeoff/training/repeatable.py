@@ -6,7 +6,7 @@ save: epoch 57 draws the same numbers whether or not epochs 1 to 56 ran in the s
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from enum import IntEnum
 
@@ -30,6 +30,45 @@ class Stream(IntEnum):
     SAMPLING = 10
 
 
+SOURCE_OF = {
+    Stream.WEIGHTS: "weights",
+    Stream.ORDER: "order",
+    Stream.SAMPLING: "order",
+    Stream.LAYERS: "layers",
+}
+"""What a recipe's `vary` calls the streams; the others are augmentation."""
+
+FIXED_SEED = 0
+"""Whose random numbers a run has where the recipe does not let them vary."""
+
+
+class PartlyFixedSeed(int):
+    """A seed that only some streams follow; the others are as with `FIXED_SEED`."""
+
+    vary: frozenset[str]
+
+    def of(self, stream: Stream) -> int:
+        """The seed of a stream."""
+        return int(self) if SOURCE_OF.get(stream, "augmentation") in self.vary else FIXED_SEED
+
+
+def seed_of_run(seed: int, vary: Collection[str] | None) -> int:
+    """The seed from which a run draws its random numbers.
+
+    Parameters
+    ----------
+    seed
+        Of the run.
+    vary
+        Of the recipe; None for everything.
+    """
+    if vary is None:
+        return seed
+    partly = PartlyFixedSeed(seed)
+    partly.vary = frozenset(vary)
+    return partly
+
+
 def generator(seed: int, stream: Stream, epoch: int = 0) -> np.random.Generator:
     """The generator of a stream in an epoch (counted from 1; 0 for uses outside of epochs)."""
     return np.random.Generator(np.random.PCG64(_sequence(seed, stream, epoch)))
@@ -41,7 +80,8 @@ def torch_seed(seed: int, stream: Stream, epoch: int = 0) -> int:
 
 
 def _sequence(seed: int, stream: Stream, epoch: int) -> np.random.SeedSequence:
-    return np.random.SeedSequence(seed, spawn_key=(int(stream), epoch))
+    number = seed.of(stream) if isinstance(seed, PartlyFixedSeed) else seed
+    return np.random.SeedSequence(number, spawn_key=(int(stream), epoch))
 
 
 @contextmanager

@@ -40,6 +40,7 @@ SMALL_RESNET = ("model={name='resnet', widths=[4, 6], blocks=[1, 1], dropout=0.2
     [
         ("grouped", ("checkpoint=last",)),
         ("grouped", EVERYTHING),
+        ("grouped", (*EVERYTHING, "vary=['order', 'layers']")),
         (
             "grouped",
             (

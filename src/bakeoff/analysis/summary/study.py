@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from bakeoff.analysis.comparison.answer import Answer, answer
+from bakeoff.analysis.comparison.luck import describe_luck
 from bakeoff.analysis.comparison.of_study import compare_study, study_looks
 from bakeoff.analysis.comparison.result import Comparison
 from bakeoff.analysis.comparison.tuning import Tuning, study_tuning
@@ -72,6 +73,11 @@ class Summary:
         return compare_study(self.stored, self.predictions, self.looks, self.metric)
 
     @cached_property
+    def luck(self) -> str:
+        """What differs between the runs of a recipe, and so what the intervals over seeds allow for."""
+        return describe_luck(self.study)
+
+    @cached_property
     def tuning(self) -> Tuning | None:
         """How recipes were tuned; None if none was."""
         return study_tuning(self.study, self.stored.trials)
@@ -121,6 +127,7 @@ class Summary:
         - `study`: name, description, requested seeds, until, max_seeds, baseline, margin, confidence, metric;
         - `data`, `environment`, `audit` (None if the images were not checked): as stored;
         - `recipes`: see `RecipeSummary`;
+        - `luck`: what differs between the runs of a recipe, as a sentence;
         - `tuning`: see `Tuning`; None if no recipe was tuned;
         - `failed_cases`: see `DescribedCase`;
         - `failures`: see `FailureSummary`;
@@ -145,6 +152,7 @@ class Summary:
                 "environment": self.stored.environment,
                 "audit": self.stored.audit,
                 "recipes": [recipe.to_dict(self.stored.class_names) for recipe in self.recipes],
+                "luck": self.luck,
                 "tuning": self.tuning.to_dict() if self.tuning else None,
                 "failed_cases": [case.to_dict() for case in self.failed_cases],
                 "failures": self.failures.to_dict() if self.failures else None,

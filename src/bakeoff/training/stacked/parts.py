@@ -23,7 +23,7 @@ from bakeoff.training.parts.loss import class_weights, criterion
 from bakeoff.training.parts.optimizers import build_optimizer, learning_rate
 from bakeoff.training.preprocessing import Preprocessing
 from bakeoff.training.records import TrainingFailure
-from bakeoff.training.repeatable import Stream, torch_seed
+from bakeoff.training.repeatable import Stream, seed_of_run, torch_seed
 from bakeoff.training.stacked.model import StackedModel
 from bakeoff.training.stacked.operations import Convolution
 from bakeoff.training.state import TrainingState
@@ -95,6 +95,7 @@ class StackedParts:
         vectorized: bool,
         convolution: Convolution,
     ) -> None:
+        seeds = [seed_of_run(seed, recipe.vary) for seed in seeds]
         self.recipe, self.seeds, self.data, self.device = recipe, seeds, data, device
         self.preprocessing = Preprocessing.of(data)
         self.models = build_models(recipe, seeds, data)
