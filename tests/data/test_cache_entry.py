@@ -1,12 +1,20 @@
 import json
 import os
+import resource
 
 import numpy as np
 import pytest
 from tests.data.conftest import change_byte
 
 from bakeoff.data import check_cached_images, open_image_data
-from bakeoff.data.cache_entry import FILES, FORMAT_VERSION, check_entry, open_entry, read_original_sizes
+from bakeoff.data.cache_entry import (
+    FILES,
+    FORMAT_VERSION,
+    _save,
+    check_entry,
+    open_entry,
+    read_original_sizes,
+)
 from bakeoff.data.checksums import BLOCK_BYTES, write_checksums
 from bakeoff.errors import BakeoffError
 
@@ -19,6 +27,16 @@ def test_the_original_sizes_are_kept_in_the_order_of_the_splits(load, splits_dir
     assert read_original_sizes(data.directory).tolist() == [
         [*size] for size in [(12, 10), (70, 9), *others, *others, (5, 80), (12, 10)]
     ]
+
+
+def test_an_array_that_a_full_disk_cuts_short_is_an_error(tmp_path):
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (14000, before[1]))  # the last write fails, as on a full disk
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            _save(tmp_path / "sizes.npy", np.zeros((1797, 2), np.int32))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_changed_labels_are_not_used(load, splits_dir, own_cache):

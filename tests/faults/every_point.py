@@ -94,11 +94,16 @@ CHANGING = ("history.csv", "files.json", "summary.json", "runs.csv", "index.html
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """The bytes that must be those of an undisturbed study, of its runs and its report."""
+    """The bytes that must be those of an undisturbed study, of its runs and its report.
+
+    An entry of the cache whose place could not be taken lies beside it, as NAME-0.
+    """
     kept = ("study/runs/*/*/*", "study/report/**/*", "study/*.npz", "cache/*/*.npy")
     paths = [path for pattern in kept for path in folder.glob(pattern)]
     return {
-        path.relative_to(folder).as_posix(): b"" if path.name in CHANGING else path.read_bytes()
+        re.sub(r"^(cache/[0-9a-f]{40})-\d+/", r"\1/", path.relative_to(folder).as_posix()): (
+            b"" if path.name in CHANGING else path.read_bytes()
+        )
         for path in paths
         if path.is_file()
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from collections.abc import Callable
@@ -93,9 +94,9 @@ def write_entry(directory: Path, listing: Listing, shape: ImageShape, source: st
             arrays[name] = _keep_rows(directory / f"{name}_images.npy", arrays[name], kept)
         arrays[name].flush()
         labels = np.array([image.label for image in listed[name]], np.int64)
-        np.save(directory / f"{name}_labels.npy", labels)
+        _save(directory / f"{name}_labels.npy", labels)
         splits[name] = Split(np.asarray(arrays[name]), labels, tuple(image.id for image in listed[name]))
-    np.save(directory / SIZES, np.delete(decoded.sizes, list(decoded.unreadable), axis=0))
+    _save(directory / SIZES, np.delete(decoded.sizes, list(decoded.unreadable), axis=0))
     mean, std = channel_statistics(splits["train"].images)
     data_fingerprint = fingerprint(splits, listing.class_names)
     meta = {
@@ -115,6 +116,13 @@ def write_entry(directory: Path, listing: Listing, shape: ImageShape, source: st
     write_checksums(directory, FILES, data_fingerprint)
     for path in (directory / CHECKSUMS, directory):
         flush_to_disk(path)
+
+
+def _save(path: Path, array: NDArray[Any]) -> None:
+    """Write an array; `np.save` to a file ignores it when the last write fails, as on a full disk."""
+    content = io.BytesIO()
+    np.save(content, array)
+    path.write_bytes(content.getvalue())
 
 
 def _keep_rows(
