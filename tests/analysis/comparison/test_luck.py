@@ -5,7 +5,7 @@ import pytest
 from bakeoff.analysis.comparison.luck import describe_luck
 from bakeoff.study import load_study
 
-SAME = "The training and validation images do not: the intervals hold for these training images"
+SAME = "The training and validation images are the same for all."
 
 
 def test_what_has_no_effect_is_not_named():

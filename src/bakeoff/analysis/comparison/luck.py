@@ -33,8 +33,8 @@ def describe_luck(study: Study) -> str:
     else:
         text = "; ".join(f"{sources} ({listed(names)})" for sources, names in by_sources.items())
     return (
-        f"What differs between the runs of a recipe: {text}. The training and validation images do not: the "
-        "intervals hold for these training images, not for other training sets like this one."
+        f"What differs between the runs of a recipe: {text}. The training and validation images are the same "
+        "for all."
     )
 
 
