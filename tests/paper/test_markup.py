@@ -23,6 +23,10 @@ def test_markdown_specials_are_escaped():
     assert Markdown().code("a`b\n") == "`a'b `"
 
 
+def test_quotes_need_no_other_encoding_than_the_default():
+    assert Latex().text('the "best"') == "the ''best''"
+
+
 @given(st.text(max_size=30))
 def test_no_special_of_latex_is_left_alone(name):
     rest = re.sub(r"\\text[a-z]+\{\}|\$-\$|\$\\times\$|\\[&%$#_{}]", "", Latex().text(name))

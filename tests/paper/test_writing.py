@@ -74,6 +74,7 @@ def test_what_is_cited_is_in_the_references_and_nothing_else(tmp_path):
     assert set(re.findall(r"^@\w+\{(\w+),", entries, re.MULTILINE)) == cited
     assert "pocock1977" in cited  # seeds were added in rounds
     latex = (tmp_path / "paper/methods.tex").read_text("utf-8")
+    assert not re.search(r"[<>|\"]", latex)  # LaTeX's default encoding prints other signs for these
     in_latex = {key for keys in re.findall(r"\\citep\{([^}]*)\}", latex) for key in keys.split(",")}
     assert in_latex <= cited
     assert entries.count("{") == entries.count("}")

@@ -16,7 +16,7 @@ IN_LATEX = {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
-    '"': r"\textquotedbl{}",
+    '"': "''",  # \textquotedbl is an error in LaTeX's default encoding
     "\N{NO-BREAK SPACE}": "~",
 } | {sign: f"\\{sign}" for sign in "&%$#_{}"}
 
