@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bakeoff.files import final_name
 from bakeoff.study import Recipe
+from bakeoff.study.recipe import FIXED_SEED
 
 FORMAT_VERSION = 1
 """Version of the study folder's format, written to data.json."""
@@ -196,4 +197,6 @@ def run_identity(
     }
     if recipe.checkpoint == "best_val_score":
         parts["metric"] = metric
+    if recipe.vary is not None:
+        parts["fixed_seed"] = FIXED_SEED
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -39,6 +39,10 @@ from bakeoff.study.tables import Table, merge_recipe
 SOURCES = ("weights", "order", "augmentation", "layers")
 """What the seed of a run decides."""
 
+FIXED_SEED = 2**29
+"""Whose random numbers a run has where its recipe does not let them vary. No run has this seed, nor has a
+trial of a search: that run would be one run of every recipe with `vary`."""
+
 
 class Recipe(Settings):
     """Everything that determines how one model is trained."""
@@ -92,7 +96,7 @@ class Recipe(Settings):
     )
     """What differs between the runs of the recipe: initial weights, order of the training images,
     augmentation, and layers with random numbers of their own, such as dropout. By default all of these; what
-    is left out is for every seed as for seed 0."""
+    is left out is the same for every seed."""
 
     patience: int | None = Field(None, ge=1)
     """Stop a run after this many epochs without a better one, by `checkpoint` (with `last`, by validation

@@ -13,6 +13,8 @@ from enum import IntEnum
 import numpy as np
 import torch
 
+from bakeoff.study.recipe import FIXED_SEED
+
 
 class Stream(IntEnum):
     """The uses of random numbers. The values determine every result: never reuse or change one."""
@@ -37,9 +39,6 @@ SOURCE_OF = {
     Stream.LAYERS: "layers",
 }
 """What a recipe's `vary` calls the streams; the others are augmentation."""
-
-FIXED_SEED = 0
-"""Whose random numbers a run has where the recipe does not let them vary."""
 
 
 class PartlyFixedSeed(int):
