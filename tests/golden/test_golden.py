@@ -47,6 +47,10 @@ IMPROVED = {
 """Estimates made in a better way since: chances allow for how little few seeds say of their spread."""
 
 
+LONGER = {"failures.confused_pairs": ("recipe", "true", "predicted")}
+"""Lists that have more entries since, and what names an entry; those of before must still be there."""
+
+
 @dataclass(frozen=True)
 class Answers:
     """What the commands say of a golden study: then, and of a copy of it today."""
@@ -87,6 +91,11 @@ def differences(before: Any, today: Any, place: str = "") -> Iterator[str]:
     elif kind in PROSE:
         if type(before) is not type(today) or bool(before) != bool(today):
             yield f"{place}: was {before!r}, is {today!r}"
+    elif kind in LONGER:
+        named = {tuple(entry[key] for key in LONGER[kind]): entry for entry in today}
+        for entry in before:
+            name = tuple(entry[key] for key in LONGER[kind])
+            yield from differences(entry, named.get(name), f"{place}{list(name)}")
     elif isinstance(before, dict) and isinstance(today, dict):
         for key, value in before.items():
             inner = f"{place}.{key}" if place else key

@@ -25,7 +25,7 @@ def test_a_winner_is_named_with_its_verdicts() -> None:
 def test_no_winner_is_said_as_such_and_the_pairs_to_settle_are_named() -> None:
     comparison = compare(draw_predictions(spread=0.0, num_seeds=2), baseline="recipe_1")
     found = answer(comparison, {})
-    assert found.headline == "No winner: no recipe is shown to be better than recipe_1."
+    assert found.headline == "No winner: no recipe is shown to be better than recipe_1, the baseline."
     assert found.standings["recipe_1"] == "baseline"
     assert found.standings["recipe_0"] == "undecided"
     assert found.num_undecided == 2

@@ -10,7 +10,7 @@ from bakeoff.analysis.comparison.result import Comparison, PairResult, RecipeRes
 from bakeoff.analysis.statistics.verdict import VerdictName
 from bakeoff.text import listed, span
 
-MOST_SHOWN = 6
+MOST_SHOWN = 4
 """Recipes, or pairs, in the answer: the leading ones. The comparison in full has all."""
 
 MOST_TO_SETTLE = 2
@@ -110,7 +110,9 @@ def _headline(comparison: Comparison, choice: SupportedRecipe) -> str:
         margin = comparison.scale.difference(comparison.margin)
         return f"No winner: the recipes are equivalent within {margin}."
     if baseline is not None:
-        return f"No winner: no recipe is shown to be better than {baseline}."
+        if "undecided" in verdicts:
+            return f"No winner: no recipe is shown to be better than {baseline}, the baseline."
+        return f"No recipe is better than {baseline}, the baseline."
     return "No winner: no recipe is shown to be better than another."
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-MAX_TRAITS = 10
+MAX_TRAITS = 5
 """A figure with more shows only the largest differences, and its caption says so."""
 
 
