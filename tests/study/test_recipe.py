@@ -88,3 +88,32 @@ def test_without_a_trainer_a_recipe_is_written_as_before():
     """The identity of earlier runs is a digest of this: new settings stand in it only if set."""
     assert not {"trainer", "settings", "patience", "max_minutes"} & Recipe().model_dump(mode="json").keys()
     assert Recipe(patience=3).model_dump(mode="json")["patience"] == 3
+
+
+@pytest.mark.parametrize(
+    ("vary", "message"),
+    [
+        (
+            [],
+            r"vary: found \[\], .* the same; expected one or more of weights, order, .* no vary",
+        ),
+        (
+            ["ordr"],
+            r"vary.0: found 'ordr'; did you mean 'order'\? \(valid: weights, order, augmentation, layers\)",
+        ),
+        (["augmentation"], r"vary: found only augmentation, which this .*, or a recipe with augmentation"),
+        (["layers", "augmentation"], r"found only augmentation and layers, .* with augmentation or dropout"),
+    ],
+)
+def test_a_vary_with_which_runs_would_not_differ_is_one_problem(vary, message):
+    with pytest.raises(bakeoff.BakeoffError, match=message) as problem:
+        Recipe().changed(vary=vary)
+    assert ": 1 problem\n" in str(problem.value)
+
+
+def test_what_differs_is_what_the_recipe_has():
+    recipe = Recipe(model={"name": "lenet5", "dropout": 0.1}, vary=["layers", "augmentation"])
+    assert recipe.varied == ("layers",)
+    assert recipe.changed(vary=["order"]).varied == ("order",)
+    assert Recipe(model={"name": "lenet5_1998"}).varied == ("weights", "order")
+    assert Recipe(model={"name": "my_code:Net"}, vary=["layers"]).varied == ("layers",)

@@ -43,6 +43,8 @@ FIXED_SEED = 2**29
 """Whose random numbers a run has where its recipe does not let them vary. No run has this seed, nor has a
 trial of a search: that run would be one run of every recipe with `vary`."""
 
+_MEANS = {"augmentation": "augmentation", "layers": "dropout"}
+
 
 class Recipe(Settings):
     """Everything that determines how one model is trained."""
@@ -91,9 +93,7 @@ class Recipe(Settings):
     """When the model is put into training mode. `first_epoch_only` reproduces a fault of the published study:
     from epoch 2 on, batch normalization trains with frozen running statistics. Do not use it otherwise."""
 
-    vary: tuple[Literal["weights", "order", "augmentation", "layers"], ...] | None = Field(
-        None, strict=False, min_length=1
-    )
+    vary: tuple[Literal["weights", "order", "augmentation", "layers"], ...] | None = Field(None, strict=False)
     """What differs between the runs of the recipe: initial weights, order of the training images,
     augmentation, and layers with random numbers of their own, such as dropout. By default all of these; what
     is left out is the same for every seed."""
@@ -127,6 +127,11 @@ class Recipe(Settings):
         """One spelling of what is the same: in a fixed order, and None for all."""
         if sources is None or set(sources) == set(SOURCES):
             return None
+        if not sources:
+            raise ValueError(
+                "found [], with which all runs would be the same; expected one or more of "
+                f"{', '.join(SOURCES)}, or no vary, with which all of them differ"
+            )
         return tuple(source for source in SOURCES if source in sources)
 
     @field_validator("search", mode="before")
@@ -146,6 +151,12 @@ class Recipe(Settings):
                 )
             tables = {**tables, "epochs": 1}
         recipe = handler(tables)
+        if recipe.vary and not recipe.varied:
+            raise ValueError(
+                f"vary: found only {' and '.join(recipe.vary)}, which this recipe does not have, so all its "
+                'runs would be the same; expected "weights" or "order" as well, or a recipe with '
+                f"{' or '.join(_MEANS[source] for source in recipe.vary)}"
+            )
         if recipe.settings is not None and not isinstance(recipe.trainer, OwnTrainerSettings):
             raise ValueError("settings is for a trainer of your own, and the recipe has none")
         refuse_unwritable(recipe.settings or {})
@@ -174,6 +185,18 @@ class Recipe(Settings):
     def without_search(self) -> Recipe:
         """The recipe as it is trained: what was searched, and how, is not part of it."""
         return self.model_copy(update={"search": None, "trials": None})
+
+    @property
+    def varied(self) -> tuple[str, ...]:
+        """What differs between runs of Bakeoff's training: of `vary`, what the recipe has."""
+        return tuple(source for source in self.vary or SOURCES if self._has(source))
+
+    def _has(self, source: str) -> bool:
+        if source == "augmentation":
+            return self.augmentation != AugmentationSettings()
+        if source == "layers":  # a model of the user's own may have any
+            return isinstance(self.model, CustomModelSettings) or getattr(self.model, "dropout", 0) > 0
+        return True
 
     @property
     def own_classes(self) -> tuple[str, ...]:

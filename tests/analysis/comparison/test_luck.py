@@ -21,6 +21,14 @@ def test_what_has_no_effect_is_not_named():
     )
 
 
+def test_what_the_recipe_lacks_is_not_named_although_it_may_vary():
+    study = load_study("quickstart", recipes=["lenet5"])
+    varied = study.recipes["lenet5"].changed(vary=["order", "augmentation", "layers"])
+    assert "of a recipe: order of the training images. " in describe_luck(
+        study.changed(recipes={"lenet5": varied})
+    )
+
+
 def test_recipes_of_which_other_things_differ_are_named():
     study = load_study("quickstart", recipes=["lenet5"])
     lenet5 = study.recipes["lenet5"]

@@ -5,8 +5,6 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from bakeoff.study.recipe import SOURCES
-from bakeoff.study.settings.augmentation import AugmentationSettings
 from bakeoff.text import listed
 
 if TYPE_CHECKING:
@@ -41,11 +39,4 @@ def describe_luck(study: Study) -> str:
 def _sources(recipe: Recipe) -> str:
     if recipe.trainer is not None:
         return "what the trainer draws from its seed"
-    vary: tuple[str, ...] = recipe.vary or tuple(source for source in SOURCES if _is_used(recipe, source))
-    return listed([WORDS[source] for source in vary])
-
-
-def _is_used(recipe: Recipe, source: str) -> bool:
-    if source == "augmentation":
-        return recipe.augmentation != AugmentationSettings()
-    return source != "layers" or getattr(recipe.model, "dropout", 1) > 0  # unknown of a user's own model
+    return listed([WORDS[source] for source in recipe.varied])
