@@ -6,7 +6,7 @@ import sys
 import pytest
 from filelock import Timeout
 
-from bakeoff.locks import lock_at
+from bakeoff.locks import is_held, lock_at
 
 WITHOUT_LOCKS = """
 import sys, time
@@ -43,6 +43,16 @@ def test_a_lock_is_held_by_one(tmp_path):
         second.acquire(timeout=0)
     second.acquire(timeout=0)
     second.release()
+
+
+def test_whether_a_lock_is_held_is_seen_without_leaving_a_trace(tmp_path):
+    assert not is_held(tmp_path / ".lock")
+    assert not any(tmp_path.iterdir())
+    with lock_at(tmp_path / ".lock"):
+        assert is_held(tmp_path / ".lock")
+    assert not is_held(tmp_path / ".lock")
+    (tmp_path / ".lock.soft").touch()
+    assert is_held(tmp_path / ".lock")
 
 
 @pytest.mark.needs("seccomp")

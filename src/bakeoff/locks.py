@@ -12,7 +12,9 @@ from pathlib import Path
 
 from filelock import BaseFileLock, FileLock, SoftFileLock
 
-if sys.platform != "win32":
+if sys.platform == "win32":
+    import msvcrt
+else:
     import fcntl
 
 NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
@@ -36,6 +38,27 @@ def how_to_unlock(lock: BaseFileLock) -> str:
     if isinstance(lock, SoftFileLock):
         return f" (if it is not running anymore, delete {lock.lock_file})"
     return ""
+
+
+def is_held(path: Path) -> bool:
+    """Whether a process holds the lock of `lock_at(path)`; creates and changes nothing."""
+    if path.with_name(f"{path.name}.soft").exists():
+        return True
+    try:
+        descriptor = os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+    except OSError:
+        return False
+    try:
+        if sys.platform == "win32":
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+            msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)
+        else:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno not in NO_LOCKS
+    finally:
+        os.close(descriptor)
+    return False
 
 
 @cache

@@ -19,7 +19,7 @@ from bakeoff.data.decoding.fit import resize, to_image
 from bakeoff.data.image_data import SPLIT_NAMES, ImageData, Split
 from bakeoff.errors import BakeoffError
 from bakeoff.files import read_text, to_json
-from bakeoff.locks import how_to_unlock, lock_at
+from bakeoff.locks import how_to_unlock, is_held, lock_at
 from bakeoff.store.arrays import read_groups
 from bakeoff.store.layout import FORMAT_VERSION, Layout
 from bakeoff.store.manifest import Write, read_manifest, write_recorded
@@ -277,6 +277,33 @@ def save_audit(layout: Layout, audit: Mapping[str, Any]) -> None:
     write_recorded({layout.audit: _text(to_json(audit))})
 
 
+HOLDER = ".lock-holder.json"
+"""Names the process that holds the lock; it stays behind if that was killed."""
+
+
+def is_running(root: Path) -> bool:
+    """Whether a live process holds the lock of a study folder."""
+    # The lock is tried only for a holder that may be alive, so that a run that starts meanwhile gets it.
+    try:
+        content = json.loads(read_text(root / HOLDER))
+        process, host = int(content["process"]), content["host"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    return (host != platform.node() or _is_alive(process)) and is_held(root / ".lock")
+
+
+def _is_alive(process: int) -> bool:
+    if os.name == "nt" or process <= 0:  # where signal 0 would end it, or reach a group
+        return process > 0
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # another user's
+        return True
+    return True
+
+
 @contextmanager
 def lock_folder(root: Path, *, on_wait: Callable[[str], None] | None = None) -> Iterator[None]:
     """Lock a study folder. The operating system releases the lock when the process ends, however it ends.
@@ -297,7 +324,7 @@ def lock_folder(root: Path, *, on_wait: Callable[[str], None] | None = None) -> 
         If another process holds the lock (without `on_wait`), or the folder holds something else or cannot be
         written.
     """
-    holder = root / ".lock-holder.json"
+    holder = root / HOLDER
     _check_folder(root)
     try:
         root.mkdir(parents=True, exist_ok=True)

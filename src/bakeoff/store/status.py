@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from bakeoff.errors import BakeoffError
+from bakeoff.store.folder import is_running
 from bakeoff.store.layout import Layout
 from bakeoff.store.run_files import failure_reason, load_history, stored_identity
 from bakeoff.store.stored_study import read_study
@@ -24,7 +25,8 @@ class RunStatus:
     Attributes
     ----------
     state
-        finished, failed, unfinished (a saved state to resume from exists) or waiting.
+        finished, failed, unfinished (a saved state to resume from exists), running (the same, while a process
+        runs the study) or waiting.
     seed
         Of a trial, its number.
     epochs, num_epochs
@@ -39,7 +41,7 @@ class RunStatus:
 
     recipe: str
     seed: int
-    state: Literal["finished", "failed", "unfinished", "waiting"]
+    state: Literal["finished", "failed", "running", "unfinished", "waiting"]
     epochs: int
     num_epochs: int
     val_accuracy: float | None = None
@@ -70,6 +72,11 @@ def study_status(root: Path) -> tuple[Study, list[RunStatus]]:
         for name, seed in study.all_runs
         if seed < study.seeds or layout.run(name, seed).exists()  # seeds added until decided
     ]
+    if any(status.state == "unfinished" for status in statuses) and is_running(root):
+        statuses = [
+            replace(status, state="running") if status.state == "unfinished" else status
+            for status in statuses
+        ]
     return study, statuses
 
 
