@@ -81,3 +81,8 @@ def test_published_accuracies_of_classes_have_the_names_that_the_study_gives_the
     for study in compared:
         for published in study.published.values():
             assert set(published.class_accuracies or {}) <= set(study.data.class_names)
+
+
+def test_a_study_without_published_results_is_written_without_an_empty_table():
+    assert "published" not in tomllib.loads(study_to_toml(load_study("quickstart")))
+    assert "published" in tomllib.loads(study_to_toml(load_study("lenet5-as-published")))

@@ -62,3 +62,18 @@ def test_names_are_escaped_where_a_notebook_shows_them(study):
     marked = study.changed(description="<script>alert(1)</script>")
     assert "<script>" not in marked._repr_html_()
     assert re.search("&lt;script&gt;", marked._repr_html_())
+
+
+def test_a_study_with_another_name_does_not_keep_the_description():
+    study = load_study("quickstart")
+    assert study.description
+    assert study.changed(name="mine").description == ""
+    assert study.changed(name="mine", description="My own.").description == "My own."
+    assert study.changed(name=study.name, seeds=2).description == study.description
+
+
+def test_an_error_of_a_changed_study_shows_no_traceback_of_the_validation():
+    with pytest.raises(BakeoffError, match="seeds") as caught:
+        load_study("quickstart").changed(seeds=-1)
+    assert caught.value.__suppress_context__
+    assert caught.value.__cause__ is None

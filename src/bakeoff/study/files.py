@@ -86,7 +86,10 @@ def study_from_toml(text: str, origin: str) -> Study:
 
 def study_to_toml(study: Study) -> str:
     """A study as TOML with every default written out; reading it again gives an equal study."""
-    return tomli_w.dumps(study.model_dump(mode="json", exclude_none=True))
+    tables = study.model_dump(mode="json", exclude_none=True)
+    if not tables["published"]:  # no setting, and an empty table explains nothing
+        del tables["published"]
+    return tomli_w.dumps(tables)
 
 
 def builtin_studies() -> dict[str, Study]:

@@ -63,7 +63,7 @@ def validate(
         return schema.model_validate(tables)
     except ValidationError as error:
         problems = explain(error, tables if written is None else written, tables, valid_keys)
-        raise BakeoffError(f"{origin}: {counted(len(problems), 'problem')}\n{list_some(problems)}") from error
+        raise BakeoffError(f"{origin}: {counted(len(problems), 'problem')}\n{list_some(problems)}") from None
 
 
 def explain(error: ValidationError, written: Table, merged: Table, valid_keys: ValidKeys) -> list[str]:

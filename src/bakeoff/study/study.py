@@ -246,7 +246,7 @@ class Study(Settings):
         """Return a study with other settings: `data`, `compare` and `tune` merged by key, `recipes` by name.
 
         `study.changed(seeds=10, recipes={"wide": recipe})` adds or replaces a recipe; `{"wide": None}`
-        removes it.
+        removes it. With another `name`, the description is dropped unless one is given.
 
         Raises
         ------
@@ -265,6 +265,9 @@ class Study(Settings):
         # What belongs to a removed recipe is removed with it.
         names = tables["recipes"] if isinstance(tables["recipes"], dict) else {}
         tables["published"] = {name: entry for name, entry in tables["published"].items() if name in names}
+        # A description belongs to the study of that name.
+        if settings.get("name", self.name) != self.name and "description" not in settings:
+            tables.pop("description", None)
         if "baseline" not in settings and tables.get("baseline") not in names:
             tables.pop("baseline", None)
         return study_from_tables(tables, "changed study")
