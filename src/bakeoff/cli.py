@@ -9,9 +9,10 @@ import os
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperArgument, TyperGroup, TyperOption
 
 from bakeoff.errors import BakeoffError
 from bakeoff.files import check_current_folder
@@ -31,13 +32,38 @@ EXIT_INTERRUPTED = 130
 WIDTH_OF_FRAMES = 70
 """Of a terminal on which help with frames cuts no name."""
 
+
+class Group(TyperGroup):
+    """Commands whose help says what an argument or a switch is for, not its type in Python."""
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command of this name, without types beside names that speak for themselves."""
+        command = super().get_command(ctx, cmd_name)
+        _hide_types(command.get_params(ctx) if command else [])
+        return command
+
+    def get_params(self, ctx: Any) -> Any:
+        """The options before a command, likewise."""
+        return _hide_types(super().get_params(ctx))
+
+
+def _hide_types(parameters: list[Any]) -> list[Any]:
+    for parameter in parameters:
+        if isinstance(parameter, TyperArgument):
+            parameter.display_type_rich = lambda ctx: None  # type: ignore[method-assign]
+        elif isinstance(parameter, TyperOption) and parameter.is_flag:
+            parameter.metavar = ""
+    return parameters
+
+
 app = typer.Typer(
+    cls=Group,
     help="Train recipes for image classifiers with several seeds and compare them.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-data_app = typer.Typer(help="Inspect, check or download image data.", no_args_is_help=True)
+data_app = typer.Typer(cls=Group, help="Inspect, check or download image data.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 
 
@@ -95,17 +121,21 @@ SetOption = Annotated[
 def run_(
     study: StudyArgument = "quickstart",
     data: Annotated[str | None, typer.Option(metavar="SOURCE", help=SOURCES)] = None,
-    seeds: Annotated[int | None, typer.Option(min=1, help="Number of runs per recipe.")] = None,
+    seeds: Annotated[int | None, typer.Option(metavar="N", min=1, help="Number of runs per recipe.")] = None,
     until: Annotated[
         str | None, typer.Option(metavar="decided", help="Add seeds in rounds until every pair is decided.")
     ] = None,
     max_seeds: Annotated[
-        int | None, typer.Option(min=1, help="Maximum with --until decided; default: 20.")
+        int | None, typer.Option(metavar="N", min=1, help="Maximum with --until decided; default: 20.")
     ] = None,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Number of epochs of every recipe.")] = None,
+    epochs: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Number of epochs of every recipe.")
+    ] = None,
     trials: Annotated[
         int | None,
-        typer.Option(min=0, max=1000, help="Number of trials of each recipe with a search; 0 for none."),
+        typer.Option(
+            metavar="N", min=0, max=1000, help="Number of trials of each recipe with a search; 0 for none."
+        ),
     ] = None,
     recipes: Annotated[str | None, typer.Option(metavar="A,B", help="Train only these recipes.")] = None,
     metric: MetricOption = None,
@@ -113,7 +143,7 @@ def run_(
         Path | None, typer.Option(metavar="DIR", help="Study folder; default: results/NAME.")
     ] = None,
     jobs: Annotated[
-        int | None, typer.Option(min=1, help="Number of parallel runs; default: one per core.")
+        int | None, typer.Option(metavar="N", min=1, help="Number of parallel runs; default: one per core.")
     ] = None,
     device: Annotated[
         str,

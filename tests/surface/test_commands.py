@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 
+import pytest
 from tests.surface.frozen import check_frozen
 from typer.main import get_command
+from typer.testing import CliRunner
 
 from bakeoff.cli import app
 
@@ -59,3 +61,14 @@ def test_commands_with_their_arguments_and_options():
     for name, text in COMMANDS.items():
         expected += [name, *(f"{name} {word}" for word in text.split())]
     check_frozen("The command line", commands(get_command(app)), expected)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("columns", [60, 100])
+def test_help_shows_no_types_of_python(command, columns):
+    words = [*command.split()[1:], "--help"]
+    result = CliRunner().invoke(app, words, env={"COLUMNS": str(columns)}, terminal_width=columns)
+    assert result.exit_code == 0
+    assert "--help" in result.output
+    for name in ("<bool>", "<str>", "<path>", "<list", "<int"):
+        assert name not in result.output
