@@ -106,3 +106,16 @@ def test_a_study_without_a_finished_run_is_refused(tmp_path):
     with pytest.raises(BakeoffError, match="no finished run"):
         write_paper(Summary(load_study_folder(study)), tmp_path / "paper")
     assert not Path(tmp_path / "paper").exists()
+
+
+def test_one_seed_per_recipe_is_said_to_cover_images_alone(tmp_path):
+    study = tmp_path / "study"
+    shutil.copytree(GOLDEN / "plain/study", study)
+    for run in study.glob("runs/*/seed-*"):
+        if run.name != "seed-0":
+            shutil.rmtree(run)
+    write_paper(Summary(load_study_folder(study)), tmp_path / "paper")
+    methods = " ".join((tmp_path / "paper/methods.md").read_text("utf-8").split())
+    assert "valid for new images like the test images [@gallas2006]." in methods
+    assert "new seeds" not in methods
+    assert "McNemar's exact test [@mcnemar1947]" in methods

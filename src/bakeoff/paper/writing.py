@@ -133,6 +133,8 @@ def _facts(summary: Summary, comparison: Comparison) -> dict[str, Any]:
         "verdict": lambda pair: pair.model_verdict or pair.verdict,
         "seeds": _seeds({name: recipe.results.seeds for name, recipe in finished.items()}),
         "one_seed": min(recipe.num_seeds for recipe in comparison.recipes) == 1,
+        "all_one_seed": max(recipe.num_seeds for recipe in comparison.recipes) == 1,
+        "own_code": bool(study.own_classes) or any(one.trainer for one in study.recipes.values()),
         "level": f"{100 * comparison.confidence:g}",
         "alpha": f"{1 - comparison.confidence:.3g}",
         "margin": comparison.scale.difference(comparison.margin),
