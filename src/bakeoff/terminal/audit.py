@@ -23,8 +23,6 @@ PAIRS_PRINTED = 5
 
 LINES_IN_SHORT_FORM = 3
 
-LONGEST_NAME = 24
-
 
 def print_audit(audit: Audit, console: Console, *, short: bool = False) -> None:
     """Print the findings, most severe first.
@@ -44,7 +42,7 @@ def print_audit(audit: Audit, console: Console, *, short: bool = False) -> None:
     for finding in audit.findings:
         console.print(_headline(finding))
         for line in _examples(finding):
-            console.print(Text(f"    {line}"), overflow="fold")
+            console.print(Text(f"    {line}"), soft_wrap=True)  # a name stays whole, to be copied
         console.print(Padding(Text(finding.advice), (0, 0, 0, 2)))
     for limit in audit.limits:
         console.print(Text(limit, style="dim"))
@@ -106,8 +104,7 @@ def _name(image: ImageName) -> str:
 
 def _place(split: str, image_id: str) -> str:
     name = legible(image_id)
-    whole = name if name.startswith(f"{split}/") else f"{split} {name}"
-    return shortened(whole, LONGEST_NAME)
+    return name if name.startswith(f"{split}/") else f"{split} {name}"
 
 
 def legible(text: str) -> str:
