@@ -37,7 +37,7 @@ class Group(TyperGroup):
     """Commands whose help says what an argument or a switch is for, not its type in Python."""
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """The command of this name, without types beside names that speak for themselves."""
+        """The command of this name, whose arguments and switches show no type."""
         command = super().get_command(ctx, cmd_name)
         _hide_types(command.get_params(ctx) if command else [])
         return command

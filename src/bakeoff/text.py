@@ -170,6 +170,11 @@ def in_percent(share: float | None, decimals: int = 1) -> str:
     return f"{percent(share, decimals)}\N{NO-BREAK SPACE}%"
 
 
+def p_value(value: float) -> str:
+    """Write a p-value for a table: "0.116", "<0.001"."""
+    return "<0.001" if value < 0.001 else f"{value:.3f}"
+
+
 def mean_count(value: float, num_seeds: int) -> str:
     """Write a count, with one decimal where it is a mean over seeds: "24.2", "1,200"."""
     return f"{value:,.1f}" if num_seeds > 1 else f"{value:,.0f}"

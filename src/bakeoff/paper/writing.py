@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from bakeoff.analysis.comparison.tuning import describe_budgets
+from bakeoff.analysis.summary.answer import grave_findings
 from bakeoff.errors import BakeoffError
 from bakeoff.files import check_free, new_folder
 from bakeoff.paper.markup import Latex, Markdown, Markup
-from bakeoff.text import counted, duration, listed, span
+from bakeoff.text import counted, duration, listed, p_value, span
 
 if TYPE_CHECKING:
-    from bakeoff.analysis.comparison.result import Comparison, PairResult
+    from bakeoff.analysis.comparison.result import Comparison
     from bakeoff.analysis.summary.study import Summary
 
 DATA_SETS = {
@@ -92,7 +93,7 @@ def _render(template: str, markup: Markup, facts: dict[str, Any]) -> str:
         autoescape=False,  # names go through the markup
         keep_trailing_newline=True,
     )
-    environment.filters |= {"t": markup.text, "code": markup.code}
+    environment.filters |= {"t": markup.text, "code": markup.code, "p_value": p_value}
     return environment.get_template(template).render(
         facts, cite=markup.cite, latex=isinstance(markup, Latex), listed=listed, counted=counted
     )
@@ -129,8 +130,6 @@ def _facts(summary: Summary, comparison: Comparison) -> dict[str, Any]:
         "baseline": first,
         "against": against,
         "pairs": [] if comparison.baseline else comparison.pairs,
-        "p_value": _p_value,
-        "verdict": lambda pair: pair.model_verdict or pair.verdict,
         "seeds": _seeds({name: recipe.results.seeds for name, recipe in finished.items()}),
         "one_seed": min(recipe.num_seeds for recipe in comparison.recipes) == 1,
         "all_one_seed": max(recipe.num_seeds for recipe in comparison.recipes) == 1,
@@ -156,18 +155,10 @@ def _facts(summary: Summary, comparison: Comparison) -> dict[str, Any]:
             if recipe.failures or recipe.missing_seeds
         ],
         "audit": audit,
-        "problems": [
-            finding["sentence"]
-            for finding in (audit or {"findings": []})["findings"]
-            if finding["severity"] in ("leak", "conflict")
-        ],
+        "problems": [finding["sentence"] for finding in grave_findings(audit)],
         "environment": environment,
         "version": version("bakeoff"),
     }
-
-
-def _p_value(pair: PairResult) -> str:
-    return "<0.001" if pair.p_holm < 0.001 else f"{pair.p_holm:.3f}"
 
 
 def _seeds(seeds: dict[str, Sequence[int]]) -> str:

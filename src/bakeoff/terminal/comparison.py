@@ -9,7 +9,7 @@ from bakeoff.analysis.comparison.changes import Changes
 from bakeoff.analysis.comparison.conclusion import describe_replication
 from bakeoff.analysis.comparison.result import Comparison, PairResult, PairWithout
 from bakeoff.terminal.tables import result_table
-from bakeoff.text import counted, number, printable
+from bakeoff.text import counted, number, p_value, printable
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -85,7 +85,7 @@ def _pair_table(
         [
             printable(f"{pair.b}\nagainst {pair.a}"),
             f"{scale.number(pair.difference)} ({scale.interval(pair.interval)})",
-            "<0.001" if pair.p_holm < 0.001 else f"{pair.p_holm:.3f}",
+            p_value(pair.p_holm),
             Text(pair.verdict, style=styles[pair.verdict]),
             *([] if pair.fixed is None else [f"{pair.fixed:.0f}/{pair.broken:.0f}"]),
         ]

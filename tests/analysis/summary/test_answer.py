@@ -2,7 +2,8 @@
 
 import pytest
 
-from bakeoff.analysis.summary.answer import MAX_LISTED, data_trust
+from bakeoff.analysis.summary.answer import data_trust
+from bakeoff.audit.findings import MAX_LISTED
 
 
 def finding(severity="leak", count=1, pairs=(), images=()):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bakeoff.analysis.comparison.conclusion import SupportedRecipe, supported_recipe
-from bakeoff.analysis.comparison.result import Comparison, PairResult, RecipeResult
+from bakeoff.analysis.comparison.result import Comparison, PairResult, RecipeResult, best_first
 from bakeoff.analysis.statistics.verdict import VerdictName
 from bakeoff.text import listed, span
 
@@ -78,18 +78,14 @@ def answer(comparison: Comparison, val_accuracy: Mapping[str, float]) -> Answer:
     )
 
 
-def _verdict(pair: PairResult) -> VerdictName:
-    return pair.model_verdict or pair.verdict
-
-
 def _verdicts_of(name: str, comparison: Comparison) -> dict[str, VerdictName]:
     """The verdict on this recipe against each other one that it is compared with, by the other's name."""
     verdicts = {}
     for pair in comparison.pairs:
         if pair.b == name:
-            verdicts[pair.a] = _verdict(pair)
+            verdicts[pair.a] = pair.stated_verdict
         elif pair.a == name:
-            verdicts[pair.b] = _MIRRORED.get(_verdict(pair), _verdict(pair))
+            verdicts[pair.b] = _MIRRORED.get(pair.stated_verdict, pair.stated_verdict)
     return verdicts
 
 
@@ -105,7 +101,7 @@ def _headline(comparison: Comparison, choice: SupportedRecipe) -> str:
             than = "the other recipe" if others == 1 else f"each of the {others} others"
             return f"{models}{choice.name} is better than {than}."
         return f"{models}{choice.name} is ahead: {choice.reason}."
-    verdicts = {_verdict(pair) for pair in pairs}
+    verdicts = {pair.stated_verdict for pair in pairs}
     if verdicts == {"equivalent"}:
         margin = comparison.scale.difference(comparison.margin)
         return f"No winner: the recipes are equivalent within {margin}."
@@ -156,8 +152,7 @@ def _leading_recipes(comparison: Comparison) -> tuple[RecipeResult, ...]:
     recipes = comparison.recipes
     if len(recipes) <= MOST_SHOWN:
         return recipes
-    best = sorted(recipes, key=lambda recipe: -comparison.scale.sign * recipe.score)
-    leading = best[:MOST_SHOWN]
+    leading = best_first(recipes, comparison.scale)[:MOST_SHOWN]
     if comparison.baseline and all(recipe.name != comparison.baseline for recipe in leading):
         leading[-1] = next(recipe for recipe in recipes if recipe.name == comparison.baseline)
     return tuple(leading)
@@ -169,12 +164,6 @@ def _leading_pairs(comparison: Comparison, chosen: str) -> tuple[PairResult, ...
     if len(pairs) <= MOST_SHOWN:
         return pairs
     hub = comparison.baseline or chosen
-    rank = {
-        recipe.name: place
-        for place, recipe in enumerate(
-            sorted(comparison.recipes, key=lambda recipe: -comparison.scale.sign * recipe.score)
-        )
-    }
-    of_hub = [pair for pair in pairs if hub in (pair.a, pair.b)]
-    of_hub.sort(key=lambda pair: rank[pair.a if pair.b == hub else pair.b])
-    return tuple(of_hub[:MOST_SHOWN])
+    of_hub = {pair.a if pair.b == hub else pair.b: pair for pair in pairs if hub in (pair.a, pair.b)}
+    ranked = best_first(comparison.recipes, comparison.scale)
+    return tuple([of_hub[recipe.name] for recipe in ranked if recipe.name in of_hub][:MOST_SHOWN])

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bakeoff.analysis.comparison.result import Comparison, PairResult, RecipeResult
+from bakeoff.analysis.comparison.result import Comparison, PairResult, RecipeResult, best_first
 from bakeoff.analysis.scores.scale import Scale
 from bakeoff.analysis.statistics.replication import Replication
 from bakeoff.analysis.statistics.what_it_takes import SEEDS, TIMES_IMAGES, Chances, WhatItTakes
@@ -72,7 +72,7 @@ def conclude(
 
 
 def _pair_clause(pair: PairResult, scale: Scale, margin: float) -> str:
-    verdict = pair.model_verdict or pair.verdict
+    verdict = pair.stated_verdict
     a, b = pair.a, pair.b
     if pair.model_verdict:
         a, b = f"the trained {a}", f"the trained {b}"
@@ -136,7 +136,7 @@ def _what_accuracy_hides(recipes: Sequence[RecipeResult]) -> str:
 
 
 def _counts(pairs: Sequence[PairResult]) -> str:
-    counts = Counter(pair.model_verdict or pair.verdict for pair in pairs)
+    counts = Counter(pair.stated_verdict for pair in pairs)
     decided = counts["better"] + counts["worse"]
     return f"{decided} decided, {counts['equivalent']} equivalent, {counts['undecided']} undecided"
 
@@ -144,11 +144,7 @@ def _counts(pairs: Sequence[PairResult]) -> str:
 def _against_baseline(pairs: Sequence[PairResult], scale: Scale, baseline: str) -> str:
     text = f"Of {len(pairs)} recipes compared with {baseline}: {_counts(pairs)}"
     for verdict in ("better", "worse"):
-        names = [
-            f"{pair.b} by {_size(pair, scale)}"
-            for pair in pairs
-            if (pair.model_verdict or pair.verdict) == verdict
-        ]
+        names = [f"{pair.b} by {_size(pair, scale)}" for pair in pairs if pair.stated_verdict == verdict]
         if names:
             text += f"; {verdict}: {'; '.join(names)}"
     return text
@@ -157,17 +153,14 @@ def _against_baseline(pairs: Sequence[PairResult], scale: Scale, baseline: str) 
 def _among_many(recipes: Sequence[RecipeResult], pairs: Sequence[PairResult], scale: Scale) -> str:
     beaten_by: dict[str, set[str]] = {recipe.name: set() for recipe in recipes}
     for pair in pairs:
-        verdict = pair.model_verdict or pair.verdict
+        verdict = pair.stated_verdict
         if verdict == "better":
             beaten_by[pair.a].add(pair.b)
         elif verdict == "worse":
             beaten_by[pair.b].add(pair.a)
     kind = "recipes" if any(pair.compares == "recipes" for pair in pairs) else "trained models"
     text = f"Of {len(pairs)} pairs of {kind}: {_counts(pairs)}"
-    leading = sorted(
-        (recipe for recipe in recipes if not beaten_by[recipe.name]),
-        key=lambda recipe: -scale.sign * recipe.score,
-    )
+    leading = best_first((recipe for recipe in recipes if not beaten_by[recipe.name]), scale)
     names = [
         f"{recipe.name} {scale.value(recipe.score)} ({scale.interval(recipe.interval)})" for recipe in leading
     ]
@@ -305,7 +298,7 @@ def supported_recipe(comparison: Comparison, val_accuracy: Mapping[str, float]) 
     names = [recipe.name for recipe in comparison.recipes]
     beats: dict[str, list[str]] = {name: [] for name in names}
     for pair in comparison.pairs:
-        verdict = pair.model_verdict or pair.verdict
+        verdict = pair.stated_verdict
         if verdict == "better":
             beats[pair.b].append(pair.a)
         elif verdict == "worse":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import groupby
 from typing import TYPE_CHECKING
 
 from bakeoff.text import listed
@@ -22,10 +21,9 @@ FOR_THESE_IMAGES = "The intervals hold for these training images."
 
 def describe_luck(study: Study) -> str:
     """Name what differs between the runs of each recipe, and what does not."""
-    groups = groupby(study.recipes, key=lambda name: _sources(study.recipes[name]))
     by_sources: dict[str, list[str]] = {}
-    for sources, names in groups:
-        by_sources.setdefault(sources, []).extend(names)
+    for name, recipe in study.recipes.items():
+        by_sources.setdefault(_sources(recipe), []).append(name)
     if len(by_sources) == 1:
         (text,) = by_sources
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -155,6 +156,11 @@ class RecipeResult(_WithEnds):
         return next((other for other in self.secondary if other.name == name), None)
 
 
+def best_first(recipes: Iterable[RecipeResult], scale: Scale) -> list[RecipeResult]:
+    """The recipes by their score, equal ones in the order given."""
+    return sorted(recipes, key=lambda recipe: -scale.sign * recipe.score)
+
+
 @dataclass(frozen=True)
 class ClassDifference:
     """Difference of two recipes on the images of one class.
@@ -249,6 +255,11 @@ class PairResult(_WithEnds):
     what_it_takes: str
     classes: tuple[ClassDifference, ...]
     without_outlying: PairWithout | None = None
+
+    @property
+    def stated_verdict(self) -> VerdictName:
+        """What texts state: the verdict on the trained models where these are compared, else on recipes."""
+        return self.model_verdict or self.verdict
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 GRAVE = ("leak", "conflict")
 """Severities of findings that can move an accuracy."""
 
-MAX_LISTED = 100
-"""A finding of the data check lists at most this many pairs and images."""
-
 
 def val_accuracy(run: StoredRun) -> float:
     """The validation accuracy of the checkpoint, 0..1."""
@@ -39,6 +36,11 @@ def val_accuracies(stored: StoredStudy) -> dict[str, float]:
         for name in stored.study.recipes
         if (runs := stored.runs_of(name))
     }
+
+
+def grave_findings(audit: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:
+    """The findings of a stored data check that can move an accuracy; none if the images were not checked."""
+    return [finding for finding in audit["findings"] if finding["severity"] in GRAVE] if audit else []
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ def data_trust(audit: Mapping[str, Any] | None, num_test: int) -> DataTrust:
     """
     if audit is None:
         return DataTrust("The images were not checked for leaks between the splits.", False)
-    grave = [finding for finding in audit["findings"] if finding["severity"] in GRAVE]
+    grave = grave_findings(audit)
     if not grave:
         return DataTrust(
             f"{counted(audit['num_images'], 'image')} checked: no test image repeats a training image, no "
@@ -90,6 +92,8 @@ def data_trust(audit: Mapping[str, Any] | None, num_test: int) -> DataTrust:
 
 def _num_affected(findings: list[Mapping[str, Any]]) -> int:
     """The number of test images in these findings; at most that, where a finding does not list all."""
+    from bakeoff.audit.findings import MAX_LISTED  # the package takes 0.1 s to import
+
     listed: set[str] = set()
     unlisted = 0
     for finding in findings:
