@@ -187,6 +187,13 @@ def test_recipes_that_do_not_differ_are_equivalent_within_a_wide_margin_and_unde
     assert "better" not in narrow.conclusion
 
 
+def test_no_recipe_is_called_higher_where_the_difference_is_written_as_zero() -> None:
+    correct = shares(np.random.default_rng(0), 0.7, 5, 400)
+    same = compare(from_correct(correct, correct[::-1]), margin=0.001)
+    assert same.pairs[0].difference == 0
+    assert re.match(r"B and A differ by 0\.0 points \(-\d\.\d to \d\.\d\), undecided\.", same.conclusion)
+
+
 def test_better_by_less_than_the_margin_says_so() -> None:
     rng = np.random.default_rng(0)
     found = compare(from_correct(shares(rng, 0.7, 5, 4000), shares(rng, 0.75, 5, 4000)), margin=0.2)

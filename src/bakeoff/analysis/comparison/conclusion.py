@@ -76,11 +76,14 @@ def _pair_clause(pair: PairResult, scale: Scale, margin: float) -> str:
     a, b = pair.a, pair.b
     if pair.model_verdict:
         a, b = f"the trained {a}", f"the trained {b}"
-    (low, high), (lower, higher) = pair.interval, (a, b)
-    if pair.difference < 0:
-        (low, high), (lower, higher) = (-high, -low), (b, a)
-    apart = f"{higher} higher than {lower} by {scale.difference(abs(pair.difference))}"
-    apart += f" ({scale.interval((low, high))})"
+    low, high = pair.interval
+    size = scale.difference(abs(pair.difference))
+    if scale.number(pair.difference) == scale.number(0.0):
+        apart = f"{b} and {a} differ by {size} ({scale.interval((low, high))})"
+    elif pair.difference > 0:
+        apart = f"{b} higher than {a} by {size} ({scale.interval((low, high))})"
+    else:
+        apart = f"{a} higher than {b} by {size} ({scale.interval((-high, -low))})"
     if verdict in ("better", "worse"):
         clause = f"{b} is {verdict} than {a} by {_size(pair, scale)}"
         if pair.smaller_than_margin:
