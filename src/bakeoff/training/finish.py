@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from torch import nn
 
 from bakeoff.data.image_data import ImageData
@@ -68,36 +70,7 @@ def finish_run(
     """
     inputs = inputs or Inputs(data.train.images, data.val.images, data.test.images, preprocessing)
     model.load_state_dict(state.best_weights)
-    if not data.has_test:
-        return _untested(model, preprocessing, state, device)
-    model_with_tta = evaluated(model, recipe.test_time_augmentation)
-    test = data.test
-    test_logits = predict_logits(model_with_tta, inputs.test, inputs.tensors)
-    max_maps = None if all_attributions else affordable_maps(recipe, len(state.history), len(data.train))
-    attributions = attribute_wrong_answers(
-        model_with_tta, test.images, test.labels, test_logits, preprocessing, max_maps
-    )
-    return TrainedRun(
-        weights=state.best_weights,
-        preprocessing=preprocessing,
-        history=state.history,
-        checkpoint_epoch=state.best_epoch,
-        val_logits=state.best_val_logits,
-        test_logits=test_logits,
-        train_true_probability=state.train_true_probability[: len(state.history)],
-        val_true_probability=state.val_true_probability[: len(state.history)],
-        num_parameters=count_parameters(model),
-        test_features=penultimate_features(model, inputs.test, inputs.tensors),
-        train_features=penultimate_features(model, inputs.train, inputs.tensors),
-        attributions=attributions,
-        device=device,
-    )
-
-
-def _untested(
-    model: nn.Module, preprocessing: Preprocessing, state: TrainingState, device: str
-) -> TrainedRun:
-    return TrainedRun(
+    untested = TrainedRun(
         weights=state.best_weights,
         preprocessing=preprocessing,
         history=state.history,
@@ -110,4 +83,20 @@ def _untested(
         test_features=None,
         train_features=None,
         device=device,
+    )
+    if not data.has_test:
+        return untested
+    model_with_tta = evaluated(model, recipe.test_time_augmentation)
+    test = data.test
+    test_logits = predict_logits(model_with_tta, inputs.test, inputs.tensors)
+    max_maps = None if all_attributions else affordable_maps(recipe, len(state.history), len(data.train))
+    attributions = attribute_wrong_answers(
+        model_with_tta, test.images, test.labels, test_logits, preprocessing, max_maps
+    )
+    return replace(
+        untested,
+        test_logits=test_logits,
+        test_features=penultimate_features(model, inputs.test, inputs.tensors),
+        train_features=penultimate_features(model, inputs.train, inputs.tensors),
+        attributions=attributions,
     )
