@@ -6,7 +6,7 @@ TESTS = Path(__file__).parent
 PACKAGE = TESTS.parent / "src" / "bakeoff"
 
 WITHOUT_BEHAVIOR = {
-    "__main__.py",  # calls cli.main
+    "__main__.py",  # calls cli.main()
     "data/image_data.py",  # records
     "engines/engine.py",  # a protocol and the events that engines give
     "errors.py",  # one exception with a parameter
@@ -21,7 +21,18 @@ WITHOUT_BEHAVIOR = {
 TESTED_AS_A_WHOLE = {
     "analysis/comparison/of_study.py": "system/test_until_decided.py",
     "analysis/failures/evidence.py": "report/test_texts_of_failed_cases.py",
-    "cli.py": "system/test_command_line.py",
+    "cli/app.py": "system/test_command_line.py",
+    "cli/arguments.py": "system/test_command_line.py",
+    "cli/data.py": "system/test_command_line.py",
+    "cli/entry_point.py": "system/test_command_line.py",
+    "cli/group.py": "system/test_command_line.py",
+    "cli/own_code.py": "system/test_command_line.py",
+    "cli/passing_on.py": "system/test_command_line.py",
+    "cli/predictions.py": "system/test_command_line.py",
+    "cli/printing.py": "system/test_command_line.py",
+    "cli/run.py": "system/test_command_line.py",
+    "cli/study_files.py": "system/test_command_line.py",
+    "cli/study_folders.py": "system/test_command_line.py",
     "report/figures/comparison.py": "report/test_build.py",
     "report/figures/drawing.py": "report/test_build.py",
     "result.py": "test_api.py",
