@@ -80,18 +80,18 @@ def test_the_parts_of_a_profile_add_up_to_the_run(printed, few_images):
 
 
 @slow
-def test_a_step_is_timed_in_each_way(printed):
-    text = printed("lenet5_step.py", "--repetitions", "3", "--batch-size", "16")
-    for table in text.split("\n\n")[1:]:
-        rows = re.findall(
-            r"^(eager|kernels), .*? +([\d.]+) +([\d.]+) +[\d.]+–[\d.]+ +[\d.]+ +([\d.]+)", table, re.M
-        )
-        assert [way for way, *_ in rows] == ["eager", "eager", "kernels", "kernels"], text
-        eager = min(float(median) for way, median, _, _ in rows if way == "eager")
-        for _, median, least, ratio in rows:
-            assert 0 < float(least) <= float(median)
-            assert float(ratio) == pytest.approx(eager / float(median), rel=0.1)
-    assert text.count("ms a step") == 2
+def test_a_step_of_each_net_is_timed_in_each_way(printed):
+    text = printed("net_steps.py", "--rounds", "2", "--batch-size", "8")
+    rows = re.findall(
+        r"^\| .*? \(8\) \|((?: [\d.]+ \([\d.]+\) \|){3}) ([\d.]+) .*? \| .*? (\d+)% \|$", text, re.M
+    )
+    assert len(rows) == 8, text
+    for times, ratio, share in rows:
+        medians = numbers(r" ([\d.]+) \(", times)
+        leasts = numbers(r"\(([\d.]+)\)", times)
+        assert all(0 < least <= median for least, median in zip(leasts, medians, strict=True))
+        assert float(ratio) == pytest.approx(min(medians[:2]) / medians[2], rel=0.1)
+        assert 0 <= float(share) < 100
 
 
 @slow
