@@ -31,6 +31,17 @@ A study file is [TOML](https://toml.io). `bakeoff show STUDY` prints one with ev
 `--set KEY=VALUE` sets any key for one command. Unknown keys and invalid values are refused with a list of the
 valid ones.
 
+Editors that read TOML with a JSON Schema complete its keys, explain them and mark what is wrong: VS Code with
+the extension Even Better TOML, others with [Taplo](https://taplo.tamasfe.dev). They find the schema by the
+first line of the file, which `bakeoff show` prints: `#:schema ./study.schema.json`. Write it beside your
+study files, once for each version of Bakeoff; nothing is downloaded:
+
+```console
+$ bakeoff schema > study.schema.json
+```
+
+The schema knows keys, types and ranges; `bakeoff show FILE` checks everything.
+
 Settings that a recipe does not set come from `[defaults]`, which may contain any key of a recipe, or else
 from the defaults below. Tables are merged key by key; a table that names another model, optimizer or schedule
 replaces the whole table. `optimizer = "sgd"` is short for `optimizer = { name = "sgd" }`.

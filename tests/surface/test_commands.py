@@ -17,6 +17,7 @@ COMMANDS = {
     "--metric= --out= --jobs= --device=cpu --engine=processes --address= --wait --check/--no-check --open",
     "bakeoff studies": "",
     "bakeoff show": "STUDY --set=...",
+    "bakeoff schema": "",
     "bakeoff report": "STUDY_DIR --metric= --open",
     "bakeoff status": "STUDY_DIR",
     "bakeoff verify": "STUDY_DIR",

@@ -1,4 +1,4 @@
-"""Commands on study files: `bakeoff studies`, `show`."""
+"""Commands on study files: `bakeoff studies`, `show`, `schema`."""
 
 from __future__ import annotations
 
@@ -24,6 +24,17 @@ def studies() -> None:
 def show(study: StudyArgument, set_: SetOption = None) -> None:
     """Print a study file with every default, to copy and edit."""
     from bakeoff.study import load_study, study_to_toml
+    from bakeoff.study.schema import SCHEMA_HEADER
 
+    text = study_to_toml(load_study(study, overrides=set_ or []))
     with encodable(sys.stdout, ESCAPED):
-        print(study_to_toml(load_study(study, overrides=set_ or [])), end="", flush=True)
+        print(SCHEMA_HEADER + text, end="", flush=True)
+
+
+def schema() -> None:
+    """Print the JSON Schema of study files, by which editors complete and check them."""
+    from bakeoff.files import to_json
+    from bakeoff.study.schema import study_schema
+
+    with encodable(sys.stdout, ESCAPED):  # as JSON escapes
+        print(to_json(study_schema()), end="", flush=True)

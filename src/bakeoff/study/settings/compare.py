@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
 from bakeoff.study.settings.base import Settings
 from bakeoff.text import did_you_mean, listed, shorten
@@ -20,11 +20,14 @@ METRICS = (
 )
 """All but top_K."""
 
+PATTERN = rf"({'|'.join(METRICS)}|top_[1-9][0-9]{{0,3}})$"
+"""The end of a metric's name, for editors; `check_metric` gives better messages."""
+
 
 class CompareSettings(Settings):
     """By what the recipes are compared."""
 
-    metric: str = "accuracy"
+    metric: str = Field("accuracy", json_schema_extra={"pattern": f"^{PATTERN}"})
     """The score that decides the verdicts: accuracy, balanced_accuracy (mean recall of the classes),
     macro_f1, auroc and average_precision (one class against the rest, mean over classes), log_loss, brier,
     or top_K, such as top_5. The others are reported without verdicts. `margin` is in its unit: 0.01 is a

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import Field, field_validator, model_validator
 
 from bakeoff.study.settings.base import Settings, refuse_unwritable
-from bakeoff.study.settings.compare import check_metric
+from bakeoff.study.settings.compare import PATTERN, check_metric
 
 MAX_TRIALS = 1_000
 
@@ -23,7 +23,7 @@ class TuneSettings(Settings):
     """Number of settings tried per recipe that has a search space; 0 takes the values in the file. Raising it
     adds trials to those that were made."""
 
-    metric: str | None = None
+    metric: str | None = Field(None, json_schema_extra={"pattern": f"^(val_)?{PATTERN}"})
     """The score of the validation images that chooses among the trials: a name as in `compare.metric`, which
     is the default; `val_accuracy` is the same as `accuracy`."""
 
