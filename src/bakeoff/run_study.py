@@ -21,18 +21,22 @@ from bakeoff.models.weights_file import weights_digest
 from bakeoff.own_code import source_digest, trust
 from bakeoff.store import (
     Layout,
+    StoredCost,
     check_runs,
     check_still_there,
     check_study_files,
     failure_reason,
     keep_chosen,
+    load_costs,
     load_study_folder,
     lock_folder,
     prepare_folder,
+    read_weights,
     remove_leftovers,
     run_identity,
     run_state,
     save_audit,
+    save_costs,
     save_failure,
     stored_audit,
 )
@@ -41,6 +45,7 @@ from bakeoff.study.settings.data import NEAR_DUPLICATES
 from bakeoff.text import list_some
 from bakeoff.trainers import check_trainer
 from bakeoff.training import TRAINING_VERSION, check_training
+from bakeoff.training.cost import prediction_cost
 from bakeoff.tuning import refuse_another_choice, tune_study
 
 
@@ -174,6 +179,7 @@ def run_study(
             running.until_decided()
         else:
             running.round(dict.fromkeys(study.recipes, study.seeds))
+        running.measure_costs(environment["processor"])
         return running.runs
 
 
@@ -290,6 +296,27 @@ class StudyRun:
                 self._finished.pop(task, None)
                 reason = "its results were deleted while the study ran"
                 self._record(RunFailed(task, reason, try_again=True))
+
+    def measure_costs(self, processor: str) -> None:
+        """Measure what a prediction of each recipe costs that the folder does not say yet.
+
+        Now that no run trains: other work would delay what is timed. Recipes of other trainers have none.
+        """
+        recipes = self.study.recipes
+        known = load_costs(self.layout, recipes)
+        measured: dict[str, StoredCost] = {}
+        for task in [*self._finished_before, *self._finished]:
+            name = task.recipe
+            if name in known or name in measured or recipes[name].trainer is not None:
+                continue
+            weights = read_weights(self.layout, name, task.seed).tensors
+            if cost := prediction_cost(recipes[name], self.data, weights):
+                measured[name] = StoredCost(
+                    seed=task.seed, identity=task.identity, processor=processor, **vars(cost)
+                )
+        if measured:
+            costs = known | measured
+            save_costs(self.layout, {name: costs[name] for name in recipes if name in costs})
 
     def check_images(self) -> None:
         """Check the images once, unless the folder contains the result of an earlier check."""

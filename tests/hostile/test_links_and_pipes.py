@@ -96,9 +96,10 @@ def test_a_link_in_place_of_a_result_is_replaced_not_written_through(study, outs
 
 
 FILES = (
-    "study.toml", "data.json", "environment.json", "audit.json", "test_images.npz", "train_images.npz",
-    "runs/lenet5/seed-0/history.csv", "runs/lenet5/seed-0/predictions.npz", "runs/lenet5/seed-0/features.npz",
-    "runs/lenet5/seed-0/attributions.npz", "runs/lenet5/seed-0/best.safetensors",
+    "study.toml", "data.json", "environment.json", "audit.json", "costs.json", "test_images.npz",
+    "train_images.npz", "runs/lenet5/seed-0/history.csv", "runs/lenet5/seed-0/predictions.npz",
+    "runs/lenet5/seed-0/features.npz", "runs/lenet5/seed-0/attributions.npz",
+    "runs/lenet5/seed-0/best.safetensors",
     "runs/lenet5/seed-0/failure.json", "runs/lenet5/seed-0/unfinished.state", "report/files.json",
     "files.json", "runs/lenet5/seed-0/files.json",
 )  # fmt: skip

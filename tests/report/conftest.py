@@ -11,7 +11,16 @@ from sklearn.datasets import load_digits
 from bakeoff.data.image_data import ImageData, Split
 from bakeoff.environment import describe_environment
 from bakeoff.report import build_report
-from bakeoff.store import prepare_folder, run_identity, save_failure, save_run
+from bakeoff.store import (
+    Layout,
+    StoredCost,
+    prepare_folder,
+    run_identity,
+    save_costs,
+    save_failure,
+    save_run,
+)
+from bakeoff.store.run_files import stored_identity
 from bakeoff.study import study_from_toml
 from bakeoff.training import TRAINING_VERSION, train
 
@@ -111,12 +120,28 @@ def study_maker() -> StudyMaker:
 
 @pytest.fixture(scope="session")
 def study_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two recipes with three seeds and a third that failed; class names that try to break the page."""
-    return make_study(
+    """Two recipes with three seeds and a third that failed; class names that try to break the page.
+
+    What a prediction costs is known of one recipe.
+    """
+    root = make_study(
         tmp_path_factory.mktemp("study") / "digits",
         recipes=("plain", "normed", "diverging"),
         failing=("diverging",),
     )
+    stored = stored_identity(Layout(root), "plain", 0)
+    assert stored
+    cost = StoredCost(
+        seed=0,
+        identity=stored[1],
+        multiply_accumulates=651_720,
+        milliseconds_per_image=0.0127,
+        batch_size=32,
+        device="cpu",
+        processor="a <b>processor</b>",
+    )
+    save_costs(Layout(root), {"plain": cost})
+    return root
 
 
 @pytest.fixture(scope="session")

@@ -47,7 +47,22 @@ def test_table_of_recipes_has_accuracy_of_each_seed_and_published(page: Path, st
     assert cells[1] == f"{100 * accuracies.mean():.1f}"
     assert cells[2] == f"{100 * accuracies.std(ddof=1):.2f}"
     assert cells[3] == "50.0"
-    assert cells[6] == "62,006"
+
+
+def test_costs_stand_beside_the_scores_and_what_is_not_known_is_a_dash(page: Path) -> None:
+    text = section(page, "comparison")
+    costs = text[text.index('<h3 id="costs">') :]
+    rows = {
+        name: re.findall(r"<td[^>]*>(.*?)</td>", cells)
+        for name, cells in re.findall(r'<th scope="row">(\w+)</th>(<td data-name.*?)</tr>', costs)
+    }
+    assert rows["plain"][1:4] == ["62,006", "0.65", "0.013"]
+    assert rows["normed"][2:4] == ["–", "–"]
+    assert "in batches of 32 on one thread (a &lt;b&gt;processor&lt;/b&gt;, cpu)" in costs
+    assert "A dash: not measured" in costs
+    assert re.search(r"<p>(No recipe is dominated|Dominated, )", costs)
+    table = list(csv.DictReader((page.parent / "tables/costs.csv").open(encoding="utf-8")))
+    assert [row["multiply_accumulates"] for row in table] == ["651720", ""]
 
 
 def test_failed_cases_are_the_stored_images_in_their_colours(page: Path, study_dir: Path) -> None:

@@ -117,6 +117,16 @@ recipes[]
         num_parameters
         devices[]
 luck
+costs
+    recipes[]
+        name
+        parameters
+        multiply_accumulates
+        milliseconds_per_image
+        training_seconds
+    conditions
+    dominated[]
+    sentence
 tuning
     metric
     recipes[]
@@ -421,6 +431,9 @@ def test_keys_of_summary_json(study):
     summary = json.loads((study / "report" / "summary.json").read_text("utf-8"))
     comparison = json.loads((study / "report" / "comparison.json").read_text("utf-8"))
     assert summary["comparison"] == comparison
+    for dominated in summary["costs"]["dominated"]:  # which depends on the times of this study
+        assert dominated.keys() == {"recipe", "by", "verdict", "costs"}
+    summary["costs"]["dominated"] = []
     summary["comparison"] = None  # its keys are the next test's
     check_frozen("summary.json", key_paths(summary), outlined_paths(SUMMARY))
 

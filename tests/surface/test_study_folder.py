@@ -9,6 +9,7 @@ from bakeoff.store import Layout
 # Files whose names begin with a dot are locks and temporary ones.
 STUDY = """
     audit.json
+    costs.json
     data.json
     environment.json
     files.json
@@ -48,6 +49,7 @@ REPORT_TABLES = """
     confused_pair_differences
     confused_pairs
     confusion
+    costs
     curves
     doubtful_labels
     error_differences

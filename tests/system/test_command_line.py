@@ -134,8 +134,8 @@ def test_the_study_folder_holds_what_the_design_names(finished):
     folder, _ = finished
     root = folder / "study"
     assert {path.name for path in root.iterdir()} == {
-        ".lock", ".lock-report", "files.json", "study.toml", "audit.json", "data.json", "environment.json",
-        "test_images.npz", "train_images.npz", "runs", "tensorboard", "report",
+        ".lock", ".lock-report", "files.json", "study.toml", "audit.json", "costs.json", "data.json",
+        "environment.json", "test_images.npz", "train_images.npz", "runs", "tensorboard", "report",
     }  # fmt: skip
     assert {path.name for path in (root / "runs/lenet5/seed-0").iterdir()} == {
         "history.csv", "predictions.npz", "features.npz", "attributions.npz", "best.safetensors",

@@ -24,7 +24,7 @@ def report_tables(summary: Summary) -> dict[str, str]:
     """Return the CSV text of each table by name; accuracies and shares are in 0..1, times in seconds."""
     recipes, finished, classes = summary.recipes, summary.finished, summary.stored.class_names
     settings = list(dict.fromkeys(key for recipe in recipes for key in recipe.settings))
-    counts = summary.data.counts
+    counts, costs = summary.data.counts, summary.costs.to_dict()["recipes"] if summary.costs else []
     return {
         "runs": to_csv(
             ("recipe", "seed", "test_accuracy", "checkpoint_epoch", "training_seconds", "parameters"),
@@ -39,6 +39,10 @@ def report_tables(summary: Summary) -> dict[str, str]:
                     strict=True,
                 )
             ),
+        ),
+        "costs": to_csv(
+            ("recipe", "parameters", "multiply_accumulates", "milliseconds_per_image", "training_seconds"),
+            (tuple(cost.values()) for cost in costs),
         ),
         "curves": to_csv(
             ("recipe", "seed", "epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy"),

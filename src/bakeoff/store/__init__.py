@@ -1,5 +1,7 @@
 """The study folder. No other part of Bakeoff knows the names of its files."""
 
+from bakeoff.store.checks import StoredCost
+from bakeoff.store.cost_file import load_costs, save_costs
 from bakeoff.store.folder import (
     check_still_there,
     keep_chosen,
@@ -24,6 +26,7 @@ __all__ = [
     "FailedRun",
     "Layout",
     "RunStatus",
+    "StoredCost",
     "StoredRun",
     "StoredStudy",
     "StoredTrial",
@@ -36,6 +39,7 @@ __all__ = [
     "count_unfinished",
     "failure_reason",
     "keep_chosen",
+    "load_costs",
     "load_study_folder",
     "load_trials",
     "lock_folder",
@@ -49,6 +53,7 @@ __all__ = [
     "run_identity",
     "run_state",
     "save_audit",
+    "save_costs",
     "save_failure",
     "save_run",
     "save_trial",

@@ -61,6 +61,32 @@ def check_data(data: object) -> DataFacts:
     return valid
 
 
+class StoredCost(BaseModel):
+    """What a prediction of a recipe's models costs, an entry of costs.json.
+
+    Attributes
+    ----------
+    seed, identity
+        The run whose model was measured.
+    multiply_accumulates
+        Per image, of 2-D convolutions and matrix products.
+    milliseconds_per_image
+        In batches of `batch_size`, on one thread.
+    device, processor
+        What was timed, such as "cpu, avx512 kernels".
+    """
+
+    model_config = ConfigDict(strict=True, allow_inf_nan=False)
+
+    seed: int = Field(ge=0)
+    identity: str
+    multiply_accumulates: int = Field(ge=0)
+    milliseconds_per_image: float = Field(gt=0)
+    batch_size: int = Field(ge=1)
+    device: str
+    processor: str
+
+
 def check_images(
     split: str,
     num_classes: int,

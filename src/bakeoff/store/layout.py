@@ -26,7 +26,7 @@ MARKS = (PREDICTIONS, FAILURE)
 OWN_FILE = re.compile(
     r"""
     \.lock.*
-    | study\.toml | (data|audit|environment|files)\.json | (test|train)_images\.npz
+    | study\.toml | (data|audit|costs|environment|files)\.json | (test|train)_images\.npz
     | runs/[^/]+/seed-\d+/(history\.csv | (predictions|features|attributions)\.npz
                          | best\.safetensors | model\.pt2 | unfinished\.state | (failure|files)\.json)
     | tune/[^/]+/trial-\d+/(history\.csv | predictions\.npz | unfinished\.state | (failure|files)\.json)
@@ -67,6 +67,10 @@ class Layout:
     @property
     def audit(self) -> Path:
         return self.root / "audit.json"
+
+    @property
+    def costs(self) -> Path:
+        return self.root / "costs.json"
 
     @property
     def environment(self) -> Path:

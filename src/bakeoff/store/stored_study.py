@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from itertools import starmap
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ from bakeoff.errors import BakeoffError
 from bakeoff.files import read_text
 from bakeoff.predictions import Predictions, RecipePredictions, RunMaps
 from bakeoff.store.arrays import MemoryBudget, read_arrays, read_groups
-from bakeoff.store.checks import DataFacts, check_data, check_images
+from bakeoff.store.checks import DataFacts, StoredCost, check_data, check_images
+from bakeoff.store.cost_file import load_costs
 from bakeoff.store.layout import FORMAT_VERSION, HISTORY, PREDICTIONS, Layout
 from bakeoff.store.report_folder import restore_report
 from bakeoff.store.run_files import (
@@ -56,6 +58,9 @@ class StoredStudy:
         The same for the training images; None in a folder of a version that did not store them.
     trials
         Those that ended, of recipes with a search space.
+    costs
+        What a prediction costs, by recipe; without recipes of other trainers, and empty in a folder of a
+        version that did not measure it.
     """
 
     root: Path
@@ -72,6 +77,7 @@ class StoredStudy:
     audit: dict[str, Any] | None = None
     test_groups: tuple[str, ...] | None = None
     trials: tuple[StoredTrial, ...] = ()
+    costs: Mapping[str, StoredCost] = field(default_factory=dict)
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -251,4 +257,5 @@ def load_study_folder(root: Path, *, whole: bool = True) -> StoredStudy:
         train_labels=train_labels,
         test_groups=groups,
         trials=load_trials(layout, study),
+        costs=load_costs(layout, study.recipes),
     )

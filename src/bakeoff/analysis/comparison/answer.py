@@ -78,7 +78,7 @@ def answer(comparison: Comparison, val_accuracy: Mapping[str, float]) -> Answer:
     )
 
 
-def _verdicts_of(name: str, comparison: Comparison) -> dict[str, VerdictName]:
+def verdicts_of(name: str, comparison: Comparison) -> dict[str, VerdictName]:
     """The verdict on this recipe against each other one that it is compared with, by the other's name."""
     verdicts = {}
     for pair in comparison.pairs:
@@ -95,7 +95,7 @@ def _headline(comparison: Comparison, choice: SupportedRecipe) -> str:
         return f"{choice.name} is the only recipe with results: there is nothing to compare it with."
     models = "Of these trained models, " if any(pair.model_verdict for pair in pairs) else ""
     if choice.by_verdict:
-        rivals = _verdicts_of(choice.name, comparison)
+        rivals = verdicts_of(choice.name, comparison)
         others = len(comparison.recipes) - 1
         if len(rivals) == others and set(rivals.values()) == {"better"}:
             than = "the other recipe" if others == 1 else f"each of the {others} others"
@@ -116,7 +116,7 @@ def _standing(name: str, comparison: Comparison) -> str:
     """Such as "undecided", "better than 2, undecided against 1", or "baseline"."""
     if name == comparison.baseline:
         return "baseline"
-    verdicts = list(_verdicts_of(name, comparison).values())
+    verdicts = list(verdicts_of(name, comparison).values())
     if len(verdicts) == 1:
         return verdicts[0]
     words: dict[VerdictName, str] = {

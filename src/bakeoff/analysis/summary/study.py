@@ -13,6 +13,7 @@ from bakeoff.analysis.comparison.result import Comparison
 from bakeoff.analysis.comparison.tuning import Tuning, study_tuning
 from bakeoff.analysis.failures.evidence import FailureEvidence, study_evidence
 from bakeoff.analysis.summary.answer import DataTrust, data_trust, val_accuracies
+from bakeoff.analysis.summary.costs import Costs, study_costs
 from bakeoff.analysis.summary.failures import DescribedCase, FailureSummary, describe_cases
 from bakeoff.analysis.summary.recipes import FinishedRecipe, RecipeSummary, summarize_recipes
 from bakeoff.files import jsonable
@@ -103,6 +104,11 @@ class Summary:
         return tuple(recipe for recipe in self.recipes if isinstance(recipe, FinishedRecipe))
 
     @cached_property
+    def costs(self) -> Costs | None:
+        """What each recipe costs, beside the verdicts; None without a finished run."""
+        return study_costs(self.finished, self.stored.costs, self.comparison) if self.comparison else None
+
+    @cached_property
     def evidence(self) -> FailureEvidence | None:
         """All measurements of failed cases, the slowest part; None without a finished run."""
         return study_evidence(self.stored, self.predictions)
@@ -128,6 +134,8 @@ class Summary:
         - `data`, `environment`, `audit` (None if the images were not checked): as stored;
         - `recipes`: see `RecipeSummary`;
         - `luck`: what differs between the runs of a recipe, as a sentence;
+        - `costs`: of each recipe in its order, and which recipes are dominated, see `Costs`; None without a
+          finished run;
         - `tuning`: see `Tuning`; None if no recipe was tuned;
         - `failed_cases`: see `DescribedCase`;
         - `failures`: see `FailureSummary`;
@@ -153,6 +161,7 @@ class Summary:
                 "audit": self.stored.audit,
                 "recipes": [recipe.to_dict(self.stored.class_names) for recipe in self.recipes],
                 "luck": self.luck,
+                "costs": self.costs.to_dict() if self.costs else None,
                 "tuning": self.tuning.to_dict() if self.tuning else None,
                 "failed_cases": [case.to_dict() for case in self.failed_cases],
                 "failures": self.failures.to_dict() if self.failures else None,
