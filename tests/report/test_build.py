@@ -61,7 +61,7 @@ def test_costs_stand_beside_the_scores_and_what_is_not_known_is_a_dash(page: Pat
     assert "in batches of 32 on one thread (a &lt;b&gt;processor&lt;/b&gt;, cpu)" in costs
     assert "A dash: not measured" in costs
     assert re.search(r"<p>(No recipe is dominated|Dominated, )", costs)
-    table = list(csv.DictReader((page.parent / "tables/costs.csv").open(encoding="utf-8")))
+    table = list(csv.DictReader((page.parent / "tables/costs.csv").read_text("utf-8").splitlines()))
     assert [row["multiply_accumulates"] for row in table] == ["651720", ""]
 
 
