@@ -85,6 +85,19 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode())
 
 
+def write_new_text(path: Path, text: str) -> None:
+    """Write a text file in UTF-8 that does not exist yet.
+
+    Raises
+    ------
+    BakeoffError
+        If it exists; it stays as it is.
+    """
+    if path.exists() or path.is_symlink():
+        raise BakeoffError(f"{path} exists, and was not changed; rename or remove it first")
+    write_text(path, text)
+
+
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file, completely or not at all."""
     write_atomically(path, lambda file: file.write(content))

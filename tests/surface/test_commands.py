@@ -18,6 +18,7 @@ COMMANDS = {
     "bakeoff studies": "",
     "bakeoff show": "STUDY --set=...",
     "bakeoff schema": "",
+    "bakeoff init": "[DIR=.]",
     "bakeoff report": "STUDY_DIR --metric= --open",
     "bakeoff status": "STUDY_DIR",
     "bakeoff verify": "STUDY_DIR",

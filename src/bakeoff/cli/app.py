@@ -13,7 +13,7 @@ from bakeoff.cli.passing_on import export, paper
 from bakeoff.cli.predictions import compare, evaluate, predict
 from bakeoff.cli.printing import print_line
 from bakeoff.cli.run import run
-from bakeoff.cli.study_files import schema, show, studies
+from bakeoff.cli.study_files import init, schema, show, studies
 from bakeoff.cli.study_folders import report, status, verify
 
 app = typer.Typer(
@@ -49,6 +49,7 @@ _COMMANDS: list[Callable[..., None]] = [
     studies,
     show,
     schema,
+    init,
     report,
     status,
     verify,

@@ -1,10 +1,15 @@
-"""Commands on study files: `bakeoff studies`, `show`, `schema`."""
+"""Commands on study files: `bakeoff studies`, `show`, `schema`, `init`."""
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from bakeoff.cli.arguments import SetOption, StudyArgument
+from bakeoff.cli.printing import print_line
 from bakeoff.text import ESCAPED, encodable
 
 
@@ -38,3 +43,29 @@ def schema() -> None:
 
     with encodable(sys.stdout, ESCAPED):  # as JSON escapes
         print(to_json(study_schema()), end="", flush=True)
+
+
+def init(
+    directory: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DIR", help="A folder of images, or a table of them; default: the one in this folder."
+        ),
+    ] = Path(),
+) -> None:
+    """Write a study file for your images, with two recipes and comments."""
+    import shlex
+
+    from bakeoff.draft import draft_study
+    from bakeoff.files import to_json, write_new_text, write_text
+    from bakeoff.study.schema import SCHEMA_FILE, study_schema
+
+    draft = draft_study(directory)
+    file = Path(f"{draft.name}.toml")
+    write_new_text(file, draft.text)
+    written = [str(file)]
+    if not Path(SCHEMA_FILE).exists():
+        write_text(Path(SCHEMA_FILE), to_json(study_schema()))
+        written.append(f"{SCHEMA_FILE} (by which editors complete and check study files)")
+    print_line(f"written: {', '.join(written)}")
+    print_line(f"next: bakeoff run {shlex.quote(str(file))}")
