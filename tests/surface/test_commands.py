@@ -29,7 +29,7 @@ COMMANDS = {
     "bakeoff paper": "STUDY_DIR DIR --metric=",
     "bakeoff data": "",
     "bakeoff data info": "SOURCE --set=...",
-    "bakeoff data check": "SOURCE --set=...",
+    "bakeoff data check": "SOURCE --list= --set=...",
     "bakeoff data fetch": "NAME DIR",
 }
 
@@ -72,5 +72,5 @@ def test_help_shows_no_types_of_python(command, columns):
     result = CliRunner().invoke(app, words, env={"COLUMNS": str(columns)}, terminal_width=columns)
     assert result.exit_code == 0
     assert "--help" in result.output
-    for name in ("<bool>", "<str>", "<path>", "<list", "<int"):
+    for name in ("<bool>", "<str>", "<path>", "<list", "<int", "<float"):
         assert name not in result.output

@@ -465,3 +465,19 @@ def test_a_study_without_the_kernels_says_so_once(tmp_path):
     assert done.stdout.replace("\n", " ").count("kernels: none: switched off by BAKEOFF_KERNELS") == 1
     environment = json.loads((tmp_path / "study" / "environment.json").read_text())
     assert environment["kernels"].startswith("none")
+
+
+def test_data_check_lists_what_to_remove(tmp_path, photographs):
+    paths = sorted((photographs / "train").iterdir())[::20]
+    for split, copied in (("train", paths), ("val", paths[:10]), ("test", paths[10:22])):
+        for path in copied:
+            folder = tmp_path / "images" / split / f"class{path.stem.split('_')[1]}"
+            folder.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, folder)
+    said = bakeoff("data", "check", "folder:images", "--list", "remove.csv", cwd=tmp_path, check=False)
+    assert said.returncode == 1, said.stdout + said.stderr
+    assert "22 images to remove, with reasons: remove.csv" in said.stdout
+    header, *rows = (tmp_path / "remove.csv").read_text().splitlines()
+    assert header == "path,split,reason,other_path,other_split,distance"
+    listed = {row.split(",")[0].rpartition("/")[2] for row in rows}
+    assert listed == {path.name for path in paths[:22]}

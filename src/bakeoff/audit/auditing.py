@@ -27,7 +27,7 @@ from bakeoff.data.image_data import ImageData
 from bakeoff.study import DataSettings
 
 
-def audit(data: ImageData, *, other_findings: Iterable[Finding] = ()) -> Audit:
+def audit(data: ImageData, *, other_findings: Iterable[Finding] = (), images: Images | None = None) -> Audit:
     """Check a data set for problems that would make a comparison misleading.
 
     Checks for repeated images (identical, near duplicates, mirrored) between and within splits and under two
@@ -40,10 +40,12 @@ def audit(data: ImageData, *, other_findings: Iterable[Finding] = ()) -> Audit:
         As returned by `load_data`.
     other_findings
         Findings of other checks, such as `check_split_files`, to include.
+    images
+        As returned by `linked_images(data)`; by default searched for here.
     """
     sizes = read_original_sizes(data.directory)
     side = _side(data)
-    images = linked_images(data)
+    images = images or linked_images(data)
     limits = []
     if side < SMALLEST_SIDE:
         limits.append(
@@ -97,12 +99,12 @@ def _downgraded(finding: Finding) -> Finding:
     return dataclasses.replace(finding, severity=severity)
 
 
-def audit_source(settings: DataSettings, data: ImageData) -> Audit:
+def audit_source(settings: DataSettings, data: ImageData, images: Images | None = None) -> Audit:
     """Audit the images that `load_data(settings)` returned, and for `splits:DIR` also the split files."""
     kind, _, directory = settings.source.partition(":")
     if kind != "splits":
-        return audit(data)
+        return audit(data, images=images)
     findings = check_split_files(
         Path(directory).expanduser(), first_line_is_header=settings.first_line_is_header
     )
-    return audit(data, other_findings=findings)
+    return audit(data, other_findings=findings, images=images)

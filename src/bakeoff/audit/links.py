@@ -109,6 +109,10 @@ class Images:
         ordered = sorted(best.values(), key=lambda match: (match.rank, match.distance, match.image))
         return {relation: [m for m in ordered if m.relation == relation] for relation in RELATIONS}
 
+    def identical(self) -> list[list[int]]:
+        """The images of each content that several have, ascending."""
+        return [images for images in self._members.values() if len(images) > 1]
+
     def _representatives(self, content: int) -> list[int]:
         """Two images of each split and label: enough for any query, however many copies there are."""
         by_split_and_label: dict[tuple[int, int], list[int]] = {}

@@ -34,7 +34,7 @@ def find_repeats(images: Images) -> list[Finding]:
     findings = []
     for earlier, later in ((0, 2), (1, 2), (0, 1)):
         severity: Severity = "leak" if later == 2 else "warning"
-        for relation, matches in images.matches(_between(images, earlier, later)).items():
+        for relation, matches in images.matches(between(images, earlier, later)).items():
             if matches:
                 first, second = SPLIT_NAMES[earlier], SPLIT_NAMES[later]
                 advice = LEAK_ADVICE.format(earlier=first) if later == 2 else VAL_ADVICE
@@ -44,7 +44,7 @@ def find_repeats(images: Images) -> list[Finding]:
                 )
     findings += _conflicts(images)
     for number, name in enumerate(SPLIT_NAMES):
-        for relation, matches in images.matches(_between(images, number, number)).items():
+        for relation, matches in images.matches(between(images, number, number)).items():
             if matches:
                 severity = "warning" if relation == "identical" else "note"
                 sentence = _sentence(len(matches), f"{name} ", relation, f"another image of {name}")
@@ -56,13 +56,18 @@ def find_repeats(images: Images) -> list[Finding]:
     return findings
 
 
-def _between(images: Images, earlier: int, later: int) -> Callable[[int, int], bool]:
+def between(images: Images, earlier: int, later: int) -> Callable[[int, int], bool]:
     """The query for images of split `later` with a partner in split `earlier`, which may be the same."""
     return lambda partner, image: bool(images.split[partner] == earlier and images.split[image] == later)
 
 
+def under_two_labels(images: Images) -> Callable[[int, int], bool]:
+    """The query for images with a partner of another label."""
+    return lambda partner, image: bool(images.labels[partner] != images.labels[image])
+
+
 def _conflicts(images: Images) -> list[Finding]:
-    conflicts = images.matches(lambda partner, image: bool(images.labels[partner] != images.labels[image]))
+    conflicts = images.matches(under_two_labels(images))
     findings = []
     for relation, matches in conflicts.items():
         if matches:

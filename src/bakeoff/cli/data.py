@@ -9,6 +9,7 @@ import typer
 
 from bakeoff.cli.arguments import SetOption, SourceArgument
 from bakeoff.cli.printing import EXIT_PROBLEMS, print_line
+from bakeoff.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,20 +29,33 @@ def info(source: SourceArgument, set_: SetOption = None) -> None:
     print_data_info(describe(data), Console())
 
 
-def check(source: SourceArgument, set_: SetOption = None) -> None:
+def check(
+    source: SourceArgument,
+    list_: Annotated[
+        Path | None, typer.Option("--list", metavar="FILE", help="Write the images to remove, as CSV.")
+    ] = None,
+    set_: SetOption = None,
+) -> None:
     """Check a data source for leaks between splits, duplicates and unusual images.
 
     Exits with 1 if there is a leak between splits, or an image with two labels.
     """
     from rich.console import Console
 
-    from bakeoff.audit.auditing import audit_source
+    from bakeoff.audit.auditing import audit_source, linked_images
+    from bakeoff.audit.removals import list_removals, removals_csv
+    from bakeoff.files import write_text
     from bakeoff.terminal.audit import print_audit, print_notes
 
     settings, data = _load(source, set_)
     print_notes(data.notes, Console())
-    audit = audit_source(settings, data)
+    images = linked_images(data)
+    audit = audit_source(settings, data, images)
     print_audit(audit, Console())
+    if list_ is not None:
+        removals = list_removals(images)
+        write_text(list_, removals_csv(removals))
+        print_line(f"{counted(len(removals), 'image')} to remove, with reasons: {list_}")
     if audit.of("leak") or audit.of("conflict"):
         raise typer.Exit(EXIT_PROBLEMS)
 

@@ -31,8 +31,8 @@ def compare(
         str | None, typer.Option(metavar="RECIPE", help="Compare every other recipe with this one.")
     ] = None,
     metric: MetricOption = None,
-    margin: Annotated[float, typer.Option(help="Smallest difference that matters, 0..1.")] = 0.01,
-    confidence: Annotated[float, typer.Option(help="Confidence level of the intervals, 0..1.")] = 0.95,
+    margin: Annotated[float, typer.Option(metavar="0..1", help="Smallest difference that matters.")] = 0.01,
+    confidence: Annotated[float, typer.Option(metavar="0..1", help="Confidence level of intervals.")] = 0.95,
     json_: JsonOption = None,
     report_: ReportOption = None,
 ) -> None:
