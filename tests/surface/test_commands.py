@@ -11,7 +11,7 @@ from bakeoff.cli import app
 
 # `[...]` may be left out, `=` takes a value, `=VALUE` has this default, `=...` can be given repeatedly.
 COMMANDS = {
-    "bakeoff": "--version",
+    "bakeoff": "--version --install-completion --show-completion",
     "bakeoff run": "[STUDY=quickstart] --data= --recipes= --seeds= --until= --max-seeds= --epochs= --trials= "
     "--set=... "
     "--metric= --out= --jobs= --device=cpu --engine=processes --address= --wait --check/--no-check --open",

@@ -20,7 +20,6 @@ app = typer.Typer(
     cls=Group,
     help="Train recipes for image classifiers with several seeds and compare them.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 data_app = typer.Typer(cls=Group, help="Inspect, check or download image data.", no_args_is_help=True)
