@@ -130,6 +130,10 @@ def run(
             stack.enter_context(encodable(console.file))
             display = stack.enter_context(StudyDisplay(console))
         runs = run_study(study, root, engine=opened, display=display, wait=wait, check=check, arrays=arrays)
+        if study.tests:
+            from bakeoff.predict.other_images import predict_others
+
+            predict_others(root, progress=display.decoding if display else None)
     result = open_result(root, metric=metric)
     if runs.failed:
         reasons = [f"{run.task.recipe}, seed {run.task.seed}: {run.reason}" for run in runs.failed]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -86,6 +87,35 @@ class Predictions:
         """bool [num_seeds, num_images]: whether each run of recipe `name` is correct."""
         correct: NDArray[np.bool_] = self.recipe(name).predicted == self.labels
         return correct
+
+
+def predictions_from_logits(
+    labels: NDArray[np.int64],
+    image_ids: tuple[str, ...],
+    class_names: tuple[str, ...],
+    logits: Mapping[str, Mapping[int, NDArray[np.float32]]],
+    groups: Sequence[str] | None = None,
+) -> Predictions:
+    """The predictions of runs from their logits, float32 [num_images, num_classes] by recipe and seed.
+
+    Parameters
+    ----------
+    labels, image_ids, class_names
+        As in `Predictions`.
+    logits
+        Each recipe with at least one seed, ascending.
+    groups
+        For each image the name of those that belong together; None if each stands for itself.
+    """
+    from scipy.special import softmax  # a third of a second, which `bakeoff run` need not begin with
+
+    recipes = []
+    for name, by_seed in logits.items():
+        stacked = np.stack(list(by_seed.values())).astype(np.float64)
+        probabilities = softmax(stacked, axis=2).astype(np.float32)
+        recipes.append(RecipePredictions(name, tuple(by_seed), stacked.argmax(axis=2), probabilities))
+    numbers = None if groups is None else np.unique(groups, return_inverse=True)[1]
+    return Predictions(labels, image_ids, class_names, tuple(recipes), numbers)
 
 
 @dataclass(frozen=True)

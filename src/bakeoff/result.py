@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from bakeoff.analysis.comparison.of_study import compare_study
 from bakeoff.analysis.comparison.result import Comparison
 from bakeoff.analysis.scores.own import Metric, as_score
+from bakeoff.analysis.summary.other_images import OtherTest
 from bakeoff.analysis.summary.recipes import FinishedRecipe
 from bakeoff.analysis.summary.study import Summary
 from bakeoff.comparison_result import ComparisonResult
@@ -127,6 +128,11 @@ class Result(ComparisonResult):
         if self.summary.comparison is None:
             raise BakeoffError(f"{self.path} has no finished run to compare")
         return self.summary.comparison
+
+    @property
+    def tests(self) -> dict[str, OtherTest]:
+        """The recipes on the study's other test images, those of [tests.NAME], by name."""
+        return {test.name: test for test in self.summary.tests}
 
     def compare(self, metric: Metric) -> Comparison:
         """Compare the recipes by another metric, with the study's baseline, margin and confidence.

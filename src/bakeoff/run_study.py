@@ -14,6 +14,7 @@ from bakeoff.audit import Audit, load_grouped
 from bakeoff.audit.auditing import audit_source
 from bakeoff.data import ImageArrays, load_data
 from bakeoff.data.image_data import ImageData
+from bakeoff.data.labeled import check_labeled
 from bakeoff.engines import Engine, Event, Job, ProcessEngine, RunFailed, RunFinished, Task
 from bakeoff.environment import describe_environment
 from bakeoff.errors import BakeoffError
@@ -156,6 +157,11 @@ def run_study(
                 check_training(recipe, data)
         except BakeoffError as error:
             raise BakeoffError(f"recipes.{name}: {error}") from error
+    for name, test in study.tests.items():
+        try:
+            check_labeled(test.as_data, data.class_names)
+        except BakeoffError as error:
+            raise BakeoffError(f"tests.{name}: {error}") from error
     with lock_folder(root, on_wait=display.waiting if wait else None):
         environment = describe_environment(engine.num_workers, engine.device)
         own_code = {path: source_digest(path) for path in sorted(study.own_classes)}

@@ -138,7 +138,7 @@ def evaluate(
             study_dir, source, metric=metric, overrides=set_, trust=trust, progress=display.decoding
         )
     print_comparison(evaluation.comparison, console)
-    print_changes(evaluation.changes, console)
+    print_changes(evaluation.changes, console, evaluation.notes)
     if json_ is not None:
         content = {"comparison": evaluation.comparison.to_dict(), "changes": evaluation.changes.to_dict()}
         write_text(json_, to_json(content))

@@ -14,6 +14,9 @@ from bakeoff.data.decoding.parameters import Decoding
 SplitName = Literal["train", "val", "test"]
 SPLIT_NAMES: tuple[SplitName, ...] = ("train", "val", "test")
 
+NEW, IDENTICAL, NEARLY, NOT_CHECKED = 0, 1, 2, 3
+"""Of an image that models are tested on: whether it is a training or validation image, too."""
+
 
 @dataclass(frozen=True)
 class Split:

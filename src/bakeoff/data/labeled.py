@@ -8,10 +8,22 @@ from bakeoff.data.decode_all import decode_all
 from bakeoff.data.decoding.parameters import Decoding
 from bakeoff.data.image_data import Split
 from bakeoff.data.progress import Progress, ProgressCallback
+from bakeoff.data.sources.listing import ListedImage
 from bakeoff.data.sources.naming import list_source
 from bakeoff.errors import BakeoffError
 from bakeoff.study.settings.data import DataSettings
 from bakeoff.text import list_some, listed, shorten
+
+
+def check_labeled(settings: DataSettings, class_names: tuple[str, ...]) -> None:
+    """Check that `load_labeled` finds images of known classes; none is decoded.
+
+    Raises
+    ------
+    BakeoffError
+        If it does not.
+    """
+    _list_labeled(settings, class_names)
 
 
 def load_labeled(
@@ -40,16 +52,7 @@ def load_labeled(
     BakeoffError
         If the source cannot be read, has another class, or an image cannot be decoded.
     """
-    listing = list_source(settings)
-    splits = [name for name in listing.splits if listing.splits[name]]
-    chosen = ["test"] if "test" in splits else splits
-    images = [image for name in splits if name in chosen for image in listing.splits[name]]
-    used = {listing.class_names[image.label] for image in images}
-    if unknown := sorted(used - set(class_names)):
-        raise BakeoffError(
-            f"{settings.source}: the models do not know the classes {listed([*map(shorten, unknown)][:10])}; "
-            f"they know {listed([*map(shorten, class_names)][:20])}"
-        )
+    images, names = _list_labeled(settings, class_names)
     pixels = np.empty((len(images), image_size, image_size, decoding.num_channels), np.uint8)
     steps = Progress("decoding images", len(images), progress)
     decoded = decode_all(images, list(pixels), decoding, progress=steps)
@@ -58,7 +61,6 @@ def load_labeled(
         raise BakeoffError(
             f"{settings.source}: images that cannot be decoded; replace or remove:\n{list_some(reasons)}"
         )
-    names = [listing.class_names[image.label] for image in images]
     groups = tuple(image.group for image in images)
     return Split(
         pixels,
@@ -66,3 +68,20 @@ def load_labeled(
         tuple(image.id for image in images),
         groups if any(groups) else None,
     )
+
+
+def _list_labeled(
+    settings: DataSettings, class_names: tuple[str, ...]
+) -> tuple[list[ListedImage], list[str]]:
+    """The images to be tested on, and the class of each."""
+    listing = list_source(settings)
+    splits = [name for name in listing.splits if listing.splits[name]]
+    chosen = ["test"] if "test" in splits else splits
+    images = [image for name in splits if name in chosen for image in listing.splits[name]]
+    names = [listing.class_names[image.label] for image in images]
+    if unknown := sorted({*names} - {*class_names}):
+        raise BakeoffError(
+            f"{settings.source}: the models do not know the classes {listed([*map(shorten, unknown)][:10])}; "
+            f"they know {listed([*map(shorten, class_names)][:20])}"
+        )
+    return images, names

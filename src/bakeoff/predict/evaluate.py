@@ -6,20 +6,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from bakeoff.analysis.comparison.changes import Changes, compare_changes
-from bakeoff.analysis.comparison.compare import compare
-from bakeoff.analysis.comparison.of_study import study_plan
+from bakeoff.analysis.comparison.changes import Changes
 from bakeoff.analysis.comparison.result import Comparison
 from bakeoff.analysis.scores.by_name import score_named
+from bakeoff.analysis.summary.other_images import compare_on_others, compare_with_tested, notes_on_known
 from bakeoff.analysis.summary.study import Summary
-from bakeoff.data.image_data import Split
 from bakeoff.data.labeled import load_labeled
 from bakeoff.data.progress import ProgressCallback
 from bakeoff.errors import BakeoffError
-from bakeoff.predict.model import TrainedModel, load_model
-from bakeoff.predictions import Predictions, RecipePredictions
+from bakeoff.predict.model import load_model
+from bakeoff.predict.other_images import known_images
+from bakeoff.predictions import Predictions, predictions_from_logits
 from bakeoff.store import load_study_folder
+from bakeoff.store.other_images import OtherImages
 from bakeoff.study import load_study
 
 
@@ -35,11 +36,14 @@ class Evaluation:
         As of the study's test images.
     changes
         From the test images to these.
+    notes
+        Sentences about images that the models may know from training.
     """
 
     predictions: Predictions
     comparison: Comparison
     changes: Changes
+    notes: tuple[str, ...]
 
 
 def evaluate(
@@ -85,34 +89,15 @@ def evaluate(
     split = load_labeled(
         settings, stored.class_names, first.preprocessing.decoding, first.image_size, progress=progress
     )
-    before = summary.predictions
-    after = _predict(models, split, stored.class_names)
-    finished = {recipe.name for recipe in after.recipes}
-    baseline = study.baseline if study.baseline in finished else None
-    level = study_plan(study).level
+    known = known_images(summary.data.fingerprint, split)
+    images = OtherImages(split.labels, split.ids, split.groups, "", known)
+    logits: dict[str, dict[int, NDArray[np.float32]]] = {}
+    for model in models:
+        logits.setdefault(model.recipe, {})[model.seed] = model.logits(split.images)
+    after = predictions_from_logits(split.labels, split.ids, stored.class_names, logits, split.groups)
     return Evaluation(
         after,
-        compare(after, metric=score, baseline=baseline, margin=study.margin, confidence=study.confidence),
-        compare_changes(
-            before, after, metric=score, baseline=baseline, margin=study.margin, confidence=level
-        ),
+        compare_on_others(study, after, score),
+        compare_with_tested(study, summary.predictions, after, score),
+        notes_on_known(images),
     )
-
-
-def _predict(models: list[TrainedModel], split: Split, class_names: tuple[str, ...]) -> Predictions:
-    recipes = []
-    for name in dict.fromkeys(model.recipe for model in models):
-        of_recipe = [model for model in models if model.recipe == name]
-        probabilities = np.stack([model.probabilities(split.images) for model in of_recipe])
-        recipes.append(
-            RecipePredictions(
-                name,
-                tuple(model.seed for model in of_recipe),
-                probabilities.argmax(axis=2),
-                probabilities.astype(np.float32),
-            )
-        )
-    groups = None
-    if split.groups is not None:
-        groups = np.unique(split.groups, return_inverse=True)[1]
-    return Predictions(split.labels, split.ids, class_names, tuple(recipes), groups)

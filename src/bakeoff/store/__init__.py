@@ -12,6 +12,7 @@ from bakeoff.store.folder import (
     save_audit,
 )
 from bakeoff.store.layout import FORMAT_VERSION, Layout, run_identity
+from bakeoff.store.other_images import StoredTest
 from bakeoff.store.report_folder import replace_report
 from bakeoff.store.run_files import FailedRun, StoredRun, failure_reason, run_state, save_failure, save_run
 from bakeoff.store.status import RunStatus, count_unfinished, study_status
@@ -29,6 +30,7 @@ __all__ = [
     "StoredCost",
     "StoredRun",
     "StoredStudy",
+    "StoredTest",
     "StoredTrial",
     "StoredWeights",
     "UnfinishedRun",

@@ -105,7 +105,7 @@ def remove_leftovers(layout: Layout) -> None:
                 path.unlink()
 
 
-PLACES = ("", "runs/*/*/", "tune/*/*/", "report/", "report/*/")
+PLACES = ("", "runs/*/*/", "tune/*/*/", "tests/*/", "tests/*/*/*/", "report/", "report/*/")
 """Where files are written under a temporary name."""
 
 

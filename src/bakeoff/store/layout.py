@@ -30,6 +30,8 @@ OWN_FILE = re.compile(
     | runs/[^/]+/seed-\d+/(history\.csv | (predictions|features|attributions)\.npz
                          | best\.safetensors | model\.pt2 | unfinished\.state | (failure|files)\.json)
     | tune/[^/]+/trial-\d+/(history\.csv | predictions\.npz | unfinished\.state | (failure|files)\.json)
+    | tests/[^/]+/(images\.npz | files\.json)
+    | tests/[^/]+/[^/]+/seed-\d+/(predictions\.npz | files\.json)
     | report/(index\.html | (summary|comparison|files)\.json
              | figures/[\w.-]+\.(svg|png) | tables/[\w.-]+\.csv)
     """,
@@ -46,15 +48,22 @@ class Layout:
     ----------
     of_trials
         Whether the paths of runs are those of trials, whose number takes the place of the seed.
+    of_test
+        The name of other test images, if the paths of runs are those of their predictions for these.
     """
 
     root: Path
     of_trials: bool = False
+    of_test: str | None = None
 
     @property
     def trials(self) -> Layout:
         """The same folder, with the trials in place of the runs."""
         return replace(self, of_trials=True)
+
+    def test(self, name: str) -> Layout:
+        """The same folder, with what the runs predicted for other test images in place of the runs."""
+        return replace(self, of_test=name)
 
     @property
     def study(self) -> Path:
@@ -86,7 +95,14 @@ class Layout:
 
     @property
     def runs(self) -> Path:
+        if self.of_test is not None:
+            return self.root / "tests" / self.of_test
         return self.root / ("tune" if self.of_trials else "runs")
+
+    @property
+    def other_images(self) -> Path:
+        """The labels of other test images."""
+        return self.runs / "images.npz"
 
     @property
     def tensorboard(self) -> Path:

@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from bakeoff.errors import BakeoffError
 from bakeoff.files import read_text
-from bakeoff.predictions import Predictions, RecipePredictions, RunMaps
+from bakeoff.predictions import Predictions, RunMaps, predictions_from_logits
 from bakeoff.store.arrays import MemoryBudget, read_arrays, read_groups
 from bakeoff.store.checks import DataFacts, StoredCost, check_data, check_images
 from bakeoff.store.cost_file import load_costs
 from bakeoff.store.layout import FORMAT_VERSION, HISTORY, PREDICTIONS, Layout
+from bakeoff.store.other_images import StoredTest, load_tests
 from bakeoff.store.report_folder import restore_report
 from bakeoff.store.run_files import (
     FailedRun,
@@ -61,6 +62,8 @@ class StoredStudy:
     costs
         What a prediction costs, by recipe; without recipes of other trainers, and empty in a folder of a
         version that did not measure it.
+    tests
+        What the runs predicted for the other images of the study.
     """
 
     root: Path
@@ -78,6 +81,7 @@ class StoredStudy:
     test_groups: tuple[str, ...] | None = None
     trials: tuple[StoredTrial, ...] = ()
     costs: Mapping[str, StoredCost] = field(default_factory=dict)
+    tests: tuple[StoredTest, ...] = ()
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -123,23 +127,13 @@ class StoredStudy:
 
     def predictions(self) -> Predictions:
         """The finished runs' predictions of the test images; recipes without a finished run are left out."""
-        from scipy.special import softmax  # a third of a second, which `bakeoff run` need not begin with
-
-        recipes = []
-        for name in self.study.recipes:
-            runs = self.runs_of(name)
-            if runs:
-                logits = np.stack([run.test_logits for run in runs]).astype(np.float64)
-                recipes.append(
-                    RecipePredictions(
-                        name=name,
-                        seeds=tuple(run.seed for run in runs),
-                        predicted=logits.argmax(axis=2),
-                        probabilities=softmax(logits, axis=2).astype(np.float32),
-                    )
-                )
-        groups = None if self.test_groups is None else np.unique(self.test_groups, return_inverse=True)[1]
-        return Predictions(self.test_labels, self.test_ids, self.class_names, tuple(recipes), groups)
+        logits = {
+            name: {run.seed: run.test_logits for run in self.runs_of(name)} for name in self.study.recipes
+        }
+        finished = {name: of_recipe for name, of_recipe in logits.items() if of_recipe}
+        return predictions_from_logits(
+            self.test_labels, self.test_ids, self.class_names, finished, self.test_groups
+        )
 
 
 def read_study(layout: Layout) -> Study:
@@ -258,4 +252,5 @@ def load_study_folder(root: Path, *, whole: bool = True) -> StoredStudy:
         test_groups=groups,
         trials=load_trials(layout, study),
         costs=load_costs(layout, study.recipes),
+        tests=load_tests(layout, study, len(data["class_names"]), budget),
     )

@@ -65,6 +65,17 @@ def check_runs(folders: Iterable[Path], read: Collection[str] | None = None) -> 
     _refuse([text for folder, found in _compare(folders, read) for text in _of_run(folder, found)])
 
 
+def check_tests(folders: Iterable[Path]) -> None:
+    """Check that what runs predicted for other images is as it was written, by the folders of both.
+
+    Raises
+    ------
+    BakeoffError
+        If a file is not; the message names each and says what to do.
+    """
+    _refuse([text for folder, found in _compare(folders) for text in _of_test(folder, found)])
+
+
 @dataclass(frozen=True)
 class Verification:
     """What `verify_study` found.
@@ -105,11 +116,14 @@ def verify_study(root: Path) -> Verification:
     of_study, of_report = compare_files(root), compare_files(layout.report)
     folders = [*layout.runs.glob("*/*"), *layout.trials.runs.glob("*/*")]
     of_runs = _compare(sorted(path for path in folders if path.is_dir()))
+    tests = [*(root / "tests").glob("*"), *(root / "tests").glob("*/*/*")]
+    of_tests = _compare(sorted(path for path in tests if path.is_dir()))
     fingerprint = "" if of_study.get(layout.data.name) else _fingerprint(layout)
     cached = check_cached_images(fingerprint) if fingerprint else []
     differences = [
         *_of_study(root, of_study),
         *(text for folder, found in of_runs for text in _of_run(folder, found)),
+        *(text for folder, found in of_tests for text in _of_test(folder, found)),
         *_sentences(layout.report, of_report, f"write it anew with `bakeoff report {root}`"),
         *(
             f"{problem}; delete {entry.directory}, which the next run of the study decodes anew"
@@ -117,7 +131,7 @@ def verify_study(root: Path) -> Verification:
             for problem in entry.problems
         ),
     ]
-    compared = [(root, of_study), *of_runs, (layout.report, of_report)]
+    compared = [(root, of_study), *of_runs, *of_tests, (layout.report, of_report)]
     checked = {folder / name for folder, found in compared for name in found}
     unrecorded = sorted(
         path.relative_to(root).as_posix()
@@ -160,6 +174,11 @@ def _of_study(root: Path, differences: dict[str, str]) -> list[str]:
 
 def _of_run(folder: Path, differences: dict[str, str]) -> list[str]:
     return _sentences(folder, differences, f"delete {folder} and run the study again to retrain it")
+
+
+def _of_test(folder: Path, differences: dict[str, str]) -> list[str]:
+    remedy = f"delete {folder} and run the study again, which tests the models anew"
+    return _sentences(folder, differences, remedy)
 
 
 def _sentences(folder: Path, differences: dict[str, str], remedy: str) -> list[str]:

@@ -87,8 +87,9 @@ def study_from_toml(text: str, origin: str) -> Study:
 def study_to_toml(study: Study) -> str:
     """A study as TOML with every default written out; reading it again gives an equal study."""
     tables = study.model_dump(mode="json", exclude_none=True)
-    if not tables["published"]:  # no setting, and an empty table explains nothing
-        del tables["published"]
+    for name in ("published", "tests"):
+        if not tables[name]:  # no setting, and an empty table explains nothing
+            del tables[name]
     return tomli_w.dumps(tables)
 
 

@@ -15,7 +15,7 @@ from bakeoff.study.recipe import Recipe, flatten_settings, recipe_keys, with_val
 from bakeoff.study.search import as_text, trial_recipe, trial_seed, trial_values
 from bakeoff.study.settings.base import Settings
 from bakeoff.study.settings.compare import CompareSettings
-from bakeoff.study.settings.data import DataSettings
+from bakeoff.study.settings.data import DataSettings, OtherImages
 from bakeoff.study.settings.tune import TuneSettings
 from bakeoff.study.tables import MAX_RUNS, Table, merge_defaults, refuse_many_recipes
 from bakeoff.text import shorten
@@ -29,6 +29,9 @@ MIN_FIRST_SEEDS = 3
 
 SAME_SIZE = 0.01
 """Training sets whose sizes differ by this share are taken as the same, such as 4,999 and 5,000 images."""
+
+_MERGED = ("compare", "data", "tune", "tests", "recipes", "published")
+"""Tables of a study of which `changed` replaces single entries."""
 
 EpochKey = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,6}$")]
 
@@ -115,6 +118,9 @@ class Study(Settings):
 
     tune: TuneSettings | None = None
     """How recipes with a `search` are tuned before they are compared."""
+
+    tests: dict[RecipeName, OtherImages] = Field(default_factory=dict)
+    """Other labeled images, by a name for them: at the end, every finished run is tested on these too."""
 
     recipes: dict[RecipeName, Recipe] = Field(min_length=1)
     """The recipes by name, each complete: [defaults] of the file are already merged in."""
@@ -243,7 +249,7 @@ class Study(Settings):
         return [*self.recipes.values(), *starmap(self.trial_recipe, self.all_trials)]
 
     def changed(self, **settings: Any) -> Study:
-        """Return a study with other settings: `data`, `compare` and `tune` merged by key, `recipes` by name.
+        """Return a study with other settings: tables merged by key, `recipes` and `tests` by name.
 
         `study.changed(seeds=10, recipes={"wide": recipe})` adds or replaces a recipe; `{"wide": None}`
         removes it. With another `name`, the description is dropped unless one is given.
@@ -255,7 +261,7 @@ class Study(Settings):
         """
         tables = self.model_dump(mode="json", exclude_none=True)
         for key, value in settings.items():
-            if key in ("compare", "data", "tune", "recipes", "published") and isinstance(value, dict):
+            if key in _MERGED and isinstance(value, dict):
                 merged = {**tables.get(key, {}), **{name: _as_table(part) for name, part in value.items()}}
                 tables[key] = {name: part for name, part in merged.items() if part is not None}
             elif value is None:
@@ -338,6 +344,8 @@ def study_keys(path: list[str], study: Table) -> list[str]:
             return list(DataSettings.model_fields)
         case ["tune"]:
             return list(TuneSettings.model_fields)
+        case ["tests", _]:
+            return list(OtherImages.model_fields)
         case ["published", _]:
             return list(Published.model_fields)
         case ["recipes", _]:

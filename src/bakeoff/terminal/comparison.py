@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from bakeoff.analysis.comparison.changes import Changes
 from bakeoff.analysis.comparison.conclusion import describe_replication
 from bakeoff.analysis.comparison.result import Comparison, PairResult, PairWithout
+from bakeoff.analysis.summary.other_images import OtherTest
 from bakeoff.terminal.tables import result_table
 from bakeoff.text import counted, number, p_value, printable
 
@@ -135,8 +136,19 @@ def _without_outlying_table(
     return result_table(title, ("pair", "all runs", "without them"), rows, console, expendable=())
 
 
-def print_changes(changes: Changes, console: Console) -> None:
-    """Print how scores change from the test images to others, and whether the differences stay."""
+def print_tests(tests: Sequence[OtherTest], console: Console) -> None:
+    """Print what becomes of the recipes and their differences on each set of other images."""
+    from rich.text import Text
+
+    for test in tests:
+        number = counted(test.comparison.num_images, "image")
+        console.print(Text(printable(f"On {test.name} ({number} of {test.source}):"), style="bold"))
+        print_changes(test.changes, console, test.notes, test.name)
+        console.print(Text(printable(f"\n{test.comparison.conclusion}\n"), style="bold"))
+
+
+def print_changes(changes: Changes, console: Console, notes: Sequence[str] = (), name: str = "these") -> None:
+    """Print how scores change from the test images to others, whether differences stay, and notes."""
     from rich.text import Text
 
     scale = changes.scale
@@ -150,11 +162,13 @@ def print_changes(changes: Changes, console: Console) -> None:
         for recipe in changes.recipes
     ]
     percent = f"{100 * changes.confidence:.4g} % interval"
-    headings = ("recipe", "test images", "these", f"change\n({percent})")
-    title = f"{scale.title} on the test images of the study and on these"
+    headings = ("recipe", "test images", printable(name), f"change\n({percent})")
+    title = f"{scale.title} on the test images of the study and on {printable(name)}"
     title += f", {scale.unit}" if scale.unit else ""
     console.print(result_table(title, headings, rows, console, expendable=("test images",)))
     if changes.pairs:
         console.print("Do the differences stay?")
     for pair in changes.pairs:
         console.print(Text(printable(f"- {pair.describe(scale)}")), soft_wrap=False)
+    for note in notes:
+        console.print(Text(printable(note), style="yellow"))

@@ -24,10 +24,14 @@ if TYPE_CHECKING:
 
 def print_results(summary: Summary, console: Console) -> None:
     """Print the comparison of a study's recipes, the missing runs, and the failed ones with the reasons."""
-    from bakeoff.terminal.comparison import print_comparison  # loads SciPy; the other tables do not
+    from bakeoff.terminal.comparison import (  # loads SciPy; the other tables do not
+        print_comparison,
+        print_tests,
+    )
 
     if summary.comparison is not None:
         print_comparison(summary.comparison, console)
+        print_tests(summary.tests, console)
     for recipe in summary.recipes:
         if missing := recipe.missing_seeds:
             seeds = f"{'seed' if len(missing) == 1 else 'seeds'} {', '.join(map(str, missing))}"

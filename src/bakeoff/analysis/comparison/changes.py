@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -36,8 +37,9 @@ class PairChange:
 
     Attributes
     ----------
-    change, interval, p_holm
-        After minus before, over seeds and both sets of images; p corrected by Holm's method for the pairs.
+    change, interval, p, p_holm
+        After minus before, over seeds and both sets of images; p uncorrected, and corrected by Holm's method
+        for the pairs (and for other sets of images, if there are several).
     outcome
         changed (p_holm is below 1 - confidence and the interval excludes 0), same (the interval lies within
         the margin) or undecided.
@@ -49,6 +51,7 @@ class PairChange:
     after: float
     change: float
     interval: Interval
+    p: float
     p_holm: float
     outcome: Literal["changed", "same", "undecided"]
 
@@ -91,6 +94,7 @@ def compare_changes(
     baseline: str | None = None,
     margin: float = 0.01,
     confidence: float = 0.95,
+    family: Sequence[float] = (),
 ) -> Changes:
     """Compare how the scores of the same runs change from one set of images to another.
 
@@ -103,7 +107,7 @@ def compare_changes(
     ----------
     before, after
         Of the same recipes and seeds.
-    metric, baseline, margin, confidence
+    metric, baseline, margin, confidence, family
         As for `compare`.
     """
     score = as_score(metric)
@@ -125,9 +129,8 @@ def compare_changes(
         crossed_interval(changes[b], changes[a], confidence=confidence, bounds=bounds) for a, b in pairs
     ]
     results = []
-    for (a, b), interval, p in zip(
-        pairs, intervals, holm([interval.p for interval in intervals]), strict=True
-    ):
+    adjusted = holm([*(interval.p for interval in intervals), *family])[: len(pairs)]
+    for (a, b), interval, p in zip(pairs, intervals, adjusted, strict=True):
         found = verdict(interval.low, interval.high, p, margin=margin, confidence=confidence).name
         known = interval.parts.seeds_known
         outcome: Literal["changed", "same", "undecided"] = "undecided"
@@ -143,6 +146,7 @@ def compare_changes(
                 values[b][1] - values[a][1],
                 interval.value,
                 (interval.low, interval.high),
+                interval.p,
                 p,
                 outcome,
             )

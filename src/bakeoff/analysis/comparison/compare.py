@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -57,6 +57,7 @@ def compare(
     published_images: Mapping[str, int] | None = None,
     looks: LookPlan | None = None,
     budgets: str = "",
+    family: Sequence[float] = (),
 ) -> Comparison:
     """Compare recipes over seeds and images.
 
@@ -84,6 +85,8 @@ def compare(
         one look.
     budgets
         How the recipes were tuned, for the conclusion, from `describe_budgets`.
+    family
+        The p-values of comparisons on other images, corrected by Holm's method together with these.
 
     Raises
     ------
@@ -137,7 +140,7 @@ def compare(
                 outlying=outlying_runs(runs, predictions.num_images, confidence),
             )
         )
-    judged = judge_pairs(scored, baseline=baseline, margin=margin, looks=looks, score=score)
+    judged = judge_pairs(scored, baseline=baseline, margin=margin, looks=looks, score=score, family=family)
     without = judge_without(
         predictions,
         {recipe.name: recipe.outlying.seeds for recipe in recipes if recipe.outlying},
@@ -145,10 +148,12 @@ def compare(
         margin=margin,
         looks=looks,
         score=score,
+        family=family,
     )
+    num_tests = len(judged) + len(family)
     pairs = tuple(
         replace(
-            _pair_result(predictions, pair, samples[pair.a], samples[pair.b], margin, looks, len(judged)),
+            _pair_result(predictions, pair, samples[pair.a], samples[pair.b], margin, looks, num_tests),
             without_outlying=without.get((pair.a, pair.b)),
         )
         for pair in judged

@@ -53,6 +53,7 @@ def judge_without(
     margin: float,
     looks: LookPlan,
     score: Score,
+    family: Sequence[float] = (),
 ) -> dict[tuple[str, str], PairWithout]:
     """Judge the pairs again without some runs; the result has the pairs of which a run was left out.
 
@@ -62,14 +63,14 @@ def judge_without(
         Of all runs.
     outlying
         The seeds to leave out, by recipe.
-    baseline, margin, looks, score
+    baseline, margin, looks, score, family
         As of the comparison.
     """
     if not any(outlying.values()):
         return {}
     kept = tuple(_without(recipe, outlying.get(recipe.name, ())) for recipe in predictions.recipes)
     score, scored = score_recipes(replace(predictions, recipes=kept), score)
-    judged = judge_pairs(scored, baseline=baseline, margin=margin, looks=looks, score=score)
+    judged = judge_pairs(scored, baseline=baseline, margin=margin, looks=looks, score=score, family=family)
     return {
         (pair.a, pair.b): _as_result(pair) for pair in judged if outlying.get(pair.a) or outlying.get(pair.b)
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
@@ -106,10 +106,12 @@ def judge_pairs(
     margin: float,
     looks: LookPlan,
     score: Score = SCORES["accuracy"],
+    family: Sequence[float] = (),
 ) -> tuple[JudgedPair, ...]:
     """Judge each recipe against the baseline, or all pairs if it is None.
 
     Intervals have the level of one look; p-values are corrected for the looks, then by Holm's method.
+    `family` are p-values of tests on other images, which are corrected together with these.
     """
     pairs = pairs_to_compare(scored, baseline)
     differences = [
@@ -124,7 +126,7 @@ def judge_pairs(
         else difference.p
         for (a, b), difference in zip(pairs, differences, strict=True)
     ]
-    adjusted = holm([looks.adjust(p) for p in p_values])
+    adjusted = holm([*(looks.adjust(p) for p in p_values), *family])[: len(pairs)]
     return tuple(
         JudgedPair(
             a, b, difference, p, p_adjusted, _verdict(difference, p_adjusted, score.scale, margin, looks)

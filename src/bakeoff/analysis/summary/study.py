@@ -15,6 +15,7 @@ from bakeoff.analysis.failures.evidence import FailureEvidence, study_evidence
 from bakeoff.analysis.summary.answer import DataTrust, data_trust, val_accuracies
 from bakeoff.analysis.summary.costs import Costs, study_costs
 from bakeoff.analysis.summary.failures import DescribedCase, FailureSummary, describe_cases
+from bakeoff.analysis.summary.other_images import OtherTest, compare_others
 from bakeoff.analysis.summary.recipes import FinishedRecipe, RecipeSummary, summarize_recipes
 from bakeoff.files import jsonable
 
@@ -84,6 +85,11 @@ class Summary:
         return study_tuning(self.study, self.stored.trials)
 
     @cached_property
+    def tests(self) -> tuple[OtherTest, ...]:
+        """The comparison on each of the study's other sets of test images."""
+        return compare_others(self.stored, self.predictions, self.metric)
+
+    @cached_property
     def answer(self) -> Answer | None:
         """The comparison in a few sentences; None without a finished run."""
         return answer(self.comparison, val_accuracies(self.stored)) if self.comparison else None
@@ -137,6 +143,7 @@ class Summary:
         - `costs`: of each recipe in its order, and which recipes are dominated, see `Costs`; None without a
           finished run;
         - `tuning`: see `Tuning`; None if no recipe was tuned;
+        - `tests`: on other images, see `OtherTest`;
         - `failed_cases`: see `DescribedCase`;
         - `failures`: see `FailureSummary`;
         - `comparison`: the content of comparison.json.
@@ -163,6 +170,7 @@ class Summary:
                 "luck": self.luck,
                 "costs": self.costs.to_dict() if self.costs else None,
                 "tuning": self.tuning.to_dict() if self.tuning else None,
+                "tests": [test.to_dict() for test in self.tests],
                 "failed_cases": [case.to_dict() for case in self.failed_cases],
                 "failures": self.failures.to_dict() if self.failures else None,
                 "comparison": self.comparison,

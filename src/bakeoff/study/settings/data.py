@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from bakeoff.study.settings.base import Settings
 from bakeoff.text import shorten
@@ -94,3 +94,38 @@ class DataSettings(Settings):
                     f"found {shorten(pattern)}, expected a group in parentheses, as in '([^_]+)_'"
                 )
         return pattern
+
+
+class OtherImages(Settings):
+    """Other labeled images, such as new photographs, on which the trained models are tested at the end."""
+
+    source: str
+    """As `data.source`: its test split, or all images if it has none. Its classes are those of the study, or
+    some of them; images are decoded as in training."""
+
+    class_names: tuple[str, ...] | None = Field(None, strict=False, min_length=2)
+    """As `data.class_names`."""
+
+    groups: str | None = None
+    """As `data.groups`, without `near_duplicates`."""
+
+    columns: dict[Literal["image", "label", "split", "group"], str] | None = None
+    """As `data.columns`."""
+
+    image_folder: str | None = None
+    """As `data.image_folder`."""
+
+    first_line_is_header: bool = False
+    """As `data.first_line_is_header`."""
+
+    @model_validator(mode="after")
+    def _is_possible(self) -> OtherImages:
+        if self.groups == NEAR_DUPLICATES:
+            raise ValueError(f"groups is {NEAR_DUPLICATES!r}, which is for [data] alone")
+        _ = self.as_data  # refuses what the data table would
+        return self
+
+    @property
+    def as_data(self) -> DataSettings:
+        """A data table that lists these images."""
+        return DataSettings.model_validate(self.model_dump(exclude_none=True))
