@@ -17,7 +17,7 @@ from pydantic.fields import FieldInfo
 
 from bakeoff.study.recipe import Recipe
 from bakeoff.study.settings.compare import CompareSettings
-from bakeoff.study.settings.data import DataSettings
+from bakeoff.study.settings.data import DataSettings, OtherImages
 from bakeoff.study.settings.tables import NAMED_TABLES, OWN_PARTS, PLAIN_TABLES
 from bakeoff.study.settings.tune import Space, TuneSettings
 from bakeoff.study.study import Published, Study
@@ -56,11 +56,12 @@ def page() -> str:
     """The whole page as Markdown."""
     parts = [
         INTRODUCTION,
-        _section("Top level", Study, skip=("compare", "data", "tune", "recipes", "published")),
+        _section("Top level", Study, skip=("compare", "data", "tune", "tests", "recipes", "published")),
     ]
     parts.append(_section("`[compare]`", CompareSettings))
     parts.append(_section("`[data]`", DataSettings))
     parts.append(_section("`[tune]`", TuneSettings))
+    parts.append(_section("`[tests.NAME]`", OtherImages))
     parts.append(_section("`[recipes.NAME]` and `[defaults]`", Recipe, skip=(*NAMED_TABLES, *PLAIN_TABLES)))
     for table, settings in PLAIN_TABLES.items():
         parts.append(_section(f"`{table}` of a recipe", settings))

@@ -40,6 +40,9 @@ search.optimizer.weight_decay = { choices = [1e-9, 2e-9, 3e-9] }
 model.batch_norm = true
 optimizer = { name = "sgd", lr = 1e9 }
 
+[tests.again]
+source = "splits:images"
+
 [published.trained]
 test_accuracy = 0.98
 test_images = 1000

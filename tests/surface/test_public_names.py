@@ -45,6 +45,7 @@ RESULT = [
     "stored",
     "study",
     "summary",
+    "tests",
     "test_labels",
 ]
 

@@ -13,6 +13,8 @@ STUDY = """
     data.json
     environment.json
     files.json
+    tests/again/files.json
+    tests/again/images.npz
     study.toml
     test_images.npz
     train_images.npz
@@ -74,6 +76,11 @@ FINISHED_RUN = """
     tensorboard/{recipe}/seed-{seed}/events.out.tfevents.TIME.HOST.PROCESS.NUMBER
 """
 
+TESTED_RUN = """
+    tests/again/{recipe}/seed-{seed}/files.json
+    tests/again/{recipe}/seed-{seed}/predictions.npz
+"""
+
 FAILED_RUN = """
     runs/{recipe}/seed-{seed}/failure.json
     runs/{recipe}/seed-{seed}/files.json
@@ -105,8 +112,8 @@ def test_files_of_a_study_folder(study):
         for name in REPORT_FIGURES.format(recipe=recipe).split():
             expected += [f"report/figures/{name}.{suffix}" for suffix in ("png", "svg")]
     for recipe, files in (
-        ("hardly_trained", FINISHED_RUN),
-        ("trained", FINISHED_RUN),
+        ("hardly_trained", FINISHED_RUN + TESTED_RUN),
+        ("trained", FINISHED_RUN + TESTED_RUN),
         ("diverges", FAILED_RUN),
     ):
         for seed in range(3):

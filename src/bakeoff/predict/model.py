@@ -130,7 +130,8 @@ def load_model(study_dir: Path, recipe: str, seed: int, *, trust: bool = False) 
     layout = Layout(study_dir)
     stored = read_weights(layout, recipe, seed)
     header = stored.header
-    if header.settings != read_study(layout).recipes.get(recipe):
+    settings = read_study(layout).recipes.get(recipe)
+    if settings is None or header.settings != settings.without_search:
         raise BakeoffError(
             f"{layout.weights(recipe, seed)} holds weights of other settings than {layout.study.name} says "
             f"for {recipe}; one of them was changed or replaced"
