@@ -31,8 +31,11 @@ REPORT_FIGURES = """
     comparison-differences
     comparison-reliability
     accuracy-{recipe}
+    validation-accuracy
+    validation-loss
+    confusion-difference-trained-hardly_trained
     confusion-{recipe}
-    error-traits
+    error-properties
     tuning-expected-best
     loss-{recipe}
     tuning-trials-{recipe}

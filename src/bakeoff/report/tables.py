@@ -306,13 +306,13 @@ def failure_tables(failures: FailureSummary) -> dict[str, str]:
         (
             (
                 recipe,
-                trait.name,
+                row.name,
                 *_cells(end.within_class, ("value", "low", "high")),
                 *_cells(end, _END),
-                "yes" if recipe in trait.significant else "no",
+                "yes" if recipe in row.significant else "no",
             )
-            for trait in failures.traits
-            for recipe, end in trait.ends.items()
+            for row in failures.properties
+            for recipe, end in row.ends.items()
         ),
     )
     if evidence.doubts:

@@ -6,7 +6,7 @@ from scipy.stats import false_discovery_control, ttest_ind
 from statsmodels.formula.api import ols
 
 from bakeoff.analysis.failures.facts import FACTS, image_facts
-from bakeoff.analysis.failures.trends import error_trends, largest_differences, traits
+from bakeoff.analysis.failures.trends import error_trends, largest_differences, properties
 from bakeoff.predictions import Predictions, RecipePredictions
 
 
@@ -62,7 +62,7 @@ def test_images_darkened_and_made_wrong_give_the_sentence(real):
     assert len(first) + num_others == sum(len(trend.significant) for trend in trends.values())
 
 
-def test_traits_put_recipes_side_by_side_the_largest_first():
+def test_properties_put_recipes_side_by_side_the_largest_first():
     labels = np.repeat([0, 1], 100)
     brightness = np.tile(np.arange(100), 2).astype(np.float32)
     often_in_dark = np.array([brightness < 25])
@@ -72,7 +72,7 @@ def test_traits_put_recipes_side_by_side_the_largest_first():
         for name, wrong in (("a", often_in_dark), ("b", in_no_quarter))
         for trend in error_trends(study(labels, wrong, name), {"brightness": brightness})
     ]
-    darkest, brightest = traits(trends)
+    darkest, brightest = properties(trends)
     assert (darkest.name, brightest.name) == ("darkest", "brightest")
     # Of 25 dark images all are wrong for a, none elsewhere; for b 25 of the 75 others.
     assert {name: end.within_class.value for name, end in darkest.ends.items()} == pytest.approx(

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, confusion_matrix, recall_score
 
-from bakeoff.analysis.summary.recipes import FinishedRecipe
+from bakeoff.analysis.summary.recipes import Curves, FinishedRecipe, OverSeeds
 from bakeoff.analysis.summary.study import Summary
 from bakeoff.store import StoredStudy
 
@@ -76,3 +76,19 @@ def test_settings_are_flat_and_in_order(stored: StoredStudy) -> None:
     assert settings["model.batch_norm"] is True
     assert next(iter(settings)) == "model.name"
     assert settings["optimizer.lr"] == 0.001
+
+
+@pytest.mark.parametrize(
+    ("train", "val", "epoch"),
+    [
+        ([2.0, 1.0, 0.5], [1.9, 1.5, 1.75], 3),
+        ([2.0, 1.0, 0.5], [1.9, 1.5, 1.57], None),
+        ([1.0, 1.0, 1.5], [1.9, 1.5, 1.75], None),
+        ([2.0, 1.0, 0.5], [1.9, 1.5, 1.25], None),
+        ([2.0, 1.0, 0.5], [np.nan, np.nan, 1.25], None),
+    ],
+    ids=["overfits", "rises by less than 5 %", "training loss rises too", "still falls", "not reported"],
+)
+def test_a_recipe_overfits_from_the_epoch_after_the_lowest_validation_loss(train, val, epoch) -> None:
+    losses = [OverSeeds(np.array(values), np.array([values])) for values in (train, val)]
+    assert Curves((1, 2, 3), losses[0], losses[0], losses[1], losses[1]).overfits_from == epoch

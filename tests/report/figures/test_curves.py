@@ -1,7 +1,9 @@
 """The sentence under the curves says what they hold, also where it is unusual."""
 
+import numpy as np
 import pytest
 
+from bakeoff.analysis.summary.recipes import Curves, OverSeeds
 from bakeoff.report.figures.curves import _describe_losses
 
 
@@ -24,4 +26,8 @@ from bakeoff.report.figures.curves import _describe_losses
     ],
 )
 def test_losses(train: list[float], val: list[float], sentence: str) -> None:
-    assert _describe_losses(range(1, len(train) + 1), train, val) == sentence
+    unknown = OverSeeds(np.full(len(train), np.nan), np.full((1, len(train)), np.nan))
+    losses = (OverSeeds(np.array(values), np.array([values])) for values in (train, val))
+    train_loss, val_loss = losses
+    curves = Curves(tuple(range(1, len(train) + 1)), train_loss, unknown, val_loss, unknown)
+    assert _describe_losses(curves) == sentence

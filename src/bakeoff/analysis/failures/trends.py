@@ -134,7 +134,7 @@ class ErrorTrend:
 
 
 @dataclass(frozen=True)
-class Trait:
+class ImageProperty:
     """The lowest or the highest quarter of one property, for all recipes.
 
     Attributes
@@ -158,7 +158,7 @@ class Trait:
         return max(abs(end.within_class.value) for end in self.ends.values())
 
 
-def traits(trends: Sequence[ErrorTrend]) -> tuple[Trait, ...]:
+def properties(trends: Sequence[ErrorTrend]) -> tuple[ImageProperty, ...]:
     """Put recipes side by side for each tested quarter; the largest difference within classes first."""
     ends: dict[str, dict[str, EndContrast]] = {}
     significant: dict[str, set[str]] = {}
@@ -168,8 +168,8 @@ def traits(trends: Sequence[ErrorTrend]) -> tuple[Trait, ...]:
                 name = trend.fact.highest if end.high else trend.fact.lowest
                 ends.setdefault(name, {})[trend.recipe] = end
                 significant.setdefault(name, set()).update([trend.recipe] if end in trend.significant else [])
-    rows = [Trait(name, by_recipe, frozenset(significant[name])) for name, by_recipe in ends.items()]
-    return tuple(sorted(rows, key=lambda trait: -trait.largest))
+    rows = [ImageProperty(name, by_recipe, frozenset(significant[name])) for name, by_recipe in ends.items()]
+    return tuple(sorted(rows, key=lambda row: -row.largest))
 
 
 MOST_SENTENCES = 5

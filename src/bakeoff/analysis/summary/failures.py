@@ -19,7 +19,7 @@ from bakeoff.analysis.failures.confused_pairs import (
 from bakeoff.analysis.failures.evidence import FailureEvidence
 from bakeoff.analysis.failures.groups import GroupName
 from bakeoff.analysis.failures.sentences import Sentence, describe
-from bakeoff.analysis.failures.trends import ErrorTrend, Trait, largest_differences, traits
+from bakeoff.analysis.failures.trends import ErrorTrend, ImageProperty, largest_differences, properties
 
 MOST_RECIPES_IN_PAIRS = 3
 """With more recipes, each is compared with the first only."""
@@ -83,9 +83,9 @@ class FailureSummary:
         return tuple(trend for recipe in self.evidence.recipes.values() for trend in recipe.trends)
 
     @cached_property
-    def traits(self) -> tuple[Trait, ...]:
+    def properties(self) -> tuple[ImageProperty, ...]:
         """The differences within classes of all recipes, for each tested quarter."""
-        return traits(self.trends)
+        return properties(self.trends)
 
     @property
     def largest_trends(self) -> dict[str, tuple[tuple[str, ...], int]]:

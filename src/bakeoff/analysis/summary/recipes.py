@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from bakeoff.study import Published
 
 
+OVERFITTING = 0.05
+"""A recipe overfits if its validation loss rises by more than this share while its training loss falls."""
+
+
 @dataclass(frozen=True)
 class OverSeeds:
     """Numbers of each run, `per_seed` [num_seeds, ...], and their mean over seeds [...]."""
@@ -61,6 +65,16 @@ class Curves:
     def reported(self) -> bool:
         """Whether there is more than the result of a trainer that reports no epochs."""
         return len(self.epoch) > 1 or not np.isnan(self.train_loss.per_seed).all()
+
+    @property
+    def overfits_from(self) -> int | None:
+        """The epoch after that of the lowest mean validation loss, if the recipe overfits from there on."""
+        train, val = self.train_loss.mean, self.val_loss.mean
+        if np.isnan(train).any() or np.isnan(val).any():
+            return None
+        lowest = int(np.argmin(val))
+        overfits = val[-1] > (1 + OVERFITTING) * val[lowest] and train[-1] < train[lowest]
+        return self.epoch[lowest + 1] if overfits else None
 
 
 @dataclass(frozen=True)

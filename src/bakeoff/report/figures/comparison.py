@@ -221,7 +221,7 @@ def class_difference_forest(comparison: Comparison) -> Figure:
 
     pairs = _clearest(comparison.pairs, MAX_CLASS_PAIRS)
     classes = _most_different([entry.name for entry in pairs[0].classes], pairs)
-    height = 0.5 + 0.21 * len(classes)
+    height = 0.5 + 0.19 * len(classes)
     figure = Figure(figsize=(WIDTH, height * len(pairs) + 0.35), layout="constrained")
     panels: list[Axes] = list(figure.subplots(len(pairs), 1, sharex=True, squeeze=False)[:, 0])
     for axes, pair in zip(panels, pairs, strict=True):

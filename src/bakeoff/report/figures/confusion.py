@@ -83,7 +83,7 @@ def _confusion_figure(
     else:
         _draw_image(axes, opacity)
     axes.patch.set_gid(PLOT_AREA)
-    _name_axes(axes, class_names)
+    name_axes(axes, class_names)
     means = over_seeds(num_seeds)
     errors = _describe_errors(counts, shares, class_names, num_seeds)
     alt = f"Confusion matrix of {name}, {num_classes} by {num_classes} classes, {means}. {errors}"
@@ -94,7 +94,7 @@ def _confusion_figure(
         if num_classes <= MAX_CLASSES_WITH_NUMBERS
         else "The stronger the color, the larger the share of the row"
     )
-    caption = f"{unit}; {means}. Blue is right, orange is wrong. {errors}{labels}"
+    caption = f"{unit}; {means}. {errors}{labels}"
     return finish(figure, f"confusion-{name}", alt=alt, caption=caption)
 
 
@@ -141,7 +141,8 @@ def _draw_image(axes: Axes, opacity: NDArray[np.float64]) -> None:
     axes.imshow(image, interpolation="none", aspect="auto")
 
 
-def _name_axes(axes: Axes, class_names: Sequence[str]) -> None:
+def name_axes(axes: Axes, class_names: Sequence[str]) -> None:
+    """Name the rows and columns of a matrix; of many classes, one in several."""
     num_classes = len(class_names)
     places = range(0, num_classes, -(-num_classes // MAX_NAMES_PER_AXIS))
     names = [drawn_text(class_names[place], 18) for place in places]
@@ -195,7 +196,7 @@ def class_accuracy_figure(recipes: Sequence[FinishedRecipe], class_names: Sequen
     """
     shown = recipes[:MAX_RECIPES_IN_DOTS]
     labels = _most_different_classes(shown, len(class_names))
-    row_height = max(0.3, 0.11 * len(shown) + 0.06)
+    row_height = max(0.28, 0.1 * len(shown) + 0.05)
     with drawing():
         figure, axes = new_figure(5.2, 0.9 + row_height * len(labels))
         rows = np.arange(len(labels), dtype=np.float64)

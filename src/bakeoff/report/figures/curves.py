@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bakeoff.analysis.summary.recipes import FinishedRecipe, OverSeeds
+from bakeoff.analysis.summary.recipes import Curves, FinishedRecipe, OverSeeds
 from bakeoff.report.figures.drawing import BLUE, GRAY, INK, ORANGE, ReportFigure, drawing, finish, new_figure
 from bakeoff.text import counted, in_percent, number, span
 
@@ -16,10 +16,6 @@ if TYPE_CHECKING:
 
 
 SIZE = (4.6, 3.0)
-
-OVERFITTING = 0.05
-"""A caption mentions overfitting if the validation loss rises by more than this share while training loss
-falls."""
 
 
 def curve_figures(recipes: Sequence[FinishedRecipe]) -> dict[str, dict[str, ReportFigure]]:
@@ -47,14 +43,14 @@ def curve_figures(recipes: Sequence[FinishedRecipe]) -> dict[str, dict[str, Repo
         figures: dict[str, dict[str, ReportFigure]] = {recipe.name: {} for recipe in recipes}
         for recipe in recipes:
             curves = recipe.results.curves
-            if _has_curve(curves.train_loss, curves.val_loss):
+            if has_curve(curves.train_loss, curves.val_loss):
                 figures[recipe.name]["loss"] = _loss_figure(recipe, num_epochs, highest_loss)
-            if _has_curve(curves.train_accuracy, curves.val_accuracy):
+            if has_curve(curves.train_accuracy, curves.val_accuracy):
                 figures[recipe.name]["accuracy"] = _accuracy_figure(recipe, num_epochs)
     return figures
 
 
-def _has_curve(*curves: OverSeeds) -> bool:
+def has_curve(*curves: OverSeeds) -> bool:
     """Whether there is more than the last epoch of a trainer that does not report this quantity."""
     return any(np.isfinite(curve.mean).sum() > 1 or len(curve.mean) == 1 for curve in curves)
 
@@ -82,9 +78,9 @@ def _loss_figure(recipe: FinishedRecipe, num_epochs: int, highest: float) -> Rep
         )
     axes.set_ylim(0, 1.05 * highest or 1)
     axes.set_ylabel("loss (nats per image)")
-    _finish_axes(axes, num_epochs)
+    finish_axes(axes, num_epochs)
     train, val = curves.train_loss.mean.tolist(), curves.val_loss.mean.tolist()
-    caption = f"Loss. {_describe_losses(curves.epoch, train, val)}"
+    caption = f"Loss. {_describe_losses(curves)}"
     alt = (
         f"Line chart: training and validation loss of {name} over {counted(len(curves.epoch), 'epoch')}, "
         f"{counted(len(results.seeds), 'seed')}. Training from {number(train[0])} to {number(train[-1])}, "
@@ -93,17 +89,17 @@ def _loss_figure(recipe: FinishedRecipe, num_epochs: int, highest: float) -> Rep
     return finish(figure, f"loss-{name}", alt=alt, caption=caption)
 
 
-def _describe_losses(epochs: Sequence[int], train: Sequence[float], val: Sequence[float]) -> str:
+def _describe_losses(curves: Curves) -> str:
+    epochs, train, val = curves.epoch, curves.train_loss.mean.tolist(), curves.val_loss.mean.tolist()
     if np.isnan(train).any() or np.isnan(val).any():
         return _last(train, val, number)
     if len(epochs) == 1:
         return f"After the only epoch: training {number(train[0])}, validation {number(val[0])}."
     lowest = int(np.argmin(val))
     change = "falls" if train[-1] < train[0] else "does not fall: it changes"
-    is_overfitting = val[-1] > (1 + OVERFITTING) * val[lowest] and train[-1] < train[lowest]
     overfitting = ""
-    if is_overfitting:
-        overfitting = f" while training loss falls: overfitting from epoch {epochs[lowest + 1]} on"
+    if curves.overfits_from is not None:
+        overfitting = f" while training loss falls: overfitting from epoch {curves.overfits_from} on"
     after = (
         f"is lowest at epoch {epochs[lowest]} ({number(val[lowest])}) and "
         f"{number(val[-1] - val[lowest])} higher after the last epoch"
@@ -123,7 +119,7 @@ def _accuracy_figure(recipe: FinishedRecipe, num_epochs: int) -> ReportFigure:
     _draw(axes, recipe, curves.train_accuracy, curves.val_accuracy, 100.0)
     axes.set_ylim(0, 101)
     axes.set_ylabel("accuracy, %")
-    _finish_axes(axes, num_epochs)
+    finish_axes(axes, num_epochs)
     train, val = curves.train_accuracy.mean.tolist(), curves.val_accuracy.mean.tolist()
     highest = int(np.argmax(np.nan_to_num(val)))
     alt = (
@@ -180,7 +176,8 @@ def _checkpoint_name(recipe: FinishedRecipe) -> str:
     return "last epoch" if recipe.settings.get("checkpoint", "last") == "last" else "best epoch"
 
 
-def _finish_axes(axes: Axes, num_epochs: int) -> None:
+def finish_axes(axes: Axes, num_epochs: int, *, columns: int = 4) -> None:
+    """Set up the axis of epochs, and a legend above with this many columns."""
     from matplotlib.ticker import MaxNLocator
 
     axes.set_xlim(1 - 0.02 * num_epochs, 1.02 * num_epochs + (num_epochs == 1))
@@ -190,4 +187,6 @@ def _finish_axes(axes: Axes, num_epochs: int) -> None:
     axes.spines["bottom"].set_color(GRAY)
     axes.spines["left"].set_visible(False)
     axes.tick_params(axis="y", length=0)
-    axes.figure.legend(loc="outside upper left", ncols=4, fontsize=8, handlelength=1.8, columnspacing=1.1)
+    axes.figure.legend(
+        loc="outside upper left", ncols=columns, fontsize=8, handlelength=1.8, columnspacing=1.1
+    )

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from bakeoff.analysis.summary.study import Summary
 from bakeoff.report.figures.comparison import answer_figures, comparison_figures
 from bakeoff.report.figures.confusion import class_accuracy_figure, confusion_figures
+from bakeoff.report.figures.confusion_difference import Cell, confusion_difference_figures
 from bakeoff.report.figures.curves import curve_figures
 from bakeoff.report.figures.drawing import ReportFigure
-from bakeoff.report.figures.traits import trait_figure
+from bakeoff.report.figures.properties import property_figure
 from bakeoff.report.figures.tuning import tuning_figures
+from bakeoff.report.figures.validation_curves import validation_figures
 
 
 @dataclass(frozen=True)
@@ -21,39 +23,50 @@ class StudyFigures:
     ----------
     curves
         By recipe, then `loss` and `accuracy`.
+    validation
+        `loss` and `accuracy` of all recipes, as `validation_figures` names them.
     confusions
         By recipe.
+    confusion_differences
+        By the names of the pairs of the answer.
     class_accuracies
         Of all recipes; None if no run is finished.
     comparison
         As `comparison_figures` and `answer_figures` name them.
-    traits
+    properties
         Where errors are more frequent; None if nothing was tested.
     tuning
         As `tuning_figures` names them; empty if no recipe was tuned.
     """
 
     curves: dict[str, dict[str, ReportFigure]]
+    validation: dict[str, ReportFigure]
     confusions: dict[str, ReportFigure]
+    confusion_differences: dict[tuple[str, str], ReportFigure]
     class_accuracies: ReportFigure | None
     comparison: dict[str, ReportFigure]
-    traits: ReportFigure | None
+    properties: ReportFigure | None
     tuning: dict[str, ReportFigure]
 
     def by_name(self) -> dict[str, ReportFigure]:
-        """`loss-RECIPE`, `accuracy-RECIPE`, `confusion-RECIPE`, `class-accuracies`, `comparison-...`,
-        `error-traits`, `tuning-...`."""
+        """`loss-RECIPE`, `accuracy-RECIPE`, `validation-...`, `confusion-RECIPE`,
+        `confusion-difference-RECIPE-RECIPE`, `class-accuracies`, `comparison-...`, `error-properties`,
+        `tuning-...`."""
         figures = {
             f"{quantity}-{name}": figure
             for name, pair in self.curves.items()
             for quantity, figure in pair.items()
         }
+        figures |= {f"validation-{name}": figure for name, figure in self.validation.items()}
         figures |= {f"confusion-{name}": figure for name, figure in self.confusions.items()}
+        figures |= {
+            f"confusion-difference-{b}-{a}": figure for (a, b), figure in self.confusion_differences.items()
+        }
         figures |= {"class-accuracies": self.class_accuracies} if self.class_accuracies else {}
         figures |= {
             f"comparison-{name.replace('_', '-')}": figure for name, figure in self.comparison.items()
         }
-        figures |= {"error-traits": self.traits} if self.traits else {}
+        figures |= {"error-properties": self.properties} if self.properties else {}
         figures |= {f"tuning-{name}": figure for name, figure in self.tuning.items()}
         return figures
 
@@ -68,15 +81,36 @@ def study_figures(summary: Summary) -> StudyFigures:
     """
     finished, class_names = summary.finished, summary.stored.class_names
     if summary.comparison is None or summary.answer is None:
-        return StudyFigures({}, {}, None, {}, None, {})
+        return StudyFigures({}, {}, {}, {}, None, {}, None, {})
     leading = {recipe.name for recipe in summary.answer.recipes}
+    leading_first = sorted(finished, key=lambda recipe: recipe.name not in leading)
+    by_name = {recipe.name: recipe for recipe in finished}
+    pairs = [(by_name[pair.a], by_name[pair.b]) for pair in summary.answer.pairs]
     return StudyFigures(
         curve_figures(finished),
+        validation_figures(leading_first),
         confusion_figures(finished, class_names),
-        class_accuracy_figure(sorted(finished, key=lambda recipe: recipe.name not in leading), class_names),
+        confusion_difference_figures(pairs, class_names, _significant_cells(summary)),
+        class_accuracy_figure(leading_first, class_names),
         comparison_figures(summary.comparison) | answer_figures(summary.answer, summary.comparison),
-        trait_figure(summary.failures.traits, [recipe.name for recipe in finished])
+        property_figure(summary.failures.properties, [recipe.name for recipe in finished])
         if summary.failures
         else None,
         tuning_figures(summary.tuning),
     )
+
+
+def _significant_cells(summary: Summary) -> dict[tuple[str, str], list[Cell]]:
+    """By pair: the classes whose accuracies differ significantly, and the confusions."""
+    labels = {name: label for label, name in enumerate(summary.stored.class_names)}
+    pairs = summary.answer.pairs if summary.answer else ()
+    cells = {
+        (pair.a, pair.b): [(labels[entry.name],) * 2 for entry in pair.classes if entry.beyond_luck]
+        for pair in pairs
+    }
+    confused = summary.failures.pair_differences.beyond_luck if summary.failures else ()
+    for entry in confused:
+        for names in ((entry.recipe_a, entry.recipe_b), (entry.recipe_b, entry.recipe_a)):
+            if names in cells:
+                cells[names].append((entry.true, entry.predicted))
+    return cells

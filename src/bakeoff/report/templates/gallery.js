@@ -1,7 +1,7 @@
 "use strict";
 // The gallery of failed cases: filters, sorts and opens the cases in #gallery-data (gzip).
 (async () => {
-  const PAGE = innerWidth < 600 ? 9 : 20;
+  const FIRST = innerWidth < 600 ? 6 : 10, NEXT = 30;
   const byId = id => document.getElementById(id);
   const unpack = async text => {
     const bytes = Uint8Array.from(atob(text.trim()), character => character.charCodeAt(0));
@@ -70,7 +70,8 @@
 
   const grow = () => {
     const from = cards.children.length;
-    cards.append(...matching.slice(from, from + PAGE).map((entry, index) => card(entry, from + index)));
+    const to = from + (from ? NEXT : FIRST);
+    cards.append(...matching.slice(from, to).map((entry, index) => card(entry, from + index)));
     more.hidden = cards.children.length >= matching.length;
   };
   const filter = () => {

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from bakeoff.analysis.failures.trends import EndContrast, Estimate, Trait
+from bakeoff.analysis.failures.trends import EndContrast, Estimate, ImageProperty
 from bakeoff.report.figures.drawing import MAX_RECIPES
-from bakeoff.report.figures.traits import MAX_TRAITS, trait_figure
+from bakeoff.report.figures.properties import MAX_PROPERTIES, property_figure
 
 
 def end(value: float) -> EndContrast:
@@ -16,11 +16,11 @@ def end(value: float) -> EndContrast:
 
 
 def test_caption_counts_what_is_significant_and_names_the_largest() -> None:
-    traits = [
-        Trait("darkest", {"a": end(0.1), "b": end(-0.125)}, frozenset("b")),
-        Trait("sharpest", {"a": end(0.02)}, frozenset()),
+    properties = [
+        ImageProperty("darkest", {"a": end(0.1), "b": end(-0.125)}, frozenset("b")),
+        ImageProperty("sharpest", {"a": end(0.02)}, frozenset()),
     ]
-    figure = trait_figure(traits, ["a", "b"])
+    figure = property_figure(properties, ["a", "b"])
     assert figure is not None
     assert "(1 of 3 differences, false discovery rate 5 %)" in figure.caption
     assert figure.caption.endswith("in the darkest quarter, errors of b are 12 points less frequent.")
@@ -30,18 +30,20 @@ def test_caption_counts_what_is_significant_and_names_the_largest() -> None:
 
 
 def test_nothing_tested_gives_no_figure() -> None:
-    assert trait_figure([], ["a"]) is None
+    assert property_figure([], ["a"]) is None
 
 
-@pytest.mark.parametrize("count", [MAX_TRAITS + 2])
+@pytest.mark.parametrize("count", [MAX_PROPERTIES + 2])
 def test_more_than_can_be_shown_is_said(count: int) -> None:
     recipes = [f"r{place}" for place in range(MAX_RECIPES + 3)]
-    traits = [
-        Trait(f"trait {place}", dict.fromkeys(recipes, end(0.1)), frozenset()) for place in range(count)
+    properties = [
+        ImageProperty(f"row {place}", dict.fromkeys(recipes, end(0.1)), frozenset()) for place in range(count)
     ]
-    figure = trait_figure(traits, recipes)
+    figure = property_figure(properties, recipes)
     assert figure is not None
     assert f"The first {MAX_RECIPES} of {MAX_RECIPES + 3} recipes are shown" in figure.caption
-    assert f"The {MAX_TRAITS} quarters with the largest differences of {count} are shown." in figure.caption
-    assert f"trait {MAX_TRAITS - 1}<" in figure.svg
-    assert f"trait {MAX_TRAITS}<" not in figure.svg
+    assert (
+        f"The {MAX_PROPERTIES} quarters with the largest differences of {count} are shown." in figure.caption
+    )
+    assert f"row {MAX_PROPERTIES - 1}<" in figure.svg
+    assert f"row {MAX_PROPERTIES}<" not in figure.svg

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from bakeoff.analysis.failures.trends import Trait
+from bakeoff.analysis.failures.trends import ImageProperty
 from bakeoff.report.figures.drawing import (
     COLORS,
     GRAY,
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-MAX_TRAITS = 5
+MAX_PROPERTIES = 5
 """A figure with more shows only the largest differences, and its caption says so."""
 
 
-def trait_figure(traits: Sequence[Trait], recipes: Sequence[str]) -> ReportFigure | None:
+def property_figure(properties: Sequence[ImageProperty], recipes: Sequence[str]) -> ReportFigure | None:
     """Draw the difference in error rate of each quarter from other images of the same class.
 
     Parameters
     ----------
-    traits
+    properties
         From the summary.
     recipes
         Names in the study's order; the first `MAX_RECIPES` are drawn.
@@ -43,38 +43,39 @@ def trait_figure(traits: Sequence[Trait], recipes: Sequence[str]) -> ReportFigur
     ReportFigure or None
         None if no quarter was tested.
     """
-    if not traits:
+    if not properties:
         return None
-    all_traits, traits = traits, traits[:MAX_TRAITS]
+    all_properties, properties = properties, properties[:MAX_PROPERTIES]
     drawn = list(recipes[:MAX_RECIPES])
     row_height = 0.1 * len(drawn) + 0.12
     with drawing():
-        figure, axes = new_figure(4.6, 0.9 + row_height * len(traits))
+        figure, axes = new_figure(4.6, 0.9 + row_height * len(properties))
         axes.axvline(0, color=GRAY, linewidth=0.8)
-        for row in range(1, len(traits)):
+        for row in range(1, len(properties)):
             axes.axhline(row - 0.5, color=GRAY, alpha=0.25, linewidth=0.6)
         for place, recipe in enumerate(drawn):
             shift = (place - (len(drawn) - 1) / 2) * 0.75 / len(drawn)
-            _draw(axes, traits, recipe, shift, place)
-        axes.set_yticks(range(len(traits)), [drawn_text(trait.name, 30) for trait in traits])
-        axes.set_ylim(len(traits) - 0.5, -0.5)
+            _draw(axes, properties, recipe, shift, place)
+        axes.set_yticks(range(len(properties)), [drawn_text(row.name, 30) for row in properties])
+        axes.set_ylim(len(properties) - 0.5, -0.5)
         axes.set_xlabel("difference in error rate within classes, points")
         axes.grid(axis="y", visible=False)
         axes.spines["left"].set_visible(False)
         axes.tick_params(axis="y", length=0)
         if len(drawn) > 1:
             figure.legend(loc="outside upper left", ncols=3, handletextpad=0.2, columnspacing=1.2)
-        caption = _describe(all_traits, recipes, drawn)
-        alt = f"Dot chart: {counted(len(traits), 'quarter')} of the images, {counted(len(drawn), 'recipe')}."
-        return finish(figure, "error-traits", alt=f"{alt} {_largest(traits[0])}", caption=caption)
+        caption = _describe(all_properties, recipes, drawn)
+        quarters = counted(len(properties), "quarter")
+        alt = f"Dot chart: {quarters} of the images, {counted(len(drawn), 'recipe')}."
+        return finish(figure, "error-properties", alt=f"{alt} {_largest(properties[0])}", caption=caption)
 
 
-def _draw(axes: Axes, traits: Sequence[Trait], recipe: str, shift: float, place: int) -> None:
+def _draw(axes: Axes, properties: Sequence[ImageProperty], recipe: str, shift: float, place: int) -> None:
     color, marker = COLORS[place], MARKERS[place]
-    for row, trait in enumerate(traits):
-        if recipe not in trait.ends:
+    for row, quarter in enumerate(properties):
+        if recipe not in quarter.ends:
             continue
-        within = trait.ends[recipe].within_class
+        within = quarter.ends[recipe].within_class
         ends = [100 * within.low, 100 * within.high]
         axes.plot(ends, [row + shift] * 2, color=color, linewidth=1.2, solid_capstyle="butt")
         axes.plot(
@@ -83,31 +84,33 @@ def _draw(axes: Axes, traits: Sequence[Trait], recipe: str, shift: float, place:
             marker=marker,
             markersize=4.5,
             color=color,
-            markerfacecolor=color if recipe in trait.significant else PAPER,
+            markerfacecolor=color if recipe in quarter.significant else PAPER,
             markeredgewidth=1.1,
         )
     axes.plot([], [], color=color, marker=marker, markersize=4.5, label=drawn_text(recipe, 34))
 
 
-def _describe(traits: Sequence[Trait], recipes: Sequence[str], drawn: Sequence[str]) -> str:
-    tested = sum(len(trait.ends) for trait in traits)
-    significant = sum(len(trait.significant) for trait in traits)
+def _describe(properties: Sequence[ImageProperty], recipes: Sequence[str], drawn: Sequence[str]) -> str:
+    tested = sum(len(row.ends) for row in properties)
+    significant = sum(len(row.significant) for row in properties)
     shown = ""
     if len(drawn) < len(recipes):
         shown += f" The first {len(drawn)} of {len(recipes)} recipes are shown; the table has all."
-    if len(traits) > MAX_TRAITS:
-        shown += f" The {MAX_TRAITS} quarters with the largest differences of {len(traits)} are shown."
+    if len(properties) > MAX_PROPERTIES:
+        shown += (
+            f" The {MAX_PROPERTIES} quarters with the largest differences of {len(properties)} are shown."
+        )
     return (
         "Error rate of a quarter of the test images minus that of other images of the same class, with 95 % "
         f"intervals over images. Filled: unlikely to be chance ({significant} of "
-        f"{counted(tested, 'difference')}, false discovery rate 5 %). {_largest(traits[0])}{shown}"
+        f"{counted(tested, 'difference')}, false discovery rate 5 %). {_largest(properties[0])}{shown}"
     )
 
 
-def _largest(trait: Trait) -> str:
-    recipe, end = max(trait.ends.items(), key=lambda each: abs(each[1].within_class.value))
+def _largest(row: ImageProperty) -> str:
+    recipe, end = max(row.ends.items(), key=lambda each: abs(each[1].within_class.value))
     within = end.within_class
     return (
-        f"The largest: in the {trait.name} quarter, errors of {recipe} are "
+        f"The largest: in the {row.name} quarter, errors of {recipe} are "
         f"{100 * abs(within.value):.0f} points {'more' if within.value > 0 else 'less'} frequent."
     )
