@@ -23,12 +23,16 @@ class RecipePredictions:
         int [num_seeds, num_images], class indices.
     probabilities
         float32 [num_seeds, num_images, num_classes], rows sum to 1; None if only the classes are known.
+    overlap
+        Where each run drew its own n training and v validation images from a pool of n + v: n / v. 0 where
+        all runs had the same.
     """
 
     name: str
     seeds: tuple[int, ...]
     predicted: NDArray[np.int64]
     probabilities: NDArray[np.float32] | None = None
+    overlap: float = 0.0
 
     @property
     def num_seeds(self) -> int:
@@ -95,6 +99,7 @@ def predictions_from_logits(
     class_names: tuple[str, ...],
     logits: Mapping[str, Mapping[int, NDArray[np.float32]]],
     groups: Sequence[str] | None = None,
+    overlaps: Mapping[str, float] | None = None,
 ) -> Predictions:
     """The predictions of runs from their logits, float32 [num_images, num_classes] by recipe and seed.
 
@@ -106,6 +111,8 @@ def predictions_from_logits(
         Each recipe with at least one seed, ascending.
     groups
         For each image the name of those that belong together; None if each stands for itself.
+    overlaps
+        By recipe, as in `RecipePredictions`; without those whose runs had the same training images.
     """
     from scipy.special import softmax  # a third of a second, which `bakeoff run` need not begin with
 
@@ -113,7 +120,10 @@ def predictions_from_logits(
     for name, by_seed in logits.items():
         stacked = np.stack(list(by_seed.values())).astype(np.float64)
         probabilities = softmax(stacked, axis=2).astype(np.float32)
-        recipes.append(RecipePredictions(name, tuple(by_seed), stacked.argmax(axis=2), probabilities))
+        overlap = (overlaps or {}).get(name, 0.0)
+        recipes.append(
+            RecipePredictions(name, tuple(by_seed), stacked.argmax(axis=2), probabilities, overlap)
+        )
     numbers = None if groups is None else np.unique(groups, return_inverse=True)[1]
     return Predictions(labels, image_ids, class_names, tuple(recipes), numbers)
 

@@ -13,6 +13,7 @@ from bakeoff.analysis.comparison.tuning import Tuning
 from bakeoff.audit import Audit, load_grouped
 from bakeoff.audit.auditing import audit_source
 from bakeoff.data import ImageArrays, load_data
+from bakeoff.data.drawing import groups_digest, pool_groups
 from bakeoff.data.image_data import ImageData
 from bakeoff.data.labeled import check_labeled
 from bakeoff.engines import Engine, Event, Job, ProcessEngine, RunFailed, RunFinished, Task
@@ -227,6 +228,8 @@ class StudyRun:
         self._finished: dict[Task, None] = {}
         self._failed: dict[Task, RunFailed] = {}
         self._untrainable: dict[str, str] = {}
+        draws = any(recipe.draws_split for recipe in study.recipes.values())
+        self._groups = pool_groups(data) if draws else None
 
     @property
     def runs(self) -> StudyRuns:
@@ -285,7 +288,9 @@ class StudyRun:
         todo = self._sort_tasks(seeds)
         self.display.begin(self.study, self.data, seeds, todo, self.engine.num_workers)
         if todo:
-            events = self.engine.do(todo, Job(self.study, self.data.directory, self.layout.root))
+            events = self.engine.do(
+                todo, Job(self.study, self.data.directory, self.layout.root, self._groups)
+            )
             try:
                 for event in events:
                     self._record(event)
@@ -352,6 +357,7 @@ class StudyRun:
             training_version=TRAINING_VERSION,
             model_source="".join(self._digests[name] for name in recipe.own_files),
             metric=self.study.compare.metric,
+            groups=groups_digest(self._groups),
         )
 
     def _sort_tasks(self, seeds: Mapping[str, int]) -> list[Task]:

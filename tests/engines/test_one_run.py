@@ -1,13 +1,20 @@
 """One run from beginning to end: what it tells, what it keeps, and what becomes of an error."""
 
-import pytest
+import json
 
+import numpy as np
+import pytest
+from safetensors import safe_open
+
+from bakeoff.analysis.summary.study import Summary
 from bakeoff.data import load_data
-from bakeoff.engines import EpochDone, Task
+from bakeoff.data.drawing import images_of_run
+from bakeoff.engines import EpochDone, Job, Task
 from bakeoff.engines.engine import RunFailed, RunFinished, RunStarted
 from bakeoff.engines.one_run import FolderOutput, do_run, failure_of
+from bakeoff.engines.stacked import StackedEngine
 from bakeoff.errors import BakeoffError
-from bakeoff.store import prepare_folder, run_state
+from bakeoff.store import load_study_folder, prepare_folder, run_state
 from bakeoff.study import load_study
 from bakeoff.training import TrainingFailure
 
@@ -81,3 +88,50 @@ def test_a_log_begun_elsewhere_grows_and_a_place_for_none_is_told(layout):
     (output.log_directory / "folder").mkdir()
     with pytest.raises(BakeoffError, match=r"cannot write .*folder: Is a directory"):
         output.append_to_log("folder", b"")
+
+
+SPLIT = STUDY.changed(
+    seeds=2,
+    recipes={"lenet5": STUDY.recipes["lenet5"].changed(vary=["weights", "order", "split"], epochs=1)},
+)
+
+
+def test_a_run_that_draws_its_images_is_stored_with_these(tmp_path, small_data):
+    layout = prepare_folder(tmp_path / "study", SPLIT, small_data, {})
+    val_ids, shapes = [], []
+    for seed in (0, 1):
+        task, events = Task("lenet5", seed, "identity"), []
+        do_run(task, SPLIT, lambda: small_data, FolderOutput(task, SPLIT, layout), events.append)
+        assert isinstance(events[-1], RunFinished)
+        with np.load(layout.predictions("lenet5", seed)) as stored:
+            val_ids.append(tuple(stored["val_ids"]))
+            shapes.append(stored["train_true_probability"].shape)
+            assert tuple(stored["test_ids"]) == small_data.test.ids
+        drawn = images_of_run(small_data, seed, own_split=True, size=None)
+        assert val_ids[-1] == drawn.val.ids
+        with safe_open(layout.weights("lenet5", seed), "np") as file:
+            preprocessing = json.loads(file.metadata()["bakeoff"])["preprocessing"]
+        assert preprocessing["mean"] == pytest.approx(drawn.mean)
+    assert val_ids[0] != val_ids[1]
+    assert shapes == [(1, len(small_data.train))] * 2
+    (recipe,) = load_study_folder(layout.root).predictions().recipes
+    assert recipe.overlap == len(small_data.train) / len(small_data.val)
+    evidence = Summary(load_study_folder(layout.root)).evidence
+    assert evidence.recipes["lenet5"].neighbors is None
+    assert evidence.recipes["lenet5"].history is None
+
+
+def test_a_trial_draws_no_images_so_that_trials_compare(small_data):
+    assert Task("lenet5", 0, "identity").draws_images(SPLIT)
+    assert not Task("lenet5", 0, "identity", trial=True).draws_images(SPLIT)
+    assert Task("lenet5", 0, "identity").images(STUDY, small_data, None) is small_data
+
+
+def test_on_a_gpu_each_such_run_has_its_own_images(tmp_path, small_data):
+    layout = prepare_folder(tmp_path / "study", SPLIT, small_data, {})
+    tasks = [Task("lenet5", seed, "identity") for seed in (0, 1)]
+    list(StackedEngine("cpu").do(tasks, Job(SPLIT, small_data.directory, layout.root)))
+    for seed in (0, 1):
+        with np.load(layout.predictions("lenet5", seed)) as stored:
+            drawn = images_of_run(small_data, seed, own_split=True, size=None)
+            assert tuple(stored["val_ids"]) == drawn.val.ids

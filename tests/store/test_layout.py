@@ -19,8 +19,11 @@ def test_identity_changes_with_all_that_decides_a_run(study):
         run_identity(recipe.changed(checkpoint="best_val_score"), 0, **base),
         run_identity(recipe.changed(checkpoint="best_val_score"), 0, **base, metric="macro_f1"),
         run_identity(recipe.changed(vary=["order"]), 0, **base),
+        run_identity(recipe.changed(vary=["order", "split"]), 0, **base),
+        run_identity(recipe.changed(vary=["order", "split"]), 0, **base, groups="g"),
     }
-    assert len(identities) == 11
+    assert len(identities) == 13
+    assert run_identity(recipe, 0, **base, groups="g") in identities  # all train on the same images
     assert run_identity(recipe, 0, **base, metric="macro_f1") in identities  # it selects nothing
 
 

@@ -99,7 +99,7 @@ def test_without_a_trainer_a_recipe_is_written_as_before():
         ),
         (
             ["ordr"],
-            r"vary.0: found 'ordr'; did you mean 'order'\? \(valid: weights, order, augmentation, layers\)",
+            r"vary.0: found 'ordr'; did you mean 'order'\? \(valid: weights, order, .*, split\)",
         ),
         (["augmentation"], r"vary: found only augmentation, which this .*, or a recipe with augmentation"),
         (["layers", "augmentation"], r"found only augmentation and layers, .* with augmentation or dropout"),

@@ -365,6 +365,7 @@ recipes[]
             higher_is_better
         score
         interval[]
+    overlap
     outlying
         seeds[]
         share

@@ -38,12 +38,13 @@ def complete_splits(listing: Listing, settings: DataSettings) -> Listing:
     groups: dict[str, list[int]] = defaultdict(list)  # the labels of the images
     for image in listing.splits["train"]:
         groups[image.group or image.id].append(image.label)
-    remaining = dict(sorted(groups.items(), key=lambda group: _shuffle_key(settings.split_seed, group[0])))
+    seed = str(settings.split_seed)
+    remaining = dict(sorted(groups.items(), key=lambda group: shuffle_key(seed, group[0])))
     num_images = Counter(image.label for image in listing.splits["train"])
     split_of: dict[str, SplitName] = {}
     for name in missing:
         wanted = {label: max(1, round(fractions[name] * count)) for label, count in num_images.items()}
-        for group in _choose(remaining, wanted):
+        for group in choose_units(remaining, wanted):
             split_of[group] = name
             del remaining[group]
     left = {label for labels in remaining.values() for label in labels}
@@ -72,10 +73,17 @@ def complete_splits(listing: Listing, settings: DataSettings) -> Listing:
     return Listing(splits, listing.class_names, (*listing.notes, note))
 
 
-def _choose(groups: dict[str, list[int]], wanted: dict[int, int]) -> list[str]:
+def choose_units(groups: dict[str, list[int]], wanted: dict[int, int]) -> list[str]:
     """The groups, in this order, that bring the numbers of images by label nearer to `wanted`.
 
-    Of a label that none of them has, the smallest group is chosen too.
+    Of a label that is wanted and that none of them has, the smallest group is chosen too.
+
+    Parameters
+    ----------
+    groups
+        The labels of their images, by name.
+    wanted
+        The number of images of each label.
     """
     chosen: list[str] = []
     total = dict.fromkeys(wanted, 0)
@@ -89,10 +97,13 @@ def _choose(groups: dict[str, list[int]], wanted: dict[int, int]) -> list[str]:
             for label, count in counts.items():
                 total[label] += count
     for label in wanted:
-        if not total[label] and (having := [group for group, labels in groups.items() if label in labels]):
+        if total[label] or not wanted[label]:
+            continue
+        if having := [group for group, labels in groups.items() if label in labels]:
             chosen.append(min(having, key=lambda group: len(groups[group])))
     return list(dict.fromkeys(chosen))
 
 
-def _shuffle_key(seed: int, name: str) -> bytes:
+def shuffle_key(seed: str, name: str) -> bytes:
+    """Names sorted by this are in random order, which depends on nothing but the seed and the names."""
     return hashlib.sha256(f"{seed}/{name}".encode("utf-8", "surrogateescape")).digest()

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from bakeoff.data.drawing import Groups, images_of_run
+from bakeoff.data.image_data import ImageData
 from bakeoff.store import Layout
 from bakeoff.study import Recipe, Study
 
@@ -43,6 +45,16 @@ class Task:
         """The seed of all random numbers."""
         return study.trial_seed(self.recipe, self.seed) if self.trial else self.seed
 
+    def draws_images(self, study: Study) -> bool:
+        """Whether it trains on other images than other seeds; a trial does not, so that trials compare."""
+        return not self.trial and self.recipe_in(study).draws_split
+
+    def images(self, study: Study, data: ImageData, groups: Groups | None) -> ImageData:
+        """The images that it trains on, and those that it is validated and tested on."""
+        if not self.draws_images(study):
+            return data
+        return images_of_run(data, self.seed, own_split=True, size=None, groups=groups)
+
     def layout(self, root: Path) -> Layout:
         """Where its files are."""
         return Layout(root, of_trials=self.trial)
@@ -60,11 +72,14 @@ class Job:
         The memory-mapped images, for `bakeoff.data.open_image_data`.
     root
         The study folder.
+    groups
+        Of the training and validation images, if a run draws its own and they have any.
     """
 
     study: Study
     data_directory: Path
     root: Path
+    groups: Groups | None = None
 
 
 @dataclass(frozen=True)

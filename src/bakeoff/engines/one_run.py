@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from bakeoff.data.drawing import Groups
 from bakeoff.data.image_data import ImageData
 from bakeoff.engines.engine import EpochDone, Event, RunFailed, RunFinished, RunStarted, Task
 from bakeoff.errors import BakeoffError
@@ -21,7 +22,7 @@ from bakeoff.files import RESUME
 from bakeoff.own_code import forget, trust
 from bakeoff.store import Layout, UnfinishedRun, save_run, save_trial
 from bakeoff.study import Study
-from bakeoff.study.recipe import flatten_settings
+from bakeoff.study.recipe import FIXED_SEED, SPLIT, flatten_settings
 from bakeoff.trainers import train_with
 from bakeoff.training import EpochRecord, Observer, train
 from bakeoff.training.records import TrainedRun, TrainingFailure
@@ -120,14 +121,24 @@ def do_run(
     open_images: Callable[[], ImageData],
     output: RunOutput,
     on_event: Callable[[Event], None],
+    groups: Groups | None = None,
 ) -> None:
-    """Train one run and pass it to `output`, or report why it failed."""
+    """Train one run and pass it to `output`, or report why it failed.
+
+    Parameters
+    ----------
+    open_images
+        All of them; what the run draws of them is drawn here.
+    groups
+        Of the training and validation images, see `Job`.
+    """
     on_event(RunStarted(task))
     # Exclude the loaded libraries from garbage collection, which took 1 to 3 % of an epoch of LeNet-5.
     gc.collect()
     gc.freeze()
     try:
-        _train_and_save(task, study, open_images(), output, on_event)
+        data = task.images(study, open_images(), groups)
+        _train_and_save(task, study, data, output, on_event)
     except (EOFError, BrokenPipeError, ConnectionResetError):
         raise  # the driver is gone
     except Exception as error:
@@ -156,7 +167,7 @@ def _train_and_save(
             )
         else:
             with restoring_globals():
-                run = train_with(recipe, seed, data)
+                run = train_with(recipe, FIXED_SEED if recipe.vary == (SPLIT,) else seed, data)
             for record in run.history:
                 log.on_epoch(record)
         log_result(log, task, study, run, data)

@@ -66,7 +66,8 @@ class StackedEngine:
         """
 
         def together(task: Task) -> Task | str:
-            return task if task.trial else task.recipe  # each trial has other settings
+            # Each trial has other settings, and a run that draws its images has others.
+            return task if task.trial or task.draws_images(job.study) else task.recipe
 
         with _reproducible_arithmetic():
             for stack in dict.fromkeys(map(together, tasks)):
@@ -84,6 +85,7 @@ class StackedEngine:
             return
         try:
             data = open_image_data(job.data_directory, with_test=not tasks[0].trial)
+            data = tasks[0].images(job.study, data, job.groups)
             seeds = [task.seed_in(job.study) for task in tasks]
             stacking = try_stacking(recipe, seeds, data, self.torch_device, self.convolution)
         except BakeoffError as error:
@@ -173,7 +175,7 @@ def _do_alone(task: Task, job: Job) -> Iterator[Event]:
     events: list[Event] = []
     output = FolderOutput(task, job.study, task.layout(job.root))
     images = partial(open_image_data, job.data_directory, with_test=not task.trial)
-    do_run(task, job.study, images, output, events.append)
+    do_run(task, job.study, images, output, events.append, job.groups)
     yield from events
 
 

@@ -94,7 +94,9 @@ def evaluate(
     logits: dict[str, dict[int, NDArray[np.float32]]] = {}
     for model in models:
         logits.setdefault(model.recipe, {})[model.seed] = model.logits(split.images)
-    after = predictions_from_logits(split.labels, split.ids, stored.class_names, logits, split.groups)
+    after = predictions_from_logits(
+        split.labels, split.ids, stored.class_names, logits, split.groups, stored.overlaps
+    )
     return Evaluation(
         after,
         compare_on_others(study, after, score),

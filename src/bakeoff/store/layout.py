@@ -190,6 +190,7 @@ def run_identity(
     training_version: int,
     model_source: str,
     metric: str = "accuracy",
+    groups: str = "",
 ) -> str:
     """SHA-256, in hexadecimal, of everything that determines the results of a run.
 
@@ -206,6 +207,8 @@ def run_identity(
         one after another; "" where there are none.
     metric
         Of the study; it counts only where it selects the checkpoint.
+    groups
+        A digest of the groups of images; it counts only where the run draws its images.
     """
     # Without what is not set: settings that are new leave the identity of runs without them.
     parts = {
@@ -219,4 +222,6 @@ def run_identity(
         parts["metric"] = metric
     if recipe.vary is not None:
         parts["fixed_seed"] = FIXED_SEED
+    if recipe.draws_split and groups:
+        parts["groups"] = groups
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

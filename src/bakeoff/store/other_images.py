@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import starmap
 from pathlib import Path
@@ -60,15 +61,19 @@ class StoredTest(NamedTuple):
     images: OtherImages
     logits: dict[tuple[str, int], NDArray[np.float32]]
 
-    def predictions(self, study: Study, class_names: tuple[str, ...]) -> Predictions:
-        """Of the recipes that have any, in the order of the study."""
+    def predictions(
+        self, study: Study, class_names: tuple[str, ...], overlaps: Mapping[str, float] | None = None
+    ) -> Predictions:
+        """Of the recipes that have any, in the order of the study; `overlaps` as for the logits."""
         by_recipe: dict[str, dict[int, NDArray[np.float32]]] = {}
         for name in study.recipes:
             of_recipe = {seed: logits for (recipe, seed), logits in self.logits.items() if recipe == name}
             if of_recipe:
                 by_recipe[name] = of_recipe
         images = self.images
-        return predictions_from_logits(images.labels, images.ids, class_names, by_recipe, images.groups)
+        return predictions_from_logits(
+            images.labels, images.ids, class_names, by_recipe, images.groups, overlaps
+        )
 
 
 def fingerprint_of(split: Split) -> str:

@@ -132,8 +132,18 @@ class StoredStudy:
         }
         finished = {name: of_recipe for name, of_recipe in logits.items() if of_recipe}
         return predictions_from_logits(
-            self.test_labels, self.test_ids, self.class_names, finished, self.test_groups
+            self.test_labels, self.test_ids, self.class_names, finished, self.test_groups, self.overlaps
         )
+
+    @property
+    def overlaps(self) -> dict[str, float]:
+        """Training images per validation image, by recipe, where each run draws its own."""
+        counts = self.data["counts"]
+        return {
+            name: float(sum(counts["train"]) / sum(counts["val"]))
+            for name, recipe in self.study.recipes.items()
+            if recipe.draws_split
+        }
 
 
 def read_study(layout: Layout) -> Study:

@@ -39,6 +39,9 @@ from bakeoff.study.tables import Table, merge_recipe
 SOURCES = ("weights", "order", "augmentation", "layers")
 """What the seed of a run decides."""
 
+SPLIT = "split"
+"""What it decides too, if asked for: which images of the pool a run trains on."""
+
 FIXED_SEED = 2**29
 """Whose random numbers a run has where its recipe does not let them vary. No run has this seed, nor has a
 trial of a search: that run would be one run of every recipe with `vary`."""
@@ -93,10 +96,14 @@ class Recipe(Settings):
     """When the model is put into training mode. `first_epoch_only` reproduces a fault of the published study:
     from epoch 2 on, batch normalization trains with frozen running statistics. Do not use it otherwise."""
 
-    vary: tuple[Literal["weights", "order", "augmentation", "layers"], ...] | None = Field(None, strict=False)
+    vary: tuple[Literal["weights", "order", "augmentation", "layers", "split"], ...] | None = Field(
+        None, strict=False
+    )
     """What differs between the runs of the recipe: initial weights, order of the training images,
     augmentation, and layers with random numbers of their own, such as dropout. By default all of these; what
-    is left out is the same for every seed."""
+    is left out is the same for every seed. With `split`, each seed also draws its own training and
+    validation images from those of both, in the same numbers; the test images stay. A recipe with a trainer
+    varies all five, or `split` alone."""
 
     patience: int | None = Field(None, ge=1)
     """Stop a run after this many epochs without a better one, by `checkpoint` (with `last`, by validation
@@ -124,15 +131,15 @@ class Recipe(Settings):
     @field_validator("vary")
     @classmethod
     def _in_order(cls, sources: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        """One spelling of what is the same: in a fixed order, and None for all."""
+        """One spelling of what is the same: in a fixed order, and None for all but the split."""
         if sources is None or set(sources) == set(SOURCES):
             return None
         if not sources:
             raise ValueError(
                 "found [], with which all runs would be the same; expected one or more of "
-                f"{', '.join(SOURCES)}, or no vary, with which all of them differ"
+                f"{', '.join(SOURCES)}, {SPLIT}, or no vary, with which all of them but {SPLIT} differ"
             )
-        return tuple(source for source in SOURCES if source in sources)
+        return tuple(source for source in (*SOURCES, SPLIT) if source in sources)
 
     @field_validator("search", mode="before")
     @classmethod
@@ -151,6 +158,11 @@ class Recipe(Settings):
                 )
             tables = {**tables, "epochs": 1}
         recipe = handler(tables)
+        if recipe.trainer and recipe.vary not in (None, (SPLIT,), (*SOURCES, SPLIT)):
+            raise ValueError(
+                f"vary: found {', '.join(recipe.vary or ())}, but what a trainer draws from its seed cannot "
+                f'be told apart; expected ["{SPLIT}"], or all of {", ".join((*SOURCES, SPLIT))}'
+            )
         if recipe.vary and not recipe.varied:
             raise ValueError(
                 f"vary: found only {' and '.join(recipe.vary)}, which this recipe does not have, so all its "
@@ -190,6 +202,11 @@ class Recipe(Settings):
     def varied(self) -> tuple[str, ...]:
         """What differs between runs of Bakeoff's training: of `vary`, what the recipe has."""
         return tuple(source for source in self.vary or SOURCES if self._has(source))
+
+    @property
+    def draws_split(self) -> bool:
+        """Whether each run draws its own training and validation images."""
+        return SPLIT in (self.vary or ())
 
     def _has(self, source: str) -> bool:
         if source == "augmentation":

@@ -163,7 +163,7 @@ def merge_recipe(defaults: Table, recipe: Table) -> Table:
     """The tables of one recipe merged over those of [defaults]."""
     merged = {key: _as_table(key, value) for key, value in defaults.items()}
     if "trainer" in {**defaults, **recipe}:  # the other defaults are those of Bakeoff's own training
-        merged = {key: value for key, value in merged.items() if key in OF_TRAINER}
+        merged = {key: value for key, value in merged.items() if _is_of_trainer(key, value)}
     for key, value in recipe.items():
         default = merged.get(key)
         if key in NAMED_TABLES and isinstance(default, dict) and isinstance(value, dict):
@@ -174,6 +174,11 @@ def merge_recipe(defaults: Table, recipe: Table) -> Table:
         else:
             merged[key] = _as_table(key, value)
     return merged
+
+
+def _is_of_trainer(key: str, value: Any) -> bool:
+    """Of `vary`, a trainer knows the split alone; what else [defaults] say there is not for it."""
+    return key in OF_TRAINER and (key != "vary" or (isinstance(value, list | tuple) and "split" in value))
 
 
 def _as_table(key: str, value: Any) -> Any:

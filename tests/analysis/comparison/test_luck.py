@@ -2,7 +2,7 @@
 
 import pytest
 
-from bakeoff.analysis.comparison.luck import describe_luck
+from bakeoff.analysis.comparison.luck import describe_luck, describe_scope
 from bakeoff.study import load_study
 
 SAME = "The training and validation images are the same for all."
@@ -44,12 +44,50 @@ def test_recipes_of_which_other_things_differ_are_named():
     ) in text
 
 
+def test_runs_that_draw_their_images_are_named_with_what_the_intervals_hold_for():
+    study = load_study("quickstart", recipes=["lenet5"])
+    lenet5 = study.recipes["lenet5"]
+    drawn = lenet5.changed(vary=["weights", "split"])
+    linear = type(lenet5).model_validate(
+        {
+            "trainer": {"name": "sklearn", "estimator": "sklearn.linear_model:RidgeClassifier"},
+            "vary": ["split"],
+        }
+    )
+    mixed = study.changed(recipes={"drawn": drawn})
+    text = describe_luck(mixed, {"train": [30, 20], "val": [6, 4], "test": [5, 5]})
+    assert "initial weights and training and validation images (drawn)" in text
+    assert (
+        "Each run of drawn draws its own training and validation images, 50 and 10, from the pool of both; "
+        "how the source divides them does not count. The test images are the same for all."
+    ) in text
+    assert text.endswith("The training and validation images of the others are the same for all runs.")
+    assert describe_scope(mixed) == (
+        "The intervals hold for training sets like this one as far as drawn is concerned, and for these "
+        "training images as far as lenet5 is."
+    )
+    assert describe_scope(study) == "The intervals hold for these training images."
+    alone = study.changed(recipes={"lenet5": None, "drawn": drawn, "linear": linear})
+    assert describe_scope(alone) == "The intervals hold for training sets like this one."
+    assert "; training and validation images (linear). Each run draws its own" in describe_luck(alone)
+
+
+def test_what_a_trainer_draws_cannot_be_told_apart():
+    study = load_study("quickstart", recipes=["lenet5"])
+    trainer = {"trainer": {"name": "sklearn", "estimator": "sklearn.linear_model:RidgeClassifier"}}
+    everything = ["weights", "order", "augmentation", "layers", "split"]
+    assert type(study.recipes["lenet5"]).model_validate({**trainer, "vary": everything}).draws_split
+    with pytest.raises(ValueError, match=r"vary: found weights, split, but what a trainer .* told apart"):
+        type(study.recipes["lenet5"]).model_validate({**trainer, "vary": ["weights", "split"]})
+
+
 @pytest.mark.parametrize(
     ("written", "kept"),
     [
         (["layers", "weights"], ("weights", "layers")),
         (["weights", "weights"], ("weights",)),
         (["layers", "augmentation", "order", "weights"], None),
+        (["split", "order"], ("order", "split")),
     ],
 )
 def test_one_spelling_of_what_is_the_same(written, kept):

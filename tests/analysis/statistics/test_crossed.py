@@ -14,6 +14,7 @@ from tests.analysis.comparison.samples import (
     draw_correct,
     expected_accuracy,
 )
+from tests.analysis.statistics.training_sets import CELLS, false_verdicts
 
 from bakeoff.analysis.statistics.crossed import crossed_interval, summarize_scores, variance_parts
 from bakeoff.analysis.statistics.wilson import wilson_interval
@@ -220,3 +221,38 @@ def test_crossed_intervals_cover_where_one_seed_and_seeds_only_fail(seeds: tuple
     assert share["one seed"] < 0.93, share
     if seeds != (2, 2):
         assert share["seeds only"] < 0.93, share
+
+
+def test_part_of_the_pool_by_hand():
+    """n / v times the variance of the runs' means beyond what their images explain; more seeds keep it."""
+    rng = np.random.default_rng(3)
+    b, a = (draw_correct(rng, seeds, rng.normal(size=400), 0.5, 0.4, 0.3) for seeds in (5, 4))
+    plain = variance_parts(summarize_scores(b), summarize_scores(a))
+    parts = variance_parts(summarize_scores(b, None, 5.0), summarize_scores(a, None, 5.0))
+    beyond = [
+        max(run_means.var(ddof=1) - len(run_means) * residual, 0)
+        for run_means, residual in zip((b.mean(axis=1), a.mean(axis=1)), plain.residual, strict=True)
+    ]
+    assert sum(beyond) > 0
+    assert parts.pool == pytest.approx([5 * each for each in beyond])
+    assert parts.variance == pytest.approx(plain.variance + 5 * sum(beyond))
+    assert parts.at(10_000, 400).pool == pytest.approx(parts.pool)
+    assert parts.at(10_000, 400).variance == pytest.approx(
+        5 * sum(beyond) + plain.image_component / 400, rel=0.01
+    )
+    assert plain.pool == (0.0, 0.0)
+
+
+def test_intervals_over_training_sets_hold_where_the_training_set_matters():
+    found = false_verdicts(150, train=100, val=20, seeds=5, test=4000, luck=0.0)
+    assert found["split"] <= 0.06
+    assert found["default"] > 0.12
+    assert found["split as in Nadeau and Bengio"] > 0.12
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cell", CELLS, ids=str)
+def test_false_verdicts_on_training_sets_in_full(cell):
+    found = false_verdicts(1500, **cell)
+    assert found["split"] <= 0.06
+    assert found["default"] > 0.06

@@ -144,7 +144,17 @@ def _covers(comparison: Comparison) -> str:
         covered = f"new seeds (not for {which}, with one seed) and {images}"
     else:
         covered = f"new seeds ({span(counts)} per recipe here) and {images}"
-    return f"The {percent} intervals cover {covered}; they do not cover other training images."
+    return f"The {percent} intervals cover {covered}{_training_sets(comparison)}."
+
+
+def _training_sets(comparison: Comparison) -> str:
+    drawn = [recipe.name for recipe in comparison.recipes if recipe.overlap]
+    if not drawn:
+        return "; they do not cover other training images"
+    if len(drawn) == len(comparison.recipes):
+        return ", and training sets like this one"
+    which = listed(drawn) if len(drawn) <= MOST_SHOWN else f"{len(drawn)} recipes"
+    return f", and training sets like this one for {which} alone"
 
 
 def _leading_recipes(comparison: Comparison) -> tuple[RecipeResult, ...]:

@@ -116,7 +116,7 @@ def compare_changes(
     for recipe in before.recipes:
         old = np.asarray(score.of_images(before, recipe.name), np.float64)
         new = np.asarray(score.of_images(after, recipe.name), np.float64)
-        changes[recipe.name] = summarize_scores(_scores_of_change(old, new), groups)
+        changes[recipe.name] = summarize_scores(_scores_of_change(old, new), groups, recipe.overlap)
         values[recipe.name] = (float(old.mean()), float(new.mean()))
     extent = score.bounds[1] - score.bounds[0]
     bounds = (-extent, extent)

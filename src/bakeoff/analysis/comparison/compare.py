@@ -120,6 +120,7 @@ def compare(
                 seed_std=budget.seed_std,
                 floor_std=budget.floor_std,
                 binomial_se=budget.binomial_se,
+                overlap=recipe.overlap,
                 image_share=budget.image_share,
                 seed_share=budget.seed_share,
                 classes=_class_accuracies(predictions, recipe.name, sample, level),
@@ -127,7 +128,12 @@ def compare(
                 calibration=None
                 if recipe.probabilities is None
                 else calibration(
-                    recipe.probabilities, recipe.predicted, predictions.labels, level, predictions.groups
+                    recipe.probabilities,
+                    recipe.predicted,
+                    predictions.labels,
+                    level,
+                    predictions.groups,
+                    recipe.overlap,
                 ),
                 replication=replication(
                     sample.accuracy.all,
@@ -181,12 +187,15 @@ class _Sample:
     def __init__(self, predictions: Predictions, name: str, score: Score, scored: RecipeScores) -> None:
         self.correct = predictions.correct(name)
         self.score, self.scored = score, scored
-        self.accuracy = scored if score.scale.is_accuracy else RecipeScores(self.correct, predictions.groups)
+        overlap = scored.overlap
+        self.accuracy = (
+            scored if score.scale.is_accuracy else RecipeScores(self.correct, predictions.groups, overlap)
+        )
         self.by_class: dict[int, ScoreSummary] = {}
         for label in np.unique(predictions.labels):
             images = predictions.labels == label
             self.by_class[int(label)] = summarize_scores(
-                self.correct[:, images], predictions.groups_of(images)
+                self.correct[:, images], predictions.groups_of(images), overlap
             )
 
     @property
@@ -227,7 +236,7 @@ def _secondary_scores(
             continue
         if score.is_ranking and len(predictions.class_names) > MOST_CLASSES:
             continue
-        summary = summarize_scores(*score.samples(predictions, recipe))
+        summary = summarize_scores(*score.samples(predictions, recipe), predictions.recipe(recipe).overlap)
         interval = crossed_interval(summary, confidence=confidence, bounds=score.bounds)
         scores.append(SecondaryScore(score.name, score.scale, interval.value, (interval.low, interval.high)))
     return tuple(scores)
@@ -238,14 +247,15 @@ def _class_accuracies(
 ) -> tuple[ClassAccuracy, ...]:
     accuracies = []
     predicted = predictions.recipe(name).predicted
-    for label, summary in sample.by_class.items():
-        interval = crossed_interval(summary, confidence=confidence)
+    for label, accuracy in sample.by_class.items():
+        interval = crossed_interval(accuracy, confidence=confidence)
         further: dict[str, Any] = {}
         for key, of_class in (("precision", precision), ("f1", f1)):
             if len(predictions.class_names) > MOST_CLASSES:
                 break
             scores = np.stack([of_class(predictions.labels, run, label).of_images for run in predicted])
-            found = crossed_interval(summarize_scores(scores, predictions.groups), confidence=confidence)
+            summary = summarize_scores(scores, predictions.groups, sample.scored.overlap)
+            found = crossed_interval(summary, confidence=confidence)
             ends = (found.low, found.high)
             if key == "precision" and not (predicted == label).any():
                 ends = (0.0, 1.0)  # nothing is known of a class that is never predicted

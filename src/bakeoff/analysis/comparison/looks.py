@@ -119,7 +119,7 @@ def take_looks(
         if not all(done[name].issuperset(range(count)) for name in active):
             return Looks(plan.seeds, plan.level, tuple(taken), None, seeds)
         samples = {
-            recipe.name: RecipeScores(rows, scored[recipe.name].groups)
+            recipe.name: RecipeScores(rows, scored[recipe.name].groups, recipe.overlap)
             for recipe in predictions.recipes
             if len(rows := _first(scored[recipe.name].scores, recipe.seeds, seeds[recipe.name]))
         }
@@ -256,7 +256,7 @@ def chance_of_decision(difference: CrossedInterval, *, margin: float, confidence
     if not parts.seeds_known:
         return 1.0
     limit = image_half_width(parts, confidence)
-    spread = math.sqrt(max(parts.variance - parts.image_component / parts.num_images, 0.0))
+    spread = math.sqrt(max(parts.variance - parts.image_component / parts.num_images - sum(parts.pool), 0.0))
 
     def below(value: float) -> float:
         if spread == 0:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from bakeoff.analysis.comparison.compare import compare
 from bakeoff.analysis.comparison.look_plan import LookPlan, plan_looks
 from bakeoff.analysis.comparison.looks import Looks, describe_looks, take_looks
-from bakeoff.analysis.comparison.luck import FOR_THESE_IMAGES
+from bakeoff.analysis.comparison.luck import describe_scope
 from bakeoff.analysis.comparison.result import Comparison
 from bakeoff.analysis.comparison.tuning import describe_budgets
 from bakeoff.analysis.scores.by_name import Score, score_named
@@ -107,7 +107,7 @@ def compare_study(
         budgets=describe_budgets(study),
     )
     if max(recipe.num_seeds for recipe in comparison.recipes) > 1:
-        comparison = replace(comparison, conclusion=f"{comparison.conclusion} {FOR_THESE_IMAGES}")
+        comparison = replace(comparison, conclusion=f"{comparison.conclusion} {describe_scope(study)}")
     comparison = replace(comparison, notes=(*comparison.notes, *_notes_on_published(stored)))
     if looks is None:
         return comparison

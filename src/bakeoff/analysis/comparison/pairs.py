@@ -35,20 +35,24 @@ class RecipeScores:
         wrong, else float.
     groups
         int [num_images], which images belong together; None if each stands for itself.
+    overlap
+        Of the runs' training images, see `ScoreSummary`.
     """
 
     def __init__(
         self,
         scores: NDArray[np.bool_] | NDArray[np.float64],
         groups: NDArray[np.int64] | None = None,
+        overlap: float = 0.0,
     ) -> None:
         self.scores = scores
         self.groups = groups
+        self.overlap = overlap
 
     @cached_property
     def all(self) -> ScoreSummary:
         """Over seeds and images or groups."""
-        return summarize_scores(self.scores, self.groups)
+        return summarize_scores(self.scores, self.groups, self.overlap)
 
     @property
     def num_seeds(self) -> int:
@@ -61,7 +65,7 @@ def score_recipes(predictions: Predictions, score: Score) -> tuple[Score, dict[s
     for recipe in predictions.recipes:
         scores, groups = score.samples(predictions, recipe.name)
         score = score.known_from(scores)
-        scored[recipe.name] = RecipeScores(scores, groups)
+        scored[recipe.name] = RecipeScores(scores, groups, recipe.overlap)
     return score, scored
 
 

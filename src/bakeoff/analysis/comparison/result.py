@@ -122,6 +122,9 @@ class RecipeResult(_WithEnds):
         The other scores.
     outlying
         The runs that failed; None with fewer than three runs.
+    overlap
+        Training images per held-out image where each run drew its own from a pool, so that intervals hold for
+        training sets like this one; 0 where all runs had the same, and intervals hold for these.
     """
 
     name: str
@@ -140,6 +143,7 @@ class RecipeResult(_WithEnds):
     replication: Replication | None
     secondary: tuple[SecondaryScore, ...] = ()
     outlying: OutlyingRuns | None = None
+    overlap: float = 0.0
 
     @property
     def recipe(self) -> str:

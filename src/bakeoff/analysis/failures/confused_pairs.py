@@ -206,7 +206,7 @@ def _confused_pair(
     confused = recipe.predicted[:, of_class] == predicted
     num_images = confused.shape[1]
     share = crossed_interval(
-        summarize_scores(confused, predictions.groups_of(of_class)), confidence=confidence
+        summarize_scores(confused, predictions.groups_of(of_class), recipe.overlap), confidence=confidence
     )
     low, high = share.low * num_images, share.high * num_images
     count = float(confused.sum(axis=1).mean())
@@ -243,7 +243,8 @@ def pair_differences(
             of_class = predictions.labels == true
             groups = predictions.groups_of(of_class)
             confused_a, confused_b = (
-                summarize_scores(recipe.predicted[:, of_class] == predicted, groups) for recipe in (a, b)
+                summarize_scores(recipe.predicted[:, of_class] == predicted, groups, recipe.overlap)
+                for recipe in (a, b)
             )
             difference = crossed_interval(confused_b, confused_a, confidence=confidence)
             num_images = int(of_class.sum())

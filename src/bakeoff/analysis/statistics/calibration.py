@@ -191,6 +191,7 @@ def calibration(
     labels: NDArray[np.int64],
     confidence: float = 0.95,
     groups: NDArray[np.int64] | None = None,
+    overlap: float = 0.0,
 ) -> Calibration:
     """Measure the calibration of one recipe's runs.
 
@@ -206,6 +207,8 @@ def calibration(
         Of the intervals, 0..1.
     groups
         int [num_images], which images belong together; None if each stands for itself.
+    overlap
+        Of the runs' training images, see `bakeoff.analysis.statistics.crossed`.
     """
     correct = predicted == labels
     top = _of_class(probabilities, predicted)
@@ -213,7 +216,7 @@ def calibration(
 
     def interval(scores: NDArray[np.float64], highest: float, lowest: float = 0.0) -> CrossedInterval:
         return crossed_interval(
-            summarize_scores(scores, groups), confidence=confidence, bounds=(lowest, highest)
+            summarize_scores(scores, groups, overlap), confidence=confidence, bounds=(lowest, highest)
         )
 
     gap = interval(top - correct, 1.0, -1.0)
@@ -229,7 +232,7 @@ def calibration(
         brier_interval=(brier.low, brier.high),
         log_loss=log_loss.value,
         log_loss_interval=(log_loss.low, log_loss.high),
-        bins=_reliability(top, correct, confidence, groups),
+        bins=_reliability(top, correct, confidence, groups, overlap),
     )
 
 
@@ -238,6 +241,7 @@ def _reliability(
     correct: NDArray[np.bool_],
     confidence: float,
     groups: NDArray[np.int64] | None,
+    overlap: float,
 ) -> tuple[ReliabilityBin, ...]:
     """Accuracy of a bin is a ratio of two means; its interval is that of the linearized ratio."""
     bins = equal_mass_bins(top.ravel()).reshape(top.shape)
@@ -250,9 +254,8 @@ def _reliability(
         accuracy = float(right.mean())
         ratio = np.full(inside.shape, accuracy)
         ratio[inside] += (right - accuracy) / inside.mean()
-        interval = crossed_interval(
-            summarize_scores(ratio, None if groups is None else groups[images]), confidence=confidence
-        )
+        of_bin = summarize_scores(ratio, None if groups is None else groups[images], overlap)
+        interval = crossed_interval(of_bin, confidence=confidence)
         reliability.append(
             ReliabilityBin(
                 num_predictions=int(inside.sum()),

@@ -30,15 +30,21 @@ class ScoreSummary:
     residual
         Mean square of the residuals after subtracting seed and image means: sum(r^2) / ((S - 1)(N - 1)); 0
         with one seed or one image.
+    overlap
+        Training images per held-out image, n / v, where each run draws its own training images from a pool of
+        n + v that all runs share; 0 where all runs have the same ones. See `VarianceParts`.
     """
 
     image_means: NDArray[np.float64]
     seed_means: NDArray[np.float64]
     residual: float
+    overlap: float = 0.0
 
 
 def summarize_scores(
-    scores: NDArray[np.float64] | NDArray[np.bool_], groups: NDArray[np.int64] | None = None
+    scores: NDArray[np.float64] | NDArray[np.bool_],
+    groups: NDArray[np.int64] | None = None,
+    overlap: float = 0.0,
 ) -> ScoreSummary:
     """Summarize the scores of one recipe for the crossed variance.
 
@@ -49,6 +55,8 @@ def summarize_scores(
         image; of all images or of some, such as one class.
     groups
         int [num_images], which images belong together; None if each stands for itself.
+    overlap
+        Of the runs' training images, see `ScoreSummary`.
 
     Raises
     ------
@@ -69,7 +77,7 @@ def summarize_scores(
     if degrees:
         residuals = scores - seed_means[:, None] - image_means + exact_mean(image_means)
         residual = exact_sum(np.square(residuals)) / degrees
-    return ScoreSummary(image_means, seed_means, residual)
+    return ScoreSummary(image_means, seed_means, residual, overlap)
 
 
 SMALLEST_P = 1e-60
@@ -87,6 +95,9 @@ class VarianceParts:
     - V_res,k = sum(r^2) / ((S_k - 1)(N - 1)) / (S_k N)
     - V = V_img + sum V_seed,k - sum V_res,k, not below V_img: the residual is part of the image part and
       of each seed part, so it is subtracted once.
+    - Where each run of k draws n training images of its own from n + v, V has one more part:
+      V_pool,k = n / v max(S_k V_seed,k - S_k V_res,k, 0). These training sets overlap, so that all runs are
+      alike in what their common images are: the delete-v jackknife allows for others.
 
     Attributes
     ----------
@@ -98,6 +109,8 @@ class VarianceParts:
         S_k.
     num_images
         N.
+    overlap
+        n / v of each recipe, 0 if all its runs have the same training images; () if none draws its own.
 
     References
     ----------
@@ -107,6 +120,8 @@ class VarianceParts:
     Simulation and Computation 24(2), 285-308.
     Satterthwaite, F. E. (1946). An approximate distribution of estimates of variance components. Biometrics
     Bulletin 2(6), 110-114.
+    Shao, J. and Wu, C. F. J. (1989). A general theory for jackknife variance estimation. Annals of Statistics
+    17(3), 1176-1197.
     Welch, B. L. (1947). The generalization of "Student's" problem when several different population variances
     are involved. Biometrika 34(1/2), 28-35.
     """
@@ -116,6 +131,7 @@ class VarianceParts:
     residual: tuple[float, ...]
     num_seeds: tuple[int, ...]
     num_images: int
+    overlap: tuple[float, ...] = ()
 
     @property
     def seeds_known(self) -> bool:
@@ -125,12 +141,24 @@ class VarianceParts:
     @property
     def variance(self) -> float:
         """V."""
-        return max(self.image + sum(self.seed) - sum(self.residual), self.image)
+        return max(self.image + sum(self.seed) - sum(self.residual), self.image) + sum(self.pool)
+
+    @property
+    def pool(self) -> tuple[float, ...]:
+        """V_pool,k of each recipe, which stays with any number of seeds."""
+        if not self.overlap:
+            return (0.0,) * len(self.seed)
+        return tuple(c * seed for c, seed in zip(self.overlap, self.seed_components, strict=True))
 
     @property
     def image_share(self) -> float | None:
         """The share of the images in V, 0..1; None if V is 0 or the seed part is unknown."""
         return self.image / self.variance if self.variance > 0 and self.seeds_known else None
+
+    @property
+    def seed_and_pool(self) -> tuple[float, ...]:
+        """V_seed,k + V_pool,k of each recipe, both estimated from its seeds."""
+        return tuple(seed + pool for seed, pool in zip(self.seed, self.pool, strict=True))
 
     @property
     def degrees_of_freedom(self) -> float:
@@ -139,7 +167,7 @@ class VarianceParts:
         known = [num_seeds - 1 for num_seeds in self.num_seeds if num_seeds > 1]
         fewest = float(min(known, default=images))
         terms = [self.image**2 / images]
-        for seed, residual, num_seeds in zip(self.seed, self.residual, self.num_seeds, strict=True):
+        for seed, residual, num_seeds in zip(self.seed_and_pool, self.residual, self.num_seeds, strict=True):
             if num_seeds > 1:
                 terms += [seed**2 / (num_seeds - 1), residual**2 / ((num_seeds - 1) * images)]
         squares = math.fsum(terms)
@@ -154,18 +182,18 @@ class VarianceParts:
         """
         known = [
             (seed, num_seeds - 1)
-            for seed, num_seeds in zip(self.seed, self.num_seeds, strict=True)
+            for seed, num_seeds in zip(self.seed_and_pool, self.num_seeds, strict=True)
             if num_seeds > 1
         ]
         if not known:
             return float(max(self.num_images - 1, 1))
         fewest = min(degrees for _, degrees in known)
         squares = math.fsum(seed**2 / degrees for seed, degrees in known)
-        welch = sum(self.seed) ** 2 / squares if squares > 0 else fewest
+        welch = sum(self.seed_and_pool) ** 2 / squares if squares > 0 else fewest
         return float(min(max(welch, fewest), 2 * fewest))
 
     def half_width(self, confidence: float) -> float:
-        """sqrt(t(seeds)^2 sum V_seed,k + t(N - 1)^2 max(V_img - sum V_res,k, 0)).
+        """sqrt(t(seeds)^2 sum (V_seed,k + V_pool,k) + t(N - 1)^2 max(V_img - sum V_res,k, 0)).
 
         At least t(N - 1) sqrt(V_img). The quantile of few seeds, with `seed_degrees_of_freedom`, is for the
         seed parts alone; both quantiles are at (1 + confidence) / 2.
@@ -175,7 +203,7 @@ class VarianceParts:
     def _half_widths(self) -> Callable[[float], float]:
         """The half-width as a function of what lies beyond each end of the interval, 0..0.5."""
         seed_degrees, image_degrees = self.seed_degrees_of_freedom, max(self.num_images - 1, 1)
-        seeds, images = sum(self.seed), max(self.image - sum(self.residual), 0.0)
+        seeds, images = sum(self.seed_and_pool), max(self.image - sum(self.residual), 0.0)
 
         def half_width(tail: float) -> float:
             of_seeds = float(stdtrit(seed_degrees, tail)) ** 2
@@ -235,6 +263,7 @@ class VarianceParts:
             residual=residual,
             num_seeds=(num_seeds,) * len(self.num_seeds),
             num_images=num_images,
+            overlap=self.overlap,
         )
 
 
@@ -263,6 +292,9 @@ def variance_parts(scores: ScoreSummary, minus: ScoreSummary | None = None) -> V
         ),
         num_seeds=counts,
         num_images=num_images,
+        overlap=tuple(recipe.overlap for recipe in recipes)
+        if any(recipe.overlap for recipe in recipes)
+        else (),
     )
 
 

@@ -72,11 +72,13 @@ def replication(
     if not parts.seeds_known:
         return Replication(published, new_images, None, None)
 
-    new_run = parts.seed_components[0]
+    # Elsewhere the training images are others, of which runs that draw theirs from one pool show a part.
+    overlap = correct.overlap
+    new_run = parts.seed_components[0] * (1 + overlap)
     new_draw = (parts.image_component + parts.residual_components[0]) / new_images
     variance = parts.variance + new_run + new_draw
     # Each mean square with its weight in the sum above.
-    seeds = parts.seed[0] * (1 + num_seeds)
+    seeds = parts.seed[0] * (1 + num_seeds * (1 + 2 * overlap))
     images = parts.image * (1 + num_images / new_images)
     squares = seeds**2 / (num_seeds - 1) + images**2 / max(num_images - 1, 1)
     degrees = max(variance**2 / squares, num_seeds - 1.0) if squares > 0 else num_seeds - 1.0

@@ -48,7 +48,8 @@ class WhatItTakes:
         Seeds per recipe, with the current test images; None if no number is enough, or if a recipe has one
         seed, because the variation between seeds is then unknown.
     image_half_width
-        The half-width that the test images alone leave with any number of seeds; None with one seed.
+        The half-width that the test images, and training sets that overlap, leave with any number of seeds;
+        None with one seed.
     images_needed, images_needed_seeds
         If no number of seeds is enough: test images, and seeds per recipe with them.
     chances
@@ -188,6 +189,15 @@ def _larger_estimate(value: float, *, before: float, now: float, then: float) ->
 
 
 def image_half_width(parts: VarianceParts, confidence: float) -> float:
-    """Half-width that the test images alone leave with any number of seeds: t(N - 1) sqrt(s_img / N)."""
-    quantile = float(stdtrit(max(parts.num_images - 1, 1), (1 + confidence) / 2))
-    return quantile * float(np.sqrt(parts.image_component / parts.num_images))
+    """Half-width that the test images alone leave with any number of seeds: t(N - 1) sqrt(s_img / N).
+
+    Where runs draw their training images from a pool, the part of the pool is added, with its own quantile.
+    """
+    image, seeds = (
+        float(stdtrit(degrees, (1 + confidence) / 2))
+        for degrees in (max(parts.num_images - 1, 1), parts.seed_degrees_of_freedom)
+    )
+    pool = sum(parts.pool)
+    if not pool:
+        return image * float(np.sqrt(parts.image_component / parts.num_images))
+    return float(np.sqrt(image**2 * parts.image_component / parts.num_images + seeds**2 * pool))

@@ -70,7 +70,7 @@ def compare_others(
         What decides the verdicts, if not the study's metric.
     """
     tests = {
-        test.name: (test, test.predictions(stored.study, stored.class_names))
+        test.name: (test, test.predictions(stored.study, stored.class_names, stored.overlaps))
         for test in stored.tests
         if test.logits
     }

@@ -77,7 +77,7 @@ class Summary:
     @cached_property
     def luck(self) -> str:
         """What differs between the runs of a recipe, and so what the intervals over seeds allow for."""
-        return describe_luck(self.study)
+        return describe_luck(self.study, self.stored.data["counts"])
 
     @cached_property
     def tuning(self) -> Tuning | None:

@@ -87,7 +87,8 @@ class RayDriver:
         self._data = open_image_data(job.data_directory, with_test=with_test)
         own_code = collect_own_code(job.study.own_classes)
         weights = collect_weights(job.study.weights)
-        self._shared = ray.put(Shared(job.study, _in_memory(self._data), own_code, weights, num_workers))
+        data = _in_memory(self._data)
+        self._shared = ray.put(Shared(job.study, data, own_code, weights, num_workers, job.groups))
         self._versions = code_versions()
         # Ray reuses a worker process only for the same environment, so other code gets other processes.
         variables = {**ONE_THREAD, **SAFE_PATH, "BAKEOFF_OWN_CODE": digest_of(own_code)}

@@ -20,6 +20,7 @@ from typing import Literal
 
 import ray
 
+from bakeoff.data.drawing import Groups
 from bakeoff.data.image_data import ImageData
 from bakeoff.engines.engine import Event, Task
 from bakeoff.engines.one_run import failure_of
@@ -51,6 +52,8 @@ class Shared:
         The content of files of pretrained weights, by name.
     num_workers
         Runs at the same time.
+    groups
+        As in `Job`.
     """
 
     study: Study
@@ -58,6 +61,7 @@ class Shared:
     own_code: OwnCode
     weights: Mapping[str, bytes]
     num_workers: int
+    groups: Groups | None = None
 
 
 @dataclass(frozen=True)
@@ -185,7 +189,7 @@ def _do(shared: Shared, task: Task, state: bytes | None, outbox: _Outbox) -> Non
             tempfile.TemporaryDirectory(prefix="bakeoff-") as folder,
         ):
             output = _StreamedOutput(Path(folder), state, shared.num_workers, outbox.put)
-            do_run(task, shared.study, lambda: shared.data, output, outbox.put)
+            do_run(task, shared.study, lambda: shared.data, output, outbox.put, shared.groups)
     except Exception as error:
         outbox.put(failure_of(task, error))
     finally:

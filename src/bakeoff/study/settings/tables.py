@@ -40,7 +40,7 @@ OWN_PARTS: dict[str, type[BaseModel]] = {
 PLAIN_TABLES: dict[str, type[BaseModel]] = {"augmentation": AugmentationSettings}
 """The tables of a recipe without a name."""
 
-OF_TRAINER = ("trainer", "settings", "search", "trials")
+OF_TRAINER = ("trainer", "settings", "vary", "search", "trials")
 """The settings of a recipe that other code than Bakeoff's trains."""
 
 DEFAULT_MODEL = LeNet5Settings()
