@@ -16,6 +16,7 @@ from bakeoff.analysis.summary.study import Summary
 from bakeoff.files import to_json, write_bytes, write_text
 from bakeoff.report.cases import class_cases
 from bakeoff.report.figures.comparison import answer_figures, comparison_figures
+from bakeoff.report.figures.fonts import characters_without_font
 from bakeoff.report.figures.of_study import study_figures
 from bakeoff.report.gallery import gallery
 from bakeoff.report.images import png_data_uri
@@ -108,6 +109,7 @@ def build_report(study: Path | Summary) -> Path:
         settings=settings_side_by_side(summary.recipes),
         study_toml=without_folders(study_toml),
         paths_shortened=without_folders(study_toml) != study_toml,
+        boxes_in_png=characters_without_font("".join([*stored.class_names, *stored.study.recipes])),
     )
     files[layout.report_page] = page.encode()
     replace_report(layout, files)
@@ -195,6 +197,10 @@ def write_comparison_report(comparison: Comparison, directory: Path) -> Path:
         answer=found,
         most_pairs=MOST_PAIRS,
         calibration_reading=read_calibration(comparison),
+        boxes_in_png=characters_without_font(
+            "".join(recipe.name for recipe in comparison.recipes)
+            + "".join(entry.name for entry in comparison.recipes[0].classes)
+        ),
     )
     for name, figure in figures.items():
         write_text(directory / "figures" / f"{name}.svg", figure.svg)

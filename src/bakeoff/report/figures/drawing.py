@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from bakeoff.report.figures.fonts import use_fonts
 from bakeoff.text import ignoring_missing_glyphs
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def drawing() -> Iterator[None]:
     """Set the style within a `with` block; figures are created and finished inside it."""
     import matplotlib
 
-    # Glyphs that matplotlib's font lacks are missing in the PNG only; browsers have them.
+    # Of matplotlib before 3.11, which has no font of last resort.
     with matplotlib.rc_context(STYLE), ignoring_missing_glyphs():
         yield
 
@@ -134,6 +135,7 @@ def finish(figure: Figure, name: str, *, alt: str, caption: str) -> ReportFigure
     svg, png = io.StringIO(), io.BytesIO()
     no_metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
     figure.set_facecolor("none")
+    use_fonts(figure)
     with matplotlib.rc_context({"svg.hashsalt": name}):
         FigureCanvasSVG(figure).print_svg(svg, metadata=no_metadata)  # type: ignore[no-untyped-call]
     # The layout is done; the PNG uses the same positions.
