@@ -77,7 +77,7 @@ class Profile:
 def wrap_training(profile: Profile) -> None:
     """Of bakeoff.training.loop: what it calls by these names."""
     steps = "rest of the step"
-    profile.wrap(loop, "_train_epoch", steps)
+    profile.wrap(loop, "train_epoch", steps)
     profile.wrap(Plan, "forward", "forward")
     profile.wrap(Plan, "backward", "backward")
     profile.wrap(Loss, "with_gradient", "loss")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from bakeoff.errors import BakeoffError
 from bakeoff.files import check_current_folder
 from bakeoff.own_code import refuse_in_import
-from bakeoff.store import count_unfinished, load_study_folder
+from bakeoff.store import count_unfinished, load_study_folder, refuse_in_use
 from bakeoff.study import Study, load_study
 from bakeoff.text import encodable, list_some
 
@@ -112,6 +112,8 @@ def run(
     root = study_folder(study, path)
     if arrays is None:
         check_source(study.data)
+    if not wait:
+        refuse_in_use(root)
     num_runs = count_unfinished(root, study)
     with ExitStack() as stack:
         opened = stack.enter_context(
@@ -128,7 +130,7 @@ def run(
 
             console = Console()
             stack.enter_context(encodable(console.file))
-            display = stack.enter_context(StudyDisplay(console))
+            display = stack.enter_context(StudyDisplay(console, tries_steps=opened.device == "cpu"))
         runs = run_study(study, root, engine=opened, display=display, wait=wait, check=check, arrays=arrays)
         if study.tests:
             from bakeoff.predict.other_images import predict_others

@@ -3,6 +3,7 @@
 import io
 import re
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -36,18 +37,22 @@ def test_numbers_are_whole_and_the_less_telling_are_left_out(width):
     assert ("lenet5_l2_regularization " in text) == (width >= 80)
 
 
-def test_at_40_columns_names_are_shortened_in_the_middle_unless_two_would_look_alike():
-    for names, whole in ((("weight_decay_with_crop_a", "weight_decay_with_crop_b"), False),
-                         (("weight_decay_1_with_crop", "weight_decay_2_with_crop"), True)):  # fmt: skip
-        study = load_study("quickstart", seeds=1)
-        study = study.changed(recipes=dict.fromkeys(names, study.recipes["lenet5"]))
-        shown = [name for name in study.recipes if name in names]
-        state = _State(study, dict.fromkeys(study.recipes, 1), [], 2, num_train=5000, num_test=5000)
-        screen = Console(file=io.StringIO(), width=40)
-        screen.print(state.render(screen))
-        together = re.sub(r"\s|1/1", "", screen.file.getvalue())
-        assert [name in together for name in shown] == [whole] * 2
-        assert ("wei…crop_a" in together) == ("wei…crop_b" in together) != whole
+@pytest.mark.parametrize(
+    ("names", "shown"),
+    [
+        (("weight_decay_with_crop_a", "weight_decay_with_crop_b"), ("wei…h_crop_a", "wei…h_crop_b")),
+        (("weight_decay_1_with_crop", "weight_decay_2_with_crop"), ("…1_with_crop", "…2_with_crop")),
+    ],
+)
+def test_at_40_columns_names_are_shortened_so_that_no_two_look_alike(names, shown):
+    study = load_study("quickstart", seeds=1, recipes=["lenet5"])
+    study = study.changed(recipes={"lenet5": None} | dict.fromkeys(names, study.recipes["lenet5"]))
+    state = _State(study, dict.fromkeys(study.recipes, 1), [], 2, num_train=5000, num_test=5000)
+    screen = Console(file=io.StringIO(), width=40)
+    screen.print(state.render(screen))
+    rows = [line.split() for line in screen.file.getvalue().splitlines() if "…" in line]
+    assert [row[1] for row in rows] == ["1/1", "1/1"]
+    assert [row[0] for row in rows] == list(shown)
 
 
 def test_what_was_decided_about_the_images_is_in_the_first_lines():
@@ -124,3 +129,47 @@ def test_where_there_is_no_terminal_lines_tell_that_a_run_is_tested_and_finished
     assert last_epoch.startswith("lenet5 seed 0 epoch 2/2: loss")
     assert last_epoch.endswith("; testing")
     assert finished == "lenet5 seed 0: finished"
+
+
+def times(name: str, seed: int, seconds: float, epochs: int) -> list[EpochDone]:
+    task = Task(name, seed, "identity")
+    return [EpochDone(task, replace(record(epoch), seconds=seconds)) for epoch in range(1, epochs + 1)]
+
+
+@pytest.mark.parametrize("load", [1.0, 2.5])
+def test_the_time_left_does_not_jump_when_a_slow_recipe_begins(load):
+    study = load_study("quickstart", epochs=10, seeds=2)
+    fast, slow, other = study.recipes
+    expected = {fast: 0.1, slow: 10.0, other: 0.1}
+    tasks = [Task(name, seed, "identity") for seed in range(2) for name in study.recipes]
+    state = _State(study, dict.fromkeys(study.recipes, 2), tasks, 2, 1000, 100, expected=expected)
+    before = state.study_seconds_left()
+    assert before == pytest.approx(20 * 10.2 / 2, rel=0.2)  # and the tests of the runs
+    lefts = []
+    for name in (fast, slow):  # all epochs take longer than expected, by the machine's load
+        for event in times(name, 0, load * expected[name], 10):
+            state.take_in(event)
+            lefts.append(state.study_seconds_left())
+    assert lefts[0] == pytest.approx(load * before, rel=0.01)
+    assert all(0 < one - two <= 1.1 * load * 10 for one, two in pairwise(lefts))
+
+
+def test_no_longer_than_the_minutes_of_a_recipe_and_no_shorter_than_one_run():
+    study = load_study("quickstart", epochs=1000, seeds=1, recipes=["lenet5"])
+    study = study.changed(recipes={"lenet5": study.recipes["lenet5"].changed(max_minutes=1.0)})
+    task = Task("lenet5", 0, "identity")
+    state = _State(study, {"lenet5": 1}, [task], 8, 1000, 0, expected={"lenet5": 5.0})
+    assert 60 <= state.study_seconds_left() < 70
+
+
+def test_before_the_first_run_it_says_what_it_will_do_and_for_how_long():
+    study = load_study("quickstart", epochs=3, seeds=2, recipes=["lenet5", "lenet5_batch_norm"])
+    tasks = [Task(name, seed, "identity") for seed in range(2) for name in study.recipes]
+    lines = {}
+    for tries_steps in (True, False):
+        screen = Console(file=io.StringIO(), width=200)
+        with StudyDisplay(screen, tries_steps=tries_steps) as display:
+            display.begin(study, load_data(study.data), dict.fromkeys(study.recipes, 2), tasks, 2)
+        lines[tries_steps] = screen.file.getvalue().splitlines()[-1]
+    assert lines[False] == "4 runs, 2 at a time"
+    assert re.fullmatch("4 runs, 2 at a time: about [0-9]+ s, by the first steps of each recipe", lines[True])

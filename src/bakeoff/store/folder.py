@@ -304,6 +304,23 @@ def _is_alive(process: int) -> bool:
     return True
 
 
+def refuse_in_use(root: Path) -> None:
+    """Raise a BakeoffError if a live process holds the lock of a study folder, as `lock_folder` would.
+
+    To be known before the images are read, after which the folder is locked.
+    """
+    if is_running(root):
+        raise _in_use(root / HOLDER, how_to_unlock(lock_at(root / ".lock")))
+
+
+def _in_use(holder: Path, how_to_unlock: str) -> BakeoffError:
+    return BakeoffError(
+        f"{holder.parent} is in use by {_describe(holder)}{how_to_unlock}; wait until it is done, or choose "
+        "another folder",
+        "wait",
+    )
+
+
 @contextmanager
 def lock_folder(root: Path, *, on_wait: Callable[[str], None] | None = None) -> Iterator[None]:
     """Lock a study folder. The operating system releases the lock when the process ends, however it ends.
@@ -333,12 +350,9 @@ def lock_folder(root: Path, *, on_wait: Callable[[str], None] | None = None) -> 
         try:
             lock.acquire(timeout=0)
         except Timeout as busy:
-            message = f"{root} is in use by {_describe(holder)}{how_to_unlock(lock)}"
             if on_wait is None:
-                raise BakeoffError(
-                    f"{message}; wait until it is done, or choose another folder", "wait"
-                ) from busy
-            on_wait(message)
+                raise _in_use(holder, how_to_unlock(lock)) from busy
+            on_wait(f"{root} is in use by {_describe(holder)}{how_to_unlock(lock)}")
             lock.acquire(timeout=-1)
     except OSError as error:
         raise BakeoffError(

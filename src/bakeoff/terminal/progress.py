@@ -6,6 +6,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Set
 from functools import partial
+from statistics import mean, median
 from types import TracebackType
 
 from rich.console import Console, Group
@@ -32,7 +33,7 @@ from bakeoff.run_study import Display
 from bakeoff.study import Study
 from bakeoff.terminal.audit import print_audit, print_notes
 from bakeoff.terminal.step import StepBar
-from bakeoff.terminal.tables import fitting_table, short_names
+from bakeoff.terminal.tables import LEAST_FOR_NAMES, fitting_table, short_names
 from bakeoff.text import counted, printable
 from bakeoff.training import EpochRecord
 from bakeoff.training.finish import epochs_to_finish
@@ -43,6 +44,9 @@ HEADINGS = ("seeds", "epoch", "train\nloss", "val\nloss", "train\nacc.", "val\na
 
 EXPENDABLE = ("train\nloss", "val\nloss", "train\nacc.")
 """Omitted one by one if the terminal is narrow."""
+
+SECONDS_OF_STEPS, SECONDS_OF_ALL_STEPS = 0.3, 3.0
+"""About how long the first steps of a recipe, and of all of them, are timed."""
 
 ROOM_FOR_NUMBERS = 37
 """The width of the other columns then, if no runs failed."""
@@ -55,10 +59,15 @@ class StudyDisplay(Display):
     ----------
     console
         If it is not a terminal, plain lines are printed every 5 epochs.
+    tries_steps
+        Whether to say before the first run how long all will take, from some steps of each recipe in this
+        process: what trains is a CPU like this one's.
     """
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, *, tries_steps: bool = False) -> None:
         self.console = console
+        self.tries_steps = tries_steps
+        self.epoch_seconds: dict[str, float] = {}
         self.live: Live | None = None
         self.bar = StepBar(console)
         self.state: _State | None = None
@@ -103,9 +112,19 @@ class StudyDisplay(Display):
             self.console.print(
                 f"{total - len(todo)} of {counted(total, noun)} already finished, {len(todo)} to do"
             )
+        self._try_steps(study, data, todo)
         self.state = _State(
-            study, seeds, todo, num_workers, len(data.train), len(data.test), of_trials=of_trials
+            study,
+            seeds,
+            todo,
+            num_workers,
+            len(data.train),
+            len(data.test),
+            of_trials=of_trials,
+            expected=self.epoch_seconds,
         )
+        if todo:
+            self._announce(todo, num_workers)
         if self.console.is_terminal and todo:
             self.live = Live(
                 get_renderable=partial(self.state.render, self.console),
@@ -114,6 +133,29 @@ class StudyDisplay(Display):
                 transient=True,
             )
             self.live.start()
+
+    def _try_steps(self, study: Study, data: ImageData, todo: list[Task]) -> None:
+        """Find out how long an epoch of each recipe takes, once for each."""
+        from bakeoff.training.first_steps import epoch_seconds
+
+        recipes = dict.fromkeys(task.recipe for task in todo)
+        new = [name for name in recipes if self.tries_steps and name not in self.epoch_seconds]
+        for index, name in enumerate(new):
+            self.bar.show("trying the first steps", index, len(new))
+            limit = min(SECONDS_OF_STEPS, SECONDS_OF_ALL_STEPS / len(new))
+            if (seconds := epoch_seconds(study.recipes[name], data, limit)) is not None:
+                self.epoch_seconds[name] = seconds
+        self.bar.remove()
+
+    def _announce(self, todo: list[Task], num_workers: int) -> None:
+        """Say what is to do, and how long it will probably take."""
+        assert self.state is not None
+        text = counted(len(todo), "trial" if self.state.of_trials else "run")
+        if len(todo) > 1 < num_workers:
+            text += f", {min(num_workers, len(todo))} at a time"
+        if (left := self.state.study_seconds_left()) is not None:
+            text += f": about {_duration(left)}, by the first steps of each recipe"
+        self.console.print(Text(text))
 
     def tuned(self, tuning: Tuning) -> None:
         """Print the setting that was chosen for each recipe."""
@@ -232,8 +274,10 @@ class _State:
         num_test: int,
         *,
         of_trials: bool = False,
+        expected: Mapping[str, float] | None = None,
     ) -> None:
         self.study, self.seeds, self.num_workers = study, seeds, num_workers
+        self.expected = expected or {}
         self.num_train, self.num_test = num_train, num_test
         self.of_trials = of_trials
         self.done = dict(seeds)
@@ -269,31 +313,59 @@ class _State:
             epochs = event.task.recipe_in(self.study).epochs
             self.epochs_left[name] -= epochs - self.running.pop(event.task, 0)
 
+    def epoch_seconds(self, name: str) -> float | None:
+        """How long an epoch of a recipe takes: as measured; before, as expected from its first steps.
+
+        What is expected is corrected by what other recipes turned out to take, since runs share a machine.
+        Without it, as long as the epochs of other recipes; None before the first epoch of all.
+        """
+        if self.seconds[name]:
+            return mean(self.seconds[name])
+        measured = {other: mean(seconds) for other, seconds in self.seconds.items() if seconds}
+        if name in self.expected:
+            ratios = [seconds / self.expected[o] for o, seconds in measured.items() if o in self.expected]
+            return self.expected[name] * (median(ratios) if ratios else 1.0)
+        return mean(measured.values()) if measured else None
+
     def seconds_left(self, name: str) -> float | None:
         """Estimated remaining time of a recipe, in seconds of one worker; None before the first epoch."""
-        seconds = self.seconds[name] or [value for values in self.seconds.values() for value in values]
-        if not seconds:
+        seconds = self.epoch_seconds(name)
+        if seconds is None:
             return None
+        num_runs = self._runs_left(name)
+        training = self.epochs_left[name] * seconds
+        if (minutes := self.study.recipes[name].max_minutes) is not None:
+            training = min(training, num_runs * 60 * minutes)
+        return training + num_runs * self._epochs_to_finish(name) * seconds
+
+    def _epochs_to_finish(self, name: str) -> float:
         record = self.last.get(name)
-        to_finish = (
-            0.0
-            if self.of_trials
-            else epochs_to_finish(
-                self.study.recipes[name],
-                self.num_train,
-                self.num_test,
-                record.val_accuracy if record else 0.0,
-                all_attributions=self.study.all_attributions,
-            )
+        if self.of_trials:
+            return 0.0
+        return epochs_to_finish(
+            self.study.recipes[name],
+            self.num_train,
+            self.num_test,
+            record.val_accuracy if record else 0.0,
+            all_attributions=self.study.all_attributions,
         )
-        num_runs = self.seeds[name] - self.done[name] - self.failed[name]
-        return (self.epochs_left[name] + num_runs * to_finish) * sum(seconds) / len(seconds)
+
+    def study_seconds_left(self) -> float | None:
+        """Estimated remaining time of the study: of all recipes together, and no less than of one run."""
+        lefts = {name: self.seconds_left(name) for name in self.seeds}
+        known = {name: left for name, left in lefts.items() if left is not None}
+        if not known:
+            return None
+        one_run = [left / max(1, self._runs_left(name)) for name, left in known.items()]
+        return max(sum(known.values()) / self.num_workers, *one_run)
+
+    def _runs_left(self, name: str) -> int:
+        return self.seeds[name] - self.done[name] - self.failed[name]
 
     def render(self, console: Console) -> Group:
         table = fitting_table(partial(self._table, console.width), EXPENDABLE, console)
-        lefts = [self.seconds_left(name) for name in self.seeds]
-        known = [left for left in lefts if left is not None]
-        text = f"about {_duration(sum(known) / self.num_workers)} left" if known else "starting workers"
+        left = self.study_seconds_left()
+        text = "starting workers" if left is None else f"about {_duration(left)} left"
         hint = "press Ctrl-C to stop, run the same command again to continue"
         return Group(table, Text(f"{text}; {hint}", style="dim"))
 
@@ -302,8 +374,8 @@ class _State:
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
         names = list(self.seeds)
         if omitted >= set(EXPENDABLE):
-            names = short_names(names, max(10, width - ROOM_FOR_NUMBERS))
-        table.add_column("recipe", overflow="fold")
+            names = short_names(names, max(LEAST_FOR_NAMES, width - ROOM_FOR_NUMBERS))
+        table.add_column("recipe", no_wrap=True)
         for heading in headings:
             shown = "trials" if self.of_trials and heading == "seeds" else heading
             table.add_column(shown, justify="right", no_wrap=True, vertical="bottom")

@@ -23,15 +23,12 @@ if TYPE_CHECKING:
 
 
 def print_results(summary: Summary, console: Console) -> None:
-    """Print the comparison of a study's recipes, the missing runs, and the failed ones with the reasons."""
+    """Print missing runs, failed ones with reasons, and the comparison, which ends with the answer."""
     from bakeoff.terminal.comparison import (  # loads SciPy; the other tables do not
         print_comparison,
         print_tests,
     )
 
-    if summary.comparison is not None:
-        print_comparison(summary.comparison, console)
-        print_tests(summary.tests, console)
     for recipe in summary.recipes:
         if missing := recipe.missing_seeds:
             seeds = f"{'seed' if len(missing) == 1 else 'seeds'} {', '.join(map(str, missing))}"
@@ -41,6 +38,9 @@ def print_results(summary: Summary, console: Console) -> None:
         console.print(
             Text(f"{failure.recipe}, seed {failure.seed}: failed: {printable(failure.reason)}", style="red")
         )
+    if summary.comparison is not None:
+        print_comparison(summary.comparison, console)
+        print_tests(summary.tests, console)
 
 
 def print_status(study: Study, statuses: list[RunStatus], console: Console) -> None:

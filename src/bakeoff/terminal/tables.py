@@ -30,7 +30,7 @@ def fitting_table(
     console
         The terminal.
     enough
-        A terminal of this width shows all columns, and names are wrapped if they do not fit.
+        A terminal of this width shows all columns, and names are shortened if they do not fit.
     """
     from rich.measure import Measurement
 
@@ -45,7 +45,7 @@ def fitting_table(
 
 
 LEAST_FOR_NAMES = 12
-"""If names would be folded to less, each row becomes a block of lines."""
+"""If names would be shortened to less, each row becomes a block of lines."""
 
 
 def result_table(
@@ -60,8 +60,8 @@ def result_table(
 ) -> RenderableType:
     """Build a table that begins with names; below `enough` columns, expendable ones are omitted as needed.
 
-    Names are never cut. Where too little room is left for them, there is a block of lines for each row, with
-    all of its cells.
+    Long names are shortened in the middle, so that each stays on its line. Where too little room is left for
+    them, there is a block of lines for each row, with all of its cells.
     """
     from rich import box
     from rich.measure import Measurement
@@ -74,7 +74,7 @@ def result_table(
             table = Table(box=box.SIMPLE, title=title, title_justify="left")
         else:
             table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-        table.add_column(headings[0], overflow="fold")
+        table.add_column(headings[0], no_wrap=True)
         for heading in [*compress(headings, included)][1:]:
             justify: Literal["left", "right"] = "left" if heading in LEFT else "right"
             table.add_column(heading, justify=justify, no_wrap=True)
@@ -86,12 +86,32 @@ def result_table(
         return table
 
     table = fitting_table(build, expendable, console, enough=enough)
-    longest = max((len(line) for row in rows for line in str(row[0]).splitlines()), default=0)
+    names = [line for row in rows for line in str(row[0]).splitlines()]
+    longest = max(map(len, names), default=0)
     unlimited = console.options.update(width=10_000)
     num_others = Measurement.get(console, unlimited, table).maximum - max(longest, len(headings[0]))
-    if console.width - num_others < min(longest, LEAST_FOR_NAMES):
-        return _blocks(title, headings, rows)
+    room = console.width - num_others
+    if room < min(longest, LEAST_FOR_NAMES):
+        return _blocks(title, headings, _with_short_names(rows, console.width))
+    if room < longest:
+        rows = _with_short_names(rows, room)
+        table = fitting_table(build, expendable, console, enough=enough)
     return table
+
+
+def _with_short_names(
+    rows: Sequence[Sequence[str | Text]], longest: int
+) -> list[tuple[str | Text, *tuple[str | Text, ...]]]:
+    """The rows with the lines of their first cells shortened, those that differ still different."""
+    from rich.text import Text
+
+    names = list(dict.fromkeys(line for row in rows for line in str(row[0]).splitlines()))
+    short = dict(zip(names, short_names(names, longest), strict=True))
+    shown: list[tuple[str | Text, *tuple[str | Text, ...]]] = []
+    for first, *cells in rows:
+        text = "\n".join(short[line] for line in str(first).splitlines())
+        shown.append((Text(text, style=first.style) if isinstance(first, Text) else text, *cells))
+    return shown
 
 
 LEFT = ("verdict", "state")
@@ -113,14 +133,27 @@ def _blocks(title: str, headings: Sequence[str], rows: Sequence[Sequence[str | T
 
 
 def short_names(names: Sequence[str], longest: int) -> list[str]:
-    """Shorten names in the middle to so many characters, unless two would look the same."""
-    short = [shortened(name, longest) for name in names]
-    return short if len({*short}) == len({*names}) else [*names]
+    """Shorten names in the middle to so many characters, at a place where no two look the same.
+
+    Where there is none, such names end with a number.
+    """
+    usual = (longest - 1) // 3
+    for head in (*range(usual, longest), *range(usual - 1, -1, -1)):
+        short = [shortened(name, longest, head) for name in names]
+        if len({*short}) == len({*names}):
+            return short
+    number = {name: str(place) for place, name in enumerate(dict.fromkeys(names), start=1)}
+    return [
+        name
+        if len(name) <= longest
+        else shortened(name, longest - len(number[name]) - 1) + f"~{number[name]}"
+        for name in names
+    ]
 
 
-def shortened(text: str, longest: int) -> str:
-    """Shorten a long text in the middle."""
+def shortened(text: str, longest: int, head: int | None = None) -> str:
+    """Shorten a long text in the middle; `head`: how many characters of its beginning stay."""
     if len(text) <= longest:
         return text
-    head = (longest - 1) // 3
+    head = (longest - 1) // 3 if head is None else head
     return f"{text[:head]}…{text[len(text) - (longest - 1 - head) :]}"

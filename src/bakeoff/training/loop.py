@@ -35,12 +35,13 @@ TRAINING_VERSION = 4
 
 
 @dataclass
-class _Parts:
+class Parts:
     """The objects that take part in the training of one run."""
 
     recipe: Recipe
     seed: int
     inputs: Inputs
+    preprocessing: Preprocessing
     augmentation: Augmentation
     model: nn.Module
     criterion: Criterion
@@ -51,6 +52,31 @@ class _Parts:
     def evaluated_model(self) -> nn.Module:
         """The model that is evaluated and saved: the average of the weights if the recipe has one."""
         return self.average.module if self.average else self.model
+
+
+def build_parts(recipe: Recipe, seed: int, data: ImageData) -> Parts:
+    """The objects that take part in the training of a run, before its first step."""
+    seed = seed_of_run(seed, recipe.vary)
+    model = build_model(
+        recipe.model,
+        num_classes=data.num_classes,
+        image_size=data.image_size,
+        num_channels=data.num_channels,
+        seed=torch_seed(seed, Stream.WEIGHTS),
+    ).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    preprocessing = Preprocessing.of(data, model)
+    images = Inputs(data.train.images, data.val.images, data.test.images, preprocessing)
+    return Parts(
+        recipe,
+        seed,
+        model_inputs(recipe, model, images, data.fingerprint),
+        preprocessing,
+        Augmentation(recipe.augmentation, preprocessing, seed),
+        model,
+        criterion(recipe.loss, class_weights(recipe.loss, data.train.labels, data.num_classes)),
+        build_optimizer(recipe.optimizer, model),
+        build_average(model, recipe.ema_decay),
+    )
 
 
 @denormals_as_zero()
@@ -91,27 +117,8 @@ def train(
     TrainingFailure
         If the loss is not finite; names the epoch and step.
     """
-    seed = seed_of_run(seed, recipe.vary)
-    model = build_model(
-        recipe.model,
-        num_classes=data.num_classes,
-        image_size=data.image_size,
-        num_channels=data.num_channels,
-        seed=torch_seed(seed, Stream.WEIGHTS),
-    ).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    preprocessing = Preprocessing.of(data, model)
-    images = Inputs(data.train.images, data.val.images, data.test.images, preprocessing)
-    inputs = model_inputs(recipe, model, images, data.fingerprint)
-    parts = _Parts(
-        recipe,
-        seed,
-        inputs,
-        Augmentation(recipe.augmentation, preprocessing, seed),
-        model,
-        criterion(recipe.loss, class_weights(recipe.loss, data.train.labels, data.num_classes)),
-        build_optimizer(recipe.optimizer, model),
-        build_average(model, recipe.ema_decay),
-    )
+    parts = build_parts(recipe, seed, data)
+    model, inputs = parts.model, parts.inputs
     model_with_tta = evaluated(parts.evaluated_model, recipe.test_time_augmentation)
     saver = StateSaver(state_store)
     state = _restore(state_store, parts, data, observers) or TrainingState.new(
@@ -125,7 +132,7 @@ def train(
             model.train()
         if recipe.sampling:
             state.keep_probabilities(epoch, data.num_classes)
-        train_loss, train_accuracy = _train_epoch(parts, epoch, data.train, state, observers)
+        train_loss, train_accuracy = train_epoch(parts, epoch, data.train, state, observers)
         val_logits = predict_logits(model_with_tta, inputs.val, inputs.tensors)
         val_loss, val_accuracy, true_probability = loss_and_accuracy(val_logits, data.val.labels)
         if not np.isfinite(val_loss):
@@ -162,7 +169,7 @@ def train(
     return finish_run(
         parts.evaluated_model,
         recipe,
-        preprocessing,
+        parts.preprocessing,
         state,
         data,
         describe_cpu(),
@@ -172,7 +179,7 @@ def train(
 
 
 def _restore(
-    store: StateStore | None, parts: _Parts, data: ImageData, observers: Sequence[Observer]
+    store: StateStore | None, parts: Parts, data: ImageData, observers: Sequence[Observer]
 ) -> TrainingState | None:
     """Load the state to resume from into the parts, and replay the earlier epochs to the observers."""
     content = store.load() if store else None
@@ -193,8 +200,8 @@ def _restore(
     return state
 
 
-def _train_epoch(
-    parts: _Parts, epoch: int, split: Split, state: TrainingState, observers: Sequence[Observer]
+def train_epoch(
+    parts: Parts, epoch: int, split: Split, state: TrainingState, observers: Sequence[Observer]
 ) -> tuple[float, float]:
     """Train one epoch: mean loss and accuracy over its images; adds its steps and dynamics to the state."""
     recipe, model, augmentation = parts.recipe, parts.model, parts.augmentation
