@@ -13,7 +13,16 @@ from bakeoff.kernels import compile as compiling
 
 # After the package's own options: with -O3 the compiler takes minutes.
 OPTIONS = "-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all"
-TESTS = ("agreement", "chain", "linear", "memory_and_threads", "plan", "refused_memory", "standardise")
+TESTS = (
+    "agreement",
+    "chain",
+    "linear",
+    "memory_and_threads",
+    "plan",
+    "refused_memory",
+    "region",
+    "standardise",
+)
 
 
 @pytest.mark.slow

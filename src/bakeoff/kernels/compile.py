@@ -18,7 +18,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-SOURCE = Path(__file__).parent / "cpp" / "conv_pool.cpp"
+FOLDER = Path(__file__).parent / "cpp"
+SOURCES = [FOLDER / "conv_pool.cpp", FOLDER / "regions.cpp"]
 
 # No -ffast-math: NaN must pass through, and sums keep their order. Multiplication and addition may be fused.
 FLAGS = shlex.split("-std=c++17 -O3 -fPIC -shared -fno-math-errno -fno-strict-aliasing -ffp-contract=fast")
@@ -49,7 +50,7 @@ def library_path(folder: Path, instruction_set: str) -> Path:
 def source_digest() -> str:
     """First 16 hexadecimal digits of a SHA-256 over the C++ files; a library carries its sources'."""
     digest = hashlib.sha256()
-    for path in sorted(SOURCE.parent.glob("*.[ch]pp")):
+    for path in sorted(FOLDER.glob("*.[ch]pp")):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:16]
 
@@ -93,7 +94,15 @@ def _build_one(folder: Path, compiler: list[str], name: str) -> Path | str:
     # The compiler writes a name of its own, so that no process loads half a library.
     with tempfile.TemporaryDirectory(dir=folder) as workplace:
         unfinished = Path(workplace) / path.name
-        command = [*compiler, *FLAGS, *INSTRUCTION_SETS[name], digest, str(SOURCE), "-o", str(unfinished)]
+        command = [
+            *compiler,
+            *FLAGS,
+            *INSTRUCTION_SETS[name],
+            digest,
+            *map(str, SOURCES),
+            "-o",
+            str(unfinished),
+        ]
         try:
             done = subprocess.run(
                 command,

@@ -52,7 +52,7 @@ class ConvPool:
     ) -> tuple[Tensor | None, tuple[Tensor | None, ...], Calls]:
         weight, bias = parameters
         images, weight, shape = _describe(inputs, weight, self.padding)
-        gradient, shape.gradient_last = _dense(gradient)
+        gradient, shape.gradient_last = dense(gradient)
         of_images = torch.empty_like(images) if needs_inputs else None
         of_weight = torch.empty_like(weight) if needs_parameters else None
         of_bias = _floats(shape.out_channels) if needs_parameters else None
@@ -125,7 +125,7 @@ class ConvNormPool:
     ) -> tuple[Tensor | None, tuple[Tensor | None, ...], Calls]:
         weight, bias, scale, _ = parameters
         images, weight, shape = _describe(inputs, weight, self.padding)
-        gradient, shape.gradient_last = _dense(gradient)
+        gradient, shape.gradient_last = dense(gradient)
         of_images = torch.empty_like(images) if needs_inputs else None
         of_weight = torch.empty_like(weight) if needs_parameters else None
         of_bias, of_scale, of_shift = _floats(3, shape.out_channels)
@@ -153,7 +153,7 @@ def _floats(*shape: int) -> Tensor:
     return torch.empty(shape, dtype=torch.float32)
 
 
-def _dense(tensor: Tensor) -> tuple[Tensor, bool]:
+def dense(tensor: Tensor) -> tuple[Tensor, bool]:
     """The tensor, copied if it is neither, and whether it is channels last (or else contiguous)."""
     if tensor.is_contiguous(memory_format=torch.channels_last):
         return tensor, True
@@ -172,8 +172,8 @@ def _pooled_shape(shape: tuple[int, ...], parameters: Parameters, padding: int) 
 def _describe(images: Tensor, weight: Tensor | None, padding: int) -> tuple[Tensor, Tensor, Shape]:
     """Dense images, dense weight, and the call's shape."""
     assert weight is not None
-    images, input_last = _dense(images)
-    weight, weight_last = _dense(weight)
+    images, input_last = dense(images)
+    weight, weight_last = dense(weight)
     out_channels, _, kernel, _ = weight.shape
     return images, weight, Shape(*images.shape, kernel, padding, out_channels, input_last, weight_last)
 

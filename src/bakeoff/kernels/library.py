@@ -48,12 +48,101 @@ class Shape(ctypes.Structure):
     )
 
 
+class Addend(ctypes.Structure):
+    """Part of a source, as are the following: see cpp/rows.hpp, which declares them."""
+
+    _fields_ = tuple((name, ctypes.c_void_p) for name in ("values", "scale", "shift"))
+
+
+class Source(ctypes.Structure):
+    """What a layer reads."""
+
+    _fields_ = (
+        ("first", Addend),
+        ("second", Addend),
+        ("relu", ctypes.c_int64),
+        ("stored", ctypes.c_void_p),
+    )
+
+
+class Result(ctypes.Structure):
+    """What a layer writes."""
+
+    _fields_ = (
+        ("values", ctypes.c_void_p),
+        ("bias", ctypes.c_void_p),
+        ("relu", ctypes.c_int64),
+        ("norm", ctypes.c_int64),
+        ("scale", ctypes.c_void_p),
+        ("shift", ctypes.c_void_p),
+        ("running_mean", ctypes.c_void_p),
+        ("running_variance", ctypes.c_void_p),
+        ("momentum", ctypes.c_double),
+        ("epsilon", ctypes.c_double),
+        ("constants", ctypes.c_void_p),
+    )
+
+
+class ResultGradient(ctypes.Structure):
+    """What backward reads of a result, and the parameters' gradients."""
+
+    _fields_ = tuple(
+        (name, ctypes.c_void_p) for name in ("gradient", "sums", "weight", "bias", "scale", "shift")
+    )
+
+
+class SourceGradient(ctypes.Structure):
+    """What backward writes of a layer's source."""
+
+    _fields_ = (
+        ("gradient", ctypes.c_void_p),
+        ("added", ctypes.c_void_p * 2),
+        ("last", ctypes.c_int64),
+        ("means", ctypes.c_void_p * 2),
+        ("sums", ctypes.c_void_p * 2),
+    )
+
+
+class Layer(ctypes.Structure):
+    """A layer of a region."""
+
+    _fields_ = (
+        *(
+            (name, ctypes.c_int64)
+            for name in (
+                "images",
+                "channels",
+                "height",
+                "width",
+                "out_channels",
+                "out_height",
+                "out_width",
+                "kernel_height",
+                "kernel_width",
+                "stride",
+                "padding",
+                "weight_last",
+                "maximum",
+            )
+        ),
+        ("weight", ctypes.c_void_p),
+        ("source", Source),
+        ("result", Result),
+        ("result_gradient", ResultGradient),
+        ("source_gradient", SourceGradient),
+    )
+
+    kept: Any
+    """The memory that its addresses lead to."""
+
+
 KINDS = {
     "a": ctypes.c_void_p,  # address
     "f": ctypes.c_int,  # flag
     "n": ctypes.c_int64,  # number of
     "r": ctypes.c_double,  # real number
     "s": ctypes.POINTER(Shape),
+    "l": ctypes.POINTER(Layer),
 }
 
 SIGNATURES = {
@@ -66,6 +155,8 @@ SIGNATURES = {
     "linear_backward": "nnnaaaaaaa",
     "rows_norm_forward": "nnaaaaarrfaa",
     "rows_norm_backward": "nnaafaaaaa",
+    **{f"{layer}_{way}": "l" for layer in ("conv", "pool", "copy") for way in ("forward", "backward")},
+    **{f"{layer}_{way}": "laf" for layer in ("enter", "leave") for way in ("forward", "backward")},
 }
 """Arguments of the functions, by the letters of `KINDS`."""
 
@@ -79,7 +170,7 @@ class BoundCall:
         When called, if there is no memory for it.
     """
 
-    def __init__(self, function: Any, arguments: Sequence[Shape | Tensor | float | None]) -> None:
+    def __init__(self, function: Any, arguments: Sequence[Shape | Layer | Tensor | float | None]) -> None:
         self._function, self._kept = function, arguments
         self._plain = [value.data_ptr() if isinstance(value, Tensor) else value for value in arguments]
 
@@ -105,12 +196,23 @@ def is_aligned(tensor: Tensor) -> bool:
 
 @dataclass(frozen=True)
 class Library:
-    """The functions of one loaded library."""
+    """The functions of one loaded library.
+
+    Attributes
+    ----------
+    instruction_set
+        What it was built for.
+    functions
+        By their names, with `bakeoff_` before them.
+    lanes
+        How many images lie side by side in a region.
+    """
 
     instruction_set: str
     functions: ctypes.CDLL
+    lanes: int
 
-    def bind(self, name: str, *arguments: Shape | Tensor | float | None) -> BoundCall:
+    def bind(self, name: str, *arguments: Shape | Layer | Tensor | float | None) -> BoundCall:
         """A call of a function; a tensor or a shape is passed as its address, None as a null pointer."""
         return BoundCall(getattr(self.functions, f"bakeoff_{name}"), arguments)
 
@@ -130,7 +232,7 @@ def load(instruction_set: str, folder: Path = HERE) -> Library | str:
         return "built from another version of the source; install bakeoff again"
     for name, kinds in SIGNATURES.items():
         getattr(functions, f"bakeoff_{name}").argtypes = [KINDS[kind] for kind in kinds]
-    return Library(instruction_set, functions)
+    return Library(instruction_set, functions, functions.bakeoff_lanes())
 
 
 def runnable() -> tuple[str, ...]:

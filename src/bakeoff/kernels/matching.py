@@ -12,12 +12,17 @@ from functools import cache
 import torch
 from torch import Tensor, nn
 
+from bakeoff.kernels import graph
 from bakeoff.kernels.convolutions import ConvNormPool, ConvPool
 from bakeoff.kernels.library import is_aligned
 from bakeoff.kernels.linear import Flatten, Linear
 from bakeoff.kernels.operation import Norm, Operation, Parameters
+from bakeoff.kernels.region import Region
 
 KERNEL_SIZES = ((3, 3), (5, 5))
+LARGEST_KERNEL = 7
+"""Of a convolution in a region."""
+
 LARGEST_LINEAR = 2**18
 """Weights of a linear layer up to which the kernel is about as fast as PyTorch's product, or faster."""
 
@@ -52,6 +57,163 @@ def find_chain(
             if type(operation) is not Flatten:
                 length, end = len(chain), start
     return chain[:length], end
+
+
+LayerGraph = Sequence[tuple[nn.Module | None, tuple[int, ...]]]
+"""Layers, None for a sum, and their inputs: 0 is the input of the graph, i the result of layer i - 1."""
+
+
+def find_region(layers: LayerGraph, shape: tuple[int, ...]) -> tuple[Region, Parameters] | None:
+    """The operation that stands for a whole graph, and its parameters; None if kernels do not take all of it.
+
+    Taken are convolutions of up to 7 x 7 (the same stride and zero padding in both directions, one group),
+    batch norm, ReLU, sums, pooling of windows side by side or of the whole image, and Flatten after that;
+    Identity, and in evaluation Dropout.
+
+    Parameters
+    ----------
+    layers
+        In an order in which they can be called. The last gives the result.
+    shape
+        Of the input, float32 on the CPU.
+    """
+    finder = _RegionFinder(shape)
+    if not layers or not all(finder.take(layer, inputs) for layer, inputs in layers):
+        return None
+    return finder.region()
+
+
+class _RegionFinder:
+    """Takes layers one by one."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self._images = shape[0] if len(shape) == 4 else 0
+        self._sizes: list[tuple[int, ...]] = [shape[1:]]  # of the input, and of each node's result
+        self._place = [0]  # of each layer's result among these
+        self._nodes: list[graph.Node] = []
+        self._norms: list[Norm] = []
+        self._parameters: list[Tensor | None] = []
+        self._flat = False
+        self.convolutions = 0
+
+    def take(self, layer: nn.Module | None, inputs: tuple[int, ...]) -> bool:
+        """Whether it can be part of the region."""
+        if not self._images or self._flat or not all(self._sizes[0]):
+            return False
+        places = tuple(self._place[index] for index in inputs)
+        size = self._sizes[places[0]]
+        if layer is None:
+            if len(places) != 2 or size != self._sizes[places[1]]:
+                return False
+            return self._put(graph.Add(), places, size)
+        kind = type(layer)
+        if is_watched(layer):
+            return False
+        if kind is nn.Identity or (kind is nn.Dropout and not layer.training):
+            self._place.append(places[0])
+            return True
+        if kind is nn.Flatten and layer.start_dim == 1 and layer.end_dim == -1 and size[1:] == (1, 1):
+            self._place.append(places[0])
+            self._flat = places[0] == len(self._nodes) > 0
+            return self._flat
+        if kind is nn.ReLU:
+            return self._put(graph.Relu(), places, size)
+        if isinstance(layer, nn.Conv2d) and kind is nn.Conv2d:
+            return self._take_conv(layer, places, size)
+        if kind is nn.BatchNorm2d:
+            norm, parameters = _norm(layer, size[0])
+            if norm is None or (norm.training and self._images * size[1] * size[2] == 1):
+                return False  # of one number, where PyTorch says what is wrong
+            self._norms.append(norm)
+            self._parameters.extend(parameters)
+            return self._put(graph.BatchNorm(), places, size)
+        found = _pool(layer, (size[1], size[2]))
+        if found is None:
+            return False
+        what, pooled = found
+        return self._put(what, places, (size[0], *pooled))
+
+    def region(self) -> tuple[Region, Parameters] | None:
+        """Of the layers taken; None if there is nothing to be computed, or more than kernels can join."""
+        if not self._nodes or self._place[-1] != len(self._nodes):
+            return None
+        found, size = tuple(self._nodes), self._sizes[0]
+        if graph.program(found, (size[0], size[1], size[2]), True) is None:
+            return None
+        return Region(found, tuple(self._norms), flat=self._flat), tuple(self._parameters)
+
+    def _put(self, what: graph.What, places: tuple[int, ...], size: tuple[int, ...]) -> bool:
+        self._nodes.append(graph.Node(what, places))
+        self._sizes.append(size)
+        self._place.append(len(self._nodes))
+        return True
+
+    def _take_conv(self, conv: nn.Conv2d, places: tuple[int, ...], size: tuple[int, ...]) -> bool:
+        settings = conv.kernel_size, conv.stride, conv.padding, conv.dilation, conv.groups, conv.padding_mode
+        what = _conv(conv.out_channels, *settings)
+        parameters = _parameters(conv, conv.out_channels, conv.in_channels, *conv.kernel_size)
+        if what is None or parameters is None or size[0] != conv.in_channels:
+            return False
+        out = [
+            (side + 2 * what.padding - kernel) // what.stride + 1
+            for side, kernel in zip(size[1:], what.kernel, strict=True)
+        ]
+        if min(out) < 1:
+            return False
+        self._parameters.extend(parameters)
+        self.convolutions += 1
+        return self._put(what, places, (conv.out_channels, *out))
+
+
+@cache
+def _conv(
+    out_channels: int,
+    kernel_size: tuple[int, int],
+    stride: tuple[int, int],
+    padding: str | tuple[int, int],
+    dilation: tuple[int, int],
+    groups: int,
+    padding_mode: str,
+) -> graph.Conv | None:
+    """None for a convolution that regions do not take."""
+    if max(kernel_size) > LARGEST_KERNEL or stride[0] != stride[1] or dilation != (1, 1):
+        return None
+    if groups != 1 or padding_mode != "zeros":
+        return None
+    if isinstance(padding, str):
+        same = ((kernel_size[0] - 1) // 2, (kernel_size[1] - 1) // 2)
+        padding = same if padding == "same" else (0, 0)
+        if padding == same and not (kernel_size[0] % 2 and kernel_size[1] % 2):
+            return None
+    if padding[0] != padding[1] or not 0 <= padding[0] < min(kernel_size):
+        return None
+    return graph.Conv(out_channels, kernel_size, stride[0], padding[0])
+
+
+def _pool(layer: nn.Module, size: tuple[int, int]) -> tuple[graph.Pool, tuple[int, int]] | None:
+    """A pool of windows side by side, and the size of its result."""
+    kind = type(layer)
+    if kind in (nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d):
+        if layer.output_size not in (1, (1, 1)) or getattr(layer, "return_indices", False):
+            return None
+        return graph.Pool(None, kind is nn.AdaptiveMaxPool2d), (1, 1)
+    if isinstance(layer, nn.MaxPool2d) and kind is nn.MaxPool2d:
+        if layer.return_indices or _pair(layer.dilation) != (1, 1):
+            return None
+    elif not isinstance(layer, nn.AvgPool2d) or kind is not nn.AvgPool2d or layer.divisor_override:
+        return None
+    kernel = _pair(layer.kernel_size)
+    if _pair(layer.stride) != kernel or _pair(layer.padding) != (0, 0):
+        return None
+    more = (kernel[0] - 1, kernel[1] - 1) if layer.ceil_mode else (0, 0)
+    pooled = (size[0] + more[0]) // kernel[0], (size[1] + more[1]) // kernel[1]
+    if min(pooled) < 1:
+        return None
+    return graph.Pool(kernel, kind is nn.MaxPool2d, bool(layer.ceil_mode)), pooled
+
+
+def _pair(value: int | tuple[int, ...]) -> tuple[int, int]:
+    return (value, value) if isinstance(value, int) else (value[0], value[1])
 
 
 def is_watched(layer: nn.Module) -> bool:

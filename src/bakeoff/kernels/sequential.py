@@ -11,7 +11,7 @@ from torch.nn.modules import module as module_internals
 
 from bakeoff.kernels.chain import run_chain
 from bakeoff.kernels.library import Library, current, is_aligned
-from bakeoff.kernels.matching import find_chain, is_watched
+from bakeoff.kernels.matching import LayerGraph, find_chain, find_region, is_watched
 
 
 class KernelSequential(nn.Sequential):
@@ -52,6 +52,34 @@ def run_layers(layers: Iterable[nn.Module], inputs: Tensor) -> Tensor:
             end += 1
         index = end
     return inputs
+
+
+def run_graph(layers: LayerGraph, inputs: Tensor) -> Tensor | None:
+    """What the last of these layers gives; None where kernels do not take all of them (`find_region`).
+
+    Parameters
+    ----------
+    layers
+        With the places of their inputs; sequences whose call nothing waits for may be among them.
+    inputs
+        Of the graph.
+    """
+    if are_operations_changed() or not is_plain(inputs) or not isinstance(library := current(), Library):
+        return None
+    region = find_region(_flat_graph(layers), inputs.shape)
+    return None if region is None else run_chain(library, [region], inputs)
+
+
+def _flat_graph(layers: LayerGraph) -> LayerGraph:
+    """The same with the layers of sequences."""
+    place, found = [0], []
+    for layer, inputs in layers:
+        places = tuple(place[index] for index in inputs)
+        for one in [layer] if layer is None else flat_layers([layer]):
+            found.append((one, places))
+            places = (len(found),)
+        place.append(places[0])
+    return found
 
 
 def flat_layers(layers: Iterable[nn.Module]) -> list[nn.Module]:

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from bakeoff.kernels import is_watched, run_graph
+
 
 class ResNet(nn.Module):
     """A 3 x 3 convolution, stages of residual blocks, the mean over the image, one linear layer.
@@ -53,9 +55,31 @@ class ResNet(nn.Module):
 
     def forward(self, images_NCHW: Tensor) -> Tensor:
         """Logits [N, num_classes] of standardized images [N, num_channels, H, W]."""
-        features: Tensor = self.stages(self.stem(images_NCHW)).mean((2, 3))
+        features = run_graph(self._layers(), images_NCHW)
+        if features is None:
+            features = self.stages(self.stem(images_NCHW)).mean((2, 3))
         logits: Tensor = self.classifier(self.dropout(features))
         return logits
+
+    def _layers(self) -> list[tuple[nn.Module | None, tuple[int, ...]]]:
+        """Up to the mean over the image, with the places of their inputs, as `run_graph` takes them.
+
+        Without an operation for a block that something waits to be called: PyTorch calls it.
+        """
+        layers: list[tuple[nn.Module | None, tuple[int, ...]]] = [(self.stem, (0,))]
+        if is_watched(self.stages):
+            return []
+        for block in self.stages:
+            start = len(layers)
+            if not isinstance(block, ResidualBlock) or is_watched(block):
+                return []
+            layers += [(block.body, (start,)), (block.shortcut, (start,))]
+            layers += [(None, (start + 1, start + 2)), (RELU, (start + 3,))]
+        return [*layers, (MEAN, (len(layers),)), (FLATTEN, (len(layers) + 1,))]
+
+
+RELU, MEAN, FLATTEN = nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()
+"""What the forward passes here call functions for."""
 
 
 class ResidualBlock(nn.Module):

@@ -21,15 +21,6 @@ static void standardise(int64_t rows, int64_t length, const uint8_t* __restrict_
         for (int64_t i = 0; i < length; ++i) out[i] = (float(pixels[i]) - shift[i]) * scale[i];
 }
 
-template <class F> static int guarded(F run) {  // 0, or 1 where there is no memory
-    try {
-        run();
-        return 0;
-    } catch (const std::bad_alloc&) {
-        return 1;
-    }
-}
-
 extern "C" {
 const char* bakeoff_source_digest() { return SOURCE_DIGEST; }
 

@@ -110,18 +110,18 @@ static thread_local Buffer images_buffer, conv_buffer, pooled_buffer, winners_bu
 
 // ------------------------------------------------------------------------------- between images and lane layout
 
-// A 4 x 4 transpose for each four lanes and four floats; `other[i * step + lane]` faces `image[lane][i]`.
-template <bool TO_LANES>
-static void transpose_run(float* const image[LANES], float* other, int64_t step, int64_t length, int lanes_used) {
+// A 4 x 4 transpose for each four of N lanes and four floats; `other[i * step + lane]` faces `image[lane][i]`.
+template <bool TO_LANES, int N = LANES>
+static void transpose_run(float* const image[N], float* other, int64_t step, int64_t length, int lanes_used) {
     for (int64_t i = 0; i < length; i += 4) {
         if (i + 4 > length) {
             for (; i < length; ++i)
-                for (int lane = 0; lane < (TO_LANES ? LANES : lanes_used); ++lane)
+                for (int lane = 0; lane < (TO_LANES ? N : lanes_used); ++lane)
                     if (TO_LANES) other[i * step + lane] = image[lane][i];
                     else image[lane][i] = other[i * step + lane];
             break;
         }
-        for (int lane = 0; lane < LANES; lane += 4) {
+        for (int lane = 0; lane < N; lane += 4) {
             Quad row[4];
             for (int j = 0; j < 4; ++j)
                 row[j] = load<Quad>(TO_LANES ? image[lane + j] + i : other + (i + j) * step + lane);
@@ -181,4 +181,13 @@ static float* lanes_for_images(const Sizes& s) {
 static float* input_to_lanes(const Sizes& s, int64_t group, const float* input, float* lanes) {
     transpose_group<true>(s, group, const_cast<float*>(input), s.input_last, s.channels, s.height, s.width, s.padding, lanes);
     return lanes;
+}
+
+template <class F> static int guarded(F run) {  // 0, or 1 where there is no memory
+    try {
+        run();
+        return 0;
+    } catch (const std::bad_alloc&) {
+        return 1;
+    }
 }
