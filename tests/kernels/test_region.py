@@ -12,6 +12,7 @@ from bakeoff.kernels import KernelSequential, run_graph
 from bakeoff.kernels.chain import run_chain
 from bakeoff.kernels.library import using
 from bakeoff.kernels.matching import find_region
+from bakeoff.kernels.plan import plan_for
 from bakeoff.models.resnet import ResNet
 
 RELATIVE = 1e-5
@@ -324,3 +325,55 @@ def test_a_sequence_in_a_region_is_taken_apart(library):
     block = nn.Sequential(nn.Conv2d(3, 4, 3), KernelSequential(nn.BatchNorm2d(4), nn.ReLU()), nn.Identity())
     layers = [(block, (0,)), (nn.Sequential(), (1,)), (None, (1, 2))]
     assert_is_pytorchs(layers, torch.randn(9, 3, 8, 8))
+
+
+def visual_geometry_group():
+    torch.manual_seed(0)
+    return [
+        nn.Conv2d(3, 6, 3, padding=1),
+        nn.BatchNorm2d(6),
+        nn.ReLU(),
+        nn.Conv2d(6, 6, 3, padding=1, bias=False),
+        nn.BatchNorm2d(6),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(6, 9, 3, padding=1),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(9, 5),
+    ]
+
+
+def test_a_run_of_layers_is_a_region_and_the_whole_net_a_plan(library):
+    layers, images = visual_geometry_group(), torch.randn(19, 3, 13, 12)
+    net = KernelSequential(*copy.deepcopy(layers))
+    assert net(images).grad_fn.name() == "_ChainBackward"
+    found = everything(KernelSequential(*copy.deepcopy(layers)), images)
+    exact = everything(nn.Sequential(*copy.deepcopy(layers)).double(), images.double())
+    assert max(errors(found, exact).values()) < RELATIVE
+    planned, recorded = (KernelSequential(*copy.deepcopy(layers)) for _ in range(2))
+    plan = plan_for(planned, images)
+    for batch in (images, torch.randn(19, 3, 13, 12)):
+        logits = recorded(batch)
+        assert torch.equal(plan.forward(batch), logits)
+        gradient = torch.randn(logits.shape)
+        expected = torch.autograd.grad(logits, list(recorded.parameters()), gradient)
+        assert all(map(torch.equal, plan.backward(gradient), expected))
+    assert all(map(torch.equal, planned.buffers(), recorded.buffers()))
+
+
+def test_a_region_of_a_sequence_ends_where_a_layer_is_not_taken(library):
+    layers = visual_geometry_group()
+    layers.insert(7, nn.GELU())
+    layers[10:] = [nn.Conv2d(9, 4, 3), nn.Flatten(), nn.Linear(4 * 4 * 4, 5)]
+    images = torch.randn(19, 3, 13, 12)
+    found = everything(KernelSequential(*copy.deepcopy(layers)), images)
+    exact = everything(nn.Sequential(*copy.deepcopy(layers)).double(), images.double())
+    assert max(errors(found, exact).values()) < RELATIVE
+    names, waiting = [], [KernelSequential(*layers)(images).grad_fn]
+    while waiting:
+        node = waiting.pop()
+        names.append(node.name())
+        waiting.extend(one for one, _ in node.next_functions if one and "Accumulate" not in one.name())
+    assert names == ["_ChainBackward", "GeluBackward0", "_ChainBackward"]

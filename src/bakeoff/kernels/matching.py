@@ -47,7 +47,7 @@ def find_chain(
     chain: list[tuple[Operation, Parameters]] = []
     length, end = 0, start
     while start < len(layers):
-        match = _match(layers, start, shape)
+        match = _match(layers, start, shape) or _match_region(layers, start, shape)
         if match is None:
             break
         operation, parameters, start = match
@@ -133,14 +133,14 @@ class _RegionFinder:
         what, pooled = found
         return self._put(what, places, (size[0], *pooled))
 
-    def region(self) -> tuple[Region, Parameters] | None:
+    def region(self, channels_last: bool = False) -> tuple[Region, Parameters] | None:
         """Of the layers taken; None if there is nothing to be computed, or more than kernels can join."""
         if not self._nodes or self._place[-1] != len(self._nodes):
             return None
         found, size = tuple(self._nodes), self._sizes[0]
         if graph.program(found, (size[0], size[1], size[2]), True) is None:
             return None
-        return Region(found, tuple(self._norms), flat=self._flat), tuple(self._parameters)
+        return Region(found, tuple(self._norms), channels_last, self._flat), tuple(self._parameters)
 
     def _put(self, what: graph.What, places: tuple[int, ...], size: tuple[int, ...]) -> bool:
         self._nodes.append(graph.Node(what, places))
@@ -237,6 +237,23 @@ def _match(layers: Sequence[nn.Module], start: int, shape: tuple[int, ...]) -> M
     if kind is nn.Dropout and not first.training:
         return None, (), start + 1
     return None
+
+
+def _match_region(layers: Sequence[nn.Module], start: int, shape: tuple[int, ...]) -> Match | None:
+    """As many layers as regions take, if two convolutions or more are among them.
+
+    A single one is left to PyTorch: the way to lanes and back costs what is gained.
+    """
+    if type(layers[start]) not in (nn.Conv2d, nn.BatchNorm2d):
+        return None
+    finder, end = _RegionFinder(shape), start
+    while end < len(layers) and finder.take(layers[end], (end - start,)):
+        end += 1
+    if finder.convolutions < 2:
+        return None
+    channels_last = end < len(layers) and type(layers[end]) is not nn.Flatten
+    found = finder.region(channels_last)
+    return None if found is None else (*found, end)
 
 
 def _follows(layers: Sequence[nn.Module], index: int, kind: type[nn.Module]) -> bool:
