@@ -14,6 +14,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
@@ -96,6 +97,10 @@ def has_namespaces() -> bool:
         return False
 
 
+def has_mlflow() -> bool:
+    return all(find_spec(name) for name in ("mlflow", "sqlalchemy", "alembic"))
+
+
 class Need(NamedTuple):
     """Something outside Python that some tests need.
 
@@ -160,6 +165,11 @@ NEEDS = {
         "a C++ compiler",
         "install g++ or clang++, or set CXX",
         has_compiler,
+    ),
+    "mlflow": Need(
+        "MLflow and its database",
+        "pip install -c constraints.txt -e '.[mlflow]'",
+        has_mlflow,
     ),
     "sanitizers": Need(
         "GCC and its sanitizers on Linux",

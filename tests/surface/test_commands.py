@@ -27,6 +27,7 @@ COMMANDS = {
     "bakeoff evaluate": "STUDY_DIR SOURCE --metric= --set=... --json= --report= --trust",
     "bakeoff export": "STUDY_DIR DIR --recipe= --seed= --ensemble --license= --trust",
     "bakeoff paper": "STUDY_DIR DIR --metric=",
+    "bakeoff log": "STUDY_DIR --to= --at= --metric=",
     "bakeoff data": "",
     "bakeoff data info": "SOURCE --set=...",
     "bakeoff data check": "SOURCE --list= --set=...",

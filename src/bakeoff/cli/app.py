@@ -9,7 +9,7 @@ import typer
 
 from bakeoff.cli import data
 from bakeoff.cli.group import Group
-from bakeoff.cli.passing_on import export, paper
+from bakeoff.cli.passing_on import export, log, paper
 from bakeoff.cli.predictions import compare, evaluate, predict
 from bakeoff.cli.printing import print_line
 from bakeoff.cli.run import run
@@ -57,6 +57,7 @@ _COMMANDS: list[Callable[..., None]] = [
     evaluate,
     export,
     paper,
+    log,
 ]
 """In the order of help."""
 

@@ -65,6 +65,7 @@ def _open_standard_streams() -> None:
 
 
 OPTIONS = {
+    "at": "--at PLACE",
     "address": "--address HOST:PORT with --engine ray",
     "csv": "--csv FILE",
     "data": "--data SOURCE",
@@ -77,6 +78,7 @@ OPTIONS = {
     "overrides": "--set KEY=VALUE",
     "path": "--out DIR",
     "recipes": "--recipes A,B",
+    "to": "--to mlflow, tensorboard or csv",
     "trials": "--trials N",
     "trust": "--trust",
     "until": "--until decided",

@@ -1,4 +1,4 @@
-"""Commands for what others get of a study: `bakeoff export`, `paper`."""
+"""Commands for what others get of a study: `bakeoff export`, `paper`, `log`."""
 
 from __future__ import annotations
 
@@ -65,3 +65,23 @@ def paper(
     result = open_result(study_dir, metric=metric)
     folder = result.paper(directory)
     print_line(f"written to {folder}: {', '.join(sorted(path.name for path in folder.iterdir()))}")
+
+
+def log(
+    study_dir: StudyDirArgument,
+    to: Annotated[str, typer.Option("--to", metavar="mlflow|tensorboard|csv", help="What gets the runs.")],
+    at: Annotated[
+        str | None,
+        typer.Option(metavar="PLACE", help="A tracking URI of MLflow, a folder, or a file; see the docs."),
+    ] = None,
+    metric: MetricOption = None,
+) -> None:
+    """Log the runs of a study, with settings, epochs and scores, to a tracker or a table."""
+    from bakeoff.api import open_result
+    from bakeoff.logs import log_study
+    from bakeoff.text import counted
+
+    logged = log_study(open_result(study_dir, metric=metric).summary, to, at)
+    before = logged.num_runs - logged.num_new
+    already = f"; {counted(before, 'run')} were there already" if before else ""
+    print_line(f"{counted(logged.num_new, 'run')} logged to {logged.place}{already}")
