@@ -33,4 +33,4 @@ def test_attributions_that_cannot_be_are_said(layout, study, data, run, changed)
     assert load_study_folder(layout.root).attributions_of("lenet5") is not None
     np.savez(path, **whole | changed)
     with pytest.raises(BakeoffError, match="seed-0 is damaged"):
-        load_study_folder(layout.root).attributions_of("lenet5")
+        list(load_study_folder(layout.root).attributions_of("lenet5"))

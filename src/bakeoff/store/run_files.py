@@ -178,21 +178,18 @@ def load_features(
     return test, train
 
 
-def load_attributions(layout: Layout, recipe: str, seed: int, num_test_images: int) -> RunMaps | None:
+def load_attributions(layout: Layout, recipe: str, seed: int, num_test_images: int) -> RunMaps:
     """Read a run's attribution maps of the test images that it misclassifies.
 
-    None if there are none: the model has no gradient, or an older version trained it.
+    There is no such file if the model has no gradient, or an older version trained it.
 
     Raises
     ------
     BakeoffError
         If the file is damaged.
     """
-    path = layout.attributions(recipe, seed)
-    if not path.exists():
-        return None
     try:
-        arrays = read_arrays(path, "image_indices", "maps", "scale", "error")
+        arrays = read_arrays(layout.attributions(recipe, seed), "image_indices", "maps", "scale", "error")
         check_attributions(num_test_images, *arrays)
     except (OSError, ValueError) as error:
         raise _damaged(layout, recipe, seed, error) from error

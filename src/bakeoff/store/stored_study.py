@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import starmap
 from pathlib import Path
@@ -113,17 +113,16 @@ class StoredStudy:
             return None
         return [test for test, _ in stored], [train for _, train in stored]
 
-    def attributions_of(self, recipe: str) -> list[RunMaps] | None:
+    def attributions_of(self, recipe: str) -> Iterable[RunMaps] | None:
         """Attribution maps of the test images that each run misclassifies, one entry per seed.
 
-        None if a finished run has none, see `load_attributions`.
+        They are read one after another, because all runs together may take more memory than there is. None
+        if a finished run has none, see `load_attributions`.
         """
-        layout = Layout(self.root)
-        maps = [
-            load_attributions(layout, recipe, run.seed, len(self.test_labels)) for run in self.runs_of(recipe)
-        ]
-        stored = [run_maps for run_maps in maps if run_maps is not None]
-        return stored if stored and len(stored) == len(maps) else None
+        layout, seeds = Layout(self.root), [run.seed for run in self.runs_of(recipe)]
+        if not seeds or not all(layout.attributions(recipe, seed).exists() for seed in seeds):
+            return None
+        return (load_attributions(layout, recipe, seed, len(self.test_labels)) for seed in seeds)
 
     def predictions(self) -> Predictions:
         """The finished runs' predictions of the test images; recipes without a finished run are left out."""

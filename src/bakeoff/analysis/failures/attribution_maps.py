@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -93,14 +93,14 @@ class MapRank:
 
 
 def mean_maps(
-    runs: Sequence[RunMaps], predicted: NDArray[np.int64], usual_wrong: NDArray[np.int64]
+    runs: Iterable[RunMaps], predicted: NDArray[np.int64], usual_wrong: NDArray[np.int64]
 ) -> AttributionMaps | None:
     """Average the maps of each image over the runs that make its usual wrong prediction.
 
     Parameters
     ----------
     runs
-        One entry per seed.
+        One entry per seed, with equally many cells.
     predicted
         int [num_seeds, num_test], in the same order of seeds.
     usual_wrong
@@ -111,12 +111,13 @@ def mean_maps(
     AttributionMaps or None
         None if no map can be used.
     """
-    num_cells = runs[0].maps.shape[1]
-    sums = np.zeros((len(usual_wrong), num_cells, num_cells))
+    sums = np.zeros((0, 0, 0))
     num_runs = np.zeros(len(usual_wrong), dtype=np.int64)
     errors, num_left_out, num_mapped = [], 0, 0
     num_predictions = int((predicted == usual_wrong).sum())
     for run, predictions in zip(runs, predicted, strict=True):
+        if not len(sums):
+            sums = np.zeros((len(usual_wrong), *run.maps.shape[1:]))
         usual = predictions[run.image_indices] == usual_wrong[run.image_indices]
         used = usual & (run.error <= MAX_ERROR)
         num_left_out += int((usual & ~used).sum())
@@ -128,7 +129,7 @@ def mean_maps(
     if not len(images):
         return None
     maps = sums[images] / num_runs[images, None, None]
-    ring = _outer_eighth(num_cells)
+    ring = _outer_eighth(maps.shape[1])
     support = np.maximum(maps, 0)
     total = support.sum(axis=(1, 2))
     border = support[:, ring].sum(axis=1)

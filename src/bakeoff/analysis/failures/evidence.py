@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -100,7 +100,7 @@ def gather_evidence(
     train_labels: NDArray[np.int64] | None,
     neighbors: Mapping[str, Neighbors] | None = None,
     histories: Mapping[str, LearningHistory] | None = None,
-    attributions: Mapping[str, Sequence[RunMaps]] | None = None,
+    attributions: Mapping[str, Iterable[RunMaps]] | None = None,
 ) -> FailureEvidence:
     """Measure everything that is reported about failed cases.
 
@@ -180,7 +180,7 @@ def study_evidence(stored: StoredStudy, predictions: Predictions) -> FailureEvid
         return None
     neighbors: dict[str, Neighbors] = {}
     histories: dict[str, LearningHistory] = {}
-    attributions: dict[str, list[RunMaps]] = {}
+    attributions: dict[str, Iterable[RunMaps]] = {}
     for recipe in predictions.recipes:
         maps = stored.attributions_of(recipe.name)
         if maps is not None:
