@@ -33,8 +33,9 @@ def run_layers(layers: Iterable[nn.Module], inputs: Tensor) -> Tensor:
 
     Where Conv2d, ReLU and MaxPool2d(2), or Conv2d, ReLU, BatchNorm2d and MaxPool2d(2), follow one another,
     the kernels compute them in one pass; these, Flatten, and Linear with ReLU and BatchNorm1d after it become
-    one node of PyTorch's graph, also across the ends of an `nn.Sequential`. The layers themselves are called
-    in every other case: without kernels, with other settings, dtypes or devices, with hooks on a layer
+    one node of PyTorch's graph, also across the ends of an `nn.Sequential`. So do other runs of layers with
+    two convolutions or more that stay in lanes (`find_region`). The layers themselves are called in every
+    other case: without kernels, with other settings, dtypes or devices, with hooks on a layer
     (attribution methods set them), in tracing, export, autocast, and inside transformations such as vmap.
     """
     if are_operations_changed() or not isinstance(library := current(), Library):

@@ -71,6 +71,10 @@ template <class F> static inline void each_cell(int64_t width, int64_t channels,
     for (; x < width; ++x)
         for (int64_t c = 0; c < channels; ++c) f(c, (x * channels + c) * L, std::integral_constant<int, 1>{});
 }
+template <class F> static inline void each_vector(int64_t width, int64_t channels, F f) {  // in the order of memory
+    for (int64_t x = 0, i = 0; x < width; ++x)
+        for (int64_t c = 0; c < channels; ++c, i += L) f(c, i);
+}
 template <class T> static inline T* moved(T* memory, int64_t by) { return memory ? memory + by : nullptr; }
 static inline Vector spread(float value) { return Vector{} + value; }
 
@@ -83,18 +87,13 @@ class MakeRow {  // a row of a source
     template <bool FIRST, bool SECOND, bool SCALED, bool RELU> void run(int64_t at, float* to) const {
         const float *a = s.first.values + at, *b = moved(s.second.values, at);
         float* stored = moved(s.stored, at);
-        each_cell(width, channels, [&](int64_t c, int64_t i, auto pixels) {
-            Vector a_scale, a_shift, b_scale, b_shift;
-            if (FIRST) a_scale = spread(s.first.scale[c]), a_shift = spread(s.first.shift[c]);
-            if (SCALED) b_scale = spread(s.second.scale[c]), b_shift = spread(s.second.shift[c]);
-            for (int j = 0; j < pixels; ++j, i += channels * L) {
-                Vector v = load(a + i);
-                if (FIRST) v = v * a_scale + a_shift;
-                if (SECOND) v += SCALED ? load(b + i) * b_scale + b_shift : load(b + i);
-                if (RELU) v = relu(v);
-                store(to + i, v);
-                if (stored) store(stored + i, v);
-            }
+        each_vector(width, channels, [&](int64_t c, int64_t i) {
+            Vector v = load(a + i);
+            if (FIRST) v = v * s.first.scale[c] + s.first.shift[c];
+            if (SECOND) v += SCALED ? load(b + i) * s.second.scale[c] + s.second.shift[c] : load(b + i);
+            if (RELU) v = relu(v);
+            store(to + i, v);
+            if (stored) store(stored + i, v);
         });
     }
 public:
@@ -223,19 +222,14 @@ class ResultGradientRows {
         int64_t channels = l.out_channels;
         const float *gradient = l.result_gradient.gradient + at, *values = l.result.values + at;
         const float* mean = l.result.constants ? l.result.constants + 2 * channels : nullptr;
-        each_cell(l.out_width, channels, [&](int64_t c, int64_t i, auto pixels) {
-            Vector a, b, d, m, sum = {};
-            if (NORM) a = spread(factor[c]), b = spread(offset[c]), d = spread(slope[c]), m = spread(mean[c]);
-            for (int j = 0; j < pixels; ++j, i += channels * L) {
-                Vector v = load(gradient + i), value = {};
-                if (NORM || RELU) value = load(values + i);
-                if (NORM) v = v * a - b - (value - m) * d;
-                if (RELU) v = value <= 0 ? Vector{} : v;
-                v = used ? v : Vector{};
-                store(to + i, v);
-                if (BIAS) sum += v;
-            }
-            if (BIAS) store(sums.at(c), load(sums.at(c)) + sum);
+        each_vector(l.out_width, channels, [&](int64_t c, int64_t i) {
+            Vector v = load(gradient + i), value = {};
+            if (NORM || RELU) value = load(values + i);
+            if (NORM) v = v * factor[c] - offset[c] - (value - mean[c]) * slope[c];
+            if (RELU) v = value <= 0 ? Vector{} : v;
+            v = used ? v : Vector{};
+            store(to + i, v);
+            if (BIAS) store(sums.at(c), load(sums.at(c)) + v);
         });
     }
     void (ResultGradientRows::*make)(int64_t, Integers, float*);
