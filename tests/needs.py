@@ -101,6 +101,10 @@ def has_mlflow() -> bool:
     return all(find_spec(name) for name in ("mlflow", "sqlalchemy", "alembic"))
 
 
+def has_wandb() -> bool:
+    return find_spec("wandb") is not None
+
+
 class Need(NamedTuple):
     """Something outside Python that some tests need.
 
@@ -170,6 +174,11 @@ NEEDS = {
         "MLflow and its database",
         "pip install -c constraints.txt -e '.[mlflow]'",
         has_mlflow,
+    ),
+    "wandb": Need(
+        "Weights & Biases",
+        "pip install -c constraints.txt -e '.[wandb]'",
+        has_wandb,
     ),
     "sanitizers": Need(
         "GCC and its sanitizers on Linux",

@@ -25,7 +25,7 @@ def test_where_things_go_by_default(tmp_path, monkeypatch):
 
 
 def test_an_unknown_tracker_is_refused():
-    with pytest.raises(BakeoffError, match="'comet' is unknown; expected mlflow, tensorboard, csv"):
+    with pytest.raises(BakeoffError, match="'comet' is unknown; expected mlflow, wandb, tensorboard, csv"):
         log_study(Summary(load_study_folder(STUDY)), "comet")
 
 
@@ -34,6 +34,6 @@ def test_trackers_are_not_imported_unless_asked_for(tmp_path):
         "import sys; from bakeoff.cli import main\n"
         f"sys.argv[1:] = ['log', {str(STUDY)!r}, '--to', 'csv', '--at', {str(tmp_path / 'log.csv')!r}]\n"
         "main.__globals__['app'](standalone_mode=False)\n"
-        "assert not {'mlflow', 'tensorboard', 'torch'} & set(sys.modules)\n"
+        "assert not {'mlflow', 'wandb', 'tensorboard', 'torch'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True)

@@ -78,7 +78,7 @@ OPTIONS = {
     "overrides": "--set KEY=VALUE",
     "path": "--out DIR",
     "recipes": "--recipes A,B",
-    "to": "--to mlflow, tensorboard or csv",
+    "to": "--to mlflow, wandb, tensorboard or csv",
     "trials": "--trials N",
     "trust": "--trust",
     "until": "--until decided",

@@ -69,7 +69,7 @@ def paper(
 
 def log(
     study_dir: StudyDirArgument,
-    to: Annotated[str, typer.Option("--to", metavar="mlflow|tensorboard|csv", help="What gets the runs.")],
+    to: Annotated[str, typer.Option("--to", metavar="mlflow|wandb|tensorboard|csv", help="What gets them.")],
     at: Annotated[
         str | None,
         typer.Option(metavar="PLACE", help="A tracking URI of MLflow, a folder, or a file; see the docs."),
@@ -85,3 +85,5 @@ def log(
     before = logged.num_runs - logged.num_new
     already = f"; {counted(before, 'run')} were there already" if before else ""
     print_line(f"{counted(logged.num_new, 'run')} logged to {logged.place}{already}")
+    if to == "wandb":
+        print_line(f"next: wandb sync {logged.place}/offline-run-*")

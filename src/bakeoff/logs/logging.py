@@ -12,7 +12,7 @@ from bakeoff.text import shorten
 if TYPE_CHECKING:
     from bakeoff.analysis.summary.study import Summary
 
-TRACKERS = ("mlflow", "tensorboard", "csv")
+TRACKERS = ("mlflow", "wandb", "tensorboard", "csv")
 
 
 class Logged(NamedTuple):
@@ -43,11 +43,11 @@ def log_study(summary: Summary, tracker: str, at: str | None = None) -> Logged:
     summary
         Of the study.
     tracker
-        "mlflow" (a run each, below one for the study), "tensorboard" (an event file each), or "csv" (one
-        table).
+        "mlflow" (a run each, below one for the study), "wandb" (an offline run each), "tensorboard" (an event
+        file each), or "csv" (one table).
     at
-        The tracking URI of MLflow, by default its own; the folder for TensorBoard, by default that of
-        the study; the file for CSV, by default NAME.csv.
+        The tracking URI of MLflow, by default its own; the folder for offline runs, by default the current
+        one; that for TensorBoard, by default that of the study; the file for CSV, by default NAME.csv.
 
     Raises
     ------
@@ -62,6 +62,11 @@ def log_study(summary: Summary, tracker: str, at: str | None = None) -> Logged:
 
         num_new = log_to_mlflow(study, at)
         return Logged(f"experiment {study.name} of MLflow", num_runs, num_new)
+    if tracker == "wandb":
+        from bakeoff.logs.wandb_files import write_offline_runs
+
+        folder = Path(at or ".")
+        return Logged(str(folder / "wandb"), num_runs, write_offline_runs(study, folder))
     if tracker == "tensorboard":
         from bakeoff.logs.event_files import write_event_files
         from bakeoff.store import Layout
