@@ -11,7 +11,7 @@ from bakeoff.analysis.summary.study import Summary
 from bakeoff.files import jsonable
 from bakeoff.store import StoredCost, StoredStudy
 
-EQUAL = RecipeCost(100, 2000, 1.0, 10.0, "this", frozenset({"cpu"}))
+EQUAL = RecipeCost(100, 2000, 1.0, 10.0, (9.0, 11.0), "this", frozenset({"cpu"}))
 
 WORSE = compare(draw_predictions(num_recipes=2, spread=-1.5, num_images=1000))
 EQUIVALENT = compare(draw_predictions(num_recipes=2, spread=0.0, num_images=2000), margin=0.2)
@@ -28,7 +28,7 @@ def dominated(comparison, second, first=EQUAL):
         ({"parameters": 101}, "1 % more parameters"),
         ({"multiply_accumulates": 2001}, "0.05 % more multiply-accumulates"),
         ({"milliseconds_per_image": 3.0}, "3.0 times the time per image"),
-        ({"training_seconds": 12.0}, "20 % more time to train"),
+        ({"training_seconds": 12.0, "training_range": (11.5, 13.0)}, "20 % more time to train"),
     ],
 )
 def test_worse_or_equivalent_and_more_costly_is_dominated(change, named) -> None:
@@ -42,13 +42,22 @@ def test_worse_or_equivalent_and_more_costly_is_dominated(change, named) -> None
     "change",
     [
         {},
-        {"milliseconds_per_image": 1.09, "training_seconds": 10.9},
+        {"milliseconds_per_image": 1.09, "training_seconds": 10.9, "training_range": (10.8, 11.0)},
+        {"training_seconds": 30.0, "training_range": (10.5, 60.0)},
         {"parameters": 200, "milliseconds_per_image": 0.5},
         {"milliseconds_per_image": 3.0, "prediction_device": "another"},
-        {"training_seconds": 30.0, "training_devices": frozenset({"cuda"})},
+        {"training_seconds": 30.0, "training_range": (29.0, 31.0), "training_devices": frozenset({"cuda"})},
         {"parameters": None, "multiply_accumulates": None, "milliseconds_per_image": None},
     ],
-    ids=["equal", "within the tolerance", "cheaper too", "other processor", "other device", "not known"],
+    ids=[
+        "equal",
+        "within the tolerance",
+        "not in every run",
+        "cheaper too",
+        "other processor",
+        "other device",
+        "not known",
+    ],
 )
 def test_what_does_not_cost_more_is_not_dominated(change) -> None:
     for comparison in (WORSE, EQUIVALENT):
@@ -56,7 +65,7 @@ def test_what_does_not_cost_more_is_not_dominated(change) -> None:
 
 
 def test_an_undecided_or_better_recipe_is_never_dominated_however_much_it_costs() -> None:
-    much = replace(EQUAL, parameters=10_000, training_seconds=1000.0)
+    much = replace(EQUAL, parameters=10_000, training_seconds=1000.0, training_range=(999.0, 1001.0))
     assert dominated(UNDECIDED, much) == []
     assert dominated(WORSE, EQUAL, first=much) == []
 

@@ -9,7 +9,7 @@ from tests.report.pages import section, texts_of
 
 from bakeoff.analysis.summary.recipes import OverSeeds
 from bakeoff.analysis.summary.study import Summary
-from bakeoff.report.figures.drawing import MAX_RECIPES
+from bakeoff.report.figures.drawing import MAX_RECIPES, legend_above, new_figure
 from bakeoff.report.figures.validation_curves import validation_figures
 from bakeoff.store import load_study_folder
 
@@ -51,3 +51,12 @@ def test_the_page_shows_them_first_and_folds_the_accuracy_of_each(page: Path) ->
     assert text.index('aria-label="Validation curves of all recipes"') < text.index("<details>")
     assert "Training and validation accuracy of each recipe" in text
     assert {"plain", "normed", "epoch"} <= set(texts_of(page.parent / "figures/validation-loss.svg"))
+
+
+def test_a_legend_has_as_many_columns_as_its_longest_name_leaves_room_for() -> None:
+    for names, columns in ((["a", "b", "c", "d", "e"], 4), (["a" * 20, "b"], 2), (["a" * 34, "b" * 34], 1)):
+        figure, axes = new_figure(4.6, 2.0)
+        for name in names:
+            axes.plot([0, 1], label=name)
+        legend_above(figure)
+        assert figure.legends[0]._ncols == columns

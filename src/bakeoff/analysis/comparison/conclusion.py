@@ -147,7 +147,11 @@ def _counts(pairs: Sequence[PairResult]) -> str:
 def _against_baseline(pairs: Sequence[PairResult], scale: Scale, baseline: str) -> str:
     text = f"Of {len(pairs)} recipes compared with {baseline}: {_counts(pairs)}"
     for verdict in ("better", "worse"):
-        names = [f"{pair.b} by {_size(pair, scale)}" for pair in pairs if pair.stated_verdict == verdict]
+        those = [pair for pair in pairs if pair.stated_verdict == verdict]
+        those.sort(key=lambda pair: -abs(pair.difference))
+        names = [f"{pair.b} by {_size(pair, scale)}" for pair in those[:_MOST_PAIRS_IN_FULL]]
+        if len(those) > len(names):
+            names.append(f"{len(those) - len(names)} more")
         if names:
             text += f"; {verdict}: {'; '.join(names)}"
     return text

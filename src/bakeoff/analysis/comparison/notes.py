@@ -69,13 +69,15 @@ def _on_constant_answers(predictions: Predictions) -> Iterator[str]:
             f"{predictions.class_names[largest]} holds {points(share)} % of the test images: always "
             "answering it has that accuracy. Compare the accuracies of the classes."
         )
-    for recipe in predictions.recipes:
-        constant = [run.min() for run in recipe.predicted if run.min() == run.max()]
-        if constant:
-            yield (
-                f"{counted(len(constant), 'run')} of {recipe.name} "
-                f"{'answers' if len(constant) == 1 else 'answer'} the same class for every test image."
-            )
+    constant = {
+        recipe.name: num_runs
+        for recipe in predictions.recipes
+        if (num_runs := sum(int(run.min() == run.max()) for run in recipe.predicted))
+    }
+    if constant:
+        runs = listed([f"{counted(num_runs, 'run')} of {name}" for name, num_runs in constant.items()])
+        verb = "answers" if sum(constant.values()) == 1 else "answer"
+        yield f"{runs} {verb} the same class for every test image."
 
 
 def _on_identical_runs(predictions: Predictions) -> Iterator[str]:

@@ -115,6 +115,9 @@ def _confusion(case: FailedCase, evidence: FailureEvidence) -> Sentence:
     )
 
 
+MOST_RECIPES = 4
+"""With more, a sentence on the runs that are right gives the extremes only."""
+
 _GROUP_ENDINGS: dict[GroupName, str] = {
     "decided by the recipe": "this difference is unlikely to be chance",
     "luck of the seed": "this difference may be chance",
@@ -128,9 +131,13 @@ def _group(case: FailedCase, evidence: FailureEvidence) -> Sentence:
         name: (int(recipe.difficulty.num_right[case.image_index]), recipe.difficulty.num_seeds)
         for name, recipe in evidence.recipes.items()
     }
-    shares = listed(
-        [f"{count} of {counted(seeds, 'seed')} of {name}" for name, (count, seeds) in num_right.items()]
-    )
+    each = [f"{count} of {counted(seeds, 'seed')} of {name}" for name, (count, seeds) in num_right.items()]
+    shares = listed(each)
+    if len(each) > MOST_RECIPES:
+        ordered = sorted(num_right, key=lambda name: num_right[name][0] / num_right[name][1])
+        extremes = [each[list(num_right).index(name)] for name in (ordered[0], ordered[-1])]
+        right, runs = (sum(column) for column in zip(*num_right.values(), strict=True))
+        shares = f"{right} of {counted(runs, 'run')}, from {' to '.join(extremes)}"
     text = f"{GROUP_LABELS[group].capitalize()}: classified correctly by {shares}"
     if len(num_right) > 1 and group in _GROUP_ENDINGS:
         num_images = evidence.predictions.num_images

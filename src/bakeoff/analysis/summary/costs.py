@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from bakeoff.store import StoredCost
 
 TIME_TOLERANCE = 0.1
-"""Times that differ by less than this share count as equal: so much depends on what else the machine does."""
+"""Times that differ by less than this share count as equal: so much depends on what else the machine does.
+
+For the same reason, a recipe takes longer to train only if its fastest run does than the other's slowest.
+"""
 
 MOST_NAMED = 4
 """Dominated recipes that the sentence names."""
@@ -31,8 +34,8 @@ class RecipeCost:
         That are trained.
     multiply_accumulates, milliseconds_per_image
         Of a prediction; see `bakeoff.store.StoredCost`.
-    training_seconds
-        Mean over runs.
+    training_seconds, training_range
+        Mean over runs; the fastest and the slowest.
     prediction_device, training_devices
         What was timed, and what computed the runs: times on different devices are not compared.
     """
@@ -41,6 +44,7 @@ class RecipeCost:
     multiply_accumulates: int | None
     milliseconds_per_image: float | None
     training_seconds: float
+    training_range: tuple[float, float]
     prediction_device: str
     training_devices: frozenset[str]
 
@@ -138,6 +142,7 @@ def study_costs(
             multiply_accumulates=prediction.multiply_accumulates or None if prediction else None,
             milliseconds_per_image=prediction.milliseconds_per_image if prediction else None,
             training_seconds=recipe.results.mean_training_seconds,
+            training_range=(min(recipe.results.training_seconds), max(recipe.results.training_seconds)),
             prediction_device=device,
             training_devices=frozenset(recipe.results.devices),
         )
@@ -167,7 +172,10 @@ def _costs_more(cost: RecipeCost, other: RecipeCost) -> tuple[str, ...]:
     if cost.prediction_device == other.prediction_device:
         times = cost.milliseconds_per_image, other.milliseconds_per_image
         compared.append(("time per image", *times, TIME_TOLERANCE))
-    if cost.training_devices == other.training_devices:
+    (fastest, slowest), (other_fastest, other_slowest) = cost.training_range, other.training_range
+    if cost.training_devices == other.training_devices and (
+        slowest < other_fastest or other_slowest < fastest
+    ):
         compared.append(("time to train", cost.training_seconds, other.training_seconds, TIME_TOLERANCE))
     more = []
     for name, own, others, tolerance in compared:

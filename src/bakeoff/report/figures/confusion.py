@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from bakeoff.report.figures.drawing import (
     drawing,
     drawn_text,
     finish,
+    legend_above,
     new_figure,
 )
 from bakeoff.text import in_percent, mean_count, over_seeds
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 
 
 MAX_CLASSES_WITH_NUMBERS = 15
+
+MAX_RECIPES_WITH_NUMBERS = 12
+"""With more, only the leading recipes' matrices have numbers: each adds a tenth of a megabyte to the page."""
 
 MAX_NAMES_PER_AXIS = 45
 
@@ -45,7 +49,7 @@ STRONGEST = 0.75
 
 
 def confusion_figures(
-    recipes: Sequence[FinishedRecipe], class_names: Sequence[str]
+    recipes: Sequence[FinishedRecipe], class_names: Sequence[str], leading: Collection[str] = ()
 ) -> dict[str, ReportFigure]:
     """Draw the mean confusion matrix of each recipe: counts, with row shares below.
 
@@ -57,12 +61,17 @@ def confusion_figures(
         From the summary.
     class_names
         In label order.
+    leading
+        The names of the recipes whose matrices have numbers, if there are many.
     """
+    few = len(recipes) <= MAX_RECIPES_WITH_NUMBERS
     shares = {recipe.name: row_shares(recipe.results.confusion.mean) for recipe in recipes}
     largest_error = max(float((share - np.diag(np.diag(share))).max()) for share in shares.values())
     with drawing():
         return {
-            recipe.name: _confusion_figure(recipe, class_names, shares[recipe.name], largest_error)
+            recipe.name: _confusion_figure(
+                recipe, class_names, shares[recipe.name], largest_error, few or recipe.name in leading
+            )
             for recipe in recipes
         }
 
@@ -72,13 +81,15 @@ def _confusion_figure(
     class_names: Sequence[str],
     shares: NDArray[np.float64],
     largest_error: float,
+    may_have_numbers: bool,
 ) -> ReportFigure:
     name, counts, num_seeds = recipe.name, recipe.results.confusion.mean, len(recipe.results.seeds)
     num_classes = len(class_names)
     figure, axes = new_figure(6.4, 6.0)
     opacity = STRONGEST * shares / (largest_error or 1.0)
     np.fill_diagonal(opacity, STRONGEST * np.diag(shares))
-    if num_classes <= MAX_CLASSES_WITH_NUMBERS:
+    has_numbers = may_have_numbers and num_classes <= MAX_CLASSES_WITH_NUMBERS
+    if has_numbers:
         _draw_cells(axes, counts, shares, opacity, num_seeds)
     else:
         _draw_image(axes, opacity)
@@ -91,7 +102,7 @@ def _confusion_figure(
     labels = "" if step == 1 else f" The axes name one class in {step}."
     unit = (
         "Test images, and the share of the row in %"
-        if num_classes <= MAX_CLASSES_WITH_NUMBERS
+        if has_numbers
         else "The stronger the color, the larger the share of the row"
     )
     caption = f"{unit}; {means}. {errors}{labels}"
@@ -213,7 +224,7 @@ def class_accuracy_figure(recipes: Sequence[FinishedRecipe], class_names: Sequen
         axes.spines["left"].set_visible(False)
         axes.spines["bottom"].set_color(GRAY)
         axes.tick_params(axis="y", length=0)
-        figure.legend(loc="outside upper left", ncols=2, handletextpad=0.2, columnspacing=1.2)
+        legend_above(figure, handletextpad=0.2, columnspacing=1.2)
         description = _describe_class_accuracies(shown, class_names)
         alt = f"Dot chart: accuracy of each of {len(labels)} classes for {len(shown)} "
         alt += f"recipes. {description}"
@@ -264,7 +275,7 @@ def _draw_accuracies(
         markeredgecolor=INK,
         markeredgewidth=0.5,
         color=color,
-        label=drawn_text(recipe.name, 40),
+        label=drawn_text(recipe.name, 34),
     )
 
 

@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bakeoff.analysis.summary.recipes import Curves, FinishedRecipe, OverSeeds
-from bakeoff.report.figures.drawing import BLUE, GRAY, INK, ORANGE, ReportFigure, drawing, finish, new_figure
+from bakeoff.report.figures.drawing import (
+    BLUE,
+    GRAY,
+    INK,
+    ORANGE,
+    ReportFigure,
+    drawing,
+    finish,
+    legend_above,
+    new_figure,
+)
 from bakeoff.text import counted, in_percent, number, span
 
 if TYPE_CHECKING:
@@ -176,8 +186,8 @@ def _checkpoint_name(recipe: FinishedRecipe) -> str:
     return "last epoch" if recipe.settings.get("checkpoint", "last") == "last" else "best epoch"
 
 
-def finish_axes(axes: Axes, num_epochs: int, *, columns: int = 4) -> None:
-    """Set up the axis of epochs, and a legend above with this many columns."""
+def finish_axes(axes: Axes, num_epochs: int) -> None:
+    """Set up the axis of epochs, and a legend above."""
     from matplotlib.ticker import MaxNLocator
 
     axes.set_xlim(1 - 0.02 * num_epochs, 1.02 * num_epochs + (num_epochs == 1))
@@ -187,6 +197,4 @@ def finish_axes(axes: Axes, num_epochs: int, *, columns: int = 4) -> None:
     axes.spines["bottom"].set_color(GRAY)
     axes.spines["left"].set_visible(False)
     axes.tick_params(axis="y", length=0)
-    axes.figure.legend(
-        loc="outside upper left", ncols=columns, fontsize=8, handlelength=1.8, columnspacing=1.1
-    )
+    legend_above(axes.figure, fontsize=8, handlelength=1.8, columnspacing=1.1)

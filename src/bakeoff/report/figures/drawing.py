@@ -20,7 +20,7 @@ from bakeoff.text import ignoring_missing_glyphs
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
 
 
 # Okabe and Ito (2008), Color Universal Design; without the yellow, which is faint on white.
@@ -113,6 +113,14 @@ def new_figure(width: float, height: float) -> tuple[Figure, Axes]:
 
     figure = Figure(figsize=(width, height), layout="constrained")
     return figure, figure.subplots()
+
+
+def legend_above(figure: Figure | SubFigure, **options: Any) -> None:
+    """Place a legend above all panels, in as many columns as its longest label leaves room for."""
+    labels = [text for axes in figure.axes for text in axes.get_legend_handles_labels()[1]]
+    characters = 13 * figure.bbox.width / figure.dpi  # of 9 points
+    columns = int(characters // (max(map(len, labels), default=0) + 6))
+    figure.legend(loc="outside upper left", ncols=min(max(columns, 1), 4), **options)
 
 
 def finish(figure: Figure, name: str, *, alt: str, caption: str) -> ReportFigure:

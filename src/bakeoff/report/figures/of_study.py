@@ -89,7 +89,7 @@ def study_figures(summary: Summary) -> StudyFigures:
     return StudyFigures(
         curve_figures(finished),
         validation_figures(leading_first),
-        confusion_figures(finished, class_names),
+        confusion_figures(finished, class_names, leading),
         confusion_difference_figures(pairs, class_names, _significant_cells(summary)),
         class_accuracy_figure(leading_first, class_names),
         comparison_figures(summary.comparison) | answer_figures(summary.answer, summary.comparison),

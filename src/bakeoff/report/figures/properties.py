@@ -16,6 +16,7 @@ from bakeoff.report.figures.drawing import (
     drawing,
     drawn_text,
     finish,
+    legend_above,
     new_figure,
 )
 from bakeoff.text import counted
@@ -63,7 +64,7 @@ def property_figure(properties: Sequence[ImageProperty], recipes: Sequence[str])
         axes.spines["left"].set_visible(False)
         axes.tick_params(axis="y", length=0)
         if len(drawn) > 1:
-            figure.legend(loc="outside upper left", ncols=3, handletextpad=0.2, columnspacing=1.2)
+            legend_above(figure, handletextpad=0.2, columnspacing=1.2)
         caption = _describe(all_properties, recipes, drawn)
         quarters = counted(len(properties), "quarter")
         alt = f"Dot chart: {quarters} of the images, {counted(len(drawn), 'recipe')}."

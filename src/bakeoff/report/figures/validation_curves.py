@@ -73,8 +73,8 @@ def _figure(
             markevery=max(1, num_epochs // NUM_MARKERS),
             label=drawn_text(name, 34),
         )
-    axes.set_ylabel("validation loss (nats per image)" if quantity == "loss" else "validation accuracy, %")
-    finish_axes(axes, num_epochs, columns=2)
+    axes.set_ylabel("loss (nats per image)" if quantity == "loss" else "accuracy, %")
+    finish_axes(axes, num_epochs)
     best = {name: _best(quantity, curve) for name, curve in shown.items()}
     each = "; ".join(f"{name} {write(value)} at epoch {epoch}" for name, (value, epoch) in best.items())
     extreme = "Lowest" if quantity == "loss" else "Highest"
