@@ -153,3 +153,11 @@ def test_recipes_that_are_equivalent_but_differ_on_a_class_are_not_alike(
 
 def test_balanced_classes_hide_nothing() -> None:
     assert "hides" not in compare(draw_predictions()).conclusion
+
+
+def test_of_many_recipes_those_that_differ_most_from_the_baseline_are_named() -> None:
+    predictions = draw_predictions(num_recipes=8, spread=1.0, num_images=1000)
+    conclusion = compare(predictions, baseline="recipe_0").conclusion
+    named = [f"recipe_{number} by" in conclusion for number in range(8)]
+    assert named == [False] * 5 + [True] * 3
+    assert "; 4 more." in conclusion or "; 4 more" in conclusion

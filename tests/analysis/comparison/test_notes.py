@@ -46,3 +46,10 @@ def test_runs_that_do_not_depend_on_the_seed_are_said() -> None:
     assert same == [
         "The 3 runs of a gave the same predictions: its seed changes nothing, so that its runs count as one."
     ]
+
+
+def test_constant_answers_of_several_recipes_are_one_note() -> None:
+    labels = [0, 1] * 50
+    found = compare(predictions([[0] * 100] * 3, [[1] * 100, labels, [0, 1, 1, 1] * 25], labels=labels))
+    constant = [note for note in found.notes if "the same class for every" in note]
+    assert constant == ["3 runs of a and 1 run of b answer the same class for every test image."]

@@ -314,3 +314,25 @@ def test_the_chosen_cases_are_by_recipe_and_class(evidence):
     keys = [(list(evidence.recipes).index(case.recipe), case.true) for case in cases]
     assert len(keys) == 20
     assert all(before < after for before, after in pairwise(keys))
+
+
+def test_of_many_recipes_the_runs_that_are_right_are_summed_and_the_extremes_named() -> None:
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 3, 60)
+    recipes = []
+    for number in range(6):
+        probabilities = rng.dirichlet(np.ones(3), (NUM_SEEDS, 60)).astype(np.float32)
+        probabilities[np.arange(NUM_SEEDS)[:, None], np.arange(60), labels] += 0.2 * number
+        recipes.append(RecipePredictions(f"r{number}", (0, 1, 2), probabilities.argmax(2), probabilities))
+    images = rng.integers(0, 256, (60, 8, 8, 3), dtype=np.uint8)
+    predictions = Predictions(labels, tuple(map(str, range(60))), ("x", "y", "z"), tuple(recipes))
+    evidence = gather_evidence(predictions, images, None, None)
+    index = int(np.flatnonzero(recipes[0].predicted[0] != labels)[0])
+    sentence = next(s for s in describe(evidence.case("r0", index), evidence) if s.kind == "group")
+    right = {recipe.name: int((recipe.predicted[:, index] == labels[index]).sum()) for recipe in recipes}
+    fewest, most = min(right, key=right.get), max(reversed(right), key=right.get)
+    assert f"classified correctly by {sum(right.values())} of 18 runs, from " in sentence.text
+    assert (
+        f"from {right[fewest]} of 3 seeds of {fewest} to {right[most]} of 3 seeds of {most}" in sentence.text
+    )
+    assert sentence.numbers["num_right"] == right
