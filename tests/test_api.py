@@ -1,11 +1,14 @@
 """The Python API: studies changed and run in code, results as arrays and frames, shown in a notebook."""
 
+import os
+
 import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
 import bakeoff
 from bakeoff.analysis.comparison.compare import compare
+from bakeoff.store import lock_folder
 
 
 @pytest.fixture(scope="module")
@@ -155,6 +158,17 @@ def test_the_command_line_says_where_the_images_of_an_array_study_are(result, ca
     )
     assert done.returncode == 2
     assert "arrays that were passed in Python" in done.stderr
+
+
+def test_a_folder_in_use_is_refused_before_images_are_read(study, tmp_path, monkeypatch):
+    monkeypatch.setenv("BAKEOFF_CACHE", str(tmp_path / "cache"))
+    with (
+        lock_folder(tmp_path / "study"),
+        pytest.raises(bakeoff.BakeoffError, match=f"in use by process {os.getpid()}") as caught,
+    ):
+        bakeoff.run(study, tmp_path / "study", progress=False)
+    assert caught.value.parameter == "wait"
+    assert not (tmp_path / "cache").exists()
 
 
 def test_images_that_are_neither_named_nor_labelled_are_refused(study, arrays):

@@ -86,6 +86,15 @@ def test_table_with_a_column_of_groups():
     assert drafted(Path("images"))[0].data.columns is None
 
 
+def test_an_archive_gives_its_name():
+    digits = load_digits()
+    images = np.rint(digits.images * (255 / 16)).astype(np.uint8)
+    np.savez("eights.npz", train_images=images, train_labels=digits.target)
+    study, text = drafted(Path("eights.npz"))
+    assert (study.name, study.data.source) == ("eights", "npz:eights.npz")
+    assert '# channels = "grey"' in text
+
+
 def test_the_images_in_the_current_folder_are_found():
     write_digits(Path("images"), {0: 20, 1: 20})
     assert drafted(Path())[0].data.source == "folder:images"

@@ -17,7 +17,7 @@ import tomli_w
 from PIL import Image
 
 from bakeoff.data.image_data import SPLIT_NAMES
-from bakeoff.data.sources.finding import find_sources, group_column
+from bakeoff.data.sources.finding import TABLES, find_sources, group_column
 from bakeoff.data.sources.listing import ListedImage, Listing, check_listing, split_named
 from bakeoff.data.sources.naming import list_source
 from bakeoff.data.splits import complete_splits
@@ -75,7 +75,10 @@ def draft_study(place: Path) -> Draft:
     settings, listing = _read(place)
     own_name = Path(settings.source.partition(":")[2])
     own_name = own_name.absolute() if own_name == Path() else own_name
-    folder = own_name.parent.absolute().name if own_name.is_file() else own_name.name
+    folder = own_name.name
+    if own_name.is_file():  # labels.csv of a folder, but mnist.npz
+        is_table = own_name.suffix.lower() in TABLES
+        folder = own_name.parent.absolute().name if is_table else own_name.stem
     name = re.sub(r"[^A-Za-z0-9_-]+", "-", folder).strip("-_")[:64] or "my-study"
     return Draft(name, "\n".join(_lines(name, settings, listing)) + "\n")
 

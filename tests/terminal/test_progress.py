@@ -173,3 +173,22 @@ def test_before_the_first_run_it_says_what_it_will_do_and_for_how_long():
         lines[tries_steps] = screen.file.getvalue().splitlines()[-1]
     assert lines[False] == "4 runs, 2 at a time"
     assert re.fullmatch("4 runs, 2 at a time: about [0-9]+ s, by the first steps of each recipe", lines[True])
+
+
+def test_what_is_not_known_before_is_said_and_a_later_round_goes_by_the_epochs():
+    study = load_study("quickstart", epochs=3, seeds=1, recipes=["lenet5"])
+    forest = study.recipes["lenet5"].changed(trainer={"name": "sklearn", "estimator": "sklearn.svm:SVC"})
+    study = study.changed(recipes={"forest": forest})
+    data, tasks = load_data(study.data), [Task(name, 0, "identity") for name in study.recipes]
+    screen = Console(file=io.StringIO(), width=200)
+    with StudyDisplay(screen, tries_steps=True) as display:
+        display.begin(study, data, dict.fromkeys(study.recipes, 1), tasks, 1)
+        first = screen.file.getvalue().splitlines()[-1]
+        display.handle(EpochDone(tasks[0], replace(record(1), seconds=100.0)))
+        display.begin(study, data, dict.fromkeys(study.recipes, 2), [Task("lenet5", 1, "identity")], 1)
+        second = screen.file.getvalue().splitlines()[-1]
+    assert re.fullmatch(
+        "2 runs: about .* s, by the first steps of each recipe; without forest, whose time is not known",
+        first,
+    )
+    assert re.fullmatch(r"1 run: about [56] min \d\d s, by the epochs so far", second)

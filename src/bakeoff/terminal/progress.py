@@ -34,7 +34,7 @@ from bakeoff.study import Study
 from bakeoff.terminal.audit import print_audit, print_notes
 from bakeoff.terminal.step import StepBar
 from bakeoff.terminal.tables import LEAST_FOR_NAMES, fitting_table, short_names
-from bakeoff.text import counted, printable
+from bakeoff.text import counted, listed, printable
 from bakeoff.training import EpochRecord
 from bakeoff.training.finish import epochs_to_finish
 
@@ -112,7 +112,9 @@ class StudyDisplay(Display):
             self.console.print(
                 f"{total - len(todo)} of {counted(total, noun)} already finished, {len(todo)} to do"
             )
+        measured = self._measured()
         self._try_steps(study, data, todo)
+        self.epoch_seconds |= measured
         self.state = _State(
             study,
             seeds,
@@ -124,7 +126,9 @@ class StudyDisplay(Display):
             expected=self.epoch_seconds,
         )
         if todo:
-            self._announce(todo, num_workers)
+            self._announce(
+                todo, num_workers, "the epochs so far" if measured else "the first steps of each recipe"
+            )
         if self.console.is_terminal and todo:
             self.live = Live(
                 get_renderable=partial(self.state.render, self.console),
@@ -147,15 +151,24 @@ class StudyDisplay(Display):
                 self.epoch_seconds[name] = seconds
         self.bar.remove()
 
-    def _announce(self, todo: list[Task], num_workers: int) -> None:
+    def _measured(self) -> dict[str, float]:
+        """How long an epoch of each recipe took in the round before."""
+        seconds = self.state.seconds if self.state else {}
+        return {name: mean(values) for name, values in seconds.items() if values}
+
+    def _announce(self, todo: list[Task], num_workers: int, source: str) -> None:
         """Say what is to do, and how long it will probably take."""
         assert self.state is not None
         text = counted(len(todo), "trial" if self.state.of_trials else "run")
         if len(todo) > 1 < num_workers:
             text += f", {min(num_workers, len(todo))} at a time"
         if (left := self.state.study_seconds_left()) is not None:
-            text += f": about {_duration(left)}, by the first steps of each recipe"
-        self.console.print(Text(text))
+            text += f": about {_duration(left)}, by {source}"
+            if unknown := [
+                name for name in {task.recipe: None for task in todo} if name not in self.epoch_seconds
+            ]:
+                text += f"; without {listed([*unknown])}, whose time is not known"
+        self.console.print(Text(text), soft_wrap=True)
 
     def tuned(self, tuning: Tuning) -> None:
         """Print the setting that was chosen for each recipe."""
