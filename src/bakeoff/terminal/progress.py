@@ -163,7 +163,7 @@ class StudyDisplay(Display):
         if len(todo) > 1 < num_workers:
             text += f", {min(num_workers, len(todo))} at a time"
         if (left := self.state.study_seconds_left()) is not None:
-            text += f": about {_duration(left)}, by {source}"
+            text += f": about {_duration(max(1, left))}, by {source}"
             if unknown := [
                 name for name in {task.recipe: None for task in todo} if name not in self.epoch_seconds
             ]:
