@@ -105,6 +105,28 @@ class Result(ComparisonResult):
             tables.append(table)
         return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
+    @cached_property
+    def learning_curve(self) -> pd.DataFrame:
+        """One row per recipe and number of training images: recipe, num_train, kind, seeds, score, low, high.
+
+        `kind` is "measured", or "predicted" for twice the images, see `bakeoff.analysis.learning_curve`.
+
+        Raises
+        ------
+        BakeoffError
+            If no run had fewer than all training images.
+        """
+        import pandas as pd
+
+        curve = self.summary.learning_curve
+        if curve is None:
+            raise BakeoffError(
+                f"{self.path} has no learning curve; expected a study with train_sizes, such as "
+                "[500, 1000, 2000], of which runs are finished"
+            )
+        columns = ["recipe", "num_train", "kind", "seeds", "score", "low", "high"]
+        return pd.DataFrame(curve.rows, columns=columns).astype({"seeds": "Int64"})
+
     def confusion(self, recipe: str) -> pd.DataFrame:
         """Mean count over seeds of test images by true class (rows) and predicted class (columns)."""
         import pandas as pd

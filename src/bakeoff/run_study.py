@@ -13,7 +13,7 @@ from bakeoff.analysis.comparison.tuning import Tuning
 from bakeoff.audit import Audit, load_grouped
 from bakeoff.audit.auditing import audit_source
 from bakeoff.data import ImageArrays, load_data
-from bakeoff.data.drawing import groups_digest, pool_groups
+from bakeoff.data.drawing import check_draws, groups_digest, pool_groups
 from bakeoff.data.image_data import ImageData
 from bakeoff.data.labeled import check_labeled
 from bakeoff.engines import Engine, Event, Job, ProcessEngine, RunFailed, RunFinished, Task
@@ -35,6 +35,7 @@ from bakeoff.store import (
     prepare_folder,
     read_weights,
     remove_leftovers,
+    remove_trial,
     run_identity,
     run_state,
     save_audit,
@@ -44,7 +45,7 @@ from bakeoff.store import (
 )
 from bakeoff.study import Recipe, Study
 from bakeoff.study.settings.data import NEAR_DUPLICATES
-from bakeoff.text import list_some
+from bakeoff.text import counted, list_some
 from bakeoff.trainers import check_trainer
 from bakeoff.training import TRAINING_VERSION, check_training
 from bakeoff.training.cost import prediction_cost
@@ -72,10 +73,12 @@ class Display:
         num_workers: int,
         *,
         of_trials: bool = False,
+        of_sizes: bool = False,
     ) -> None:
         """Before the first run of a round: seeds requested by recipe, and the runs not finished yet.
 
-        Likewise before the first trial, if recipes are tuned: then `seeds` are the numbers of trials.
+        Likewise before the first trial, if recipes are tuned, and before the first run with fewer training
+        images: then `seeds` are the numbers of these.
         """
 
     def tuned(self, tuning: Tuning) -> None:
@@ -163,6 +166,7 @@ def run_study(
             check_labeled(test.as_data, data.class_names)
         except BakeoffError as error:
             raise BakeoffError(f"tests.{name}: {error}") from error
+    _check_draws(study, data)
     with lock_folder(root, on_wait=display.waiting if wait else None):
         environment = describe_environment(engine.num_workers, engine.device)
         own_code = {path: source_digest(path) for path in sorted(study.own_classes)}
@@ -186,8 +190,34 @@ def run_study(
             running.until_decided()
         else:
             running.round(dict.fromkeys(study.recipes, study.seeds))
+        if study.train_sizes:
+            running.learning_curve()
         running.measure_costs(environment["processor"])
         return running.runs
+
+
+def _check_draws(study: Study, data: ImageData) -> None:
+    """Check, before anything is trained, that runs can draw the images that they train on."""
+    sizes, num_train = study.train_sizes or (), len(data.train)
+    if sizes and sizes[-1] > num_train:
+        raise BakeoffError(
+            f"train_sizes: found {sizes[-1]:,}, but {data.source} has "
+            f"{counted(num_train, 'training image')}; expected numbers up to that"
+        )
+    groups = pool_groups(data)
+    seeds = range(study.seeds)
+    for name, recipe in study.recipes.items():
+        own_split = recipe.draws_split
+        try:
+            if own_split and groups:  # without groups, classes keep their numbers of images
+                check_draws(data, seeds, own_split=True, size=None, groups=groups)
+        except BakeoffError as error:
+            raise BakeoffError(f"recipes.{name}.vary: {error}") from error
+        try:
+            if sizes and sizes[0] < num_train:
+                check_draws(data, seeds, own_split=own_split, size=sizes[0], groups=groups)
+        except BakeoffError as error:
+            raise BakeoffError(f"train_sizes: {error}") from error
 
 
 class StudyRun:
@@ -228,7 +258,7 @@ class StudyRun:
         self._finished: dict[Task, None] = {}
         self._failed: dict[Task, RunFailed] = {}
         self._untrainable: dict[str, str] = {}
-        draws = any(recipe.draws_split for recipe in study.recipes.values())
+        draws = study.train_sizes or any(recipe.draws_split for recipe in study.recipes.values())
         self._groups = pool_groups(data) if draws else None
 
     @property
@@ -288,21 +318,10 @@ class StudyRun:
         todo = self._sort_tasks(seeds)
         self.display.begin(self.study, self.data, seeds, todo, self.engine.num_workers)
         if todo:
-            events = self.engine.do(
-                todo, Job(self.study, self.data.directory, self.layout.root, self._groups)
-            )
-            try:
-                for event in events:
-                    self._record(event)
-                    # While the first runs train: no core is idle, and their events wait in their pipes.
-                    self.check_images()
-            finally:
-                events.close()
-                remove_leftovers(self.layout)
-            check_still_there(self.layout)
+            self._execute(todo)
         self.check_images()
         for task in [*self._finished_before, *self._finished]:
-            if run_state(self.layout, task.recipe, task.seed, task.identity) != "finished":
+            if run_state(task.layout(self.layout.root), task.recipe, task.seed, task.identity) != "finished":
                 self._finished_before.pop(task, None)
                 self._finished.pop(task, None)
                 reason = "its results were deleted while the study ran"
@@ -318,7 +337,7 @@ class StudyRun:
         measured: dict[str, StoredCost] = {}
         for task in [*self._finished_before, *self._finished]:
             name = task.recipe
-            if name in known or name in measured or recipes[name].trainer is not None:
+            if name in known or name in measured or recipes[name].trainer is not None or task.size:
                 continue
             weights = read_weights(self.layout, name, task.seed).tensors
             if cost := prediction_cost(recipes[name], self.data, weights):
@@ -346,10 +365,51 @@ class StudyRun:
         elif isinstance(event, RunFailed):
             self._failed[task] = event
             save_failure(
-                self.layout, task.recipe, task.seed, task.identity, event.reason, try_again=event.try_again
+                task.layout(self.layout.root),
+                task.recipe,
+                task.seed,
+                task.identity,
+                event.reason,
+                try_again=event.try_again,
             )
 
-    def _identity(self, recipe: Recipe, seed: int) -> str:
+    def learning_curve(self) -> None:
+        """Execute the missing runs with fewer training images; those of other settings are replaced."""
+        todo: list[Task] = []
+        wanted = dict.fromkeys(self.study.recipes, 0)
+        for size, name, seed in self.study.sized_runs(len(self.data.train)):
+            if name in self._untrainable:
+                continue
+            wanted[name] += 1
+            layout = self.layout.at_size(size)
+            task = Task(name, seed, self._identity(self.study.recipes[name], seed, size), size=size)
+            match run_state(layout, name, seed, task.identity):
+                case "missing":
+                    todo.append(task)
+                case "finished":
+                    self._finished_before[task] = None
+                case "failed":
+                    self._failed[task] = RunFailed(task, failure_reason(layout, name, seed), try_again=False)
+                case "other":
+                    remove_trial(layout, name, seed)
+                    todo.append(task)
+        self.display.begin(self.study, self.data, wanted, todo, self.engine.num_workers, of_sizes=True)
+        if todo:
+            self._execute(todo)
+
+    def _execute(self, todo: list[Task]) -> None:
+        events = self.engine.do(todo, Job(self.study, self.data.directory, self.layout.root, self._groups))
+        try:
+            for event in events:
+                self._record(event)
+                # While the first runs train: no core is idle, and their events wait in their pipes.
+                self.check_images()
+        finally:
+            events.close()
+            remove_leftovers(self.layout)
+        check_still_there(self.layout)
+
+    def _identity(self, recipe: Recipe, seed: int, size: int | None = None) -> str:
         return run_identity(
             recipe,
             seed,
@@ -358,6 +418,7 @@ class StudyRun:
             model_source="".join(self._digests[name] for name in recipe.own_files),
             metric=self.study.compare.metric,
             groups=groups_digest(self._groups),
+            size=size,
         )
 
     def _sort_tasks(self, seeds: Mapping[str, int]) -> list[Task]:

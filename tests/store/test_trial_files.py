@@ -8,14 +8,17 @@ from tests.digests import forget_digests
 
 from bakeoff.errors import BakeoffError
 from bakeoff.store import (
+    load_sized_runs,
     load_trials,
     remove_trial,
     run_state,
     save_failure,
+    save_sized_run,
     save_trial,
     study_status,
     verify_study,
 )
+from bakeoff.store.arrays import MemoryBudget
 from bakeoff.study import Study, study_to_toml
 
 
@@ -95,3 +98,45 @@ def test_the_status_of_trials(layout, tuned, data, run):
         ("lenet5", 1, "waiting"),
     ]
     assert len([s for s in statuses if not s.trial]) == 4
+
+
+def sized(study: Study, layout, run, data):
+    """The study with one number of training images, and a run with as many."""
+    study = study.changed(train_sizes=[10], seeds=2)
+    place = layout.at_size(10)
+    save_sized_run(place, "lenet5", 1, "a", run, data)
+    return study, place
+
+
+def test_a_run_with_fewer_images_keeps_its_test_logits_and_no_weights(layout, study, data, run):
+    study, place = sized(study, layout, run, data)
+    folder = layout.root / "sizes" / "10" / "lenet5" / "seed-1"
+    assert {path.name for path in folder.iterdir()} == {"files.json", "history.csv", "predictions.npz"}
+    assert all(layout.is_own(path) for path in folder.iterdir())
+    shape = (len(data.test), data.num_classes)
+    (stored,) = load_sized_runs(layout, study, len(data.train), shape, MemoryBudget())
+    np.testing.assert_array_equal(stored.test_logits, run.test_logits)
+    assert (stored.recipe, stored.seed, stored.size, stored.num_train) == ("lenet5", 1, 10, len(data.train))
+    assert run_state(place, "lenet5", 1, "a") == "finished"
+    assert run_state(layout, "lenet5", 1, "a") == "missing"
+    assert not load_sized_runs(layout, study, 10, shape, MemoryBudget())  # all images are not fewer
+
+
+@pytest.mark.parametrize(
+    "damage", [{"test_logits": np.zeros((2, 2), np.float32)}, {"num_train": np.array(0)}]
+)
+def test_a_damaged_run_with_fewer_images_is_refused(layout, study, data, run, damage):
+    study, place = sized(study, layout, run, data)
+    path = place.predictions("lenet5", 1)
+    with np.load(path) as stored:
+        arrays = {**stored, **damage}
+    np.savez(path, **arrays)
+    with pytest.raises(BakeoffError, match=r"seed-1 is damaged \(.*delete it and run the study again"):
+        load_sized_runs(layout, study, len(data.train), (len(data.test), data.num_classes), MemoryBudget())
+
+
+def test_a_changed_run_with_fewer_images_is_noticed(layout, study, data, run):
+    _, place = sized(study, layout, run, data)
+    path = place.predictions("lenet5", 1)
+    path.write_bytes(path.read_bytes()[:-9] + b"otherbyte")
+    assert any("sizes/10/lenet5" in difference for difference in verify_study(layout.root).differences)

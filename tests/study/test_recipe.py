@@ -117,3 +117,9 @@ def test_what_differs_is_what_the_recipe_has():
     assert recipe.changed(vary=["order"]).varied == ("order",)
     assert Recipe(model={"name": "lenet5_1998"}).varied == ("weights", "order")
     assert Recipe(model={"name": "my_code:Net"}, vary=["layers"]).varied == ("layers",)
+
+
+def test_a_refusal_of_a_search_names_the_setting_and_no_study():
+    search = {"vary": {"choices": [["layers"], ["order"]]}}
+    with pytest.raises(bakeoff.BakeoffError, match=r"\n  search: vary: found only layers, which this recipe"):
+        Recipe().changed(search=search)

@@ -14,6 +14,7 @@ name = "surface"
 seeds = 3
 until = "decided"
 max_seeds = 3
+train_sizes = [100, 250]
 
 [data]
 source = "splits:images"

@@ -156,6 +156,32 @@ tests[]
             p_holm
             outcome
     notes[]
+learning_curve
+    metric
+    confidence
+    sizes[]
+    predicted_size
+    recipes[]
+        name
+        points[]
+            size
+            num_train
+            num_seeds
+            score
+            interval[]
+        prediction
+            num_train
+            value
+            low
+            high
+    differences[]
+        a
+        b
+        size
+        difference
+        interval[]
+    crossings[]
+    sentences[]
 tuning
     metric
     recipes[]

@@ -34,6 +34,7 @@ RESULT = [
     "confusion(recipe)",
     "figures",
     "history",
+    "learning_curve",
     "model(recipe, seed=0, *, trust=False)",
     "pairs",
     "path",

@@ -36,6 +36,7 @@ REPORT_FIGURES = """
     confusion-difference-trained-hardly_trained
     confusion-{recipe}
     error-properties
+    learning-curve
     tuning-expected-best
     loss-{recipe}
     tuning-trials-{recipe}
@@ -64,6 +65,7 @@ REPORT_TABLES = """
     failed_runs
     image_groups
     images
+    learning_curve
     runs
     settings
     trials
@@ -90,6 +92,19 @@ FAILED_RUN = """
     tensorboard/{recipe}/seed-{seed}/events.out.tfevents.TIME.HOST.PROCESS.NUMBER
 """
 
+
+SIZED_RUN = """
+    sizes/{size}/{recipe}/seed-{seed}/files.json
+    sizes/{size}/{recipe}/seed-{seed}/history.csv
+    sizes/{size}/{recipe}/seed-{seed}/predictions.npz
+    tensorboard/sizes/{size}/{recipe}/seed-{seed}/events.out.tfevents.TIME.HOST.PROCESS.NUMBER
+"""
+
+FAILED_SIZED_RUN = """
+    sizes/{size}/{recipe}/seed-{seed}/failure.json
+    sizes/{size}/{recipe}/seed-{seed}/files.json
+    tensorboard/sizes/{size}/{recipe}/seed-{seed}/events.out.tfevents.TIME.HOST.PROCESS.NUMBER
+"""
 
 TRIAL = """
     tune/{recipe}/trial-{number}/files.json
@@ -121,6 +136,11 @@ def test_files_of_a_study_folder(study):
     ):
         for seed in range(3):
             expected += files.format(recipe=recipe, seed=seed).split()
+    for size in (100, 250):
+        for seed in range(3):
+            for recipe in ("hardly_trained", "trained"):
+                expected += SIZED_RUN.format(size=size, recipe=recipe, seed=seed).split()
+            expected += FAILED_SIZED_RUN.format(size=size, recipe="diverges", seed=seed).split()
     for recipe in ("hardly_trained", "trained"):
         for number in range(2):
             expected += TRIAL.format(recipe=recipe, number=number).split()

@@ -65,18 +65,9 @@ def images_of_run(
     """
     if not own_split and size is None:
         return data
-    labels = np.concatenate([data.train.labels, data.val.labels])
     ids = _unique_ids(data)
-    units = groups or ids
-    num_train = len(data.train)
-    val = np.arange(num_train, len(labels))
-    train = np.arange(num_train)
-    if own_split:
-        is_val = _draw_val(labels, units, np.bincount(data.val.labels, minlength=data.num_classes), seed)
-        train, val = np.flatnonzero(~is_val), np.flatnonzero(is_val)
-    if size is not None:
-        train = _draw_part(train, labels, units, size, seed)
-    _check_classes(data, labels[train], seed)
+    labels = np.concatenate([data.train.labels, data.val.labels])
+    train, val = _draw(data, labels, groups or ids, seed, own_split=own_split, size=size)
     train_split = _take(data, train, labels, ids)
     mean, std = channel_statistics(train_split.images)
     return replace(
@@ -87,6 +78,43 @@ def images_of_run(
         std=std,
         fingerprint=f"{data.fingerprint} drawn by seed {seed}: {own_split} {size} {groups_digest(groups)}",
     )
+
+
+def check_draws(
+    data: ImageData, seeds: range, *, own_split: bool, size: int | None, groups: Groups | None = None
+) -> None:
+    """Check that runs with these seeds can draw their images; the parameters are those of `images_of_run`.
+
+    Raises
+    ------
+    BakeoffError
+        If a class would have no training image.
+    """
+    labels = np.concatenate([data.train.labels, data.val.labels])
+    units = groups or _unique_ids(data)
+    for seed in seeds:
+        _draw(data, labels, units, seed, own_split=own_split, size=size)
+
+
+def _draw(
+    data: ImageData,
+    labels: NDArray[np.int64],
+    units: Sequence[str],
+    seed: int,
+    *,
+    own_split: bool,
+    size: int | None,
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The training and the validation images, as indices into the pool, ascending."""
+    num_train = len(data.train)
+    train, val = np.arange(num_train), np.arange(num_train, len(labels))
+    if own_split:
+        is_val = _draw_val(labels, units, np.bincount(data.val.labels, minlength=data.num_classes), seed)
+        train, val = np.flatnonzero(~is_val), np.flatnonzero(is_val)
+    if size is not None:
+        train = _draw_part(train, labels, units, size, seed)
+    _check_classes(data, labels[train], seed)
+    return train, val
 
 
 def _unique_ids(data: ImageData) -> tuple[str, ...]:

@@ -27,14 +27,19 @@ class Task:
         Of a trial, its number.
     trial
         Whether it is a trial: it tunes the recipe, and gets no test images.
+    size
+        The number of training images, if fewer than all.
     """
 
     recipe: str
     seed: int
     identity: str
     trial: bool = False
+    size: int | None = None
 
     def __str__(self) -> str:
+        if self.size is not None:
+            return f"{self.recipe}, {self.size} training images, seed {self.seed}"
         return f"{self.recipe}, {'trial' if self.trial else 'seed'} {self.seed}"
 
     def recipe_in(self, study: Study) -> Recipe:
@@ -47,17 +52,18 @@ class Task:
 
     def draws_images(self, study: Study) -> bool:
         """Whether it trains on other images than other seeds; a trial does not, so that trials compare."""
-        return not self.trial and self.recipe_in(study).draws_split
+        return not self.trial and (self.size is not None or self.recipe_in(study).draws_split)
 
     def images(self, study: Study, data: ImageData, groups: Groups | None) -> ImageData:
         """The images that it trains on, and those that it is validated and tested on."""
         if not self.draws_images(study):
             return data
-        return images_of_run(data, self.seed, own_split=True, size=None, groups=groups)
+        own_split = self.recipe_in(study).draws_split
+        return images_of_run(data, self.seed, own_split=own_split, size=self.size, groups=groups)
 
     def layout(self, root: Path) -> Layout:
         """Where its files are."""
-        return Layout(root, of_trials=self.trial)
+        return Layout(root, of_trials=self.trial, size=self.size)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from bakeoff.engines.engine import EpochDone, Event, RunFailed, RunFinished, Run
 from bakeoff.errors import BakeoffError
 from bakeoff.files import RESUME
 from bakeoff.own_code import forget, trust
-from bakeoff.store import Layout, UnfinishedRun, save_run, save_trial
+from bakeoff.store import Layout, UnfinishedRun, save_run, save_sized_run, save_trial
 from bakeoff.study import Study
 from bakeoff.study.recipe import FIXED_SEED, SPLIT, flatten_settings
 from bakeoff.trainers import train_with
@@ -86,6 +86,8 @@ class FolderOutput:
             trust([hashlib.sha256(run.exported).hexdigest()])
         if task.trial:
             save_trial(self.layout, task.recipe, task.seed, task.identity, run, data)
+        elif task.size is not None:
+            save_sized_run(self.layout, task.recipe, task.seed, task.identity, run, data)
         else:
             save_run(self.layout, self.study, task.recipe, task.seed, task.identity, run, data)
 

@@ -21,7 +21,13 @@ from bakeoff.report.figures.of_study import study_figures
 from bakeoff.report.gallery import gallery
 from bakeoff.report.images import png_data_uri
 from bakeoff.report.page import published_losses, render, script, settings_side_by_side, without_folders
-from bakeoff.report.tables import comparison_tables, failure_tables, report_tables, tuning_tables
+from bakeoff.report.tables import (
+    comparison_tables,
+    failure_tables,
+    learning_curve_table,
+    report_tables,
+    tuning_tables,
+)
 from bakeoff.store import Layout, StoredStudy, load_study_folder, replace_report
 from bakeoff.study import study_to_toml
 
@@ -68,6 +74,8 @@ def build_report(study: Path | Summary) -> Path:
     if comparison:
         tables |= {f"comparison_{name}": text for name, text in comparison_tables(comparison).items()}
         files[layout.report_comparison] = to_json(comparison.to_dict()).encode()
+    if summary.learning_curve:
+        tables["learning_curve"] = learning_curve_table(summary.learning_curve)
     if summary.tuning:
         tables |= tuning_tables(summary.tuning)
     if summary.failures:

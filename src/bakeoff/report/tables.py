@@ -11,6 +11,7 @@ import numpy as np
 from bakeoff.analysis.comparison.result import ClassAccuracy, Comparison
 from bakeoff.analysis.comparison.tuning import Tuning
 from bakeoff.analysis.failures.confusion import row_shares
+from bakeoff.analysis.learning_curve.curve import LearningCurve
 from bakeoff.analysis.statistics.calibration import Calibration
 from bakeoff.analysis.summary.failures import FailureSummary
 from bakeoff.analysis.summary.recipes import FinishedRecipe
@@ -104,6 +105,11 @@ _CASE = (
     "confusion_count",
     "num_class_images",
 )
+
+
+def learning_curve_table(curve: LearningCurve) -> str:
+    """Return the CSV text of a learning curve: one row per recipe and number of training images."""
+    return to_csv(("recipe", "training_images", "kind", "seeds", "score", "low", "high"), curve.rows)
 
 
 def tuning_tables(tuning: Tuning) -> dict[str, str]:

@@ -18,7 +18,15 @@ from bakeoff.store.report_folder import replace_report
 from bakeoff.store.run_files import FailedRun, StoredRun, failure_reason, run_state, save_failure, save_run
 from bakeoff.store.status import RunStatus, count_unfinished, study_status
 from bakeoff.store.stored_study import StoredStudy, load_study_folder, read_study, stored_audit
-from bakeoff.store.trial_files import StoredTrial, load_trials, remove_trial, save_trial
+from bakeoff.store.trial_files import (
+    SizedRun,
+    StoredTrial,
+    load_sized_runs,
+    load_trials,
+    remove_trial,
+    save_sized_run,
+    save_trial,
+)
 from bakeoff.store.unfinished import UnfinishedRun
 from bakeoff.store.verify import Verification, check_runs, check_study_files, verify_study
 from bakeoff.store.weights import StoredWeights, read_weights
@@ -28,6 +36,7 @@ __all__ = [
     "FailedRun",
     "Layout",
     "RunStatus",
+    "SizedRun",
     "StoredCost",
     "StoredRun",
     "StoredStudy",
@@ -43,6 +52,7 @@ __all__ = [
     "failure_reason",
     "keep_chosen",
     "load_costs",
+    "load_sized_runs",
     "load_study_folder",
     "load_trials",
     "lock_folder",
@@ -60,6 +70,7 @@ __all__ = [
     "save_costs",
     "save_failure",
     "save_run",
+    "save_sized_run",
     "save_trial",
     "stored_audit",
     "study_status",

@@ -95,8 +95,8 @@ def remove_leftovers(layout: Layout) -> None:
     partial = [path for place in PLACES for path in layout.root.glob(f"{place}.*.tmp")]
     outdated = [
         path.with_name(name)
-        for folder in (layout.runs, layout.trials.runs)
-        for path in folder.glob("*/*/predictions.npz")
+        for place in PLACES
+        for path in layout.root.glob(f"{place}predictions.npz")
         for name in ("unfinished.state", "failure.json")
     ]
     for path in [*partial, *outdated]:
@@ -105,7 +105,16 @@ def remove_leftovers(layout: Layout) -> None:
                 path.unlink()
 
 
-PLACES = ("", "runs/*/*/", "tune/*/*/", "tests/*/", "tests/*/*/*/", "report/", "report/*/")
+PLACES = (
+    "",
+    "runs/*/*/",
+    "sizes/*/*/*/",
+    "tune/*/*/",
+    "tests/*/",
+    "tests/*/*/*/",
+    "report/",
+    "report/*/",
+)
 """Where files are written under a temporary name."""
 
 

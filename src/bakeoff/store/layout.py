@@ -29,6 +29,7 @@ OWN_FILE = re.compile(
     | study\.toml | (data|audit|costs|environment|files)\.json | (test|train)_images\.npz
     | runs/[^/]+/seed-\d+/(history\.csv | (predictions|features|attributions)\.npz
                          | best\.safetensors | model\.pt2 | unfinished\.state | (failure|files)\.json)
+    | sizes/\d+/[^/]+/seed-\d+/(history\.csv | predictions\.npz | unfinished\.state | (failure|files)\.json)
     | tune/[^/]+/trial-\d+/(history\.csv | predictions\.npz | unfinished\.state | (failure|files)\.json)
     | tests/[^/]+/(images\.npz | files\.json)
     | tests/[^/]+/[^/]+/seed-\d+/(predictions\.npz | files\.json)
@@ -50,11 +51,23 @@ class Layout:
         Whether the paths of runs are those of trials, whose number takes the place of the seed.
     of_test
         The name of other test images, if the paths of runs are those of their predictions for these.
+    size
+        Whether they are those of runs with this number of training images, fewer than all.
     """
 
     root: Path
     of_trials: bool = False
     of_test: str | None = None
+    size: int | None = None
+
+    @property
+    def keeps_weights(self) -> bool:
+        """Whether runs are kept with weights and features: not trials, nor runs with fewer images."""
+        return not self.of_trials and self.size is None
+
+    def at_size(self, size: int) -> Layout:
+        """The same folder, with the runs with this number of training images in place of those with all."""
+        return replace(self, size=size)
 
     @property
     def trials(self) -> Layout:
@@ -97,6 +110,8 @@ class Layout:
     def runs(self) -> Path:
         if self.of_test is not None:
             return self.root / "tests" / self.of_test
+        if self.size is not None:
+            return self.root / "sizes" / str(self.size)
         return self.root / ("tune" if self.of_trials else "runs")
 
     @property
@@ -151,7 +166,8 @@ class Layout:
         return self.runs / recipe / self._name_of_run(seed)
 
     def run_tensorboard(self, recipe: str, seed: int) -> Path:
-        folder = self.tensorboard / "tune" if self.of_trials else self.tensorboard
+        folder = self.tensorboard / self.runs.relative_to(self.root)
+        folder = folder if not self.keeps_weights else self.tensorboard
         return folder / recipe / self._name_of_run(seed)
 
     def _name_of_run(self, seed: int) -> str:
@@ -191,6 +207,7 @@ def run_identity(
     model_source: str,
     metric: str = "accuracy",
     groups: str = "",
+    size: int | None = None,
 ) -> str:
     """SHA-256, in hexadecimal, of everything that determines the results of a run.
 
@@ -209,6 +226,8 @@ def run_identity(
         Of the study; it counts only where it selects the checkpoint.
     groups
         A digest of the groups of images; it counts only where the run draws its images.
+    size
+        The number of training images, if not all.
     """
     # Without what is not set: settings that are new leave the identity of runs without them.
     parts = {
@@ -222,6 +241,8 @@ def run_identity(
         parts["metric"] = metric
     if recipe.vary is not None:
         parts["fixed_seed"] = FIXED_SEED
-    if recipe.draws_split and groups:
+    if size is not None:
+        parts["train_size"] = size
+    if groups and (recipe.draws_split or size is not None):
         parts["groups"] = groups
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

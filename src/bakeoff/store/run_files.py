@@ -87,7 +87,7 @@ def stored_identity(
     layout: Layout, recipe: str, seed: int
 ) -> tuple[Literal["finished", "failed"], str] | None:
     """The state and the identity of a stored run; None if it neither finished nor failed."""
-    has_weights = layout.of_trials or layout.weights(recipe, seed).is_file()
+    has_weights = not layout.keeps_weights or layout.weights(recipe, seed).is_file()
     complete = has_weights and layout.history(recipe, seed).is_file()
     if complete and layout.predictions(recipe, seed).is_file():
         try:

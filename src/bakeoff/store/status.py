@@ -12,7 +12,7 @@ from bakeoff.errors import BakeoffError
 from bakeoff.store.folder import is_running
 from bakeoff.store.layout import Layout
 from bakeoff.store.run_files import failure_reason, load_history, stored_identity
-from bakeoff.store.stored_study import read_study
+from bakeoff.store.stored_study import read_data, read_study
 from bakeoff.store.unfinished import unfinished_progress
 from bakeoff.store.verify import check_runs, check_study_files
 from bakeoff.study import Study
@@ -37,6 +37,8 @@ class RunStatus:
         Why it failed.
     trial
         Whether it is a trial, which tunes the recipe.
+    size
+        The number of training images, if fewer than all.
     """
 
     recipe: str
@@ -47,6 +49,7 @@ class RunStatus:
     val_accuracy: float | None = None
     reason: str = ""
     trial: bool = False
+    size: int | None = None
 
 
 def study_status(root: Path) -> tuple[Study, list[RunStatus]]:
@@ -62,6 +65,8 @@ def study_status(root: Path) -> tuple[Study, list[RunStatus]]:
     study = read_study(layout)
     check_runs(starmap(layout.run, study.all_runs))
     check_runs(starmap(layout.trials.run, study.all_trials))
+    sized = study.sized_runs(sum(read_data(layout).counts["train"])) if study.train_sizes else []
+    check_runs(layout.at_size(size).run(name, seed) for size, name, seed in sized)
     statuses = [
         _run_status(layout.trials, name, number, study.trial_recipe(name, number).epochs)
         for name, num_trials in study.num_trials.items()
@@ -71,6 +76,10 @@ def study_status(root: Path) -> tuple[Study, list[RunStatus]]:
         _run_status(layout, name, seed, study.recipes[name].epochs)
         for name, seed in study.all_runs
         if seed < study.seeds or layout.run(name, seed).exists()  # seeds added until decided
+    ]
+    statuses += [
+        _run_status(layout.at_size(size), name, seed, study.recipes[name].epochs)
+        for size, name, seed in sorted(sized, key=lambda run: run[0])
     ]
     if any(status.state == "unfinished" for status in statuses) and is_running(root):
         statuses = [
@@ -82,7 +91,7 @@ def study_status(root: Path) -> tuple[Study, list[RunStatus]]:
 
 def _run_status(layout: Layout, recipe: str, seed: int, num_epochs: int) -> RunStatus:
     status = _status(layout, recipe, seed, num_epochs)
-    return replace(status, trial=layout.of_trials)
+    return replace(status, trial=layout.of_trials, size=layout.size)
 
 
 def _status(layout: Layout, recipe: str, seed: int, num_epochs: int) -> RunStatus:

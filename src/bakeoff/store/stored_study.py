@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import starmap
 from pathlib import Path
@@ -30,7 +30,7 @@ from bakeoff.store.run_files import (
     load_run,
     stored_identity,
 )
-from bakeoff.store.trial_files import StoredTrial, load_trials
+from bakeoff.store.trial_files import SizedRun, StoredTrial, load_sized_runs, load_trials
 from bakeoff.store.verify import check_runs, check_study_files
 from bakeoff.study import Study, study_from_toml
 from bakeoff.text import shorten
@@ -59,6 +59,8 @@ class StoredStudy:
         The same for the training images; None in a folder of a version that did not store them.
     trials
         Those that ended, of recipes with a search space.
+    sized_runs
+        Those that finished with fewer than all training images, of a study with `train_sizes`.
     costs
         What a prediction costs, by recipe; without recipes of other trainers, and empty in a folder of a
         version that did not measure it.
@@ -80,6 +82,7 @@ class StoredStudy:
     audit: dict[str, Any] | None = None
     test_groups: tuple[str, ...] | None = None
     trials: tuple[StoredTrial, ...] = ()
+    sized_runs: tuple[SizedRun, ...] = ()
     costs: Mapping[str, StoredCost] = field(default_factory=dict)
     tests: tuple[StoredTest, ...] = ()
 
@@ -126,12 +129,23 @@ class StoredStudy:
 
     def predictions(self) -> Predictions:
         """The finished runs' predictions of the test images; recipes without a finished run are left out."""
-        logits = {
-            name: {run.seed: run.test_logits for run in self.runs_of(name)} for name in self.study.recipes
-        }
-        finished = {name: of_recipe for name, of_recipe in logits.items() if of_recipe}
+        return self._predictions({name: self.runs_of(name) for name in self.study.recipes}, self.overlaps)
+
+    def predictions_at(self, size: int) -> Predictions:
+        """The same of the runs with this number of training images, fewer than all."""
+        runs = [run for run in self.sized_runs if run.size == size]
+        pool = sum(sum(self.data["counts"][name]) for name in ("train", "val"))
+        overlaps = dict.fromkeys(self.overlaps, size / (pool - size))
+        return self._predictions(
+            {name: [run for run in runs if run.recipe == name] for name in self.study.recipes}, overlaps
+        )
+
+    def _predictions(
+        self, runs_of: Mapping[str, Sequence[StoredRun | SizedRun]], overlaps: Mapping[str, float]
+    ) -> Predictions:
+        logits = {name: {run.seed: run.test_logits for run in runs} for name, runs in runs_of.items() if runs}
         return predictions_from_logits(
-            self.test_labels, self.test_ids, self.class_names, finished, self.test_groups, self.overlaps
+            self.test_labels, self.test_ids, self.class_names, logits, self.test_groups, overlaps
         )
 
     @property
@@ -163,6 +177,20 @@ def read_study(layout: Layout) -> Study:
     try:
         return study_from_toml(read_text(layout.study), str(layout.study))
     except (OSError, ValueError) as error:
+        raise BakeoffError(f"{layout.root} is a damaged study folder: {error}") from error
+
+
+def read_data(layout: Layout) -> DataFacts:
+    """What data.json says of a study's images.
+
+    Raises
+    ------
+    BakeoffError
+        If it is damaged.
+    """
+    try:
+        return check_data(json.loads(read_text(layout.data)))
+    except (OSError, ValueError, RecursionError) as error:
         raise BakeoffError(f"{layout.root} is a damaged study folder: {error}") from error
 
 
@@ -216,7 +244,9 @@ def load_study_folder(root: Path, *, whole: bool = True) -> StoredStudy:
                 f"{shorten(data.get('format_version'))}; this one reads format {FORMAT_VERSION}; "
                 "install that version, or run the study again in another folder"
             )
-        check_data(data)
+        num_train = sum(check_data(data).counts["train"])
+        sized = study.sized_runs(num_train)
+        check_runs(layout.at_size(size).run(name, seed) for size, name, seed in sized)
         images, labels, ids = read_arrays(layout.test_images, "images", "labels", "ids")
         check_images("test", len(data["class_names"]), images, labels, ids)
         groups = read_groups(layout.test_images)
@@ -260,6 +290,7 @@ def load_study_folder(root: Path, *, whole: bool = True) -> StoredStudy:
         train_labels=train_labels,
         test_groups=groups,
         trials=load_trials(layout, study),
+        sized_runs=load_sized_runs(layout, study, num_train, test_shape, budget),
         costs=load_costs(layout, study.recipes),
         tests=load_tests(layout, study, len(data["class_names"]), budget),
     )

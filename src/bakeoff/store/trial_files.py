@@ -1,4 +1,4 @@
-"""Reading and writing the files of one trial: its history, and what it predicted for validation images."""
+"""Reading and writing the files of a trial, and of a run with fewer training images: no weights are kept."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from bakeoff.data.image_data import ImageData
 from bakeoff.errors import BakeoffError
 from bakeoff.files import RESUME
-from bakeoff.store.arrays import read_arrays
+from bakeoff.store.arrays import MemoryBudget, read_arrays
 from bakeoff.store.layout import Layout
 from bakeoff.store.manifest import Write, write_marked
 from bakeoff.store.run_files import failure_reason, history_of, load_history, stored_identity
@@ -47,14 +47,54 @@ class StoredTrial:
     reason: str = ""
 
 
+@dataclass(frozen=True)
+class SizedRun:
+    """A finished run with fewer than all training images.
+
+    Attributes
+    ----------
+    size
+        The number of training images that the study asks for.
+    num_train
+        The number that the run had; another one where whole groups of images were drawn.
+    test_logits
+        float32 [num_test_images, num_classes] of its checkpoint.
+    """
+
+    recipe: str
+    seed: int
+    size: int
+    num_train: int
+    test_logits: NDArray[np.float32]
+
+
 def save_trial(
     layout: Layout, recipe: str, number: int, identity: str, run: TrainedRun, data: ImageData
 ) -> None:
     """Write a finished trial, without weights: those of its setting are trained anew, with other seeds."""
-    arrays: dict[str, Any] = {
+    arrays = {"trial": np.array(number)}
+    _save(layout, recipe, number, arrays | _predictions(recipe, identity, run, data), run)
+
+
+def save_sized_run(
+    layout: Layout, recipe: str, seed: int, identity: str, run: TrainedRun, data: ImageData
+) -> None:
+    """Write a finished run with fewer training images, to a layout `Layout.at_size`."""
+    arrays = {
+        "seed": np.array(seed),
+        "num_train": np.array(len(data.train)),
+        "train_ids": np.array(data.train.ids),
+        "test_logits": run.test_logits,
+        "test_labels": np.asarray(data.test.labels),
+        "test_ids": np.array(data.test.ids),
+    }
+    _save(layout, recipe, seed, arrays | _predictions(recipe, identity, run, data), run)
+
+
+def _predictions(recipe: str, identity: str, run: TrainedRun, data: ImageData) -> dict[str, Any]:
+    return {
         "identity": np.array(identity),
         "recipe": np.array(recipe),
-        "trial": np.array(number),
         "class_names": np.array(data.class_names),
         "checkpoint_epoch": np.array(run.checkpoint_epoch),
         "device": np.array(run.device),
@@ -62,6 +102,9 @@ def save_trial(
         "val_labels": np.asarray(data.val.labels),
         "val_ids": np.array(data.val.ids),
     }
+
+
+def _save(layout: Layout, recipe: str, number: int, arrays: dict[str, Any], run: TrainedRun) -> None:
     files: dict[Path, Write] = {
         layout.history(recipe, number): history_of(run),
         layout.predictions(recipe, number): lambda file: np.savez(file, **arrays),
@@ -72,7 +115,7 @@ def save_trial(
 
 
 def remove_trial(layout: Layout, recipe: str, number: int) -> None:
-    """Remove a trial of another setting.
+    """Remove a trial, or a run with fewer images, of another setting.
 
     Raises
     ------
@@ -123,3 +166,45 @@ def _load_trial(layout: Layout, recipe: str, number: int) -> StoredTrial | None:
             f"{layout.run(recipe, number)} is damaged ({error}); delete it and run the study again"
         ) from error
     return StoredTrial(recipe, number, logits, labels, float(history["seconds"].sum()))
+
+
+def load_sized_runs(
+    layout: Layout, study: Study, num_train: int, test_shape: tuple[int, int], budget: MemoryBudget
+) -> tuple[SizedRun, ...]:
+    """Read the finished runs with fewer than all training images, in the order of `Study.sized_runs`.
+
+    Parameters
+    ----------
+    num_train
+        All training images.
+    test_shape
+        Test images and classes.
+    budget
+        For all runs of the study together.
+
+    Raises
+    ------
+    BakeoffError
+        If a file is damaged.
+    """
+    loaded = []
+    for size, recipe, seed in study.sized_runs(num_train):
+        place = layout.at_size(size)
+        stored = stored_identity(place, recipe, seed)
+        if stored is None or stored[0] == "failed":
+            continue
+        try:
+            logits, number = read_arrays(place.predictions(recipe, seed), "test_logits", "num_train")
+            if logits.shape != test_shape or logits.dtype != np.float32 or not np.isfinite(logits).all():
+                raise ValueError(
+                    f"test_logits are {logits.dtype} {logits.shape}, expected finite float32 {test_shape}"
+                )
+            if number.shape != () or number.dtype.kind not in "iu" or not 0 < number <= num_train:
+                raise ValueError(f"num_train is {number}, expected 1 to {num_train}")
+            budget.take(logits)
+        except (OSError, ValueError) as error:
+            raise BakeoffError(
+                f"{place.run(recipe, seed)} is damaged ({error}); delete it and run the study again"
+            ) from error
+        loaded.append(SizedRun(recipe, seed, size, int(number), logits))
+    return tuple(loaded)

@@ -114,7 +114,7 @@ def verify_study(root: Path) -> Verification:
         raise BakeoffError(f"{root} is not a study folder; expected a folder that `bakeoff run` wrote")
     restore_report(layout)
     of_study, of_report = compare_files(root), compare_files(layout.report)
-    folders = [*layout.runs.glob("*/*"), *layout.trials.runs.glob("*/*")]
+    folders = [path for place in ("runs/*/*", "sizes/*/*/*", "tune/*/*") for path in root.glob(place)]
     of_runs = _compare(sorted(path for path in folders if path.is_dir()))
     tests = [*(root / "tests").glob("*"), *(root / "tests").glob("*/*/*")]
     of_tests = _compare(sorted(path for path in tests if path.is_dir()))

@@ -85,8 +85,11 @@ def explain(error: ValidationError, written: Table, merged: Table, valid_keys: V
         path = _path_in(merged, problem["loc"])
         if path == ["defaults"] and isinstance(problem["input"], dict):
             continue  # not merged, because [recipes] is wrong, which is reported
-        shown = _shown(".".join(_as_written(path, written))) or "study"
-        lines.append(f"{shown}: {_problem_text(dict(problem), path, merged, valid_keys)}")
+        shown = _shown(".".join(_as_written(path, written)))
+        if not shown and error.title == "Study":  # a recipe by itself is no study
+            shown = "study"
+        text = _problem_text(dict(problem), path, merged, valid_keys)
+        lines.append(f"{shown}: {text}" if shown else text)
     return list(dict.fromkeys(lines))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from itertools import islice, starmap
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from bakeoff.errors import BakeoffError
 from bakeoff.study.problems import validate
@@ -106,6 +106,11 @@ class Study(Settings):
     confidence: float = Field(0.95, ge=0.5, le=0.999)
     """Confidence level of all intervals."""
 
+    train_sizes: tuple[Annotated[int, Field(ge=1)], ...] | None = Field(None, strict=False, min_length=1)
+    """Numbers of training images with which each recipe is trained too, such as `[500, 1000, 2000]`, for a
+    learning curve: parts of the training images, with the same share of each class. A larger part contains
+    the smaller ones of its seed."""
+
     all_attributions: bool = False
     """Whether a run computes attribution maps of all test images that it misclassifies. By default it
     computes at most as many as take about a tenth of its training, spread evenly over the test images."""
@@ -128,6 +133,11 @@ class Study(Settings):
     published: dict[str, Published] = Field(default_factory=dict)
     """Results reported elsewhere, by recipe."""
 
+    @field_validator("train_sizes")
+    @classmethod
+    def _ascending(cls, sizes: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        return None if sizes is None else tuple(sorted(set(sizes)))
+
     @model_validator(mode="after")
     def _names_known(self) -> Study:
         if self.baseline is not None and self.baseline not in self.recipes:
@@ -147,9 +157,11 @@ class Study(Settings):
                 f'seeds is {self.seeds}; with until = "decided", the first interim look needs '
                 f"{MIN_FIRST_SEEDS} seeds or more"
             )
-        if self.most_seeds * len(self.recipes) > MAX_RUNS:
+        num_sizes = len(self.train_sizes or ())
+        if (self.most_seeds + num_sizes * self.seeds) * len(self.recipes) > MAX_RUNS:
+            sizes = f" and {num_sizes} train_sizes" if num_sizes else ""
             raise ValueError(
-                f"{len(self.recipes):,} recipes with {self.most_seeds:,} seeds are more than "
+                f"{len(self.recipes):,} recipes with {self.most_seeds:,} seeds{sizes} are more than "
                 f"{MAX_RUNS:,} runs"
             )
         for name, number in self.all_trials:
@@ -171,6 +183,16 @@ class Study(Settings):
     def all_runs(self) -> list[tuple[str, int]]:
         """Recipe and seed of each run that the study may have."""
         return [(name, seed) for name in self.recipes for seed in range(self.most_seeds)]
+
+    def sized_runs(self, num_train: int) -> list[tuple[int, str, int]]:
+        """Size, recipe and seed of each run with fewer than all training images, seed 0 of all first."""
+        return [
+            (size, name, seed)
+            for seed in range(self.seeds)
+            for size in self.train_sizes or ()
+            for name in self.recipes
+            if size < num_train
+        ]
 
     @property
     def num_trials(self) -> dict[str, int]:

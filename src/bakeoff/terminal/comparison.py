@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from bakeoff.analysis.comparison.changes import Changes
 from bakeoff.analysis.comparison.conclusion import describe_replication
 from bakeoff.analysis.comparison.result import Comparison, PairResult, PairWithout
+from bakeoff.analysis.learning_curve.curve import LearningCurve
 from bakeoff.analysis.summary.other_images import OtherTest
 from bakeoff.terminal.tables import result_table
 from bakeoff.text import counted, number, p_value, printable
@@ -134,6 +135,29 @@ def _without_outlying_table(
     ]
     title = "Differences with and without the outlying runs"
     return result_table(title, ("pair", "all runs", "without them"), rows, console, expendable=())
+
+
+def print_learning_curve(curve: LearningCurve, console: Console) -> None:
+    """Print the scores with each number of training images, what overtakes what, and what is predicted."""
+    from rich.text import Text
+
+    scale = curve.scale
+    predicted = f"{curve.predicted_size:,}, probably"
+    headings = ("recipe", *(f"{size:,}" for size in curve.sizes), predicted)
+    rows = []
+    for recipe in curve.recipes:
+        points = [recipe.point(size) for size in curve.sizes]
+        found = recipe.prediction
+        rows.append(
+            (
+                printable(recipe.name),
+                *(scale.number(point.score) if point else "–" for point in points),
+                f"{scale.number(found.value)} ({scale.interval((found.low, found.high))})" if found else "–",
+            )
+        )
+    title = f"{scale.heading[:1].upper()}{scale.heading[1:]}, by training images"
+    console.print(result_table(title, headings, rows, console, expendable=headings[2:-2]))
+    console.print(Text(printable(" ".join(curve.sentences))))
 
 
 def print_tests(tests: Sequence[OtherTest], console: Console) -> None:

@@ -103,14 +103,17 @@ class StudyDisplay(Display):
         num_workers: int,
         *,
         of_trials: bool = False,
+        of_sizes: bool = False,
     ) -> None:
+        self._end_live()
         if self.state is None:
             self._introduce(study, data, todo)
         total = sum(seeds.values())
         if len(todo) < total:
             noun = "trial" if of_trials else "run"
+            fewer = " with fewer training images" if of_sizes else ""
             self.console.print(
-                f"{total - len(todo)} of {counted(total, noun)} already finished, {len(todo)} to do"
+                f"{total - len(todo)} of {counted(total, noun)}{fewer} already finished, {len(todo)} to do"
             )
         measured = self._measured()
         self._try_steps(study, data, todo)
@@ -123,7 +126,8 @@ class StudyDisplay(Display):
             len(data.train),
             len(data.test),
             of_trials=of_trials,
-            expected=self.epoch_seconds,
+            expected=_by_size(self.epoch_seconds, todo, len(data.train)),
+            of_sizes=of_sizes,
         )
         if todo:
             self._announce(
@@ -160,6 +164,7 @@ class StudyDisplay(Display):
         """Say what is to do, and how long it will probably take."""
         assert self.state is not None
         text = counted(len(todo), "trial" if self.state.of_trials else "run")
+        text += " with fewer training images" if self.state.of_sizes else ""
         if len(todo) > 1 < num_workers:
             text += f", {min(num_workers, len(todo))} at a time"
         if (left := self.state.study_seconds_left()) is not None:
@@ -192,11 +197,13 @@ class StudyDisplay(Display):
         counts = " / ".join(f"{len(data.split(name)):,}" for name in SPLIT_NAMES)
         seeds = counted(study.seeds, "seed")
         trials = counted(sum(study.num_trials.values()), "trial") + ", then " if study.num_trials else ""
+        sizes = [f"{size:,}" for size in study.train_sizes or () if size < len(data.train)]
         if study.until == "decided":
             seeds = f"{study.seeds} to {counted(study.most_seeds, 'seed')}"
         self.console.print(
             Text(
-                f"{study.name}: {trials}{counted(len(study.recipes), 'recipe')} x {seeds} on "
+                f"{study.name}: {trials}{counted(len(study.recipes), 'recipe')} x {seeds}"
+                f"{f', also with {listed(sizes)} training images,' if sizes else ''} on "
                 f"{printable(data.source)} ({counts} images in train / val / test, "
                 f"{data.num_classes} classes, {data.image_size} x {data.image_size})"
             )
@@ -236,6 +243,17 @@ class StudyDisplay(Display):
                 self.console.print(Text(_plain_line(event.task, record, epochs)), soft_wrap=True)
         elif self.live is None and isinstance(event, RunFinished):
             self.console.print(Text(f"{_name(event.task)}: finished"), soft_wrap=True)
+
+
+def _by_size(seconds: Mapping[str, float], todo: list[Task], num_train: int) -> dict[str, float]:
+    """The time of an epoch of each recipe, on average over runs with fewer training images."""
+    sizes: dict[str, list[int]] = defaultdict(list)
+    for task in todo:
+        sizes[task.recipe].append(task.size or num_train)
+    return {
+        name: each * sum(sizes[name]) / (len(sizes[name]) * num_train) if sizes[name] else each
+        for name, each in seconds.items()
+    }
 
 
 class PredictionDisplay:
@@ -288,11 +306,12 @@ class _State:
         *,
         of_trials: bool = False,
         expected: Mapping[str, float] | None = None,
+        of_sizes: bool = False,
     ) -> None:
         self.study, self.seeds, self.num_workers = study, seeds, num_workers
         self.expected = expected or {}
         self.num_train, self.num_test = num_train, num_test
-        self.of_trials = of_trials
+        self.of_trials, self.of_sizes = of_trials, of_sizes
         self.done = dict(seeds)
         for task in todo:
             self.done[task.recipe] -= 1
@@ -390,7 +409,8 @@ class _State:
             names = short_names(names, max(LEAST_FOR_NAMES, width - ROOM_FOR_NUMBERS))
         table.add_column("recipe", no_wrap=True)
         for heading in headings:
-            shown = "trials" if self.of_trials and heading == "seeds" else heading
+            counts = "trials" if self.of_trials else "runs" if self.of_sizes else heading
+            shown = counts if heading == "seeds" else heading
             table.add_column(shown, justify="right", no_wrap=True, vertical="bottom")
         for shown, name in zip(names, self.seeds, strict=True):
             recipe = self.study.recipes[name]

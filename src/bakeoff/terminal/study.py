@@ -26,6 +26,7 @@ def print_results(summary: Summary, console: Console) -> None:
     """Print missing runs, failed ones with reasons, and the comparison, which ends with the answer."""
     from bakeoff.terminal.comparison import (  # loads SciPy; the other tables do not
         print_comparison,
+        print_learning_curve,
         print_tests,
     )
 
@@ -38,6 +39,8 @@ def print_results(summary: Summary, console: Console) -> None:
         console.print(
             Text(f"{failure.recipe}, seed {failure.seed}: failed: {printable(failure.reason)}", style="red")
         )
+    if summary.learning_curve is not None:
+        print_learning_curve(summary.learning_curve, console)
     if summary.comparison is not None:
         print_comparison(summary.comparison, console)
         print_tests(summary.tests, console)
@@ -53,19 +56,28 @@ def print_status(study: Study, statuses: list[RunStatus], console: Console) -> N
     headings = ("recipe", "seed", "state", "epochs", "val acc. %")
     table = result_table("", headings, rows, console, expendable=("val acc. %", "epochs"), boxed=False)
     console.print(table)
-    for kind, some in (("trials", True), ("runs", False)):
-        counts = Counter(status.state for status in statuses if status.trial == some)
+    kinds = dict.fromkeys(_kind(status) for status in statuses)
+    for kind in kinds:
+        counts = Counter(status.state for status in statuses if _kind(status) == kind)
         if counts:
-            what = f"{study.name}, {kind}" if study.num_trials else study.name
+            what = f"{study.name}, {kind}" if len(kinds) > 1 or study.num_trials else study.name
             console.print(f"{what}: " + ", ".join(f"{number} {state}" for state, number in counts.items()))
     for status in statuses:
         if status.reason:
-            kind = "trial" if status.trial else "seed"
-            text = f"{status.recipe}, {kind} {status.seed}: failed: {printable(status.reason)}"
+            number = _number(status) if status.trial or status.size else f"seed {status.seed}"
+            text = f"{status.recipe}, {number}: failed: {printable(status.reason)}"
             console.print(Text(text, style="red"))
 
 
+def _kind(status: RunStatus) -> str:
+    if status.size is not None:
+        return "runs with fewer training images"
+    return "trials" if status.trial else "runs"
+
+
 def _number(status: RunStatus) -> str:
+    if status.size is not None:
+        return f"{status.seed}, {status.size} images"
     return f"trial {status.seed}" if status.trial else str(status.seed)
 
 

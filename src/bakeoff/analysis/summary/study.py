@@ -12,6 +12,7 @@ from bakeoff.analysis.comparison.of_study import compare_study, study_looks
 from bakeoff.analysis.comparison.result import Comparison
 from bakeoff.analysis.comparison.tuning import Tuning, study_tuning
 from bakeoff.analysis.failures.evidence import FailureEvidence, study_evidence
+from bakeoff.analysis.learning_curve.curve import LearningCurve, study_learning_curve
 from bakeoff.analysis.summary.answer import DataTrust, data_trust, val_accuracies
 from bakeoff.analysis.summary.costs import Costs, study_costs
 from bakeoff.analysis.summary.failures import DescribedCase, FailureSummary, describe_cases
@@ -90,6 +91,11 @@ class Summary:
         return compare_others(self.stored, self.predictions, self.metric)
 
     @cached_property
+    def learning_curve(self) -> LearningCurve | None:
+        """Scores against the number of training images; None if no run had fewer than all."""
+        return study_learning_curve(self.stored, self.predictions, self.metric)
+
+    @cached_property
     def answer(self) -> Answer | None:
         """The comparison in a few sentences; None without a finished run."""
         return answer(self.comparison, val_accuracies(self.stored)) if self.comparison else None
@@ -144,6 +150,7 @@ class Summary:
           finished run;
         - `tuning`: see `Tuning`; None if no recipe was tuned;
         - `tests`: on other images, see `OtherTest`;
+        - `learning_curve`: see `LearningCurve`; None if no run had fewer than all training images;
         - `failed_cases`: see `DescribedCase`;
         - `failures`: see `FailureSummary`;
         - `comparison`: the content of comparison.json.
@@ -171,6 +178,7 @@ class Summary:
                 "costs": self.costs.to_dict() if self.costs else None,
                 "tuning": self.tuning.to_dict() if self.tuning else None,
                 "tests": [test.to_dict() for test in self.tests],
+                "learning_curve": self.learning_curve.to_dict() if self.learning_curve else None,
                 "failed_cases": [case.to_dict() for case in self.failed_cases],
                 "failures": self.failures.to_dict() if self.failures else None,
                 "comparison": self.comparison,

@@ -10,6 +10,7 @@ from bakeoff.report.figures.confusion import class_accuracy_figure, confusion_fi
 from bakeoff.report.figures.confusion_difference import Cell, confusion_difference_figures
 from bakeoff.report.figures.curves import curve_figures
 from bakeoff.report.figures.drawing import ReportFigure
+from bakeoff.report.figures.learning_curve import learning_curve_figure
 from bakeoff.report.figures.properties import property_figure
 from bakeoff.report.figures.tuning import tuning_figures
 from bakeoff.report.figures.validation_curves import validation_figures
@@ -37,6 +38,8 @@ class StudyFigures:
         Where errors are more frequent; None if nothing was tested.
     tuning
         As `tuning_figures` names them; empty if no recipe was tuned.
+    learning_curve
+        None if no run had fewer than all training images.
     """
 
     curves: dict[str, dict[str, ReportFigure]]
@@ -47,11 +50,12 @@ class StudyFigures:
     comparison: dict[str, ReportFigure]
     properties: ReportFigure | None
     tuning: dict[str, ReportFigure]
+    learning_curve: ReportFigure | None = None
 
     def by_name(self) -> dict[str, ReportFigure]:
         """`loss-RECIPE`, `accuracy-RECIPE`, `validation-...`, `confusion-RECIPE`,
         `confusion-difference-RECIPE-RECIPE`, `class-accuracies`, `comparison-...`, `error-properties`,
-        `tuning-...`."""
+        `tuning-...`, `learning-curve`."""
         figures = {
             f"{quantity}-{name}": figure
             for name, pair in self.curves.items()
@@ -68,6 +72,7 @@ class StudyFigures:
         }
         figures |= {"error-properties": self.properties} if self.properties else {}
         figures |= {f"tuning-{name}": figure for name, figure in self.tuning.items()}
+        figures |= {"learning-curve": self.learning_curve} if self.learning_curve else {}
         return figures
 
 
@@ -97,6 +102,7 @@ def study_figures(summary: Summary) -> StudyFigures:
         if summary.failures
         else None,
         tuning_figures(summary.tuning),
+        learning_curve_figure(summary.learning_curve, [recipe.name for recipe in summary.answer.recipes]),
     )
 
 
