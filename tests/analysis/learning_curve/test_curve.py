@@ -117,6 +117,8 @@ def test_only_what_is_missing_is_trained_again_to_the_same_bytes(folder, tmp_pat
     content = (lost / "predictions.npz").read_bytes()
     shutil.rmtree(lost)
     assert [status.state for status in study_status(root)[1] if status.size].count("waiting") == 1
+    told = bakeoff.open_result(root).summary.learning_curve.sentences[-1]
+    assert "of 3 for each number of images: tree with 200 (2 runs); see `bakeoff status`." in told
     assert train(STUDY, root) == ["tree, 200 training images, seed 1"]
     assert (lost / "predictions.npz").read_bytes() == content
     # Another size adds runs; fewer sizes leave what is there.

@@ -14,7 +14,7 @@ def curve(number: int) -> LearningCurve:
         RecipeCurve(f"$r{index}$", points, Prediction(1000, 0.6, 0.5, 0.7) if index else None)
         for index in range(number)
     )
-    return LearningCurve("accuracy", ACCURACY, 0.95, (100, 200, 500), recipes, (), (), draws_pool=False)
+    return LearningCurve("accuracy", ACCURACY, 0.95, (100, 200, 500), recipes, (), (), 3, draws_pool=False)
 
 
 def test_measured_and_predicted_points_have_their_places_and_words() -> None:

@@ -133,6 +133,8 @@ class LearningCurve:
         Those with a finished run, in the study's order.
     differences, crossings
         Of the pairs that the study compares.
+    num_seeds
+        Runs per recipe and size that the study asks for.
     draws_pool
         Whether runs drew from training and validation images; otherwise parts are of the training images.
     """
@@ -144,6 +146,7 @@ class LearningCurve:
     recipes: tuple[RecipeCurve, ...]
     differences: tuple[SizeDifference, ...]
     crossings: tuple[Crossing, ...]
+    num_seeds: int
     draws_pool: bool
 
     @property
@@ -154,7 +157,7 @@ class LearningCurve:
     @property
     def sentences(self) -> tuple[str, ...]:
         """Where one recipe overtakes another, and what more images would probably give."""
-        return (*_on_crossings(self), *_on_predictions(self))
+        return (*_on_crossings(self), *_on_predictions(self), *_on_missing(self))
 
     @property
     def basis(self) -> str:
@@ -257,6 +260,7 @@ def study_learning_curve(
         recipes=curves,
         differences=differences,
         crossings=find_crossings(differences, score.scale),
+        num_seeds=study.seeds,
         draws_pool=any(recipe.draws_split for recipe in study.recipes.values()),
     )
 
@@ -370,4 +374,20 @@ def _on_predictions(curve: LearningCurve) -> list[str]:
         f"With twice the images, {curve.predicted_size:,}, as many runs would probably have, on these test "
         f"images: {listed(each)}{more}. A power law is continued by a factor of two, never further; "
         "it holds for images like these."
+    ]
+
+
+def _on_missing(curve: LearningCurve) -> list[str]:
+    few = [
+        f"{recipe.name} with {size:,} ({counted(point.num_seeds if point else 0, 'run')})"
+        for recipe in curve.recipes
+        for size in curve.sizes
+        if (point := recipe.point(size)) is None or point.num_seeds < curve.num_seeds
+    ]
+    if not few:
+        return []
+    more = [f"{len(few) - MOST_SENTENCES} more"] if len(few) > MOST_SENTENCES else []
+    return [
+        f"Runs failed or are not finished, of {curve.num_seeds} for each number of images: "
+        f"{listed([*few[:MOST_SENTENCES], *more])}; see `bakeoff status`."
     ]
