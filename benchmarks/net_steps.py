@@ -33,6 +33,7 @@ from torch.autograd.profiler import profile
 
 from bakeoff.environment import describe_environment
 from bakeoff.kernels import describe_kernels
+from bakeoff.kernels.capture import capture
 from bakeoff.kernels.library import BoundCall, using
 from bakeoff.models import LeNet5
 from bakeoff.models.resnet import ResNet
@@ -195,7 +196,8 @@ def trained(net: Net, batch: tuple[Tensor, Tensor]) -> Step:
     """As `bakeoff.training.loop` makes it."""
     images, labels = batch[0].contiguous(memory_format=torch.channels_last), batch[1]
     model = build(net, torch.channels_last)
-    passes, stepper = Passes(model), Stepper(net.optimizer(model.parameters(), fused=True))
+    form = capture(model, images[:8]).form_of(model)
+    passes, stepper = Passes(form), Stepper(net.optimizer(model.parameters(), fused=True))
 
     def step() -> None:
         passes(images, Loss(labels, net.criterion))

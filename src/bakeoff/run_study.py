@@ -64,6 +64,9 @@ class Display:
     def audited(self, audit: Audit) -> None:
         """After the images were checked, while the first runs train."""
 
+    def not_captured(self, recipe: str, reason: str) -> None:
+        """Before the first round: a recipe's model is called as it is, not layer by layer for CPU kernels."""
+
     def begin(
         self,
         study: Study,
@@ -153,12 +156,14 @@ def run_study(
     display = display or Display()
     load = load_grouped if study.data.groups == NEAR_DUPLICATES else load_data
     data = load(study.data, arrays=arrays, progress=display.decoding)
+    not_captured: dict[str, str] = {}
     for name, recipe in study.recipes.items():
         try:
             if recipe.trainer is not None:
                 check_trainer(recipe, data)
-            else:
-                check_training(recipe, data)
+            elif reason := check_training(recipe, data):
+                not_captured[name] = reason
+                display.not_captured(name, reason)
         except BakeoffError as error:
             raise BakeoffError(f"recipes.{name}: {error}") from error
     for name, test in study.tests.items():
@@ -176,6 +181,8 @@ def run_study(
         weights = {name: weights_digest(name) for name in sorted(study.weights)}
         if weights:
             environment["weights"] = weights
+        if not_captured:
+            environment["not_captured"] = not_captured
         layout = Layout(root)
         check_study_files(layout, may_be_missing=True)
         check_runs(starmap(layout.run, study.all_runs))

@@ -117,6 +117,17 @@ def test_trials_are_shown_with_their_numbers_and_what_they_chose():
     assert "recipe trials" in text
 
 
+def test_a_model_that_is_not_captured_is_named_once_with_the_reason():
+    study = load_study("quickstart", epochs=2, seeds=1, recipes=["lenet5"])
+    console = Console(file=io.StringIO(), width=100)
+    with StudyDisplay(console) as display:
+        display.not_captured("lenet5", "net.py:3, 'if x.mean() > 0:': control flow")
+        for _ in range(2):
+            display.begin(study, load_data(study.data), {"lenet5": 1}, [], 1)
+    line = "note: lenet5: its forward is called as it is, so CPU kernels may not apply: net.py:3, 'if x"
+    assert console.file.getvalue().count(line) == 1
+
+
 def test_where_there_is_no_terminal_lines_tell_that_a_run_is_tested_and_finished():
     study = load_study("quickstart", epochs=2, seeds=1, recipes=["lenet5"])
     task = Task("lenet5", 0, "identity")

@@ -5,12 +5,15 @@ from itertools import combinations
 import numpy as np
 import pytest
 import torch
+from tests.kernels.built import LIBRARIES
 from tests.training.heard import Heard
 from torch import nn
 
+from bakeoff.kernels.library import using
 from bakeoff.study import load_study
 from bakeoff.study.recipe import FIXED_SEED
-from bakeoff.training import TrainingFailure, train
+from bakeoff.study.settings.model import CustomModelSettings
+from bakeoff.training import TrainingFailure, step, train
 from bakeoff.training.attribution import NUM_STEPS
 from bakeoff.training.batches import epoch_order
 from bakeoff.training.evaluation import loss_and_accuracy
@@ -103,6 +106,58 @@ def test_a_run_by_plans_has_the_bits_of_one_that_pytorch_records(data, name, mon
     monkeypatch.setattr("bakeoff.training.step.plan_for", lambda *_: None)
     recorded = train(settings, 0, data)
     assert same_bytes(planned, recorded)
+
+
+OWN_NETS = """
+import torch.nn.functional as F
+from torch import nn
+from bakeoff.kernels import KernelSequential
+
+def layers(size):
+    return [nn.Conv2d(3, 6, 5), nn.Conv2d(6, 16, 3), nn.Linear(64, 32), nn.Linear(32, 10)]
+
+class Layers(KernelSequential):
+    def __init__(self, num_classes, image_size):
+        conv1, conv2, fc1, fc2 = layers(image_size)
+        pooled = nn.ReLU(), nn.MaxPool2d(2)
+        super().__init__(conv1, *pooled, conv2, *pooled, nn.Flatten(), fc1, nn.ReLU(), fc2)
+
+class Functions(nn.Module):
+    def __init__(self, num_classes, image_size):
+        super().__init__()
+        self.conv1, self.conv2, self.fc1, self.fc2 = layers(image_size)
+
+    def forward(self, x):
+        x = F.max_pool2d(F.relu(self.conv1(x)), 2)
+        x = F.max_pool2d(F.relu(self.conv2(x)), 2)
+        x = F.relu(self.fc1(x.view(-1, 64)))
+        return self.fc2(x)
+"""
+
+
+@pytest.mark.needs("compiler")
+def test_a_model_of_functions_is_trained_as_one_of_layers(data, tmp_path, monkeypatch):
+    """With the same plans, whose results have the same bits; averaged weights are called likewise."""
+    (tmp_path / "own_nets.py").write_text(OWN_NETS)
+    monkeypatch.syspath_prepend(tmp_path)
+    planned = []
+    plan_for = step.plan_for
+    monkeypatch.setattr(step, "plan_for", lambda *given: planned.append(plan_for(*given)) or planned[-1])
+    with using(next(iter(LIBRARIES.values()))):
+        functions, of_layers = (
+            train(recipe(model=CustomModelSettings(name=f"own_nets:{name}"), ema_decay=0.9), 0, data)
+            for name in ("Functions", "Layers")
+        )
+    assert len(planned) == 2 * 2 * 2  # models, epochs, sizes of batches
+    assert None not in planned
+    assert functions.test_logits.tobytes() == of_layers.test_logits.tobytes()
+    assert functions.test_features.tobytes() == of_layers.test_features.tobytes()
+    assert functions.attributions.maps.tobytes() == of_layers.attributions.maps.tobytes()
+    assert list(functions.weights) == [
+        f"{name}.{kind}" for name in ("conv1", "conv2", "fc1", "fc2") for kind in ("weight", "bias")
+    ]
+    pairs = zip(functions.weights.values(), of_layers.weights.values(), strict=True)
+    assert all(torch.equal(one, other) for one, other in pairs)
 
 
 class ModeRecorder(nn.Module):

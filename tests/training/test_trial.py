@@ -3,9 +3,11 @@
 from dataclasses import replace
 
 import pytest
+from tests.kernels.built import LIBRARIES
 from tests.trainers.images import DATA
 
 from bakeoff.errors import BakeoffError
+from bakeoff.kernels.library import using
 from bakeoff.study.recipe import Recipe
 from bakeoff.training import check_training
 
@@ -17,6 +19,10 @@ class Net(nn.Sequential):
     def __init__(self, num_classes, image_size):
         norm, flat = nn.BatchNorm2d(4), nn.Flatten()
         super().__init__(nn.Conv2d(3, 4, image_size), norm, flat, nn.Linear(4, num_classes))
+
+class Branches(Net):
+    def forward(self, images):
+        return super().forward(images if images.mean() > 0 else -images)
 
 def each(logits, labels):
     return nn.functional.cross_entropy(logits, labels, reduction="none")
@@ -48,6 +54,17 @@ def check(data=DATA, **settings):
 def test_a_recipe_that_trains_passes():
     check(optimizer={"name": "torch.optim:RMSprop"})
     check(batch_size=33)  # 33, 33 and 34 of 100 images: one alone joins the batch before it
+
+
+@pytest.mark.needs("compiler")
+def test_it_says_what_keeps_a_model_from_the_kernels():
+    with using(next(iter(LIBRARIES.values()))):
+        assert check_training(Recipe(model={"name": "own_parts:Net"}), DATA) is None
+        reason = check_training(Recipe(model={"name": "own_parts:Branches"}), DATA)
+    assert "if images.mean() > 0" in reason
+    assert reason.startswith("own_parts.py:12, ")
+    with using("none"):
+        assert check_training(Recipe(model={"name": "own_parts:Branches"}), DATA) is None
 
 
 @pytest.mark.parametrize(

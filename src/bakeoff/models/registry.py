@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from bakeoff.errors import BakeoffError
+from bakeoff.kernels.program import contiguous_inputs, contiguous_output
 from bakeoff.models.lenet5 import LeNet5
 from bakeoff.models.lenet5_1998 import LeNet51998
 from bakeoff.models.libraries import build_library_model
@@ -136,10 +137,10 @@ def _settle(model: nn.Module, image_size: int, num_channels: int) -> None:
         except RuntimeError as error:
             if "view size is not compatible" not in str(error):
                 raise
-            model.register_forward_pre_hook(lambda _, inputs: tuple(one.contiguous() for one in inputs))
+            model.register_forward_pre_hook(contiguous_inputs)
             for module in model.modules():
                 if isinstance(module, nn.Conv2d):
-                    module.register_forward_hook(lambda _, inputs, output: output.contiguous())
+                    module.register_forward_hook(contiguous_output)
     model.train(training)
 
 

@@ -71,6 +71,7 @@ class StudyDisplay(Display):
         self.live: Live | None = None
         self.bar = StepBar(console)
         self.state: _State | None = None
+        self._not_captured: list[str] = []
 
     def __enter__(self) -> StudyDisplay:
         return self
@@ -93,6 +94,12 @@ class StudyDisplay(Display):
         """Print the result of the data check in a few lines."""
         self.bar.remove()
         print_audit(audit, self.console, short=True)
+
+    def not_captured(self, recipe: str, reason: str) -> None:
+        """Say so below the line about the study."""
+        self._not_captured.append(
+            f"{recipe}: its forward is called as it is, so CPU kernels may not apply: {reason}"
+        )
 
     def begin(
         self,
@@ -209,7 +216,7 @@ class StudyDisplay(Display):
             )
         )
         remarks = [f"{name}: {one}" for name, recipe in study.recipes.items() for one in recipe.remarks]
-        print_notes((*data.notes, *remarks), self.console)
+        print_notes((*data.notes, *remarks, *self._not_captured), self.console)
         if todo and any(recipe.trains("lenet5") for recipe in study.recipes.values()):
             self._print_kernels()
 

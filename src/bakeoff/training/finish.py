@@ -7,6 +7,7 @@ from dataclasses import replace
 from torch import nn
 
 from bakeoff.data.image_data import ImageData
+from bakeoff.kernels.capture import Capture
 from bakeoff.models import count_parameters
 from bakeoff.models.features import Inputs
 from bakeoff.study.recipe import Recipe
@@ -51,6 +52,7 @@ def finish_run(
     device: str,
     *,
     inputs: Inputs | None = None,
+    capture: Capture | None = None,
     all_attributions: bool = False,
 ) -> TrainedRun:
     """Load the best weights into the model and test them; without test images, keep what is known of val.
@@ -65,6 +67,8 @@ def finish_run(
         Recorded as the device of the run.
     inputs
         Of the model; by default the images.
+    capture
+        How the model is called; by default as it is.
     all_attributions
         Whether all wrong predictions are attributed, however long that takes.
     """
@@ -86,6 +90,7 @@ def finish_run(
     )
     if not data.has_test:
         return untested
+    model = capture.form_of(model) if capture else model
     model_with_tta = evaluated(model, recipe.test_time_augmentation)
     test = data.test
     test_logits = predict_logits(model_with_tta, inputs.test, inputs.tensors)

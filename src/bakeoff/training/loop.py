@@ -14,6 +14,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from bakeoff.data.image_data import ImageData, Split
 from bakeoff.kernels import describe_cpu
+from bakeoff.kernels.capture import Capture
 from bakeoff.models import build_model
 from bakeoff.models.features import Inputs, model_inputs
 from bakeoff.study.recipe import Recipe
@@ -29,6 +30,7 @@ from bakeoff.training.records import EpochRecord, Observer, TrainedRun, Training
 from bakeoff.training.repeatable import Stream, denormals_as_zero, seed_of_run, torch_seed
 from bakeoff.training.state import StateSaver, StateStore, TrainingState
 from bakeoff.training.step import Passes, Stepper, build_average
+from bakeoff.training.trial import captured_form
 
 TRAINING_VERSION = 4
 """Increase it with any change that alters the results of a run: it is part of each run's identity."""
@@ -44,6 +46,8 @@ class Parts:
     preprocessing: Preprocessing
     augmentation: Augmentation
     model: nn.Module
+    capture: Capture
+    form: nn.Module
     criterion: Criterion
     optimizer: torch.optim.Optimizer
     average: AveragedModel | None
@@ -66,6 +70,7 @@ def build_parts(recipe: Recipe, seed: int, data: ImageData) -> Parts:
     ).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     preprocessing = Preprocessing.of(data, model)
     images = Inputs(data.train.images, data.val.images, data.test.images, preprocessing)
+    capture = captured_form(recipe, model, data, preprocessing)
     return Parts(
         recipe,
         seed,
@@ -73,6 +78,8 @@ def build_parts(recipe: Recipe, seed: int, data: ImageData) -> Parts:
         preprocessing,
         Augmentation(recipe.augmentation, preprocessing, seed),
         model,
+        capture,
+        capture.form_of(model),
         criterion(recipe.loss, class_weights(recipe.loss, data.train.labels, data.num_classes)),
         build_optimizer(recipe.optimizer, model),
         build_average(model, recipe.ema_decay),
@@ -119,7 +126,7 @@ def train(
     """
     parts = build_parts(recipe, seed, data)
     model, inputs = parts.model, parts.inputs
-    model_with_tta = evaluated(parts.evaluated_model, recipe.test_time_augmentation)
+    model_with_tta = evaluated(parts.capture.form_of(parts.evaluated_model), recipe.test_time_augmentation)
     saver = StateSaver(state_store)
     state = _restore(state_store, parts, data, observers) or TrainingState.new(
         recipe.epochs, len(data.train), len(data.val)
@@ -174,6 +181,7 @@ def train(
         data,
         describe_cpu(),
         inputs=inputs,
+        capture=parts.capture,
         all_attributions=all_attributions,
     )
 
@@ -212,7 +220,7 @@ def train_epoch(
     order = epoch_order(recipe.sampling, parts.seed, epoch, split.labels)
     batches = list(split_into_batches(order, recipe.batch_size))
     memory = BatchMemory(parts.inputs.train, max(map(len, batches)))
-    passes, stepper = Passes(model), Stepper(parts.optimizer)
+    passes, stepper = Passes(parts.form), Stepper(parts.optimizer)
     count = EpochCount(split.labels, state.train_true_probability[epoch - 1])
     for index, indices in enumerate(batches):
         rate = learning_rate(recipe, len(state.steps) + index, len(batches))

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+from bakeoff.kernels.capture import Captured
 from bakeoff.kernels.plan import Plan, plan_for
 from bakeoff.training.parts.loss import Loss
 
@@ -21,7 +22,7 @@ class Passes:
     Parameters
     ----------
     model
-        Its modes, hooks and parameters are inspected at the first batch of each shape.
+        Or its captured form. Its modes, hooks and parameters are inspected at the first batch of each shape.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -41,7 +42,8 @@ class Passes:
         """
         shape = images_NCHW.shape
         if shape not in self._plans:
-            self._plans[shape] = plan_for(self._model, images_NCHW)
+            layers = self._model.chain if isinstance(self._model, Captured) else self._model
+            self._plans[shape] = plan_for(layers, images_NCHW) if layers is not None else None
         plan = self._plans[shape]
         if plan is None or not plan.fits(images_NCHW):
             return self._recorded(images_NCHW, loss)
