@@ -78,3 +78,25 @@ def test_of_many_recipes_the_leading_ones_and_their_pairs_with_the_chosen_one() 
     found = answer(with_baseline, {})
     assert found.recipes[-1].name == "recipe_0"
     assert {pair.a for pair in found.pairs} == {"recipe_0"}
+
+
+def test_how_sure_it_is_names_what_is_decided_and_what_is_open() -> None:
+    won = compare(draw_predictions(spread=1.5, num_images=1000))
+    highest = max(pair.p_holm for pair in won.pairs if "recipe_2" in (pair.a, pair.b))
+    assert highest < 0.001
+    assert answer(won, {}).certainty == (
+        "Yes: better than recipe_0 and recipe_1 (p < 0.001, corrected for 3 pairs)."
+    )
+    open_ = compare(draw_predictions(spread=0.0, num_seeds=2), baseline="recipe_1")
+    assert answer(open_, {}).certainty == "No: open against recipe_0 and recipe_2."
+    equal = compare(draw_predictions(spread=0.0, num_images=2000), margin=0.2)
+    assert answer(equal, {}).certainty == "Yes: equivalent to recipe_1 and recipe_2 within 20.0 points."
+    against_one = compare(draw_predictions(spread=1.5, num_images=1000), baseline="recipe_0")
+    chosen = answer(against_one, {})
+    assert chosen.certainty == (
+        "In part: better than recipe_0 (p < 0.001, corrected for 2 pairs); the other is compared with "
+        "recipe_0 only."
+    )
+    many = answer(compare(draw_predictions(num_recipes=7, spread=1.5, num_images=1000)), {})
+    assert many.certainty.startswith("Yes: better than 4 others (p ")
+    assert answer(compare(draw_predictions(num_recipes=1)), {}).certainty == ""

@@ -29,6 +29,9 @@ class Answer:
         Who won, or that nobody did.
     choice
         The recipe to use, and why; as `bakeoff predict` chooses.
+    certainty
+        Whether that is sure, for the chosen recipe: "Yes", "In part" or "No", and against which recipes;
+        "" if there is nothing to compare.
     standings
         By recipe: its verdicts against the others, in a few words.
     covers
@@ -44,6 +47,7 @@ class Answer:
 
     headline: str
     choice: SupportedRecipe
+    certainty: str
     standings: dict[str, str]
     covers: str
     to_settle: tuple[PairResult, ...]
@@ -69,6 +73,7 @@ def answer(comparison: Comparison, val_accuracy: Mapping[str, float]) -> Answer:
     return Answer(
         headline=_headline(comparison, choice),
         choice=choice,
+        certainty=_certainty(comparison, choice),
         standings={recipe.name: _standing(recipe.name, comparison) for recipe in comparison.recipes},
         covers=_covers(comparison),
         to_settle=tuple(nearest[:MOST_TO_SETTLE]),
@@ -110,6 +115,43 @@ def _headline(comparison: Comparison, choice: SupportedRecipe) -> str:
             return f"No winner: no recipe is shown to be better than {baseline}, the baseline."
         return f"No recipe is better than {baseline}, the baseline."
     return "No winner: no recipe is shown to be better than another."
+
+
+def _certainty(comparison: Comparison, choice: SupportedRecipe) -> str:
+    pairs, name = comparison.pairs, choice.name
+    if not pairs:
+        return ""
+    verdicts = verdicts_of(name, comparison)
+    better, equivalent, undecided = (
+        [other for other, found in verdicts.items() if found == verdict]
+        for verdict in ("better", "equivalent", "undecided")
+    )
+    clauses = []
+    if better:
+        highest = max(
+            pair.p_holm for pair in pairs if name in (pair.a, pair.b) and {pair.a, pair.b} & {*better}
+        )
+        corrected = f", corrected for {len(pairs)} pairs" if len(pairs) > 1 else ""
+        clauses.append(f"better than {_named(better)} (p {_p(highest)}{corrected})")
+    if equivalent:
+        clauses.append(
+            f"equivalent to {_named(equivalent)} within {comparison.scale.difference(comparison.margin)}"
+        )
+    if undecided:
+        clauses.append(f"open against {_named(undecided)}")
+    if not_compared := len(comparison.recipes) - 1 - len(verdicts):
+        others = "the other is" if not_compared == 1 else f"the {not_compared} others are"
+        clauses.append(f"{others} compared with {comparison.baseline} only")
+    word = "No" if not (better or equivalent) else "In part" if undecided or not_compared else "Yes"
+    return f"{word}: {'; '.join(clauses)}."
+
+
+def _named(names: list[str]) -> str:
+    return listed(names) if len(names) < MOST_SHOWN else f"{len(names)} others"
+
+
+def _p(value: float) -> str:
+    return "< 0.001" if value < 0.001 else f"= {value:.3f}"
 
 
 def _standing(name: str, comparison: Comparison) -> str:

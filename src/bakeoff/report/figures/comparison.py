@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 WIDTH = 4.6
 """Inches; 331 units of SVG: on a phone, text of 9 points is still about 9 pixels high."""
 
-MAX_PAIRS, MAX_CLASS_PAIRS, MAX_CLASSES = 20, 4, 20
+MAX_PAIRS, MAX_CLASS_PAIRS, MAX_CLASSES = 20, 3, 20
 """A figure with more shows only the most significant ones, and its caption says so; the tables have all."""
 
 
