@@ -110,6 +110,16 @@ def strided(choose, channels):
     return chained(convolution(choose, channels, kernel_size=kernel, stride=stride, padding=padding))
 
 
+def depthwise(choose, channels):
+    """A filter for each channel, then a product of the channels, as in MobileNet."""
+    kernel, stride = choose.choice(((3, 1), (3, 2), (5, 1), (2, 2)))
+    first = convolution(
+        choose, channels, channels, kernel_size=kernel, stride=stride, padding=1, groups=channels
+    )
+    second = convolution(choose, channels, kernel_size=1, padding=0)
+    return chained(first, normalise(channels), nn.ReLU(), second)
+
+
 def normed(choose, channels):
     first, second = convolution(choose, channels), convolution(choose, channels, 5)
     layers = [first, normalise(first.out_channels), nn.ReLU()]
@@ -175,7 +185,7 @@ def before_activation(choose, channels):
     ]
 
 
-KINDS = [winograd, strided, normed, pooled, residual, before_activation]
+KINDS = [winograd, strided, depthwise, normed, pooled, residual, before_activation]
 
 
 @pytest.mark.parametrize("seed", range(4))

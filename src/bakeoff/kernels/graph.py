@@ -15,12 +15,13 @@ from typing import NamedTuple
 
 @dataclass(frozen=True)
 class Conv:
-    """`conv2d` with zeros around; parameters: weight, bias."""
+    """`conv2d` with zeros around; depthwise: a filter for each channel; parameters: weight, bias."""
 
     out_channels: int
     kernel: tuple[int, int]
     stride: int
     padding: int
+    depthwise: bool = False
 
 
 @dataclass(frozen=True)

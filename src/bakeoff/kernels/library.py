@@ -121,6 +121,7 @@ class Layer(ctypes.Structure):
                 "kernel_width",
                 "stride",
                 "padding",
+                "depthwise",
                 "weight_last",
                 "maximum",
             )

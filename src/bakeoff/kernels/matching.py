@@ -66,9 +66,9 @@ LayerGraph = Sequence[tuple[nn.Module | None, tuple[int, ...]]]
 def find_region(layers: LayerGraph, shape: tuple[int, ...]) -> tuple[Region, Parameters] | None:
     """The operation that stands for a whole graph, and its parameters; None if kernels do not take all of it.
 
-    Taken are convolutions of up to 7 x 7 (the same stride and zero padding in both directions, one group),
-    batch norm, ReLU, sums, pooling of windows side by side or of the whole image, and Flatten after that;
-    Identity, and in evaluation Dropout.
+    Taken are convolutions of up to 7 x 7 (the same stride and zero padding in both directions; one group, or
+    one for each channel), batch norm, ReLU, sums, pooling of windows side by side or of the whole image, and
+    Flatten after that; Identity, and in evaluation Dropout.
 
     Parameters
     ----------
@@ -150,8 +150,9 @@ class _RegionFinder:
 
     def _take_conv(self, conv: nn.Conv2d, places: tuple[int, ...], size: tuple[int, ...]) -> bool:
         settings = conv.kernel_size, conv.stride, conv.padding, conv.dilation, conv.groups, conv.padding_mode
-        what = _conv(conv.out_channels, *settings)
-        parameters = _parameters(conv, conv.out_channels, conv.in_channels, *conv.kernel_size)
+        what = _conv(conv.in_channels, conv.out_channels, *settings)
+        ins = conv.in_channels // conv.groups
+        parameters = _parameters(conv, conv.out_channels, ins, *conv.kernel_size)
         if what is None or parameters is None or size[0] != conv.in_channels:
             return False
         out = [
@@ -167,6 +168,7 @@ class _RegionFinder:
 
 @cache
 def _conv(
+    in_channels: int,
     out_channels: int,
     kernel_size: tuple[int, int],
     stride: tuple[int, int],
@@ -178,7 +180,8 @@ def _conv(
     """None for a convolution that regions do not take."""
     if max(kernel_size) > LARGEST_KERNEL or stride[0] != stride[1] or dilation != (1, 1):
         return None
-    if groups != 1 or padding_mode != "zeros":
+    depthwise = groups == in_channels == out_channels > 1
+    if (groups != 1 and not depthwise) or padding_mode != "zeros":
         return None
     if isinstance(padding, str):
         same = ((kernel_size[0] - 1) // 2, (kernel_size[1] - 1) // 2)
@@ -187,7 +190,7 @@ def _conv(
             return None
     if padding[0] != padding[1] or not 0 <= padding[0] < min(kernel_size):
         return None
-    return graph.Conv(out_channels, kernel_size, stride[0], padding[0])
+    return graph.Conv(out_channels, kernel_size, stride[0], padding[0], depthwise)
 
 
 def _pool(layer: nn.Module, size: tuple[int, int]) -> tuple[graph.Pool, tuple[int, int]] | None:

@@ -201,7 +201,7 @@ class _Bound:
         what = layer.what
         if isinstance(what, Conv):
             memory.kernel_height, memory.kernel_width = what.kernel
-            memory.stride, memory.padding = what.stride, what.padding
+            memory.stride, memory.padding, memory.depthwise = what.stride, what.padding, what.depthwise
             weight, bias = self._parameters[layer.parameters : layer.parameters + 2]
             assert weight is not None
             memory.weight, memory.weight_last = weight.data_ptr(), dense(weight)[1]

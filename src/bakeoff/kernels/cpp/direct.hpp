@@ -1,27 +1,56 @@
-// Convolutions of any kernel and stride, tap by tap.
+// Convolutions of any kernel and stride, tap by tap; depthwise ones, where each channel has a filter of its own, too.
 
 #pragma once
 
 #include "winograd.hpp"
 
 static int64_t weight_place(const Layer& l, int64_t out, int64_t in, int64_t tap) {
-    int64_t taps = l.kernel_height * l.kernel_width;
-    return l.weight_last ? (out * taps + tap) * l.channels + in : (out * l.channels + in) * taps + tap;
+    int64_t taps = l.kernel_height * l.kernel_width, ins = l.depthwise ? 1 : l.channels;
+    return l.weight_last ? (out * taps + tap) * ins + in : (out * ins + in) * taps + tap;
+}
+
+// The weights as [tap][in][out], or turned [tap][out][in]; depthwise [tap][channel].
+static const float* pack_weights(const Layer& l, bool turned) {
+    int64_t taps = l.kernel_height * l.kernel_width, ins = l.depthwise ? 1 : l.channels, outs = l.out_channels;
+    float* packed = packed_buffer.get(taps * ins * outs);
+    for (int64_t tap = 0; tap < taps; ++tap)
+        for (int64_t in = 0; in < ins; ++in)
+            for (int64_t out = 0; out < outs; ++out)
+                packed[tap * ins * outs + (turned ? out * ins + in : in * outs + out)] = l.weight[weight_place(l, out, in, tap)];
+    return packed;
+}
+
+// As `multiply`, with weights [tap][channel]: each channel by itself.
+template <int T>
+static void multiply_channels_of(int64_t taps, const float* const* x, const float* const* weights, int64_t at, int64_t channels,
+                                 int64_t step, float* to, int64_t to_step) {
+    for (int64_t c = 0; c < channels; ++c) {
+        Vector sums[T];
+        UNROLLED(int t = 0; t < T; ++t) sums[t] = Vector{};
+        for (int64_t k = 0; k < taps; ++k) {
+            const float* from = x[k] + at + c * L;
+            float weight = weights[k][c];
+            UNROLLED(int t = 0; t < T; ++t) sums[t] += load(from + t * step) * weight;
+        }
+        UNROLLED(int t = 0; t < T; ++t) store(to + t * to_step + c * L, sums[t]);
+    }
+}
+static void multiply_channels(int64_t taps, const float* const* x, const float* const* weights, int64_t pixels,
+                              int64_t channels, int64_t step, float* to, int64_t to_step) {
+    int64_t pixel = 0;
+    for (; pixel + 4 <= pixels; pixel += 4) multiply_channels_of<4>(taps, x, weights, pixel * step, channels, step, to + pixel * to_step, to_step);
+    for (; pixel < pixels; ++pixel) multiply_channels_of<1>(taps, x, weights, pixel * step, channels, step, to + pixel * to_step, to_step);
 }
 
 static void direct_forward(const Layer& l) {
-    int64_t ins = l.channels, outs = l.out_channels, taps = l.kernel_height * l.kernel_width, column = ins * L;
-    float* packed = packed_buffer.get(taps * ins * outs);  // [tap][in][out]
-    for (int64_t tap = 0; tap < taps; ++tap)
-        for (int64_t in = 0; in < ins; ++in)
-            for (int64_t out = 0; out < outs; ++out) packed[(tap * ins + in) * outs + out] = l.weight[weight_place(l, out, in, tap)];
-    const float *x[MOST_TAPS], *weights[MOST_TAPS];
-    for (int64_t tap = 0; tap < taps; ++tap) weights[tap] = packed + tap * ins * outs;
+    int64_t ins = l.channels, outs = l.out_channels, taps = l.kernel_height * l.kernel_width, column = pixel_of(ins);
+    const float *packed = pack_weights(l, false), *x[MOST_TAPS], *weights[MOST_TAPS];
+    for (int64_t tap = 0; tap < taps; ++tap) weights[tap] = packed + tap * (l.depthwise ? 1 : ins) * outs;
     MakeRow make_row(l.source, l.width, ins);
     ResultRows result(l);
     Ring ring(source_ring_buffer, l.kernel_height, (l.out_width - 1) * l.stride + l.kernel_width + l.stride + l.padding, ins, l.padding);
     for (int64_t group = 0; group < groups_of(l); ++group) {
-        auto make = [&](int64_t y, float* to) { make_row(group * source_size(l) + y * source_row(l), to); };
+        auto make = [&](int64_t y, float* to, int64_t pixel) { make_row(group * source_size(l) + y * source_row(l), to, pixel); };
         int64_t filled = 0;
         for (int64_t y = 0; y < l.out_height; ++y) {
             int64_t end = y * l.stride + l.kernel_height;
@@ -30,7 +59,8 @@ static void direct_forward(const Layer& l) {
             for (int64_t tap = 0; tap < taps; ++tap)
                 x[tap] = ring.at(y * l.stride + tap / l.kernel_width) + tap % l.kernel_width * column;
             float* to = result.at(group, y);
-            multiply(taps, x, weights, l.out_width, ins, outs, l.stride * column, to, outs * L);
+            if (l.depthwise) multiply_channels(taps, x, weights, l.out_width, ins, l.stride * column, to, ins * L);
+            else multiply(taps, x, weights, l.out_width, ins, outs, l.stride * column, to, outs * L);
             result.take(group, y, to);
             result.end_rows();
         }
@@ -40,46 +70,63 @@ static void direct_forward(const Layer& l) {
     result.finish();
 }
 
+// sums[channel][L] += sum over pixels of gradient * x, each channel by itself.
+static void add_channel_products(int64_t pixels, int64_t channels, const float* gradient, int64_t gradient_step, const float* x,
+                                 int64_t step, float* sums) {
+    for (int64_t c = 0; c < channels; ++c, sums += L) {
+        Vector sum = {};
+        for (int64_t t = 0; t < pixels; ++t) sum += load(gradient + t * gradient_step + c * L) * load(x + t * step + c * L);
+        store(sums, load(sums) + sum);
+    }
+}
+
 // The gradient of weights and bias.
 static void direct_weight_gradient(const Layer& l, ResultGradientRows& result) {
-    int64_t ins = l.channels, outs = l.out_channels, taps = l.kernel_height * l.kernel_width, column = ins * L;
+    int64_t ins = l.channels, outs = l.out_channels, taps = l.kernel_height * l.kernel_width, column = pixel_of(ins), out_column = pixel_of(outs);
     float* weight = l.result_gradient.weight;
     Outer outer(outs, ins);
-    float* sums = filter_sums_buffer.zeros(taps * outer.size());
-    float* gradient = gradient_ring_buffer.get(result_row(l));
+    int64_t of_tap = l.depthwise ? ins * L : outer.size();
+    float* sums = filter_sums_buffer.zeros(taps * of_tap);
+    float* gradient = gradient_ring_buffer.get(l.out_width * out_column);
     Source kept = stored_source(l.source);
     MakeRow make_row(kept, l.width, ins);
     Ring ring(source_ring_buffer, l.kernel_height, (l.out_width - 1) * l.stride + l.kernel_width + l.stride + l.padding, ins, l.padding);
     for (int64_t group = 0; group < groups_of(l); ++group) {
-        auto make = [&](int64_t y, float* to) { make_row(group * source_size(l) + y * source_row(l), to); };
+        auto make = [&](int64_t y, float* to, int64_t pixel) { make_row(group * source_size(l) + y * source_row(l), to, pixel); };
         int64_t filled = 0;
         for (int64_t y = 0; y < l.out_height; ++y) {
-            result(group, y, gradient);
+            result(group, y, gradient, out_column);
             result.end_rows();
             if (!weight) continue;
             int64_t end = y * l.stride + l.kernel_height;
             ring.fill(filled, end, l.padding, l.height, make);
             filled = end;
-            for (int64_t tap = 0; tap < taps; ++tap)
-                outer.add(l.out_width, gradient, outs * L, ring.at(y * l.stride + tap / l.kernel_width) + tap % l.kernel_width * column,
-                          l.stride * column, sums + tap * outer.size());
+            for (int64_t tap = 0; tap < taps; ++tap) {
+                const float* x = ring.at(y * l.stride + tap / l.kernel_width) + tap % l.kernel_width * column;
+                if (l.depthwise) add_channel_products(l.out_width, ins, gradient, out_column, x, l.stride * column, sums + tap * of_tap);
+                else outer.add(l.out_width, gradient, out_column, x, l.stride * column, sums + tap * of_tap);
+            }
         }
         result.end_group(group);
     }
     result.finish();
     for (int64_t tap = 0; weight && tap < taps; ++tap)
-        outer.each([&](int64_t place, int64_t out, int64_t in) { weight[weight_place(l, out, in, tap)] = sums[tap * outer.size() + place]; });
+        if (l.depthwise)
+            for (int64_t c = 0; c < outs; ++c) {
+                double sum = 0;
+                for (int lane = 0; lane < L; ++lane) sum += sums[tap * of_tap + c * L + lane];
+                weight[weight_place(l, c, 0, tap)] = float(sum);
+            }
+        else
+            outer.each([&](int64_t place, int64_t out, int64_t in) { weight[weight_place(l, out, in, tap)] = sums[tap * of_tap + place]; });
 }
 
 static int64_t down_to(int64_t a, int64_t b) { return a >= 0 ? a / b : -((b - 1 - a) / b); }  // floor of a / b
 
 // The gradient of the source: pixels whose places leave the same remainder by the stride have the same taps.
 static void direct_source_gradient(const Layer& l, ResultGradientRows& result) {
-    int64_t ins = l.channels, outs = l.out_channels, taps = l.kernel_height * l.kernel_width, stride = l.stride;
-    float* packed = packed_buffer.get(taps * ins * outs);  // [tap][out][in]
-    for (int64_t tap = 0; tap < taps; ++tap)
-        for (int64_t out = 0; out < outs; ++out)
-            for (int64_t in = 0; in < ins; ++in) packed[(tap * outs + out) * ins + in] = l.weight[weight_place(l, out, in, tap)];
+    int64_t ins = l.channels, outs = l.out_channels, stride = l.stride;
+    const float* packed = pack_weights(l, true);
     SourceGradientRows source(l);
     // Rows and columns of the gradient that the first pixels read lie before it.
     int64_t above = l.kernel_height, left = l.kernel_width;
@@ -87,7 +134,7 @@ static void direct_source_gradient(const Layer& l, ResultGradientRows& result) {
     float* row = strip_buffer.get(source_row(l));
     const float *from[MOST_TAPS], *weights[MOST_TAPS];
     for (int64_t group = 0; group < groups_of(l); ++group) {
-        auto make = [&](int64_t y, float* to) { result(group, y, to); };
+        auto make = [&](int64_t y, float* to, int64_t pixel) { result(group, y, to, pixel); };
         int64_t filled = above + down_to(l.padding - l.kernel_height + 1, stride);
         for (int64_t y = 0; y < l.height; ++y) {
             int64_t end = above + down_to(y + l.padding, stride) + 1;
@@ -101,11 +148,13 @@ static void direct_source_gradient(const Layer& l, ResultGradientRows& result) {
                     for (int64_t kx = 0; kx < l.kernel_width; ++kx) {
                         int64_t out_x = first + l.padding - kx;
                         if (((out_x % stride) + stride) % stride) continue;
-                        from[number] = ring.at(above + down_to(out_y, stride)) + (left + down_to(out_x, stride)) * outs * L;
-                        weights[number++] = packed + (ky * l.kernel_width + kx) * outs * ins;
+                        from[number] = ring.at(above + down_to(out_y, stride)) + (left + down_to(out_x, stride)) * ring.pixel;
+                        weights[number++] = packed + (ky * l.kernel_width + kx) * outs * (l.depthwise ? 1 : ins);
                     }
                 }
-                multiply(number, from, weights, pixels, outs, ins, outs * L, row + first * ins * L, stride * ins * L);
+                float* to = row + first * ins * L;
+                if (l.depthwise) multiply_channels(number, from, weights, pixels, ins, ring.pixel, to, stride * ins * L);
+                else multiply(number, from, weights, pixels, outs, ins, ring.pixel, to, stride * ins * L);
             }
             source.take(group, y, row);
             source.end_rows();
@@ -115,7 +164,42 @@ static void direct_source_gradient(const Layer& l, ResultGradientRows& result) {
     source.finish();
 }
 
+// Kernels of one pixel: some rows at a time are one long row, and both gradients come from the same rows.
+static void pointwise_backward(const Layer& l) {
+    int64_t ins = l.channels, outs = l.out_channels, rows = std::min(l.height, (64 + l.width - 1) / l.width), pixels = rows * l.width, in_pixel = pixel_of(ins), out_pixel = pixel_of(outs);
+    ResultGradientRows result(l);
+    SourceGradientRows source(l);
+    float* weight = l.result_gradient.weight;
+    const float* packed = pack_weights(l, true);
+    Outer outer(outs, ins);
+    float* sums = filter_sums_buffer.zeros(outer.size());
+    Source kept = stored_source(l.source);
+    MakeRow make_row(kept, l.width, ins);
+    float* gradient = gradient_ring_buffer.get(pixels * out_pixel);
+    float *x = source_ring_buffer.get(pixels * in_pixel), *to = strip_buffer.get(pixels * ins * L);
+    for (int64_t group = 0; group < groups_of(l); ++group) {
+        for (int64_t first = 0; first < l.height; first += rows) {
+            int64_t number = std::min(rows, l.height - first);
+            for (int64_t y = 0; y < number; ++y) {
+                if (weight) make_row(group * source_size(l) + (first + y) * source_row(l), x + y * l.width * in_pixel, in_pixel);
+                result(group, first + y, gradient + y * l.width * out_pixel, out_pixel);
+            }
+            result.end_rows();
+            if (weight) outer.add(number * l.width, gradient, out_pixel, x, in_pixel, sums);
+            if (!source.needed()) continue;
+            const float* from = gradient;
+            multiply(1, &from, &packed, number * l.width, outs, ins, out_pixel, to, ins * L);
+            for (int64_t y = 0; y < number; ++y) source.take(group, first + y, to + y * source_row(l));
+            source.end_rows();
+        }
+        result.end_group(group), source.end_group(group);
+    }
+    result.finish(), source.finish();
+    if (weight) outer.each([&](int64_t place, int64_t out, int64_t in) { weight[weight_place(l, out, in, 0)] = sums[place]; });
+}
+
 static void direct_backward(const Layer& l) {
+    if (l.kernel_height * l.kernel_width * l.stride == 1 && !l.padding && !l.depthwise) return pointwise_backward(l);
     ResultGradientRows result(l);
     direct_weight_gradient(l, result);
     if (l.source_gradient.gradient) direct_source_gradient(l, result);

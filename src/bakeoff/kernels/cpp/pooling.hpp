@@ -60,7 +60,7 @@ static void pool_backward(const Layer& l) {
     for (int64_t group = 0; group < groups_of(l); ++group) {
         int64_t y = 0;
         for (int64_t out = 0; out < l.out_height; ++out) {
-            result(group, out, gradient);
+            result(group, out, gradient, column);
             result.end_rows();
             if (!source.needed()) continue;
             int64_t rows = std::min(l.kernel_height, l.height - y), covered = std::min(l.out_width * l.kernel_width, l.width);
@@ -127,7 +127,7 @@ static void copy_backward(const Layer& l) {
     float* row = window_buffer.zeros(source_row(l));
     for (int64_t group = 0; group < groups_of(l); ++group) {
         for (int64_t y = 0; y < l.height; ++y) {
-            if (l.result.values) result(group, y, row);
+            if (l.result.values) result(group, y, row, l.channels * L);
             if (source.needed()) source.take(group, y, row);
             source.end_rows();
         }

@@ -6,7 +6,7 @@
 
 #include "pooling.hpp"
 
-static bool is_winograd(const Layer& l) { return l.kernel_height == 3 && l.kernel_width == 3 && l.stride == 1 && l.padding <= 2; }
+static bool is_winograd(const Layer& l) { return l.kernel_height == 3 && l.kernel_width == 3 && l.stride == 1 && l.padding <= 2 && !l.depthwise; }
 
 extern "C" {
 int bakeoff_lanes() { return L; }

@@ -44,7 +44,7 @@ struct SourceGradient {  // of the sum, or of the source where others are to be 
 };
 struct Layer {
     int64_t images, channels, height, width, out_channels, out_height, out_width;
-    int64_t kernel_height, kernel_width, stride, padding, weight_last, maximum;
+    int64_t kernel_height, kernel_width, stride, padding, depthwise, weight_last, maximum;
     const float* weight;
     Source source;
     Result result;
@@ -71,10 +71,13 @@ template <class F> static inline void each_cell(int64_t width, int64_t channels,
     for (; x < width; ++x)
         for (int64_t c = 0; c < channels; ++c) f(c, (x * channels + c) * L, std::integral_constant<int, 1>{});
 }
-template <class F> static inline void each_vector(int64_t width, int64_t channels, F f) {  // in the order of memory
+// f(channel, offset in the tensor, offset in a copy whose pixels are `pixel` floats apart), in the order of memory.
+template <class F> static inline void each_vector(int64_t width, int64_t channels, int64_t pixel, F f) {
     for (int64_t x = 0, i = 0; x < width; ++x)
-        for (int64_t c = 0; c < channels; ++c, i += L) f(c, i);
+        for (int64_t c = 0; c < channels; ++c, i += L) f(c, i, x * pixel + c * L);
 }
+// Floats from a pixel to the next: at a distance of many powers of two they would drive each other out of the cache.
+static int64_t pixel_of(int64_t channels) { return (channels % 4 ? channels : channels + 1) * L; }
 template <class T> static inline T* moved(T* memory, int64_t by) { return memory ? memory + by : nullptr; }
 static inline Vector spread(float value) { return Vector{} + value; }
 
@@ -83,16 +86,16 @@ static inline Vector spread(float value) { return Vector{} + value; }
 class MakeRow {  // a row of a source
     const Source& s;
     int64_t width, channels;
-    void (MakeRow::*make)(int64_t, float*) const;
-    template <bool FIRST, bool SECOND, bool SCALED, bool RELU> void run(int64_t at, float* to) const {
+    void (MakeRow::*make)(int64_t, int64_t, float*) const;
+    template <bool FIRST, bool SECOND, bool SCALED, bool RELU> void run(int64_t at, int64_t pixel, float* to) const {
         const float *a = s.first.values + at, *b = moved(s.second.values, at);
         float* stored = moved(s.stored, at);
-        each_vector(width, channels, [&](int64_t c, int64_t i) {
+        each_vector(width, channels, pixel, [&](int64_t c, int64_t i, int64_t j) {
             Vector v = load(a + i);
             if (FIRST) v = v * s.first.scale[c] + s.first.shift[c];
             if (SECOND) v += SCALED ? load(b + i) * s.second.scale[c] + s.second.shift[c] : load(b + i);
             if (RELU) v = relu(v);
-            store(to + i, v);
+            store(to + j, v);
             if (stored) store(stored + i, v);
         });
     }
@@ -106,7 +109,8 @@ public:
             });
         });
     }
-    void operator()(int64_t at, float* to) const { (this->*make)(at, to); }
+    void operator()(int64_t at, float* to, int64_t pixel) const { (this->*make)(at, pixel, to); }
+    void operator()(int64_t at, float* to) const { (*this)(at, to, channels * L); }
 };
 
 // What backward reads: a source that was stored is not made again.
@@ -218,21 +222,21 @@ class ResultGradientRows {
     float *factor, *offset, *slope;  // factor * gradient - offset - (value - mean) * slope
     ChannelSums sums;  // of the bias
     Integers lane;
-    template <bool NORM, bool RELU, bool BIAS> void run(int64_t at, Integers used, float* to) {
+    template <bool NORM, bool RELU, bool BIAS> void run(int64_t at, Integers used, int64_t pixel, float* to) {
         int64_t channels = l.out_channels;
         const float *gradient = l.result_gradient.gradient + at, *values = l.result.values + at;
         const float* mean = l.result.constants ? l.result.constants + 2 * channels : nullptr;
-        each_vector(l.out_width, channels, [&](int64_t c, int64_t i) {
+        each_vector(l.out_width, channels, pixel, [&](int64_t c, int64_t i, int64_t j) {
             Vector v = load(gradient + i), value = {};
             if (NORM || RELU) value = load(values + i);
             if (NORM) v = v * factor[c] - offset[c] - (value - mean[c]) * slope[c];
             if (RELU) v = value <= 0 ? Vector{} : v;
             v = used ? v : Vector{};
-            store(to + i, v);
+            store(to + j, v);
             if (BIAS) store(sums.at(c), load(sums.at(c)) + v);
         });
     }
-    void (ResultGradientRows::*make)(int64_t, Integers, float*);
+    void (ResultGradientRows::*make)(int64_t, Integers, int64_t, float*);
 public:
     explicit ResultGradientRows(const Layer& l)
         : l(l), sums(result_sums_buffer, l.out_channels) {
@@ -256,9 +260,9 @@ public:
             });
         });
     }
-    void operator()(int64_t group, int64_t y, float* to) {
+    void operator()(int64_t group, int64_t y, float* to, int64_t pixel) {
         Integers used = lane < Integers{} + lanes_used(l, group);
-        (this->*make)(group * result_size(l) + y * result_row(l), used, to);
+        (this->*make)(group * result_size(l) + y * result_row(l), used, pixel, to);
     }
     void end_rows() { if (l.result_gradient.bias) sums.end_rows(); }
     void end_group(int64_t group) { if (l.result_gradient.bias) sums.end_group(lanes_used(l, group)); }

@@ -40,20 +40,20 @@ template <class F> static const float* filter_weights(int64_t ins, int64_t outs,
 // The last rows of an image, with columns of zeros around them.
 struct Ring {
     float* memory;
-    int64_t rows, row, channels, left;
+    int64_t rows, channels, pixel, row, left;
     Ring(Buffer& buffer, int64_t rows, int64_t columns, int64_t channels, int64_t left)
-        : rows(rows), row(columns * channels * L), channels(channels), left(left) { memory = buffer.zeros(rows * row); }
+        : rows(rows), channels(channels), pixel(pixel_of(channels)), row(columns * pixel), left(left) { memory = buffer.zeros(rows * row); }
     float* at(int64_t y) const { return memory + int64_t(uint32_t(y) % uint32_t(rows)) * row; }  // y >= 0
-    // Makes rows [from, to), those in [first, first + height) by `make(y - first, where)`, the others of zeros.
+    // Makes rows [from, to), those in [first, first + height) by `make(y - first, where, pixel)`, the others of zeros.
     template <class F> void fill(int64_t from, int64_t to, int64_t first, int64_t height, F make) {
         for (int64_t y = from; y < to; ++y)
-            if (y >= first && y < first + height) make(y - first, at(y) + left * channels * L);
+            if (y >= first && y < first + height) make(y - first, at(y) + left * pixel, pixel);
             else std::memset(at(y), 0, size_t(row) * 4);
     }
 };
 
 static void tile_of_inputs(const Ring& ring, int64_t y, int64_t x, float* to, int64_t step) {  // to[16][channel]
-    int64_t column = ring.channels * L;
+    int64_t column = ring.pixel;
     const float* rows[4] = {ring.at(y) + x * column, ring.at(y + 1) + x * column, ring.at(y + 2) + x * column, ring.at(y + 3) + x * column};
     for (int64_t c = 0; c < ring.channels; ++c, to += L) {
         Vector half[4][4];
@@ -75,7 +75,7 @@ static void tile_of_inputs(const Ring& ring, int64_t y, int64_t x, float* to, in
 }
 
 static void tile_of_gradient(const Ring& ring, int64_t y, int64_t x, float* to, int64_t step) {
-    int64_t column = ring.channels * L;
+    int64_t column = ring.pixel;
     const float* rows[2] = {ring.at(y) + x * column, ring.at(y + 1) + x * column};
     for (int64_t c = 0; c < ring.channels; ++c, to += L) {
         Vector half[2][4];
@@ -115,15 +115,12 @@ static void outputs_of_tile(const float* products, int64_t step, int64_t channel
     }
 }
 
-// How many tiles are computed at a time: their numbers should stay in the second-level cache.
-static int64_t tiles_at_once(int64_t channels) { return std::max<int64_t>(4, std::min<int64_t>(16, 1024 / channels) / 4 * 4); }
-static int64_t tile_rows(int64_t across, int64_t down, int64_t tiles) {
-    return std::max<int64_t>(1, std::min(down, tiles / across));
-}
+constexpr int64_t TILES = 16;  // are computed at a time
+static int64_t tile_rows(int64_t across, int64_t down) { return std::max<int64_t>(1, std::min(down, TILES / across)); }
 
 static void winograd_forward(const Layer& l) {
     int64_t across = (l.out_width + 1) / 2, down = (l.out_height + 1) / 2, ins = l.channels, outs = l.out_channels;
-    int64_t at_once = tiles_at_once(ins + outs), strip = tile_rows(across, down, at_once);
+    int64_t strip = tile_rows(across, down);
     auto weight = [&](int64_t out, int64_t in, int64_t ky, int64_t kx) {
         return l.weight[l.weight_last ? ((out * 3 + ky) * 3 + kx) * ins + in : ((out * ins + in) * 3 + ky) * 3 + kx];
     };
@@ -134,26 +131,26 @@ static void winograd_forward(const Layer& l) {
     int64_t row = in_place ? result_row(l) : 2 * across * outs * L;
     float* outside = in_place ? nullptr : strip_buffer.get(2 * strip * row);
     Ring ring(source_ring_buffer, 2 * strip + 2, 2 * across + 2, ins, l.padding);
-    int64_t in_step = at_once * ins * L + L, out_step = at_once * outs * L + L;  // not a power of two: caches
+    int64_t in_tile = pixel_of(ins), out_tile = pixel_of(outs), in_step = TILES * in_tile + L, out_step = TILES * out_tile + L;
     float *inputs = source_tiles_buffer.get(16 * in_step), *products = gradient_tiles_buffer.get(16 * out_step);
     for (int64_t group = 0; group < groups_of(l); ++group) {
-        auto make = [&](int64_t y, float* to) { make_row(group * source_size(l) + y * source_row(l), to); };
+        auto make = [&](int64_t y, float* to, int64_t pixel) { make_row(group * source_size(l) + y * source_row(l), to, pixel); };
         int64_t filled = 0;
         for (int64_t first = 0; first < down; first += strip) {
             int64_t rows = std::min(strip, down - first), tiles = rows * across;
             ring.fill(filled, 2 * (first + rows) + 2, l.padding, l.height, make);
             filled = 2 * (first + rows) + 2;
             float* strip_at = in_place ? result.at(group, 2 * first) : outside;
-            for (int64_t begin = 0; begin < tiles; begin += at_once) {
-                int64_t count = std::min(at_once, tiles - begin);
+            for (int64_t begin = 0; begin < tiles; begin += TILES) {
+                int64_t count = std::min(TILES, tiles - begin);
                 for (int64_t t = 0; t < count; ++t)
-                    tile_of_inputs(ring, 2 * (first + (begin + t) / across), (begin + t) % across * 2, inputs + t * ins * L, in_step);
+                    tile_of_inputs(ring, 2 * (first + (begin + t) / across), (begin + t) % across * 2, inputs + t * in_tile, in_step);
                 for (int64_t f = 0; f < 16; ++f) {
                     const float *x = inputs + f * in_step, *w = filters + f * ins * outs;
-                    multiply(1, &x, &w, count, ins, outs, ins * L, products + f * out_step, outs * L);
+                    multiply(1, &x, &w, count, ins, outs, in_tile, products + f * out_step, out_tile);
                 }
                 for (int64_t t = 0; t < count; ++t)
-                    outputs_of_tile(products + t * outs * L, out_step, outs,
+                    outputs_of_tile(products + t * out_tile, out_step, outs,
                                     strip_at + (begin + t) / across * 2 * row + (begin + t) % across * 2 * outs * L, row);
             }
             for (int64_t y = 2 * first; y < std::min(2 * (first + rows), l.out_height); ++y)
@@ -172,7 +169,7 @@ static void winograd_backward(const Layer& l) {
     int64_t out_across = (l.out_width + 1) / 2, out_down = (l.out_height + 1) / 2;
     int64_t in_across = of_source ? (l.width + 1) / 2 : 0, in_down = of_source ? (l.height + 1) / 2 : 0;
     int64_t across = std::max(out_across, in_across), down = std::max(out_down, in_down);
-    int64_t at_once = tiles_at_once(ins + outs), strip = tile_rows(across, down, at_once);
+    int64_t strip = tile_rows(across, down);
     auto turned = [&](int64_t in, int64_t out, int64_t ky, int64_t kx) {
         ky = 2 - ky, kx = 2 - kx;
         return l.weight[l.weight_last ? ((out * 3 + ky) * 3 + kx) * ins + in : ((out * ins + in) * 3 + ky) * 3 + kx];
@@ -186,13 +183,13 @@ static void winograd_backward(const Layer& l) {
     int64_t row = 2 * across * ins * L;
     Ring x(source_ring_buffer, 2 * strip + 2, 2 * across + 4, ins, l.padding);
     Ring g(gradient_ring_buffer, 2 * strip + 2, 2 * across + 4, outs, border);
-    int64_t in_step = at_once * ins * L + L, out_step = at_once * outs * L + L;
+    int64_t in_tile = pixel_of(ins), out_tile = pixel_of(outs), in_step = TILES * in_tile + L, out_step = TILES * out_tile + L;
     // Their memory is used twice: for both sides of the weights' gradient, then for both sides of the input's.
     float *in_tiles = source_tiles_buffer.get(16 * in_step), *out_tiles = gradient_tiles_buffer.get(16 * out_step);
     float* strip_at = of_source ? strip_buffer.get(2 * strip * row) : nullptr;
     for (int64_t group = 0; group < groups_of(l); ++group) {
-        auto make = [&](int64_t y, float* to) { make_row(group * source_size(l) + y * source_row(l), to); };
-        auto make_gradient = [&](int64_t y, float* to) { result(group, y, to); };
+        auto make = [&](int64_t y, float* to, int64_t pixel) { make_row(group * source_size(l) + y * source_row(l), to, pixel); };
+        auto make_gradient = [&](int64_t y, float* to, int64_t pixel) { result(group, y, to, pixel); };
         int64_t filled = 0;
         for (int64_t first = 0; first < down; first += strip) {
             int64_t rows = std::min(strip, down - first), tiles = rows * across, end = 2 * (first + rows) + 2;
@@ -200,28 +197,28 @@ static void winograd_backward(const Layer& l) {
             g.fill(filled, end, border, l.out_height, make_gradient);
             filled = end;
             result.end_rows();
-            for (int64_t begin = 0; begin < tiles; begin += at_once) {
-                int64_t count = std::min(at_once, tiles - begin);
+            for (int64_t begin = 0; begin < tiles; begin += TILES) {
+                int64_t count = std::min(TILES, tiles - begin);
                 auto down_at = [&](int64_t t) { return first + (begin + t) / across; };
                 auto across_at = [&](int64_t t) { return (begin + t) % across; };
                 if (of_weight) {
                     int64_t used = 0;
                     for (int64_t t = 0; t < count; ++t) {
                         if (down_at(t) >= out_down || across_at(t) >= out_across) continue;
-                        tile_of_inputs(x, 2 * down_at(t), 2 * across_at(t), in_tiles + used * ins * L, in_step);
-                        tile_of_gradient(g, 2 * down_at(t) + border, 2 * across_at(t) + border, out_tiles + used++ * outs * L, out_step);
+                        tile_of_inputs(x, 2 * down_at(t), 2 * across_at(t), in_tiles + used * in_tile, in_step);
+                        tile_of_gradient(g, 2 * down_at(t) + border, 2 * across_at(t) + border, out_tiles + used++ * out_tile, out_step);
                     }
                     for (int64_t f = 0; f < 16; ++f)
-                        outer.add(used, out_tiles + f * out_step, outs * L, in_tiles + f * in_step, ins * L, sums + f * outer.size());
+                        outer.add(used, out_tiles + f * out_step, out_tile, in_tiles + f * in_step, in_tile, sums + f * outer.size());
                 }
                 if (!of_source) continue;
-                for (int64_t t = 0; t < count; ++t) tile_of_inputs(g, 2 * down_at(t), 2 * across_at(t), out_tiles + t * outs * L, out_step);
+                for (int64_t t = 0; t < count; ++t) tile_of_inputs(g, 2 * down_at(t), 2 * across_at(t), out_tiles + t * out_tile, out_step);
                 for (int64_t f = 0; f < 16; ++f) {
                     const float *from = out_tiles + f * out_step, *w = filters + f * ins * outs;
-                    multiply(1, &from, &w, count, outs, ins, outs * L, in_tiles + f * in_step, ins * L);
+                    multiply(1, &from, &w, count, outs, ins, out_tile, in_tiles + f * in_step, in_tile);
                 }
                 for (int64_t t = 0; t < count; ++t)
-                    outputs_of_tile(in_tiles + t * ins * L, in_step, ins,
+                    outputs_of_tile(in_tiles + t * in_tile, in_step, ins,
                                     strip_at + (begin + t) / across * 2 * row + across_at(t) * 2 * ins * L, row);
             }
             if (!of_source) continue;
