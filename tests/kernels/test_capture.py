@@ -245,6 +245,42 @@ def test_only_dropout_keeps_a_chain_from_a_plan():
     assert form.eval().chain is None
 
 
+def nodes(output):
+    """Names in an output's graph, without parameters."""
+    found, waiting = [], [output.grad_fn]
+    while waiting:
+        node = waiting.pop()
+        found.append(node.name())
+        waiting.extend(one for one, _ in node.next_functions if one and "Accumulate" not in one.name())
+    return found
+
+
+def test_a_residual_net_is_a_region_and_what_follows_it_a_chain():
+    form = capture(build(Residual), batch(6)).form_of(build(Residual))
+    assert nodes(form(batch(5))) == ["_ChainBackward", "_ChainBackward"]
+
+
+def test_blocks_around_a_layer_that_no_region_takes_are_regions_of_their_own():
+    class Net(Residual):
+        def forward(self, x):
+            return self.linear(torch.tanh(self.layer1(self.conv1(x))).mean((2, 3)))
+
+        def __init__(self):
+            super().__init__()
+            self.linear = nn.Linear(8, 10)
+            self.layer1.insert(1, nn.GELU())
+
+    model, images = build(Net), batch(5)
+    captured = capture(model, batch(6))
+    assert captured.reason is None
+    found = nodes(captured.form_of(model)(images))
+    assert found.count("_ChainBackward") == 3
+    assert found.count("ConvolutionBackward0") == 0
+    hook = model.layer1[2].bn1.register_forward_hook(lambda *_: None)
+    assert nodes(captured.form_of(model)(images)).count("ConvolutionBackward0") == 2
+    hook.remove()
+
+
 def test_averaged_weights_are_called_by_the_same_capture():
     model = build(Residual)
     captured = capture(model, batch(6))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -83,6 +84,20 @@ def find_region(layers: LayerGraph, shape: tuple[int, ...]) -> tuple[Region, Par
     return finder.region()
 
 
+def is_for_regions(layer: nn.Module) -> bool:
+    """Whether regions take a layer with these settings, if shapes, types and hooks allow it."""
+    if isinstance(layer, nn.Conv2d) and type(layer) is nn.Conv2d:
+        return _conv(*_conv_settings(layer)) is not None
+    if type(layer) in (nn.BatchNorm2d, nn.ReLU, nn.Identity):
+        return True
+    return (type(layer) is nn.Dropout and not layer.training) or _pool(layer, (2**20, 2**20)) is not None
+
+
+def _conv_settings(conv: nn.Conv2d) -> tuple[Any, ...]:
+    settings = conv.kernel_size, conv.stride, conv.padding, conv.dilation, conv.groups, conv.padding_mode
+    return conv.in_channels, conv.out_channels, *settings
+
+
 class _RegionFinder:
     """Takes layers one by one."""
 
@@ -149,8 +164,7 @@ class _RegionFinder:
         return True
 
     def _take_conv(self, conv: nn.Conv2d, places: tuple[int, ...], size: tuple[int, ...]) -> bool:
-        settings = conv.kernel_size, conv.stride, conv.padding, conv.dilation, conv.groups, conv.padding_mode
-        what = _conv(conv.in_channels, conv.out_channels, *settings)
+        what = _conv(*_conv_settings(conv))
         ins = conv.in_channels // conv.groups
         parameters = _parameters(conv, conv.out_channels, ins, *conv.kernel_size)
         if what is None or parameters is None or size[0] != conv.in_channels:

@@ -22,8 +22,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
-from bakeoff.kernels.matching import is_watched
-from bakeoff.kernels.sequential import KernelSequential, run_layers
+from bakeoff.kernels.matching import is_for_regions, is_watched
+from bakeoff.kernels.sequential import KernelSequential, run_graph, run_layers
 from bakeoff.text import shorten
 
 
@@ -129,15 +129,17 @@ class Program:
     def __init__(self, traced: Trace, model: nn.Module) -> None:
         self._root, self._functions = _Root(model), traced.functions
         self._called: set[nn.Module] = set()
-        groups = _groups(traced.graph)
-        last_use = {node: index for index, group in enumerate(groups) for node in group[0].all_input_nodes}
+        groups = _groups(traced.graph, self._taken_by_regions(traced.graph))
+        last_use = {node: index for index, group in enumerate(groups) for node in _inputs(group)}
         (self._input,), *inner, (output,) = groups
         self._output: fx.Node = output.args[0]  # type: ignore[assignment]
         self._steps: list[tuple[Callable[[dict[fx.Node, Any]], Any], fx.Node, list[fx.Node]]] = []
         self.chain: KernelSequential | None = None
         for index, group in enumerate(inner, start=1):
-            unused = [node for node in group[0].all_input_nodes if last_use[node] == index]
-            if _is_layer(group[0]):
+            unused = [node for node in _inputs(group) if last_use[node] == index]
+            if any(map(_is_sum, group[1:])):
+                self._steps.append((self._region(group), group[-1], unused))
+            elif _is_layer(group[0]):
                 layers = [self._layer(str(node.target)) for node in group]
                 self._steps.append((_running(layers, group[0].args[0]), group[-1], unused))
                 if len(inner) == 1:
@@ -157,6 +159,39 @@ class Program:
         else:
             self._called.add(layer)
         return layer
+
+    def _taken_by_regions(self, graph: fx.Graph) -> set[fx.Node]:
+        """Layers and sums that regions compute, if their shapes fit."""
+        taken = {node for node in graph.nodes if _is_sum(node)}
+        for node in filter(_is_layer, graph.nodes):
+            name = str(node.target)
+            layer = self._functions.get(name) or self._root.get_submodule(name)
+            changes_input = getattr(layer, "inplace", False) and len(node.all_input_nodes[0].users) > 1
+            if is_for_regions(layer) and not changes_input:
+                taken.add(node)
+        return taken
+
+    def _region(self, nodes: list[fx.Node]) -> Callable[[dict[fx.Node, Any]], Any]:
+        """What computes them together, or one by one where kernels do not apply."""
+        (source,) = _inputs(nodes)
+        places = {source: 0} | {node: index for index, node in enumerate(nodes, start=1)}
+        layers: list[tuple[nn.Module | None, tuple[int, ...]]] = []
+        singly: list[Callable[[dict[fx.Node, Any]], Any]] = []
+        for node in nodes:
+            layer = None if _is_sum(node) else self._layer(str(node.target))
+            layers.append((layer, tuple(places[one] for one in node.args)))  # type: ignore[index]
+            singly.append(_calling(node, self._root) if layer is None else _running([layer], node.args[0]))
+
+        def compute(values: dict[fx.Node, Any]) -> Any:
+            found = run_graph(layers, values[source])
+            if found is not None:
+                return found
+            inner = {source: values[source]}
+            for node, one in zip(nodes, singly, strict=True):
+                inner[node] = one(inner)
+            return inner[nodes[-1]]
+
+        return compute
 
     def applies(self) -> bool:
         """Whether the model is in the mode of the trace, and no hook waits for what is not called."""
@@ -210,17 +245,67 @@ class _Tracer(fx.Tracer):
         return super().create_arg(a)
 
 
-def _groups(graph: fx.Graph) -> list[list[fx.Node]]:
-    """The nodes in order; layers that only take what the one before them gives are together."""
+def _groups(graph: fx.Graph, taken: set[fx.Node]) -> list[list[fx.Node]]:
+    """The nodes in order; together are layers that only take what the one before them gives, and regions.
+
+    A region is as many nodes in `taken` as possible, sums among them, that lead from one value to one other.
+    """
     groups: list[list[fx.Node]] = []
-    for node in graph.nodes:
+    waiting = list(graph.nodes)
+    while waiting:
+        length = _length_of_region(waiting, taken)
+        if length:
+            groups.append(waiting[:length])
+            del waiting[:length]
+            continue
+        node = waiting.pop(0)
         before = groups[-1][-1] if groups else None
-        follows = before and _is_layer(before) and node.args == (before,) and len(before.users) == 1
+        ends_region = bool(groups) and any(map(_is_sum, groups[-1][1:]))
+        follows = (
+            before
+            and not ends_region
+            and _is_layer(before)
+            and node.args == (before,)
+            and len(before.users) == 1
+        )
         if follows and _is_layer(node):
             groups[-1].append(node)
         else:
             groups.append([node])
     return groups
+
+
+def _length_of_region(nodes: list[fx.Node], taken: set[fx.Node]) -> int:
+    """Of the longest region that begins with the first; 0 if there is none."""
+    length, inside, sources = 0, set[fx.Node](), set[fx.Node]()
+    open_ends = set[fx.Node]()  # values of the region that something after it may read
+    for number, node in enumerate(nodes, start=1):
+        if node not in taken:
+            break
+        sources |= {one for one in node.all_input_nodes if one not in inside}
+        if len(sources) > 1:
+            break
+        inside.add(node)
+        open_ends = {one for one in (*open_ends, node) if not inside.issuperset(one.users)}
+        if open_ends == {node} and any(map(_is_sum, nodes[1:number])):
+            length = number
+    return length
+
+
+def _inputs(group: Sequence[fx.Node]) -> list[fx.Node]:
+    """What it takes of the nodes before it."""
+    found = dict.fromkeys(one for node in group for one in node.all_input_nodes)
+    return [node for node in found if node not in group]
+
+
+def _is_sum(node: fx.Node) -> bool:
+    """Of two values; in place only where nothing else reads the first of them."""
+    two = len(node.args) == 2 and not node.kwargs and all(isinstance(one, fx.Node) for one in node.args)
+    if not two or node.op not in ("call_function", "call_method"):
+        return False
+    in_place = node.target in (operator.iadd, "add_")
+    alone = len(node.args[0].users) == 1  # type: ignore[union-attr]
+    return (in_place and alone) or node.target in (operator.add, torch.add, "add")
 
 
 def _is_layer(node: fx.Node) -> bool:
