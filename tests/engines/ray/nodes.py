@@ -76,7 +76,7 @@ def run(folder: Path, *words: str, exits: int = 0) -> str:
 def contents(study: Path) -> dict[str, object]:
     """Bytes of the results, and the history without its times, which files.json depends on."""
     found: dict[str, object] = {}
-    for path in sorted((study / "runs").rglob("*.*")):
+    for path in sorted(path for place in ("runs", "sizes") for path in (study / place).rglob("*.*")):
         if path.name == "history.csv":
             with path.open(newline="") as file:
                 found[str(path.relative_to(study))] = [row[:-1] for row in csv.reader(file)]

@@ -101,6 +101,27 @@ def test_on_a_ray_of_its_own_runs_that_fail_fail_alone(folder):
     assert workers() == []
 
 
+DRAWN = """
+name = "drawn"
+seeds = 2
+train_sizes = [300]
+data = { source = "digits", groups = '^(\\d{1,2})' }
+[recipes.drawn]
+vary = ["weights", "order", "split"]
+epochs = 1
+"""
+
+
+@pytest.mark.slow
+def test_runs_that_draw_their_images_are_those_of_local_processes(folder):
+    (folder / "drawn.toml").write_text(DRAWN)
+    run(folder, "drawn.toml", "--out", "drawn-local")
+    run(folder, "drawn.toml", "--out", "drawn-ray", "--engine", "ray", "--jobs", "2")
+    local = contents(folder / "drawn-local")
+    assert len([name for name in local if name.startswith("sizes/300/drawn/seed-")]) == 4
+    assert_same(contents(folder / "drawn-ray"), local)
+
+
 @pytest.fixture
 def network() -> Iterator[list[str]]:
     """Two network namespaces on a bridge of their own; gives their names."""

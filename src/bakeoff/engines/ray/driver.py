@@ -207,7 +207,8 @@ class RayDriver:
             case Printed():
                 print(message.text, end="", file=getattr(sys, message.stream), flush=True)
             case RunResult():
-                output.save(message.run, self._data)
+                data = task.images(self._job.study, self._data, self._job.groups)
+                output.save(message.run, data)
 
     def _output(self, task: Task) -> FolderOutput:
         return FolderOutput(task, self._job.study, task.layout(self._job.root))
