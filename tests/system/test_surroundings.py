@@ -14,6 +14,8 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
+from bakeoff.terminal.tables import shortened
+
 BAKEOFF = [sys.executable, "-m", "bakeoff"]
 SMALL = ["--recipes", "lenet5", "--epochs", "1", "--set", "data.image_size=16"]
 RUN = ["run", "quickstart", *SMALL, "--seeds", "2", "--jobs", "2", "--out", "study"]
@@ -327,13 +329,16 @@ def test_a_terminal_of_40_columns(tmp_path, finished):
     check = "data check folder:images", "predict results/narrow images", "--help", "run --help"
     commands = ["run study.toml --no-check", *show, *check]
     done = execute([sys.executable, "-c", SEVERAL, *commands], tmp_path, COLUMNS="40")
-    together = re.sub(r"\s", "", done.stdout)
-    for recipe in recipes:  # in epochs, twice in two comparisons of a pair, and in the states
-        assert together.count(recipe) >= 6
-        assert re.search(rf"{recipe}seeds:1accuracy:\d+\.\d95%interval:\d+\.\dto\d+\.\d", together)
-    first_words = "".join(line.split(" ")[0] for line in done.stdout.splitlines())
-    for name in classes:  # folded, with numbers beside
-        assert name in first_words
+    for (
+        recipe
+    ) in recipes:  # whole in the lines of epochs; in tables on one line, as a block where it is narrow
+        assert f"{recipe} seed 0: finished" in done.stdout
+        block = (
+            rf"^{re.escape(shortened(recipe, 40))}\s+seeds: 1\s+accuracy: \d+\.\d\s+95 % interval: \d+\.\d to"
+        )
+        assert len(re.findall(block, done.stdout, re.MULTILINE)) == 2
+    for label in range(2):
+        assert re.search(rf"^\w+…\w+_trees_{label} .*\d", done.stdout, re.MULTILINE)
     assert not re.search(r"…\s", done.stdout)  # what is shortened is so in the middle
     for option in ("--max-seeds", "--recipes", "--address"):
         assert f"  {option} " in done.stdout
