@@ -340,7 +340,7 @@ def _on_crossings(curve: LearningCurve) -> list[str]:
         return [*sentences, f"In {len(without):,} pairs none overtakes the other."]
     for a, b in without:
         of_pair = [one for one in curve.differences if (one.a, one.b) == (a, b)]
-        better, other = (b, a) if curve.scale.sign * sum(one.difference for one in of_pair) > 0 else (a, b)
+        ahead, other = (b, a) if curve.scale.sign * sum(one.difference for one in of_pair) > 0 else (a, b)
         clear = [f"{one.size:,}" for one in of_pair if one.is_clear]
         where = (
             "every interval of the difference excludes 0"
@@ -350,7 +350,7 @@ def _on_crossings(curve: LearningCurve) -> list[str]:
             else ("no interval of the difference excludes 0")
         )
         sentences.append(
-            f"{better} is better than {other} with each number of training images here; {where}."
+            f"{ahead} is ahead of {other} with each number of training images here; {where}."
             if any(one.difference for one in of_pair)
             else f"{b} and {a} are equal with each number of training images here."
         )
