@@ -41,7 +41,7 @@ def build(kind):
     """In the memory format of training; with the hooks that `build_model` gives a net with a `view`."""
     torch.manual_seed(0)
     model = kind().to(memory_format=torch.channels_last)
-    if kind in (Mnist, Residual):
+    if kind in (Mnist, Residual, Grouped):
         model.register_forward_pre_hook(contiguous_inputs)
         for module in model.modules():
             if isinstance(module, nn.Conv2d):
@@ -191,6 +191,48 @@ def test_a_captured_model_gives_what_the_model_gives(name, training):
         expected = other(images)
     with torch.inference_mode():
         torch.testing.assert_close(form(images), expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["tutorial", "mnist", "residual", "small-best"])
+def test_no_convolution_is_left_to_pytorch(name):
+    kind, channels, size = NETS[name]
+    form = capture(model := build(kind), batch(6, channels, size)).form_of(model)
+    images = batch(6, channels, size)
+    with torch.autograd.profiler.profile(use_kineto=False) as profile:
+        form(images).sum().backward()
+    names = {event.name for event in profile.function_events}
+    assert not any("convolution" in name for name in names)
+    assert "aten::batch_norm" not in names
+
+
+class Grouped(Residual):
+    """A region that kernels do not take, because of one of its layers."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer1[1].conv2 = nn.Conv2d(8, 8, 3, padding=1, groups=2, bias=False)
+
+
+class SumOfChanged(Residual):
+    """A sum of what was changed in place after it was computed."""
+
+    def forward(self, x):
+        out = self.bn1(self.conv1(x))
+        positive = F.relu(out, inplace=True)
+        out = self.layer2(self.layer1(positive + out))
+        return self.linear(F.avg_pool2d(out, 4).flatten(1))
+
+
+@pytest.mark.parametrize("kind", [Grouped, SumOfChanged])
+def test_sums_that_are_no_region_are_still_right(kind):
+    model = build(kind)
+    form = capture(model, batch(6)).form_of(model)
+    other = copy.deepcopy(model)
+    with using("none"):
+        expected = passes(other, other, batch(7))
+    assert isinstance(form, Captured)
+    for one, another in zip(passes(model, form, batch(7)), expected, strict=True):
+        torch.testing.assert_close(one, another, rtol=1e-4, atol=1e-4 * float(another.abs().max()) + 1e-6)
 
 
 def test_the_model_keeps_its_parameters_names_and_state():
