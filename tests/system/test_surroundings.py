@@ -329,14 +329,10 @@ def test_a_terminal_of_40_columns(tmp_path, finished):
     check = "data check folder:images", "predict results/narrow images", "--help", "run --help"
     commands = ["run study.toml --no-check", *show, *check]
     done = execute([sys.executable, "-c", SEVERAL, *commands], tmp_path, COLUMNS="40")
-    for (
-        recipe
-    ) in recipes:  # whole in the lines of epochs; in tables on one line, as a block where it is narrow
+    for recipe in recipes:  # whole in the lines of epochs, and on one line above a block of cells
         assert f"{recipe} seed 0: finished" in done.stdout
-        block = (
-            rf"^{re.escape(shortened(recipe, 40))}\s+seeds: 1\s+accuracy: \d+\.\d\s+95 % interval: \d+\.\d to"
-        )
-        assert len(re.findall(block, done.stdout, re.MULTILINE)) == 2
+        cells = r"\s+seeds: 1\s+accuracy: \d+\.\d\s+95 % interval: \d+\.\d to"
+        assert len(re.findall(re.escape(shortened(recipe, 40)) + cells, done.stdout)) == 2
     for label in range(2):
         assert re.search(rf"^\w+…\w+_trees_{label} .*\d", done.stdout, re.MULTILINE)
     assert not re.search(r"…\s", done.stdout)  # what is shortened is so in the middle
