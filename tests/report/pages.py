@@ -1,5 +1,8 @@
 """What stands in a part of a page and on a figure."""
 
+import base64
+import gzip
+import json
 import re
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
@@ -21,6 +24,21 @@ FIGURES = {
     "comparison-class-differences",
     "comparison-reliability",
 }
+
+
+def gallery_of(page_text: str) -> dict:
+    """What the page's script unpacks, with the cases as `gallery_data` has them."""
+    packed = re.search(r'id="gallery-data">([^<]*)</script>', page_text)[1]
+    data = json.loads(gzip.decompress(base64.b64decode(packed)))
+    columns = data["cases"]
+    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    rows.sort(key=lambda entry: (entry["recipe"], entry["image"]))
+    optional = ("near", "map")
+    cases = [
+        {name: value for name, value in entry.items() if not (value is None and name in optional)}
+        for entry in rows
+    ]
+    return data | {"cases": cases}
 
 
 def section(page: Path, name: str) -> str:

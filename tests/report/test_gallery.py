@@ -1,15 +1,14 @@
 """The gallery's data: every failed case, and numbers in its sentences that the stored results give again."""
 
 import base64
-import gzip
 import io
-import json
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from tests.report.pages import gallery_of
 
 from bakeoff.store import StoredStudy, load_study_folder
 
@@ -21,8 +20,7 @@ def stored(study_dir: Path) -> StoredStudy:
 
 @pytest.fixture(scope="module")
 def data(page: Path) -> dict:
-    packed = re.search(r'id="gallery-data">([^<]*)</script>', page.read_text("utf-8"))[1]
-    return json.loads(gzip.decompress(base64.b64decode(packed)))
+    return gallery_of(page.read_text("utf-8"))
 
 
 def answers_of(stored: StoredStudy, recipe: str) -> np.ndarray:

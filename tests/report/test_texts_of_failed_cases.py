@@ -5,9 +5,7 @@ anew from the arrays in the study folder.
 """
 
 import base64
-import gzip
 import io
-import json
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -18,6 +16,7 @@ import pytest
 from cleanlab.filter import find_label_issues
 from PIL import Image
 from scipy.special import softmax
+from tests.report.pages import gallery_of
 
 from bakeoff.analysis.failures.facts import COLORS, FACTS, dominant_colors, image_facts
 from bakeoff.report import build_report
@@ -46,8 +45,7 @@ def page_text(study: Path) -> str:
 
 @pytest.fixture(scope="module")
 def data(page_text: str) -> dict:
-    packed = re.search(r'id="gallery-data">([^<]*)</script>', page_text)[1]
-    return json.loads(gzip.decompress(base64.b64decode(packed)))
+    return gallery_of(page_text)
 
 
 @pytest.fixture(scope="module")

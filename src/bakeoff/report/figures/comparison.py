@@ -243,7 +243,7 @@ def class_difference_forest(comparison: Comparison) -> Figure:
 def reliability_plot(comparison: Comparison) -> Figure:
     """Draw accuracy against confidence in bins of equal mass, with intervals."""
     recipes = _calibrated(comparison)[: len(COLORS)]
-    figure, axes = new_figure(WIDTH, 4.4)
+    figure, axes = new_figure(WIDTH, 4.0)
     axes.plot([0, 100], [0, 100], color=GRAY, linewidth=1, linestyle="--")
     drawn = []
     for row, (_, calibration) in enumerate(recipes):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-SIZE = (4.6, 3.0)
+SIZE = (4.6, 2.8)
 
 
 def curve_figures(recipes: Sequence[FinishedRecipe]) -> dict[str, dict[str, ReportFigure]]:

@@ -12,7 +12,11 @@
   const data = await unpack(byId("gallery-data").textContent).catch(() => null);
   if (!data) return;
 
-  const { classes, recipes, groups, sheets, images, train, cases } = data;
+  const { classes, recipes, groups, sheets, images, train } = data;
+  const columns = Object.entries(data.cases);
+  const cases = data.cases.recipe
+    .map((_, index) => Object.fromEntries(columns.map(([name, column]) => [name, column[index]])))
+    .sort((a, b) => a.recipe - b.recipe || a.image - b.image);
   const cards = byId("gallery-cards"), more = byId("gallery-more"), dialog = byId("case");
   const fields = ["recipe", "true", "predicted", "group", "sort"].map(name => byId(`gallery-${name}`));
   const filters = () => Object.fromEntries(fields.map(field => [field.name, field.value]));
