@@ -11,7 +11,7 @@ from torch import nn
 from bakeoff.kernels import KernelSequential, run_graph
 from bakeoff.kernels.chain import run_chain
 from bakeoff.kernels.library import using
-from bakeoff.kernels.matching import find_region
+from bakeoff.kernels.matching import find_graph
 from bakeoff.kernels.plan import plan_for
 from bakeoff.models.resnet import ResNet
 
@@ -267,13 +267,40 @@ def test_the_residual_net_is_one_node_and_gives_what_it_gave(library):
     torch.manual_seed(2)
     net, images = ResNet(10, widths=[5, 7, 9], blocks=[2, 1, 2]), torch.randn(19, 3, 20, 20)
     exact = copy.deepcopy(net).double()
-    assert net(images).grad_fn.next_functions[1][0].name() == "_ChainBackward"
+    assert net(images).grad_fn.name() == "_ChainBackward"
     net.load_state_dict(exact.state_dict())
     found, expected = everything(net, images), everything(exact, images.double())
     assert max(errors(found, expected).values()) < RELATIVE
     handle = net.stages[1].register_forward_hook(lambda *_: None)
     assert net(images).grad_fn.next_functions[1][0].name() == "MeanBackward1"
     handle.remove()
+    seen = []
+    handle = net.classifier.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].shape))
+    assert net(images).grad_fn.next_functions[1][0].name() == "_ChainBackward"
+    assert seen == [(19, 9)]
+    handle.remove()
+
+
+def test_the_residual_net_has_a_plan(library):
+    planned, images = ResNet(10, widths=[5, 7], blocks=[1, 2]), torch.randn(19, 3, 20, 20)
+    recorded = copy.deepcopy(planned)
+    plan = plan_for(planned, images)
+    for batch in (images, torch.randn(19, 3, 20, 20)):
+        logits = recorded(batch)
+        assert torch.equal(plan.forward(batch), logits)
+        gradient = torch.randn(logits.shape)
+        expected = torch.autograd.grad(logits, list(recorded.parameters()), gradient)
+        found = dict(zip(map(id, plan.parameters), plan.backward(gradient), strict=True))
+        for parameter, value in zip(planned.parameters(), expected, strict=True):
+            assert torch.equal(found[id(parameter)], value)
+    assert all(map(torch.equal, planned.buffers(), recorded.buffers()))
+
+    class Derived(ResNet):
+        def forward(self, images):
+            return 2 * super().forward(images)
+
+    assert plan_for(Derived(10, widths=[5, 7], blocks=[1, 2]), images) is None
+    assert plan_for(ResNet(10, widths=[5], blocks=[1], dropout=0.5), images) is None
 
 
 REFUSED = {
@@ -282,13 +309,13 @@ REFUSED = {
     "reflection": [nn.Conv2d(4, 4, 3, padding=1, padding_mode="reflect")],
     "strides of two sizes": [nn.Conv2d(4, 4, 3, stride=(1, 2))],
     "another number of channels": [nn.Conv2d(3, 4, 3)],
-    "overlapping pooling": [nn.Conv2d(4, 4, 3), nn.MaxPool2d(3, stride=2)],
-    "padded pooling": [nn.Conv2d(4, 4, 3), nn.AvgPool2d(2, padding=1)],
-    "other activation": [nn.Conv2d(4, 4, 3), nn.GELU()],
-    "cumulative statistics": [nn.Conv2d(4, 4, 3), nn.BatchNorm2d(4, momentum=None)],
+    "overlapping pooling": [nn.MaxPool2d(3, stride=2), nn.Conv2d(4, 4, 3)],
+    "padded pooling": [nn.AvgPool2d(2, padding=1), nn.Conv2d(4, 4, 3)],
+    "other activation": [nn.GELU(), nn.Conv2d(4, 4, 3)],
+    "cumulative statistics": [nn.BatchNorm2d(4, momentum=None), nn.Conv2d(4, 4, 3)],
     "float64": [nn.Conv2d(4, 4, 3).double()],
-    "flattened pixels": [nn.Conv2d(4, 4, 3), nn.Flatten()],
-    "image smaller than the kernel": [nn.AvgPool2d(5), nn.Conv2d(4, 4, 3)],
+    "flattened pixels": [nn.Flatten(), nn.Linear(256, 4)],
+    "image smaller than the kernel": [nn.AvgPool2d(9), nn.Conv2d(4, 4, 3)],
 }
 
 
@@ -299,15 +326,16 @@ def test_what_regions_do_not_take(library, case):
 
 def test_empty_batches_and_single_numbers_are_pytorchs(library):
     layers = chained(nn.Conv2d(4, 4, 3), nn.BatchNorm2d(4))
-    assert find_region(layers, (5, 4, 8, 8))
-    assert find_region(layers, (0, 4, 8, 8)) is None
-    assert find_region(layers, (1, 4, 3, 3)) is None
+    assert find_graph(layers, (5, 4, 8, 8))
+    assert find_graph(layers, (0, 4, 8, 8)) is None
+    _, left = find_graph(layers, (1, 4, 3, 3))
+    assert left == [layers[1][0]]
 
 
 def test_a_sum_of_more_parts_than_kernels_join_is_pytorchs(library):
     convs = [(nn.Conv2d(2, 2, 1), (0,)), (nn.ReLU(), (1,))]
     sums = [(None, (2, 0)), (None, (3, 2)), (None, (4, 2)), (None, (5, 2)), (nn.ReLU(), (6,))]
-    assert find_region([*convs, *sums], (3, 2, 5, 5)) is None
+    assert find_graph([*convs, *sums], (3, 2, 5, 5)) is None
 
 
 def test_a_pass_without_gradients_of_inputs_or_of_weights(library):
@@ -325,9 +353,10 @@ def test_a_pass_without_gradients_of_inputs_or_of_weights(library):
     inputs = images.clone().requires_grad_()
     frozen(inputs).backward(torch.randn(9, 5, 3, 3, generator=torch.Generator().manual_seed(3)))
     assert torch.equal(inputs.grad, everywhere["inputs"])
-    region, parameters = find_region(layers, images.shape)
+    chain, left = find_graph(layers, images.shape)
+    assert not left
     with torch.no_grad():
-        assert torch.equal(run_chain(library, [(region, parameters)], images), everywhere["output"])
+        assert torch.equal(run_chain(library, chain, images), everywhere["output"])
 
 
 def test_a_sequence_in_a_region_is_taken_apart(library):

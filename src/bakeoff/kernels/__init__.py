@@ -5,7 +5,15 @@ bits changes: models stay ordinary PyTorch. docs/kernels.md says what they do an
 """
 
 from bakeoff.kernels.library import describe_cpu, describe_kernels
-from bakeoff.kernels.matching import is_watched
+from bakeoff.kernels.matching import LayerGraph, is_watched
 from bakeoff.kernels.sequential import KernelSequential, run_graph, run_layers
 
-__all__ = ["KernelSequential", "describe_cpu", "describe_kernels", "is_watched", "run_graph", "run_layers"]
+__all__ = [
+    "KernelSequential",
+    "LayerGraph",
+    "describe_cpu",
+    "describe_kernels",
+    "is_watched",
+    "run_graph",
+    "run_layers",
+]

@@ -15,7 +15,12 @@ from torch import Tensor, nn
 
 from bakeoff.kernels.library import Library, current, using
 from bakeoff.kernels.program import NotCaptured, Program, Trace, refuse_changes, state_of, trace
-from bakeoff.kernels.sequential import KernelSequential, are_operations_changed, is_plain
+from bakeoff.kernels.sequential import (
+    KernelSequential,
+    are_operations_changed,
+    has_layer_graph,
+    is_plain,
+)
 
 EXACT = 1e-5
 """Difference of a program computed by PyTorch's operations, as a norm relative to that of the values.
@@ -52,8 +57,8 @@ class Captured(nn.Module):
         return result
 
     @property
-    def chain(self) -> KernelSequential | None:
-        """The program as layers one after another, if it applies now and is nothing else."""
+    def chain(self) -> nn.Module | None:
+        """The program as layers one after another or a graph, if it applies now and is nothing else."""
         program = self._program()
         return program.chain if program else None
 
@@ -93,7 +98,8 @@ def capture(model: nn.Module, images: Tensor) -> Capture:
     images
         Some, float32 [N, C, H, W] on the CPU, to compare with: all of them, and all but the last third.
     """
-    if type(model).forward is KernelSequential.forward or not isinstance(library := current(), Library):
+    has_kernels = type(model).forward is KernelSequential.forward or has_layer_graph(model)
+    if has_kernels or not isinstance(library := current(), Library):
         return Capture()
     batches = (images, images[: max(1, len(images) * 2 // 3)])
     try:

@@ -64,12 +64,15 @@ LayerGraph = Sequence[tuple[nn.Module | None, tuple[int, ...]]]
 """Layers, None for a sum, and their inputs: 0 is the input of the graph, i the result of layer i - 1."""
 
 
-def find_region(layers: LayerGraph, shape: tuple[int, ...]) -> tuple[Region, Parameters] | None:
-    """The operation that stands for a whole graph, and its parameters; None if kernels do not take all of it.
+def find_graph(
+    layers: LayerGraph, shape: tuple[int, ...]
+) -> tuple[list[tuple[Operation, Parameters]], list[nn.Module]] | None:
+    """The operations that stand for a graph, and layers one after another at its end that they do not take.
 
-    Taken are convolutions of up to 7 x 7 (the same stride and zero padding in both directions; one group, or
-    one for each channel), batch norm, ReLU, sums, pooling of windows side by side or of the whole image, and
-    Flatten after that; Identity, and in evaluation Dropout.
+    The first is a region, as large as can be; None if more than one value goes on from its end. It takes
+    convolutions of up to 7 x 7 (the same stride and zero padding in both directions; one group, or one for
+    each channel), batch norm, ReLU, sums, pooling of windows side by side or of the whole image, and Flatten
+    after that; Identity, and dropout that drops nothing.
 
     Parameters
     ----------
@@ -78,10 +81,18 @@ def find_region(layers: LayerGraph, shape: tuple[int, ...]) -> tuple[Region, Par
     shape
         Of the input, float32 on the CPU.
     """
-    finder = _RegionFinder(shape)
-    if not layers or not all(finder.take(layer, inputs) for layer, inputs in layers):
+    finder, taken = _RegionFinder(shape), 0
+    while taken < len(layers) and finder.take(*layers[taken]):
+        taken += 1
+    left = [layer for layer, _ in layers[taken:] if layer is not None]
+    followed = [inputs for _, inputs in layers[taken:]]
+    if len(left) < len(followed) or followed != [(index,) for index in range(taken, len(layers))]:
         return None
-    return finder.region()
+    found = finder.region(bool(left) and type(left[0]) is not nn.Flatten)
+    if found is None:
+        return None
+    chain, end = find_chain(left, 0, found[0].output_shape(shape, found[1]))
+    return [found, *chain], left[end:]
 
 
 def is_for_regions(layer: nn.Module) -> bool:
@@ -90,7 +101,12 @@ def is_for_regions(layer: nn.Module) -> bool:
         return _conv(*_conv_settings(layer)) is not None
     if type(layer) in (nn.BatchNorm2d, nn.ReLU, nn.Identity):
         return True
-    return (type(layer) is nn.Dropout and not layer.training) or _pool(layer, (2**20, 2**20)) is not None
+    return _passes(layer) or _pool(layer, (2**20, 2**20)) is not None
+
+
+def _passes(layer: nn.Module) -> bool:
+    """Whether it is dropout that drops nothing."""
+    return isinstance(layer, nn.Dropout) and type(layer) is nn.Dropout and not (layer.training and layer.p)
 
 
 def _conv_settings(conv: nn.Conv2d) -> tuple[Any, ...]:
@@ -124,7 +140,7 @@ class _RegionFinder:
         kind = type(layer)
         if is_watched(layer):
             return False
-        if kind is nn.Identity or (kind is nn.Dropout and not layer.training):
+        if kind is nn.Identity or _passes(layer):
             self._place.append(places[0])
             return True
         if kind is nn.Flatten and layer.start_dim == 1 and layer.end_dim == -1 and size[1:] == (1, 1):
@@ -251,7 +267,7 @@ def _match(layers: Sequence[nn.Module], start: int, shape: tuple[int, ...]) -> M
         return _match_linear(layers, start, shape)
     if kind is nn.Flatten and first.start_dim == 1 and first.end_dim == -1 and len(shape) > 1:
         return _flatten(), (), start + 1
-    if kind is nn.Dropout and not first.training:
+    if _passes(first):
         return None, (), start + 1
     return None
 

@@ -11,9 +11,16 @@ from torch import Tensor, nn
 
 from bakeoff.kernels.chain import Chain, run
 from bakeoff.kernels.library import BoundCall, Library, current, is_aligned
-from bakeoff.kernels.matching import find_chain, is_watched
+from bakeoff.kernels.matching import find_chain, find_graph, is_watched
 from bakeoff.kernels.operation import Call, Calls, Kept
-from bakeoff.kernels.sequential import KernelSequential, are_operations_changed, flat_layers, is_plain
+from bakeoff.kernels.sequential import (
+    KernelSequential,
+    are_operations_changed,
+    flat_graph,
+    flat_layers,
+    has_layer_graph,
+    is_plain,
+)
 
 
 class Plan:
@@ -96,26 +103,24 @@ class Plan:
 
 
 def plan_for(model: nn.Module, inputs: Tensor) -> Plan | None:
-    """A plan for a model that is a `KernelSequential` of layers that kernels take; None for any other.
+    """A plan for a model all of whose layers kernels take; None for any other.
 
     Parameters
     ----------
     model
-        All its parameters are to be trained.
+        A `KernelSequential`, or a model whose forward computes what its method `layer_graph` gives
+        (`run_graph`). All its parameters are to be trained.
     inputs
         The first batch; those that fit it can be passed too.
     """
     library = current()
-    if not isinstance(library, Library) or not isinstance(model, KernelSequential):
-        return None
-    if type(model).forward is not KernelSequential.forward:
+    if not isinstance(library, Library):
         return None
     if is_watched(model) or are_operations_changed() or not is_plain(inputs):
         return None
-    layers = flat_layers(model)
-    chain, end = find_chain(layers, 0, inputs.shape)
+    chain = _chain_of(model, inputs.shape)
     parameters = _parameters(chain)
-    if not chain or end < len(layers) or not all(map(_is_dense, (inputs, *parameters))):
+    if not chain or not all(map(_is_dense, (inputs, *parameters))):
         return None
     if inputs.requires_grad or not all(one.requires_grad for one in parameters):
         return None
@@ -124,6 +129,19 @@ def plan_for(model: nn.Module, inputs: Tensor) -> Plan | None:
     with torch.no_grad():
         plan = Plan(library, chain, inputs)
     return plan if plan.reads_its_inputs else None
+
+
+def _chain_of(model: nn.Module, shape: tuple[int, ...]) -> Chain:
+    """Operations that compute the whole model; none if there are not."""
+    kind = type(model)
+    if isinstance(model, KernelSequential) and kind.forward is KernelSequential.forward:
+        layers = flat_layers(model)
+        chain, end = find_chain(layers, 0, shape)
+        return chain if end == len(layers) else []
+    if not has_layer_graph(model):
+        return []
+    found = find_graph(flat_graph(model.layer_graph()), shape)  # type: ignore[operator]
+    return found[0] if found and not found[1] else []
 
 
 def _parameters(chain: Chain) -> list[Tensor]:

@@ -22,8 +22,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
-from bakeoff.kernels.matching import is_for_regions, is_watched
-from bakeoff.kernels.sequential import KernelSequential, run_graph, run_layers
+from bakeoff.kernels.matching import LayerGraph, is_for_regions, is_watched
+from bakeoff.kernels.sequential import KernelGraph, KernelSequential, run_graph, run_layers
 from bakeoff.text import shorten
 
 
@@ -123,7 +123,7 @@ class Program:
     Attributes
     ----------
     chain
-        All of it, if it is layers one after another and nothing else.
+        All of it as layers one after another or a graph, if it is nothing else.
     """
 
     def __init__(self, traced: Trace, model: nn.Module) -> None:
@@ -134,16 +134,24 @@ class Program:
         (self._input,), *inner, (output,) = groups
         self._output: fx.Node = output.args[0]  # type: ignore[assignment]
         self._steps: list[tuple[Callable[[dict[fx.Node, Any]], Any], fx.Node, list[fx.Node]]] = []
-        self.chain: KernelSequential | None = None
+        self.chain: nn.Module | None = None
+        layers: list[tuple[nn.Module | None, tuple[int, ...]]] = []
         for index, group in enumerate(inner, start=1):
             unused = [node for node in _inputs(group) if last_use[node] == index]
             if any(map(_is_sum, group[1:])):
-                self._steps.append((self._region(group), group[-1], unused))
+                region = self._region_layers(group)
+                self._steps.append((_computing(group, region, self._root), group[-1], unused))
+                if index == 1:
+                    layers = region
+                    self.chain = KernelGraph(layers) if len(inner) == 1 else None
             elif _is_layer(group[0]):
-                layers = [self._layer(str(node.target)) for node in group]
-                self._steps.append((_running(layers, group[0].args[0]), group[-1], unused))
+                sequence = [self._layer(str(node.target)) for node in group]
+                self._steps.append((_running(sequence, group[0].args[0]), group[-1], unused))
                 if len(inner) == 1:
-                    self.chain = KernelSequential(*layers)
+                    self.chain = KernelSequential(*sequence)
+                elif index == len(inner) == 2 and layers and _inputs(group) == [inner[0][-1]]:
+                    tail = [(layer, (place,)) for place, layer in enumerate(sequence, len(layers))]
+                    self.chain = KernelGraph([*layers, *tail])
             else:
                 self._steps.append((_calling(group[0], self._root), group[-1], unused))
         self._modes = [(self._root.get_submodule(name), mode) for name, mode in traced.modes.items()]
@@ -171,27 +179,16 @@ class Program:
                 taken.add(node)
         return taken
 
-    def _region(self, nodes: list[fx.Node]) -> Callable[[dict[fx.Node, Any]], Any]:
-        """What computes them together, or one by one where kernels do not apply."""
-        (source,) = _inputs(nodes)
-        places = {source: 0} | {node: index for index, node in enumerate(nodes, start=1)}
-        layers: list[tuple[nn.Module | None, tuple[int, ...]]] = []
-        singly: list[Callable[[dict[fx.Node, Any]], Any]] = []
-        for node in nodes:
-            layer = None if _is_sum(node) else self._layer(str(node.target))
-            layers.append((layer, tuple(places[one] for one in node.args)))  # type: ignore[index]
-            singly.append(_calling(node, self._root) if layer is None else _running([layer], node.args[0]))
-
-        def compute(values: dict[fx.Node, Any]) -> Any:
-            found = run_graph(layers, values[source])
-            if found is not None:
-                return found
-            inner = {source: values[source]}
-            for node, one in zip(nodes, singly, strict=True):
-                inner[node] = one(inner)
-            return inner[nodes[-1]]
-
-        return compute
+    def _region_layers(self, nodes: list[fx.Node]) -> list[tuple[nn.Module | None, tuple[int, ...]]]:
+        """The layers of a region, None for sums, with the places of their inputs."""
+        places = {node: index for index, node in enumerate((*_inputs(nodes), *nodes))}
+        return [
+            (
+                None if _is_sum(node) else self._layer(str(node.target)),
+                tuple(places[one] for one in node.args),  # type: ignore[index]
+            )
+            for node in nodes
+        ]
 
     def applies(self) -> bool:
         """Whether the model is in the mode of the trace, and no hook waits for what is not called."""
@@ -319,6 +316,28 @@ def _is_layer(node: fx.Node) -> bool:
 
 def _running(layers: list[nn.Module], source: Any) -> Callable[[dict[fx.Node, Any]], Any]:
     return lambda values: run_layers(layers, values[source])
+
+
+def _computing(
+    nodes: list[fx.Node], layers: LayerGraph, root: nn.Module
+) -> Callable[[dict[fx.Node, Any]], Any]:
+    """What computes them together, or one by one where kernels do not apply."""
+    (source,) = _inputs(nodes)
+    singly = [
+        _calling(node, root) if layer is None else _running([layer], node.args[0])
+        for node, (layer, _) in zip(nodes, layers, strict=True)
+    ]
+
+    def compute(values: dict[fx.Node, Any]) -> Any:
+        found = run_graph(layers, values[source])
+        if found is not None:
+            return found
+        inner = {source: values[source]}
+        for node, one in zip(nodes, singly, strict=True):
+            inner[node] = one(inner)
+        return inner[nodes[-1]]
+
+    return compute
 
 
 def _calling(node: fx.Node, root: nn.Module) -> Callable[[dict[fx.Node, Any]], Any]:

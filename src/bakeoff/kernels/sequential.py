@@ -11,7 +11,7 @@ from torch.nn.modules import module as module_internals
 
 from bakeoff.kernels.chain import run_chain
 from bakeoff.kernels.library import Library, current, is_aligned
-from bakeoff.kernels.matching import LayerGraph, find_chain, find_region, is_watched
+from bakeoff.kernels.matching import LayerGraph, find_chain, find_graph, is_watched
 
 
 class KernelSequential(nn.Sequential):
@@ -34,7 +34,7 @@ def run_layers(layers: Iterable[nn.Module], inputs: Tensor) -> Tensor:
     Where Conv2d, ReLU and MaxPool2d(2), or Conv2d, ReLU, BatchNorm2d and MaxPool2d(2), follow one another,
     the kernels compute them in one pass; these, Flatten, and Linear with ReLU and BatchNorm1d after it become
     one node of PyTorch's graph, also across the ends of an `nn.Sequential`. So do other runs of layers with
-    two convolutions or more that stay in lanes (`find_region`). The layers themselves are called in every
+    two convolutions or more that stay in lanes (`find_graph`). The layers themselves are called in every
     other case: without kernels, with other settings, dtypes or devices, with hooks on a layer
     (attribution methods set them), in tracing, export, autocast, and inside transformations such as vmap.
     """
@@ -55,8 +55,31 @@ def run_layers(layers: Iterable[nn.Module], inputs: Tensor) -> Tensor:
     return inputs
 
 
+class KernelGraph(nn.Module):
+    """Layers with the places of their inputs, as one module; it does not own them."""
+
+    def __init__(self, layers: LayerGraph) -> None:
+        super().__init__()
+        self._graph = tuple(layers)
+
+    def layer_graph(self) -> LayerGraph:
+        """As `run_graph` takes it."""
+        return self._graph
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """What the last layer gives, by PyTorch where kernels do not apply."""
+        found = run_graph(self._graph, inputs)
+        if found is not None:
+            return found
+        values = [inputs]
+        for layer, places in self._graph:
+            given = [values[place] for place in places]
+            values.append(given[0] + given[1] if layer is None else layer(*given))
+        return values[-1]
+
+
 def run_graph(layers: LayerGraph, inputs: Tensor) -> Tensor | None:
-    """What the last of these layers gives; None where kernels do not take all of them (`find_region`).
+    """What the last of these layers gives; None where kernels do not take the graph (`find_graph`).
 
     Parameters
     ----------
@@ -67,12 +90,24 @@ def run_graph(layers: LayerGraph, inputs: Tensor) -> Tensor | None:
     """
     if are_operations_changed() or not is_plain(inputs) or not isinstance(library := current(), Library):
         return None
-    region = find_region(_flat_graph(layers), inputs.shape)
-    return None if region is None else run_chain(library, [region], inputs)
+    found = find_graph(flat_graph(layers), inputs.shape)
+    if found is None:
+        return None
+    chain, left = found
+    return run_layers(left, run_chain(library, chain, inputs))
 
 
-def _flat_graph(layers: LayerGraph) -> LayerGraph:
-    """The same with the layers of sequences."""
+def has_layer_graph(model: nn.Module) -> bool:
+    """Whether a model's forward computes what its method `layer_graph` gives.
+
+    Both are of one class: a forward of a class derived from it may do something else.
+    """
+    owner = next(one for one in type(model).__mro__ if "forward" in vars(one))
+    return "layer_graph" in vars(owner)
+
+
+def flat_graph(layers: LayerGraph) -> LayerGraph:
+    """The same with the layers of sequences whose call nothing waits for."""
     place, found = [0], []
     for layer, inputs in layers:
         places = tuple(place[index] for index in inputs)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from bakeoff.kernels import is_watched, run_graph
+from bakeoff.kernels import LayerGraph, is_watched, run_graph
 
 
 class ResNet(nn.Module):
@@ -55,27 +55,30 @@ class ResNet(nn.Module):
 
     def forward(self, images_NCHW: Tensor) -> Tensor:
         """Logits [N, num_classes] of standardized images [N, num_channels, H, W]."""
-        features = run_graph(self._layers(), images_NCHW)
-        if features is None:
-            features = self.stages(self.stem(images_NCHW)).mean((2, 3))
+        found = run_graph(self.layer_graph(), images_NCHW)
+        if found is not None:
+            return found
+        features: Tensor = self.stages(self.stem(images_NCHW)).mean((2, 3))
         logits: Tensor = self.classifier(self.dropout(features))
         return logits
 
-    def _layers(self) -> list[tuple[nn.Module | None, tuple[int, ...]]]:
-        """Up to the mean over the image, with the places of their inputs, as `run_graph` takes them.
+    def layer_graph(self) -> LayerGraph:
+        """Layers with the places of their inputs, as `run_graph` takes them.
 
-        Without an operation for a block that something waits to be called: PyTorch calls it.
+        Empty if something waits for a block to be called: PyTorch calls it.
         """
         layers: list[tuple[nn.Module | None, tuple[int, ...]]] = [(self.stem, (0,))]
         if is_watched(self.stages):
             return []
         for block in self.stages:
             start = len(layers)
-            if not isinstance(block, ResidualBlock) or is_watched(block):
+            if type(block) is not ResidualBlock or is_watched(block):
                 return []
             layers += [(block.body, (start,)), (block.shortcut, (start,))]
             layers += [(None, (start + 1, start + 2)), (RELU, (start + 3,))]
-        return [*layers, (MEAN, (len(layers),)), (FLATTEN, (len(layers) + 1,))]
+        for layer in (MEAN, FLATTEN, self.dropout, self.classifier):
+            layers.append((layer, (len(layers),)))
+        return layers
 
 
 RELU, MEAN, FLATTEN = nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()
