@@ -26,8 +26,12 @@ with those of 128 at 0.99 or more in the median image and above 0.98 in 95 % of 
 completeness error of 0.4 to 0.8 %. 16 points halve the error at twice the time.
 """
 
-BATCH_SIZE = 32
-"""Images per call: a fixed size, because the last bits of a sum can depend on it."""
+BATCH_SIZE = 8
+"""Images per call: a fixed size, because the last bits of a sum can depend on it.
+
+As many forward passes are kept as it has images and points, twice that with their mirror images: 64 passes of
+the residual network of small-best take 50 MiB, and the first call less time than with more.
+"""
 
 TRAINING_SHARE = 0.1
 """The share of a run's training that its maps may cost, unless the study asks for all of them."""
@@ -35,8 +39,8 @@ TRAINING_SHARE = 0.1
 COST_OF_POINT = 1.25
 """Of one image at one point of the rule, in passes of training: of one image, forward and backward.
 
-Measured processor time (AMD EPYC, one thread): LeNet-5 at 32 pixels 0.9 to 1.25, with the kernels; the
-residual network of small-best at 32 and 64 pixels 0.6 to 0.95, per model evaluation.
+Measured processor time (AMD EPYC, one thread, kernels, busy machine), per model evaluation: the residual
+network of small-best 1.0; LeNet-5 at 32 pixels 3, where it is some tens of microseconds.
 """
 
 MAX_CELLS = 16
