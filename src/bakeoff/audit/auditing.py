@@ -10,7 +10,7 @@ import numpy as np
 
 from bakeoff.audit.candidates import MAX_CANDIDATES
 from bakeoff.audit.duplicates import SMALLEST_SIDE
-from bakeoff.audit.findings import Audit, Finding, Severity, by_severity
+from bakeoff.audit.findings import ONLY_IDENTICAL, Audit, Finding, Severity, by_severity
 from bakeoff.audit.groups import find_shared_groups, propose_groups
 from bakeoff.audit.images import (
     find_class_problems,
@@ -49,7 +49,7 @@ def audit(data: ImageData, *, other_findings: Iterable[Finding] = (), images: Im
     limits = []
     if side < SMALLEST_SIDE:
         limits.append(
-            f"Only identical images were searched for, not near duplicates: with {side:g} pixels per side, "
+            f"{ONLY_IDENTICAL}, not near duplicates: with {side:g} pixels per side, "
             f"below {SMALLEST_SIDE}, a copy cannot be distinguished from another image of the same class."
         )
     if images.num_crowded:

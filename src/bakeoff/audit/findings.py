@@ -78,6 +78,9 @@ class Finding:
     images: tuple[ImageName, ...] = ()
 
 
+ONLY_IDENTICAL = "Only identical images were searched for"
+"""So begins the limit of a check of images that are too small for near duplicates."""
+
 MAX_LISTED = 100
 """A finding lists at most this many pairs and images; `count` counts all."""
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from bakeoff.analysis.comparison.result import ClassAccuracy, RecipeResult
 from bakeoff.analysis.failures.confused_pairs import confused_pairs
 from bakeoff.analysis.statistics.wilson import wilson_interval
-from bakeoff.analysis.summary.answer import grave_findings, val_accuracy
+from bakeoff.analysis.summary.answer import grave_findings, suspected, val_accuracy
 from bakeoff.predict.ensemble import Ensemble, average
 from bakeoff.predictions import Predictions
 from bakeoff.study.recipe import flatten_settings
@@ -89,7 +89,10 @@ def model_card(
         classes=classes,
         weakest=min(classes, key=lambda row: row.accuracy),
         confusions=_confusions(predictions, predicted, ensemble.recipe),
-        troubles=[finding["sentence"] for finding in grave_findings(study.audit)],
+        troubles=[
+            *(finding["sentence"] for finding in grave_findings(study.audit)),
+            *suspected(study.audit),
+        ],
         audited=study.audit is not None,
         environment=study.environment,
         digests=digests,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from bakeoff.analysis.comparison.tuning import describe_budgets
-from bakeoff.analysis.summary.answer import grave_findings
+from bakeoff.analysis.summary.answer import doubts_of_data, grave_findings
 from bakeoff.errors import BakeoffError
 from bakeoff.files import check_free, new_folder
 from bakeoff.paper.markup import Latex, Markdown, Markup
@@ -156,6 +156,7 @@ def _facts(summary: Summary, comparison: Comparison) -> dict[str, Any]:
         ],
         "audit": audit,
         "problems": [finding["sentence"] for finding in grave_findings(audit)],
+        "doubts": doubts_of_data(audit),
         "environment": environment,
         "version": version("bakeoff"),
     }

@@ -3,11 +3,11 @@
 import pytest
 
 from bakeoff.analysis.summary.answer import data_trust
-from bakeoff.audit.findings import MAX_LISTED
+from bakeoff.audit.findings import MAX_LISTED, ONLY_IDENTICAL
 
 
-def finding(severity="leak", count=1, pairs=(), images=()):
-    return {"severity": severity, "count": count, "pairs": list(pairs), "images": list(images)}
+def finding(severity="leak", count=1, pairs=(), images=(), kind="identical-train-test"):
+    return {"kind": kind, "severity": severity, "count": count, "pairs": list(pairs), "images": list(images)}
 
 
 def pair(first, second):
@@ -17,8 +17,8 @@ def pair(first, second):
     }
 
 
-def audit(*findings):
-    return {"num_images": 1000, "findings": list(findings)}
+def audit(*findings, limits=()):
+    return {"num_images": 1000, "findings": list(findings), "limits": list(limits)}
 
 
 def test_without_a_check_nothing_is_known() -> None:
@@ -52,3 +52,29 @@ def test_where_a_finding_does_not_list_all_its_number_is_the_limit(num_test: int
 def test_conflicts_in_training_images_alone_are_said() -> None:
     found = data_trust(audit(finding("conflict", 2, pairs=[pair(("train", "a"), ("train", "b"))])), 100)
     assert found.sentence == "There are conflicting labels, but of no test image."
+
+
+def test_images_that_look_like_copies_are_said_and_absence_is_not_claimed() -> None:
+    near = finding("warning", 70, kind="near-train-test")
+    flipped = finding("warning", 4, kind="flipped-train-test")
+    labels = finding("warning", 2, kind="near-two-labels")
+    found = data_trust(audit(near, flipped, labels), 100)
+    assert found.is_problem
+    assert found.sentence.startswith(
+        "74 test images look like copies of training images; look at them. "
+        "2 images look like copies of an image with another label."
+    )
+    assert "no test image" not in found.sentence
+    beside_a_leak = data_trust(
+        audit(finding(count=1, pairs=[pair(("train", "a"), ("test", "x"))]), near), 100
+    )
+    assert "70 test images look like copies of training images" in beside_a_leak.sentence
+
+
+def test_what_was_not_searched_for_is_not_said_to_be_absent() -> None:
+    found = data_trust(audit(limits=[f"{ONLY_IDENTICAL}, not near duplicates: ..."]), 100)
+    assert not found.is_problem
+    assert found.sentence == (
+        "Near duplicates were not searched for: the images are too small. 1,000 images checked: no test "
+        "image is identical to a training image, no identical images have two labels."
+    )

@@ -71,23 +71,56 @@ def data_trust(audit: Mapping[str, Any] | None, num_test: int) -> DataTrust:
     """
     if audit is None:
         return DataTrust("The images were not checked for leaks between the splits.", False)
-    grave = grave_findings(audit)
+    grave, doubts = grave_findings(audit), doubts_of_data(audit)
     if not grave:
-        return DataTrust(
-            f"{counted(audit['num_images'], 'image')} checked: no test image repeats a training image, no "
-            "image has two labels.",
-            False,
+        found = (
+            "no test image is identical to a training image, no identical images have two labels."
+            if doubts
+            else "no test image repeats a training image, no image has two labels."
         )
+        checked = f"{counted(audit['num_images'], 'image')} checked: {found}"
+        return DataTrust(" ".join((*doubts, checked)), bool(suspected(audit)))
     affected = min(_num_affected(grave), num_test)
     if not affected:
-        return DataTrust("There are conflicting labels, but of no test image.", True)
+        return DataTrust(" ".join(("There are conflicting labels, but of no test image.", *doubts)), True)
     share = affected / num_test
     are = "is" if affected == 1 else "are"
-    return DataTrust(
+    certain = (
         f"{affected:,} of {counted(num_test, 'test image')} {are} repeated in another split or labeled "
-        f"twice: this can change an accuracy by {percent(share)} points at most.",
-        True,
+        f"twice: this can change an accuracy by {percent(share)} points at most."
     )
+    return DataTrust(" ".join((certain, *doubts)), True)
+
+
+def suspected(audit: Mapping[str, Any] | None) -> list[str]:
+    """Sentences on test images that look like copies, where too many do to call each one a leak."""
+    counts = dict.fromkeys(("training", "validation", "labels"), 0)
+    for finding in audit["findings"] if audit else ():
+        relation, _, where = finding["kind"].partition("-")
+        of = {"train-test": "training", "val-test": "validation", "two-labels": "labels"}.get(where)
+        if of and finding["severity"] == "warning" and relation in ("near", "flipped"):
+            counts[of] += finding["count"]
+    labels = counts.pop("labels")
+    sentences = [
+        f"{counted(count, 'test image')} {'looks like a copy' if count == 1 else 'look like copies'} of "
+        f"{of} images; look at them."
+        for of, count in counts.items()
+        if count
+    ]
+    if labels:
+        look = "looks like a copy" if labels == 1 else "look like copies"
+        sentences.append(f"{counted(labels, 'image')} {look} of an image with another label.")
+    return sentences
+
+
+def doubts_of_data(audit: Mapping[str, Any] | None) -> list[str]:
+    """Sentences on what a stored data check found without certainty, or did not search for."""
+    from bakeoff.audit.findings import ONLY_IDENTICAL  # the package takes 0.1 s to import
+
+    doubts = suspected(audit)
+    if audit and any(limit.startswith(ONLY_IDENTICAL) for limit in audit["limits"]):
+        doubts.append("Near duplicates were not searched for: the images are too small.")
+    return doubts
 
 
 def _num_affected(findings: list[Mapping[str, Any]]) -> int:
