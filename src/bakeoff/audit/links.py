@@ -50,7 +50,7 @@ class Images:
 
     def __init__(self, data: ImageData, uniform: NDArray[np.bool_], *, search_near: bool) -> None:
         splits = [data.split(name) for name in SPLIT_NAMES]
-        self.data, self.uniform = data, uniform
+        self.data, self.uniform, self.search_near = data, uniform, search_near
         self.split = np.repeat(np.arange(3), [len(split) for split in splits])
         self.labels = np.concatenate([split.labels for split in splits])
         self.ids = [image_id for split in splits for image_id in split.ids]

@@ -14,8 +14,12 @@ from bakeoff.data.decoding.parameters import Decoding
 SplitName = Literal["train", "val", "test"]
 SPLIT_NAMES: tuple[SplitName, ...] = ("train", "val", "test")
 
-NEW, IDENTICAL, NEARLY, NOT_CHECKED = 0, 1, 2, 3
-"""Of an image that models are tested on: whether it is a training or validation image, too."""
+NEW, IDENTICAL, NEARLY, NOT_CHECKED, LOOKS_LIKE, NOT_IDENTICAL = range(6)
+"""Of an image that models are tested on: whether it is a training or validation image, too.
+
+`LOOKS_LIKE`: nearly so, where copies cannot be told from images of the same kind. `NOT_IDENTICAL`: no
+identical one; near duplicates were not searched for.
+"""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bakeoff.data.image_data import NOT_CHECKED, Split
+from bakeoff.data.image_data import NOT_IDENTICAL, Split
 from bakeoff.errors import BakeoffError
 from bakeoff.predictions import Predictions, predictions_from_logits
 from bakeoff.store.arrays import MemoryBudget, read_arrays, read_groups
@@ -131,7 +131,7 @@ def load_other_images(layout: Layout, num_classes: int) -> OtherImages | None:
         number = len(ids) if ids.ndim == 1 else -1
         if ids.dtype.kind != "U" or fingerprint.dtype.kind != "U" or fingerprint.shape != ():
             raise ValueError("ids or fingerprint are not text")
-        for name, array, limit in (("labels", labels, num_classes), ("known", known, NOT_CHECKED + 1)):
+        for name, array, limit in (("labels", labels, num_classes), ("known", known, NOT_IDENTICAL + 1)):
             if array.dtype != np.int64 or array.shape != (number,) or not number:
                 raise ValueError(f"{name} are {array.dtype} {array.shape}, expected int64 [{number}]")
             if array.min() < 0 or array.max() >= limit:

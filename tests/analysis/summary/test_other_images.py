@@ -9,7 +9,7 @@ import pytest
 from bakeoff.analysis.comparison.changes import compare_changes
 from bakeoff.analysis.comparison.compare import compare
 from bakeoff.analysis.summary.other_images import compare_with_tested, notes_on_known
-from bakeoff.data.image_data import IDENTICAL, NEARLY, NEW, NOT_CHECKED
+from bakeoff.data.image_data import IDENTICAL, LOOKS_LIKE, NEARLY, NEW, NOT_CHECKED, NOT_IDENTICAL
 from bakeoff.predictions import Predictions, RecipePredictions
 from bakeoff.store.other_images import OtherImages
 from bakeoff.study import load_study
@@ -59,10 +59,14 @@ def test_only_runs_that_were_tested_on_both_are_compared():
         ([NEW, NEW], None),
         ([IDENTICAL, NEARLY, NEARLY, NEW], "Of the 4 images, 1 are identical .* and 2 nearly so"),
         ([NOT_CHECKED], "was not checked"),
+        ([LOOKS_LIKE, LOOKS_LIKE, NEW], "^Of the 3 images, 2 look like copies .* cannot be told from images"),
+        ([NOT_IDENTICAL], "^None of the 1 image is identical to .* Only identical images were searched"),
+        ([IDENTICAL, NOT_IDENTICAL], "1 are identical to [a-z ]+: the models .* not near duplicates"),
+        ([IDENTICAL, LOOKS_LIKE], "1 are identical to [a-z ]+: the models .* 1 look like copies"),
     ],
 )
 def test_images_that_the_models_know_are_counted(known, text):
     labels = np.zeros(len(known), np.int64)
     notes = notes_on_known(OtherImages(labels, ("x",) * len(known), None, "", np.array(known)))
-    assert len(notes) == (text is not None)
-    assert text is None or re.search(text, notes[0])
+    assert bool(notes) == (text is not None)
+    assert text is None or re.search(text, " ".join(notes))

@@ -13,7 +13,7 @@ from bakeoff.analysis.comparison.of_study import study_plan
 from bakeoff.analysis.comparison.pairs import judge_pairs, score_recipes
 from bakeoff.analysis.comparison.result import Comparison
 from bakeoff.analysis.scores.own import Metric, as_score
-from bakeoff.data.image_data import IDENTICAL, NEARLY, NOT_CHECKED
+from bakeoff.data.image_data import IDENTICAL, LOOKS_LIKE, NEARLY, NOT_CHECKED, NOT_IDENTICAL
 from bakeoff.files import jsonable
 from bakeoff.predictions import Predictions
 from bakeoff.text import counted, listed
@@ -143,14 +143,26 @@ def notes_on_known(images: OtherImages) -> tuple[str, ...]:
             "Whether the models know these images from training was not checked: the study's decoded images "
             "are no longer in the cache.",
         )
-    identical, nearly = (int((images.known == kind).sum()) for kind in (IDENTICAL, NEARLY))
-    if not identical + nearly:
-        return ()
-    return (
-        f"Of the {counted(len(images.labels), 'image')}, {identical:,} are identical to training or "
-        f"validation images of the study and {nearly:,} nearly so: the models know them, and score higher "
-        "than on new images.",
+    identical, nearly, alike, only_identical = (
+        int((images.known == kind).sum()) for kind in (IDENTICAL, NEARLY, LOOKS_LIKE, NOT_IDENTICAL)
     )
+    known, total = "training or validation images of the study", counted(len(images.labels), "image")
+    notes = []
+    if identical + nearly:
+        also = "" if only_identical or alike else f" and {nearly:,} nearly so"
+        notes.append(
+            f"Of the {total}, {identical:,} are identical to {known}{also}: the models know them, and score "
+            "higher than on new images."
+        )
+    if alike:
+        notes.append(
+            f"Of the {total}, {alike:,} look like copies of {known}, which cannot be told from images of the "
+            "same kind here; if they are copies, the scores are too high."
+        )
+    if only_identical:
+        searched = "Only identical images were searched for, not near duplicates: the images are too small."
+        notes.append(searched if identical else f"None of the {total} is identical to {known}. {searched}")
+    return tuple(notes)
 
 
 def _notes_on_missing(before: Predictions, after: Predictions) -> tuple[str, ...]:
