@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from bakeoff.errors import BakeoffError
-from bakeoff.files import jsonable, read_bytes, to_csv, to_json, write_text
+from bakeoff.files import check_replaceable, jsonable, read_bytes, to_csv, to_json, write_text
 
 
 @dataclass(frozen=True)
@@ -97,3 +97,18 @@ def test_a_limit_beyond_the_memory_costs_none(tmp_path: Path) -> None:
     assert read_bytes(tmp_path / "small", 1 << 60) == b"state"
     with pytest.raises(OSError, match="5 bytes, expected 4 at most"):
         read_bytes(tmp_path / "small", 4)
+
+
+def test_only_an_earlier_version_of_a_file_may_be_replaced(tmp_path: Path) -> None:
+    file = tmp_path / "table.csv"
+    check_replaceable(file, "a,b\n")
+    for content in ("", "a,b\n1,2\n"):
+        file.write_text(content)
+        check_replaceable(file, "a,b\n")
+    for content in ("a,c\n", "a", 'name = "mine"\n'):
+        file.write_text(content)
+        with pytest.raises(BakeoffError, match=r"table\.csv exists with other content.*choose another file"):
+            check_replaceable(file, "a,b\n")
+        assert file.read_text() == content
+    with pytest.raises(BakeoffError, match="not a regular file"):
+        check_replaceable(Path("/dev/null"), "a,b\n")

@@ -103,6 +103,39 @@ def write_bytes(path: Path, content: bytes) -> None:
     write_atomically(path, lambda file: file.write(content))
 
 
+def check_replaceable(path: Path, start: str, parameter: str | None = None) -> None:
+    """Require that a file to be written replaces nothing but its own earlier version.
+
+    Parameters
+    ----------
+    path
+        That does not exist, is empty or begins like what will be written.
+    start
+        What it begins with, such as the line with the names of columns.
+    parameter
+        For the message, as `BakeoffError` has it.
+
+    Raises
+    ------
+    BakeoffError
+        If it is another file, which stays as it is.
+    """
+    if path.is_dir() or not path.exists():  # `open_atomically` tells of folders
+        return
+    try:
+        with open_regular(path) as file:
+            found = file.read(len(start.encode()))
+    except OSError as error:
+        raise BakeoffError(
+            f"cannot replace {path}: {error.strerror or error}; choose another file"
+        ) from error
+    if found and found != start.encode():
+        raise BakeoffError(
+            f"{path} exists with other content, and was not changed; choose another file, or remove it first",
+            parameter,
+        )
+
+
 def check_free(directory: Path) -> None:
     """Require an output folder that is empty or does not exist.
 

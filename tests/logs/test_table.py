@@ -30,6 +30,6 @@ def test_every_value_is_a_row(tmp_path):
 
 def test_another_file_is_not_replaced(tmp_path):
     (tmp_path / "mine.csv").write_text("mine\n")
-    with pytest.raises(BakeoffError, match=r"mine\.csv exists and is not a log"):
+    with pytest.raises(BakeoffError, match=r"mine\.csv exists with other content, and was not changed"):
         write_table(log_of(), tmp_path / "mine.csv")
     assert (tmp_path / "mine.csv").read_text() == "mine\n"

@@ -48,6 +48,17 @@ def test_darker_photographs_in_folders_of_some_classes(photo_study, photographs,
     assert (tmp_path / "report/index.html").is_file()
 
 
+def test_files_of_somebody_else_are_refused_before_images_are_read(photo_study, tmp_path):
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images/mine.toml").write_text('name = "mine"\n')
+    for option, place in (("--json", "images/mine.toml"),):
+        done = bakeoff("evaluate", photo_study, "folder:images", option, place, cwd=tmp_path)
+        assert done.returncode == 2
+        assert f"{option} " in done.stderr
+        assert place in done.stderr
+        assert [path.name for path in (tmp_path / "images").iterdir()] == ["mine.toml"]
+
+
 def test_images_of_a_class_that_the_models_do_not_know_are_refused(photo_study, tmp_path):
     for name in ("china1", "owl"):
         (tmp_path / "birds" / name).mkdir(parents=True)

@@ -38,6 +38,19 @@ def test_the_command_writes_csv_and_json_and_exits_with_1(photo_study, mixed, tm
         assert row["seeds"] == "2"
 
 
+def test_a_file_of_somebody_else_is_not_replaced_but_an_earlier_result_is(photo_study, tmp_path, split_files):
+    (tmp_path / "mine.toml").write_text('name = "mine"\n')
+    for option in ("--csv", "--json"):
+        done = bakeoff("predict", photo_study, split_files[0], option, "mine.toml", cwd=tmp_path)
+        assert done.returncode == 2
+        assert "mine.toml exists with other content" in done.stderr
+        assert f"{option} FILE" in done.stderr
+        assert (tmp_path / "mine.toml").read_text() == 'name = "mine"\n'
+    words = ["predict", photo_study, split_files[0], "--csv", "p.csv", "--json", "p.json"]
+    for _ in range(2):
+        assert bakeoff(*words, cwd=tmp_path).returncode == 0
+
+
 def test_names_cannot_act_on_the_terminal_or_in_a_spreadsheet(photo_study, tmp_path, split_files):
     folder = tmp_path / "=images"
     folder.mkdir()

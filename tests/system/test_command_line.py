@@ -477,7 +477,28 @@ def test_data_check_lists_what_to_remove(tmp_path, photographs):
     said = bakeoff("data", "check", "folder:images", "--list", "remove.csv", cwd=tmp_path, check=False)
     assert said.returncode == 1, said.stdout + said.stderr
     assert "22 images to remove, with reasons: remove.csv" in said.stdout
+    again = bakeoff("data", "check", "folder:images", "--list", "remove.csv", cwd=tmp_path, check=False)
+    assert again.stdout == said.stdout
     header, *rows = (tmp_path / "remove.csv").read_text().splitlines()
     assert header == "path,split,reason,other_path,other_split,distance"
     listed = {row.split(",")[0].rpartition("/")[2] for row in rows}
     assert listed == {path.name for path in paths[:22]}
+
+
+def test_data_check_and_compare_replace_no_file_of_somebody_else(tmp_path):
+    rows = [
+        f"{recipe},{seed},{i},{i % 2},{(i + seed) % 2}"
+        for recipe in "ab"
+        for seed in (0, 1)
+        for i in range(9)
+    ]
+    (tmp_path / "p.csv").write_text("\n".join(["recipe,seed,image,label,prediction", *rows]))
+    (tmp_path / "mine.toml").write_text('name = "mine"\n')
+    for words in (["data", "check", "digits", "--list"], ["compare", "p.csv", "--json"]):
+        said = bakeoff(*words, "mine.toml", cwd=tmp_path, check=False)
+        assert said.returncode == 2
+        assert "mine.toml exists with other content" in said.stderr
+        assert f"{words[-1]} FILE" in said.stderr
+        assert (tmp_path / "mine.toml").read_text() == 'name = "mine"\n'
+    for _ in range(2):
+        bakeoff("compare", "p.csv", "--json", "out.json", cwd=tmp_path)

@@ -12,6 +12,8 @@ from bakeoff.files import to_csv
 
 REASONS = {"identical": "identical to", "near": "near duplicate of", "flipped": "mirrored copy of"}
 
+REMOVAL_COLUMNS = ("path", "split", "reason", "other_path", "other_split", "distance")
+
 
 class Removal(NamedTuple):
     """An image to remove.
@@ -71,4 +73,4 @@ def removals_csv(removals: list[Removal]) -> str:
         (image.id, image.split, reason, other.id, other.split, distance)
         for image, reason, other, distance in removals
     ]
-    return to_csv(("path", "split", "reason", "other_path", "other_split", "distance"), rows)
+    return to_csv(REMOVAL_COLUMNS, rows)

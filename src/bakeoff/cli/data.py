@@ -43,10 +43,12 @@ def check(
     from rich.console import Console
 
     from bakeoff.audit.auditing import audit_source, linked_images
-    from bakeoff.audit.removals import list_removals, removals_csv
-    from bakeoff.files import write_text
+    from bakeoff.audit.removals import REMOVAL_COLUMNS, list_removals, removals_csv
+    from bakeoff.files import check_replaceable, to_csv, write_text
     from bakeoff.terminal.audit import print_audit, print_notes
 
+    if list_ is not None:
+        check_replaceable(list_, to_csv(REMOVAL_COLUMNS, []), "list")
     settings, data = _load(source, set_)
     print_notes(data.notes, Console())
     images = linked_images(data)

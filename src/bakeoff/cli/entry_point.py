@@ -73,6 +73,7 @@ OPTIONS = {
     "engine": "--engine processes or ray",
     "jobs": "--jobs N",
     "json": "--json FILE",
+    "list": "--list FILE",
     "metric": "--metric NAME",
     "max_seeds": "--max-seeds N with --until decided",
     "overrides": "--set KEY=VALUE",

@@ -43,6 +43,7 @@ def compare(
     from bakeoff.report.build import write_comparison_report
     from bakeoff.terminal.comparison import print_comparison
 
+    _check_json(json_, "metric")
     comparison = compare_files(
         files, baseline=baseline, margin=margin, confidence=confidence, metric=metric or "accuracy"
     )
@@ -131,6 +132,7 @@ def evaluate(
     from bakeoff.terminal.comparison import print_changes, print_comparison
     from bakeoff.terminal.progress import StudyDisplay
 
+    _check_json(json_, "comparison")
     find_own_classes(read_study(Layout(study_dir)))
     console = Console()
     with StudyDisplay(console) as display:
@@ -144,3 +146,11 @@ def evaluate(
         write_text(json_, to_json(content))
     if report_ is not None:
         print_line(f"report: {write_comparison_report(evaluation.comparison, report_)}")
+
+
+def _check_json(path: Path | None, first_key: str) -> None:
+    """Refuse to replace a file that is no such result, before any work is done."""
+    from bakeoff.files import check_replaceable
+
+    if path is not None:
+        check_replaceable(path, f'{{\n "{first_key}": ', "json")

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from bakeoff.errors import BakeoffError
-from bakeoff.files import to_csv, write_text
+from bakeoff.files import check_replaceable, to_csv, write_text
 from bakeoff.logs.content import StudyLog
 
 COLUMNS = ("study", "recipe", "seed", "epoch", "metric", "value")
@@ -23,11 +22,7 @@ def write_table(study: StudyLog, file: Path) -> None:
     BakeoffError
         If the file exists and has other columns.
     """
-    if file.exists():
-        with file.open("rb") as opened:
-            first = opened.readline(200).decode("utf-8", "replace").strip()
-        if first != ",".join(COLUMNS):
-            raise BakeoffError(f"{file} exists and is not a log of Bakeoff; choose another file", "at")
+    check_replaceable(file, to_csv(COLUMNS, []), "at")
     write_text(file, to_csv(COLUMNS, _rows(study)))
 
 

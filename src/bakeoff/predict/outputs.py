@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import TextIO
 
 from bakeoff.errors import BakeoffError
-from bakeoff.files import open_atomically, write_rows
+from bakeoff.files import check_replaceable, open_atomically, write_rows
 from bakeoff.predict.ensemble import Ensemble
 from bakeoff.predict.files import Outcome, UnreadableImage, image_name
 
 REMEDY = "free some space or write to another folder"
+
+COLUMNS = ("image", "class", "probability", "agreement", "seeds")
+"""Those that are there whatever the classes are."""
 
 Sink = Callable[[Outcome], None]
 
@@ -26,10 +29,14 @@ def prediction_files(ensemble: Ensemble, csv: Path | None, json_: Path | None) -
     Raises
     ------
     BakeoffError
-        If one cannot be written.
+        If one cannot be written, or is another file that exists.
     """
     if csv is not None and csv == json_:
         raise BakeoffError(f"the CSV file and the JSON file both name {csv}; choose two files", "csv")
+    if csv is not None:
+        check_replaceable(csv, ",".join(COLUMNS), "csv")
+    if json_ is not None:
+        check_replaceable(json_, '{"study": ', "json")
     with ExitStack() as stack:
         sinks: list[Sink] = []
         if csv is not None:
@@ -57,7 +64,7 @@ def _open_text(path: Path) -> Iterator[TextIO]:
 
 def _csv_sink(file: TextIO, ensemble: Ensemble) -> Sink:
     columns = [f"p_{name}" for name in ensemble.class_names]
-    write_rows(file, [["image", "class", "probability", "agreement", "seeds", *columns, "problem"]])
+    write_rows(file, [[*COLUMNS, *columns, "problem"]])
     empty: list[object] = [None] * len(columns)
 
     def write(outcome: Outcome) -> None:
