@@ -56,6 +56,15 @@ def test_folder_of_class_folders():
     assert '# channels = "grey"' in text
 
 
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [("Meine Bilder für Übung", "Meine-Bilder-fur-Ubung"), ("Straße à côté", "Strasse-a-cote")],
+)
+def test_a_name_keeps_letters_without_their_marks(folder, name):
+    write_digits(Path(folder), {0: 10, 1: 10})
+    assert draft_study(Path(folder)).name == name
+
+
 def test_splits_and_photographs(photographs):
     study, text = drafted(photographs)
     assert study.data.source == f"splits:{photographs}"

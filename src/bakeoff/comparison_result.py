@@ -120,7 +120,7 @@ class ComparisonResult:
         Raises
         ------
         BakeoffError
-            If the folder cannot be written.
+            If the folder cannot be written, or holds something else than an earlier report.
         """
         from bakeoff.report.build import write_comparison_report
 

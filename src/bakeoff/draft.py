@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import textwrap
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -79,7 +80,9 @@ def draft_study(place: Path) -> Draft:
     if own_name.is_file():  # labels.csv of a folder, but mnist.npz
         is_table = own_name.suffix.lower() in TABLES
         folder = own_name.parent.absolute().name if is_table else own_name.stem
-    name = re.sub(r"[^A-Za-z0-9_-]+", "-", folder).strip("-_")[:64] or "my-study"
+    # Letters without their marks: "für" becomes "fur", not "f-r".
+    letters = re.sub(r"[\u0300-\u036f]", "", unicodedata.normalize("NFKD", folder.replace("ß", "ss")))
+    name = re.sub(r"[^A-Za-z0-9_-]+", "-", letters).strip("-_")[:64] or "my-study"
     return Draft(name, "\n".join(_lines(name, settings, listing)) + "\n")
 
 

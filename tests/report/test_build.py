@@ -261,6 +261,18 @@ def test_the_report_is_one_page_with_figures_tables_and_data(result: Comparison,
     assert [float(row["high"]) for row in rows] == [pair.interval[1] for pair in result.pairs]
 
 
+def test_a_report_replaces_a_report_and_nothing_else(result: Comparison, tmp_path: Path) -> None:
+    for _ in range(2):
+        write_comparison_report(result, tmp_path / "out")
+    (tmp_path / "images" / "tables").mkdir(parents=True)
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "index.html").write_text("<title>My site</title>")
+    for name in ("images", "site"):
+        with pytest.raises(BakeoffError, match="is not empty; choose a folder that is empty"):
+            write_comparison_report(result, tmp_path / name)
+        assert len(list((tmp_path / name).iterdir())) == 1
+
+
 def test_every_accuracy_and_difference_on_the_page_stands_with_its_interval(
     result: Comparison, tmp_path: Path
 ) -> None:

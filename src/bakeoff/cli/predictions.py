@@ -43,17 +43,18 @@ def compare(
     from bakeoff.report.build import write_comparison_report
     from bakeoff.terminal.comparison import print_comparison
 
-    _check_json(json_, "metric")
+    _check_outputs(json_, "metric", report_)
     comparison = compare_files(
         files, baseline=baseline, margin=margin, confidence=confidence, metric=metric or "accuracy"
     )
     print_comparison(comparison, Console())
+    page = None if report_ is None else write_comparison_report(comparison, report_)
     if json_ is not None:
         from bakeoff.files import to_json, write_text
 
         write_text(json_, to_json(comparison.to_dict()))
-    if report_ is not None:
-        print_line(f"report: {write_comparison_report(comparison, report_)}")
+    if page is not None:
+        print_line(f"report: {page}")
 
 
 def predict(
@@ -132,7 +133,7 @@ def evaluate(
     from bakeoff.terminal.comparison import print_changes, print_comparison
     from bakeoff.terminal.progress import StudyDisplay
 
-    _check_json(json_, "comparison")
+    _check_outputs(json_, "comparison", report_)
     find_own_classes(read_study(Layout(study_dir)))
     console = Console()
     with StudyDisplay(console) as display:
@@ -141,16 +142,20 @@ def evaluate(
         )
     print_comparison(evaluation.comparison, console)
     print_changes(evaluation.changes, console, evaluation.notes)
+    page = None if report_ is None else write_comparison_report(evaluation.comparison, report_)
     if json_ is not None:
         content = {"comparison": evaluation.comparison.to_dict(), "changes": evaluation.changes.to_dict()}
         write_text(json_, to_json(content))
-    if report_ is not None:
-        print_line(f"report: {write_comparison_report(evaluation.comparison, report_)}")
+    if page is not None:
+        print_line(f"report: {page}")
 
 
-def _check_json(path: Path | None, first_key: str) -> None:
-    """Refuse to replace a file that is no such result, before any work is done."""
+def _check_outputs(json_: Path | None, first_key: str, report_: Path | None) -> None:
+    """Refuse to replace what is no such result, before any work is done."""
     from bakeoff.files import check_replaceable
+    from bakeoff.report.build import check_report_folder
 
-    if path is not None:
-        check_replaceable(path, f'{{\n "{first_key}": ', "json")
+    if json_ is not None:
+        check_replaceable(json_, f'{{\n "{first_key}": ', "json")
+    if report_ is not None:
+        check_report_folder(report_)

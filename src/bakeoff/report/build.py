@@ -13,7 +13,7 @@ from bakeoff.analysis.comparison.result import Comparison
 from bakeoff.analysis.failures.groups import GROUP_LABELS
 from bakeoff.analysis.summary.recipes import FinishedRecipe
 from bakeoff.analysis.summary.study import Summary
-from bakeoff.files import to_json, write_bytes, write_text
+from bakeoff.files import check_free, read_text, to_json, write_bytes, write_text
 from bakeoff.report.cases import class_cases
 from bakeoff.report.figures.comparison import answer_figures, comparison_figures
 from bakeoff.report.figures.fonts import characters_without_font
@@ -175,6 +175,26 @@ def _with_published_classes(summary: Summary) -> list[str]:
     ]
 
 
+PAGE_TITLE = "<title>Comparison · Bakeoff</title>"
+
+
+def check_report_folder(directory: Path) -> None:
+    """Require a folder that is empty, does not exist, or holds an earlier report of a comparison.
+
+    Raises
+    ------
+    BakeoffError
+        If it holds anything else: a report has folders and files of common names.
+    """
+    page = directory / "index.html"
+    try:
+        is_report = page.is_file() and PAGE_TITLE in read_text(page)
+    except (OSError, ValueError):
+        is_report = False
+    if not is_report:
+        check_free(directory)
+
+
 def write_comparison_report(comparison: Comparison, directory: Path) -> Path:
     """Write index.html (self-contained), figures/*.svg and *.png, tables/*.csv and comparison.json.
 
@@ -183,7 +203,7 @@ def write_comparison_report(comparison: Comparison, directory: Path) -> Path:
     comparison
         The result.
     directory
-        Created if missing; files of the same names are replaced.
+        New, empty, or with an earlier report of a comparison, which is replaced.
 
     Returns
     -------
@@ -193,8 +213,9 @@ def write_comparison_report(comparison: Comparison, directory: Path) -> Path:
     Raises
     ------
     BakeoffError
-        If the folder cannot be written.
+        If the folder cannot be written or holds something else.
     """
+    check_report_folder(directory)
     found = answer(comparison, {})
     figures = comparison_figures(comparison) | answer_figures(found, comparison)
     page = render(
@@ -210,11 +231,12 @@ def write_comparison_report(comparison: Comparison, directory: Path) -> Path:
             + "".join(entry.name for entry in comparison.recipes[0].classes)
         ),
     )
+    # First, for by it the folder is known as a report if the rest cannot be written.
+    write_text(directory / "index.html", page)
     for name, figure in figures.items():
         write_text(directory / "figures" / f"{name}.svg", figure.svg)
         write_bytes(directory / "figures" / f"{name}.png", figure.png)
     for name, table in comparison_tables(comparison).items():
         write_text(directory / "tables" / f"{name}.csv", table)
     write_text(directory / "comparison.json", to_json(comparison.to_dict()))
-    write_text(directory / "index.html", page)
     return directory / "index.html"
