@@ -481,6 +481,149 @@ class TwoTensors(Plain):
         return logits, x
 
 
+class OwnGradientBeforeZeros(Plain):
+    """No gradient reaches what is before a layer of zeros: comparing gradients shows no loss there."""
+
+    def __init__(self):
+        super().__init__()
+        nn.init.zeros_(self.output.weight)
+        nn.init.zeros_(self.output.bias)
+
+    def forward(self, x):
+        return self.output(Straight.apply(self.features(x)))
+
+
+class AsksForGradients(Plain):
+    def forward(self, x):
+        return super().forward(x) * (1 if torch.is_grad_enabled() else 2)
+
+
+class Scheduled:
+    calls = 0
+
+    def __call__(self):
+        self.calls += 1
+        return 1 if self.calls < 14 else 2
+
+
+class CallsAnObject(Plain):
+    def __init__(self):
+        super().__init__()
+        self.scheduled = Scheduled()
+
+    def forward(self, x):
+        return super().forward(x) * self.scheduled()
+
+
+class CallsALambda(Plain):
+    def __init__(self):
+        super().__init__()
+        self.options = {"scale": lambda: 1.0, "calls": 0}
+
+    def forward(self, x):
+        return super().forward(x) * self.options["scale"]()
+
+
+CALLS = 0
+
+
+class CountsInAMethod(Plain):
+    def scale(self):
+        global CALLS  # noqa: PLW0603
+        CALLS += 1
+        return 1 if CALLS < 14 else 2
+
+    def forward(self, x):
+        return super().forward(x) * self.scale()
+
+
+class Base(Plain):
+    total = 0
+
+
+class CountsInItsBase(Base):
+    def forward(self, x):
+        Base.total += 1
+        return super().forward(x) * (1 if Base.total < 14 else 2)
+
+
+GENERATOR = torch.Generator().manual_seed(0)
+
+
+class DrawsFromAGlobal(Plain):
+    def is_dropped(self):
+        return torch.rand(1, generator=GENERATOR).item() < 0.03
+
+    def forward(self, x):
+        return super().forward(x) * (0 if self.is_dropped() else 1)
+
+
+class WithEpochs(Plain):
+    """What the forward reads changes between epochs."""
+
+    limits = (1.0, 2.0)
+
+    def __init__(self):
+        super().__init__()
+        self.norm, self.epoch, self.act = nn.BatchNorm2d(3), 0, F.relu
+
+    def forward(self, x):
+        norm = self.norm
+        x = F.batch_norm(x, norm.running_mean, norm.running_var, norm.weight, norm.bias, norm.training, 0.1)
+        return super().forward(self.act(x)) * (1 + self.epoch) * self.limits[0] * FACTOR
+
+
+FACTOR = 1.5
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda model: setattr(model, "epoch", 1),
+        lambda model: setattr(model, "act", F.leaky_relu),
+        lambda model: setattr(WithEpochs, "limits", (3.0, 2.0)),
+        lambda model: model.norm.eval(),
+        lambda model: globals().update(FACTOR=2.5),
+    ],
+    ids=["attribute", "function", "class attribute", "mode of a layer", "global"],
+)
+def test_what_changes_between_calls_brings_the_model_itself(change, monkeypatch):
+    monkeypatch.setitem(globals(), "FACTOR", 1.5)
+    monkeypatch.setattr(WithEpochs, "limits", (1.0, 2.0))
+    model, images = build(WithEpochs).train(), batch(6, 3, 8)
+    form = capture(model, images).form_of(model)
+    assert form._program() is not None
+    change(model)
+    assert form._program() is None
+    buffers = copy.deepcopy(dict(model.named_buffers()))
+    expected = model(images)
+    with torch.no_grad():
+        for name, buffer in model.named_buffers():
+            buffer.copy_(buffers[name])
+    torch.testing.assert_close(form(images), expected, rtol=0, atol=0)
+
+
+class Flattens(Plain):
+    def forward(self, x):
+        return self.output(torch.flatten(input=self.features(x), start_dim=1))
+
+
+class PoolsByOne(Plain):
+    def __init__(self):
+        super().__init__()
+        self.pool = nn.MaxPool2d((2,))
+
+    def features(self, x):
+        return F.relu(self.pool(self.conv(x))).mean((2, 3))
+
+
+@pytest.mark.parametrize("kind", [Flattens, PoolsByOne])
+def test_unusual_arguments_are_captured_or_refused_but_never_an_error(kind):
+    model, images = build(kind), batch(6, 3, 8)
+    form = capture(model, images).form_of(model)
+    torch.testing.assert_close(form(images), model(images), rtol=1e-5, atol=1e-5)
+
+
 def counted_class():
     class CountsInClass(Plain):
         total = 0
@@ -496,20 +639,27 @@ def counted_class():
     ("kind", "reason"),
     [
         (BranchesOnData, r"test_capture\.py:\d+, '.*if x\.mean\(\) > 0.*': .*control flow"),
-        (Counts, "changes the model.calls"),
-        (Remembers, "changes the model.history"),
-        (DrawsInPython, "changes the state of Python's random numbers"),
-        (DrawsInNumpy, "changes the model.generator"),
-        (DrawsInPyTorch, "changes the state of PyTorch's random numbers"),
-        (MakesTensor, r"test_capture\.py:\d+, .*torch\.zeros\(10\)': a tensor that the forward makes"),
+        (Counts, r"test_capture\.py:\d+, forward, changes calls"),
+        (Remembers, "model.history"),
+        (DrawsInPython, "reads the global random"),
+        (DrawsInNumpy, "model.generator is Generator, whose state could change"),
+        (DrawsInPyTorch, r"test_capture\.py:\d+, .*torch\.rand.*: .*a tensor of its own"),
+        (MakesTensor, r"test_capture\.py:\d+, .*torch\.zeros\(10\)': .*a tensor of its own"),
         (FixesBatch, r"test_capture\.py:\d+, .*len\(x\) > 5.*': .*len"),
-        (ChangesGlobal, "changes the global SCALE"),
-        (StopsGradient, "the gradient of the images of batch 1 would differ"),
-        (OwnGradient, "the gradient of .* of batch 1 would differ"),
+        (ChangesGlobal, "changes SCALE"),
+        (StopsGradient, r"test_capture\.py:\d+, .*no_grad.*: it uses no_grad"),
+        (OwnGradient, r"test_capture\.py:\d+, .*Straight.*: it uses Function.apply"),
+        (OwnGradientBeforeZeros, "it uses Function.apply"),
+        (AsksForGradients, "uses is_grad_enabled"),
+        (CallsAnObject, r"^test_capture\.py:\d+, __call__, changes calls"),
+        (CallsALambda, "model.options is dict, whose state could change"),
+        (CountsInAMethod, "changes CALLS"),
+        (CountsInItsBase, "changes total"),
+        (DrawsFromAGlobal, "a tensor of its own, aten.rand"),
         (InPlace, "the logits of batch 1 would differ"),
-        (CountsInBuffer, "changes the model.steps"),
+        (CountsInBuffer, "changes steps"),
         (TwoTensors, "does not return one tensor"),
-        (counted_class(), "changes CountsInClass.total"),
+        (counted_class(), "changes total"),
     ],
     ids=lambda value: value.__name__ if isinstance(value, type) else "",
 )

@@ -236,3 +236,20 @@ def test_other_types_take_the_long_way():
         model(torch.ones(2, 5, dtype=torch.float64)).sum().backward()
         stepper.step()
     assert optimizer.state[model[0].weight]["step"] == 3
+
+
+def test_hooks_on_parameters_and_optimizers_of_the_users_are_left_to_pytorch():
+    model, images = LeNet5(10, 20), torch.randn(6, 3, 20, 20)
+    next(model.parameters()).register_hook(lambda gradient: gradient * 0)
+    Passes(model)(images, LOSSES["plain"])
+    assert not next(model.parameters()).grad.any()
+    model = LeNet5(10, 20)
+    step = Passes(model, planned=False)
+    step(images, LOSSES["plain"])
+    first = [parameter.grad for parameter in model.parameters()]
+    copies = [gradient.clone() for gradient in first]
+    for parameter in model.parameters():
+        parameter.data = parameter.data + 0.01
+    logits, _ = step(images, LOSSES["plain"])
+    torch.testing.assert_close(logits, model(images), rtol=1e-5, atol=1e-5)
+    assert all(map(torch.equal, first, copies))

@@ -38,6 +38,10 @@ Where rounding makes a ReLU or a maximum flip, single ones differ by percents, w
 """
 
 
+NOISE = 0.02
+"""Standard deviation of what is added to the weights that are compared."""
+
+
 class Captured(nn.Module):
     """A model, called by its program where that applies, and as it is everywhere else.
 
@@ -109,6 +113,8 @@ def capture(model: nn.Module, images: Tensor) -> Capture:
             )
     except NotCaptured as reason:
         return Capture(reason=str(reason))
+    except Exception as error:  # what nobody has thought of keeps no model from being trained as it is
+        return Capture(reason=f"{type(error).__name__}: {error}".split("\n", 1)[0])
 
 
 def _compared(model: nn.Module, batches: Sequence[Tensor], library: Library, training: bool) -> Trace:
@@ -116,6 +122,12 @@ def _compared(model: nn.Module, batches: Sequence[Tensor], library: Library, tra
         model = copy.deepcopy(model).train(training)
     except Exception as error:
         raise NotCaptured(f"the model cannot be copied: {error}") from error
+    # Weights that begin with zeros would hide gradients that are lost behind them.
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.is_floating_point():
+                parameter.add_(torch.randn(parameter.shape, generator=generator).to(parameter), alpha=NOISE)
     # One memory format, so that the same operations round alike.
     reference = copy.deepcopy(model).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     contiguous = [batch.contiguous() for batch in batches]

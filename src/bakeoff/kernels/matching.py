@@ -236,7 +236,7 @@ def _pool(layer: nn.Module, size: tuple[int, int]) -> tuple[graph.Pool, tuple[in
     elif not isinstance(layer, nn.AvgPool2d) or kind is not nn.AvgPool2d or layer.divisor_override:
         return None
     kernel = _pair(layer.kernel_size)
-    if _pair(layer.stride) != kernel or _pair(layer.padding) != (0, 0):
+    if kernel is None or _pair(layer.stride) != kernel or _pair(layer.padding) != (0, 0):
         return None
     more = (kernel[0] - 1, kernel[1] - 1) if layer.ceil_mode else (0, 0)
     pooled = (size[0] + more[0]) // kernel[0], (size[1] + more[1]) // kernel[1]
@@ -245,8 +245,10 @@ def _pool(layer: nn.Module, size: tuple[int, int]) -> tuple[graph.Pool, tuple[in
     return graph.Pool(kernel, kind is nn.MaxPool2d, bool(layer.ceil_mode)), pooled
 
 
-def _pair(value: int | tuple[int, ...]) -> tuple[int, int]:
-    return (value, value) if isinstance(value, int) else (value[0], value[1])
+def _pair(value: int | tuple[int, ...]) -> tuple[int, int] | None:
+    if isinstance(value, int):
+        return value, value
+    return (value[0], value[1]) if isinstance(value, tuple) and len(value) == 2 else None
 
 
 def is_watched(layer: nn.Module) -> bool:

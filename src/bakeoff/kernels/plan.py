@@ -124,6 +124,8 @@ def plan_for(model: nn.Module, inputs: Tensor) -> Plan | None:
         return None
     if inputs.requires_grad or not all(one.requires_grad for one in parameters):
         return None
+    if any(one._backward_hooks or one._post_accumulate_grad_hooks for one in parameters):
+        return None  # which PyTorch calls with the gradient
     if len({id(one) for one in parameters}) < len(parameters):
         return None  # shared by layers: their gradients are to be added up
     with torch.no_grad():

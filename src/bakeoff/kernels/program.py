@@ -23,6 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
 from bakeoff.kernels.matching import LayerGraph, is_for_regions, is_watched
+from bakeoff.kernels.purity import Purity, is_users_file
 from bakeoff.kernels.sequential import KernelGraph, KernelSequential, run_graph, run_layers
 from bakeoff.text import shorten
 
@@ -63,12 +64,15 @@ class Trace:
     functions
         Layers without weights that stand for calls of functions, by name.
     modes
-        Of the modules whose forward was recorded: whether they were in training.
+        Of all modules: whether they were in training.
+    purity
+        What the code of the forward reads beside tensors.
     """
 
     graph: fx.Graph
     functions: dict[str, nn.Module]
     modes: dict[str, bool]
+    purity: Purity
 
 
 def trace(model: nn.Module, batches: Sequence[Tensor]) -> Trace:
@@ -96,8 +100,11 @@ def trace(model: nn.Module, batches: Sequence[Tensor]) -> Trace:
         _drop_layout_hooks(module)
     tracer = _Tracer()
     before = state_of(root, tensors=True)
+    purity = Purity()
     try:
-        graph = tracer.trace(root)
+        with purity.watching():
+            graph = tracer.trace(root)
+        purity.watched(root)
     except Exception as error:
         raise NotCaptured(_describe(error)) from error
     refuse_changes(before, state_of(root, tensors=True))
@@ -107,7 +114,8 @@ def trace(model: nn.Module, batches: Sequence[Tensor]) -> Trace:
     if not isinstance(graph.output_node().args[0], fx.Node):
         raise NotCaptured("its forward does not return one tensor")
     functions = _normalize(graph, root, batches)
-    return Trace(graph, functions, {name: root.get_submodule(name).training for name in tracer.entered})
+    modes = {name: module.training for name, module in root.named_modules()}
+    return Trace(graph, functions, modes, purity)
 
 
 class Program:
@@ -154,6 +162,7 @@ class Program:
                     self.chain = KernelGraph([*layers, *tail])
             else:
                 self._steps.append((_calling(group[0], self._root), group[-1], unused))
+        self._watched = traced.purity.watched(self._root)
         self._modes = [(self._root.get_submodule(name), mode) for name, mode in traced.modes.items()]
         self._passed_over = [module for module in self._root.modules() if module not in self._called]
 
@@ -191,9 +200,11 @@ class Program:
         ]
 
     def applies(self) -> bool:
-        """Whether the model is in the mode of the trace, and no hook waits for what is not called."""
-        return all(module.training is mode for module, mode in self._modes) and not any(
-            map(has_own_hooks, self._passed_over)
+        """Whether all is as in the trace: modes, what its code reads, no hook on what is not called."""
+        return (
+            all(module.training is mode for module, mode in self._modes)
+            and all(names.get(name) == value for names, name, value in self._watched)
+            and not any(map(has_own_hooks, self._passed_over))
         )
 
     def __call__(self, images: Tensor) -> Tensor:
@@ -587,13 +598,10 @@ def _first_line(error: BaseException) -> str:
     return (str(error).strip().split("\n", 1)[0] or type(error).__name__)[:200]
 
 
-_LIBRARY = Path(torch.__file__).parent
-
-
 def _describe(error: BaseException) -> str:
     """The line of the user's that raised, and what."""
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         path = Path(frame.filename)
-        if _LIBRARY not in path.parents and path.parent != Path(__file__).parent:
+        if is_users_file(path):
             return f"{path.name}:{frame.lineno}, {shorten(frame.line or '')}: {_first_line(error)}"
     return _first_line(error)

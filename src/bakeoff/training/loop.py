@@ -220,7 +220,9 @@ def train_epoch(
     order = epoch_order(recipe.sampling, parts.seed, epoch, split.labels)
     batches = list(split_into_batches(order, recipe.batch_size))
     memory = BatchMemory(parts.inputs.train, max(map(len, batches)))
-    passes, stepper = Passes(parts.form), Stepper(parts.optimizer)
+    # An optimizer of the user's may keep gradients, or put parameters into other memory.
+    passes = Passes(parts.form, planned=":" not in recipe.optimizer.name)
+    stepper = Stepper(parts.optimizer)
     count = EpochCount(split.labels, state.train_true_probability[epoch - 1])
     for index, indices in enumerate(batches):
         rate = learning_rate(recipe, len(state.steps) + index, len(batches))

@@ -23,10 +23,13 @@ class Passes:
     ----------
     model
         Or its captured form. Its modes, hooks and parameters are inspected at the first batch of each shape.
+    planned
+        Whether plans may be used: gradients then lie in the same memory in each step, and parameters have to
+        stay where they are, which Bakeoff's own optimizers leave so.
     """
 
-    def __init__(self, model: nn.Module) -> None:
-        self._model = model
+    def __init__(self, model: nn.Module, *, planned: bool = True) -> None:
+        self._model, self._planned = model, planned
         self._parameters = list(model.parameters())
         self._plans: dict[torch.Size, Plan | None] = {}
 
@@ -41,6 +44,8 @@ class Passes:
             Of this batch.
         """
         shape = images_NCHW.shape
+        if not self._planned:
+            return self._recorded(images_NCHW, loss)
         if shape not in self._plans:
             layers = self._model.chain if isinstance(self._model, Captured) else self._model
             self._plans[shape] = plan_for(layers, images_NCHW) if layers is not None else None
