@@ -10,6 +10,7 @@ from pathlib import Path
 from bakeoff.analysis.comparison.looks import Looks
 from bakeoff.analysis.comparison.of_study import study_looks
 from bakeoff.analysis.comparison.tuning import Tuning
+from bakeoff.analysis.scores.by_name import check_num_classes
 from bakeoff.audit import Audit, load_grouped
 from bakeoff.audit.auditing import audit_source
 from bakeoff.data import ImageArrays, load_data
@@ -156,6 +157,11 @@ def run_study(
     display = display or Display()
     load = load_grouped if study.data.groups == NEAR_DUPLICATES else load_data
     data = load(study.data, arrays=arrays, progress=display.decoding)
+    for key, metric in {"compare.metric": study.compare.metric, "tune.metric": study.tune_metric}.items():
+        try:
+            check_num_classes(metric, len(data.class_names))
+        except BakeoffError as error:
+            raise BakeoffError(f"{key}: {error}") from error
     not_captured: dict[str, str] = {}
     for name, recipe in study.recipes.items():
         try:

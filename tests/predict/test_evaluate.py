@@ -58,6 +58,23 @@ def test_files_of_somebody_else_are_refused_before_images_are_read(photo_study, 
         assert [path.name for path in (tmp_path / "images").iterdir()] == ["mine.toml"]
 
 
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        (
+            "data.image_size=64",
+            r"data.image_size changes nothing here: .* those that do: data.class_names, data.groups",
+        ),
+        ("defaults.epochs=3", "defaults.epochs changes nothing here"),
+        ("data.source=digits", "data.source changes nothing here"),
+        ("data.groups=near_duplicates", "which is for training"),
+    ],
+)
+def test_settings_without_effect_are_refused(photo_study, photographs, override, message):
+    with pytest.raises(BakeoffError, match=message):
+        evaluate(photo_study, f"splits:{photographs}", overrides=[override])
+
+
 def test_images_of_a_class_that_the_models_do_not_know_are_refused(photo_study, tmp_path):
     for name in ("china1", "owl"):
         (tmp_path / "birds" / name).mkdir(parents=True)

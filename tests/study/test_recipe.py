@@ -101,6 +101,7 @@ def test_without_a_trainer_a_recipe_is_written_as_before():
             ["ordr"],
             r"vary.0: found 'ordr'; did you mean 'order'\? \(valid: weights, order, .*, split\)",
         ),
+        (["order", "weights", "order"], r"vary: found 'order' more than once; expected each once"),
         (["augmentation"], r"vary: found only augmentation, which this .*, or a recipe with augmentation"),
         (["layers", "augmentation"], r"found only augmentation and layers, .* with augmentation or dropout"),
     ],

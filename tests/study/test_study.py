@@ -28,6 +28,24 @@ def test_numbers_of_seeds_and_names_agree(overrides, message):
         load_study("lenet5-stl10", overrides=overrides)
 
 
+@pytest.mark.parametrize(
+    ("sizes", "found"),
+    [
+        ("[]", r"\[\]"),
+        ("[0]", "0"),
+        ("[500, 0.5]", "0.5"),
+        ("[true]", "True"),
+        ("[500, 100, 500]", "500 more than"),
+    ],
+)
+def test_sizes_that_are_none_are_one_problem_in_plain_words(sizes, found):
+    with pytest.raises(
+        BakeoffError, match=rf"train_sizes: found {found}.*, expected whole numbers"
+    ) as problem:
+        load_study("quickstart", overrides=[f"train_sizes={sizes}"])
+    assert "1 problem\n" in str(problem.value)
+
+
 def test_the_most_seeds_are_those_until_decided():
     study = load_study("quickstart", seeds=3)
     assert study.most_seeds == 3

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from bakeoff.analysis.comparison.changes import Changes
 from bakeoff.analysis.comparison.result import Comparison
-from bakeoff.analysis.scores.by_name import score_named
+from bakeoff.analysis.scores.by_name import check_num_classes, score_named
 from bakeoff.analysis.summary.other_images import compare_on_others, compare_with_tested, notes_on_known
 from bakeoff.analysis.summary.study import Summary
 from bakeoff.data.labeled import load_labeled
@@ -21,7 +21,13 @@ from bakeoff.predict.other_images import known_images
 from bakeoff.predictions import Predictions, predictions_from_logits
 from bakeoff.store import load_study_folder
 from bakeoff.store.other_images import OtherImages
-from bakeoff.study import load_study
+from bakeoff.study import DataSettings, load_study
+from bakeoff.study.settings.data import NEAR_DUPLICATES
+from bakeoff.study.settings.data import OtherImages as SettingsOfOthers
+from bakeoff.text import listed
+
+USED_SETTINGS = (*(key for key in SettingsOfOthers.model_fields if key != "source"), "stl10_val_per_class")
+"""The settings of a source that say which images it lists, and their labels and groups."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +73,7 @@ def evaluate(
     metric
         By default that of the study.
     overrides
-        `data.KEY=VALUE` texts for the source.
+        `data.KEY=VALUE` texts that say what the source lists; images are decoded as in training.
     trust
         Run the code that the recipes' models name, see `load_model`.
     progress
@@ -83,7 +89,8 @@ def evaluate(
     if not stored.runs:
         raise BakeoffError(f"{study_dir} has no finished run: all failed; see `bakeoff status`")
     score = score_named(metric or study.compare.metric)
-    settings = load_study("quickstart", source=source, overrides=overrides or []).data
+    check_num_classes(score.name, len(stored.class_names))
+    settings = _settings(source, overrides or [])
     models = [load_model(study_dir, run.recipe, run.seed, trust=trust) for run in stored.runs]
     first = models[0]
     split = load_labeled(
@@ -103,3 +110,22 @@ def evaluate(
         compare_with_tested(study, summary.predictions, after, score),
         notes_on_known(images),
     )
+
+
+def _settings(source: str, overrides: list[str]) -> DataSettings:
+    """The settings of the source; those that change nothing here are refused."""
+    for override in overrides:
+        table, *path = (part.strip() for part in override.partition("=")[0].split("."))
+        if table != "data" or (path and path[0] not in USED_SETTINGS):
+            raise BakeoffError(
+                f"{'.'.join([table, *path])} changes nothing here: images and models are treated as in "
+                f"training; those that do: {listed([f'data.{key}' for key in USED_SETTINGS])}",
+                "overrides",
+            )
+    settings = load_study("quickstart", source=source, overrides=overrides).data
+    if settings.groups == NEAR_DUPLICATES:
+        raise BakeoffError(
+            f"data.groups is {NEAR_DUPLICATES!r}, which is for training; expected a regular expression",
+            "overrides",
+        )
+    return settings

@@ -132,6 +132,9 @@ class Recipe(Settings):
     @classmethod
     def _in_order(cls, sources: tuple[str, ...] | None) -> tuple[str, ...] | None:
         """One spelling of what is the same: in a fixed order, and None for all but the split."""
+        if sources and len({*sources}) < len(sources):
+            repeated = next(source for source in sources if sources.count(source) > 1)
+            raise ValueError(f"found {repeated!r} more than once; expected each once")
         if sources is None or set(sources) == set(SOURCES):
             return None
         if not sources:

@@ -133,10 +133,25 @@ class Study(Settings):
     published: dict[str, Published] = Field(default_factory=dict)
     """Results reported elsewhere, by recipe."""
 
+    @field_validator("train_sizes", mode="before")
+    @classmethod
+    def _different_sizes(cls, sizes: Any) -> Any:
+        if not isinstance(sizes, (list, tuple)):
+            return sizes
+        expected = "expected whole numbers of images from 1, each once, such as [500, 1000]"
+        if not sizes:
+            raise ValueError(f"found [], {expected}, or no train_sizes")
+        for size in sizes:
+            if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+                raise ValueError(f"found {shorten(size)}, {expected}")
+        if repeated := [size for size in sizes if sizes.count(size) > 1]:
+            raise ValueError(f"found {repeated[0]:,} more than once, {expected}")
+        return sizes
+
     @field_validator("train_sizes")
     @classmethod
     def _ascending(cls, sizes: tuple[int, ...] | None) -> tuple[int, ...] | None:
-        return None if sizes is None else tuple(sorted(set(sizes)))
+        return None if sizes is None else tuple(sorted(sizes))
 
     @model_validator(mode="after")
     def _names_known(self) -> Study:

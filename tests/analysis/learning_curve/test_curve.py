@@ -23,7 +23,7 @@ STUDY = study_from_toml(
     """
     name = "sizes"
     seeds = 3
-    train_sizes = [200, 100, 400, 400]
+    train_sizes = [200, 100, 400]
     data.source = "digits"
     [recipes.ridge]
     trainer = { name = "sklearn", estimator = "sklearn.linear_model:RidgeClassifier" }

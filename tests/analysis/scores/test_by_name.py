@@ -29,6 +29,17 @@ def test_an_unknown_name_is_refused_with_the_nearest() -> None:
         score_named("top_0")
 
 
+def test_top_k_needs_more_than_k_classes() -> None:
+    predictions = draw_predictions(num_recipes=1)
+    num_classes = len(predictions.class_names)
+    score_named(f"top_{num_classes - 1}").of_images(predictions, "recipe_0")
+    for k in (num_classes, 99):
+        with pytest.raises(
+            BakeoffError, match=f"top_{k} is 100 % .* there are {num_classes} classes; expected"
+        ):
+            score_named(f"top_{k}").of_images(predictions, "recipe_0")
+
+
 def test_what_a_score_lacks_is_said() -> None:
     predictions = draw_predictions(num_recipes=1, probabilities=False)
     with pytest.raises(BakeoffError, match="recipe_0 has no probabilities, which auroc needs"):

@@ -53,6 +53,7 @@ class Score:
         BakeoffError
             If the score needs probabilities that are not there, or is not defined for these images.
         """
+        check_num_classes(self.name, len(predictions.class_names))
         if self.scale.is_accuracy:
             return predictions.correct(recipe)
         runs = self._runs(predictions, recipe)
@@ -129,3 +130,19 @@ def score_named(name: str) -> Score:
         hint = did_you_mean(name, list(SCORES))
         raise BakeoffError(f"no score {name!r}{hint}; expected {listed(list(SCORES))} or top_K", "metric")
     return SCORES[name]
+
+
+def check_num_classes(name: str, num_classes: int) -> None:
+    """Check that a score can differ between models: with K classes or fewer, top_K is 1 for all.
+
+    Raises
+    ------
+    BakeoffError
+        If it cannot.
+    """
+    if (match := re.fullmatch(r"top_(\d+)", name)) and int(match[1]) >= num_classes:
+        raise BakeoffError(
+            f"{name} is 100 % for every model, for there are {num_classes} classes; expected top_K with K "
+            f"below {num_classes}",
+            "metric",
+        )
