@@ -543,3 +543,21 @@ def test_with_many_classes_only_the_metric_takes_time_for_each() -> None:
     assert found.recipes[0].classes[0].precision is None
     assert set(found.secondary) == {"balanced_accuracy", "macro_f1", "log_loss", "brier"}
     assert compare(predictions, metric="auroc").metric == "auroc"
+
+
+@given(st.integers(2, 6), st.integers(20, 300), st.floats(0, 1), st.integers(0, 1000))
+@settings(max_examples=8, deadline=None)
+def test_equal_predictions_without_any_variance_are_promised_no_winner(
+    num_seeds: int, num_images: int, accuracy: float, seed: int
+) -> None:
+    right = np.repeat(np.random.default_rng(seed).random((1, num_images)) < accuracy, num_seeds, axis=0)
+    pair = compare(from_correct(right, right)).pairs[0]
+    assert pair.verdict == "undecided"
+    assert (pair.chances, pair.seeds_needed) == (None, None)
+    assert "better" not in pair.what_it_takes
+    assert "more test images are needed" in pair.what_it_takes
+    assert pair.images_needed is not None
+    for number, verdict in ((pair.images_needed, "equivalent"), (pair.images_needed - 2, "undecided")):
+        more = np.resize(right, (num_seeds, number))
+        more[:] = more[0]
+        assert compare(from_correct(more, more)).pairs[0].verdict == verdict

@@ -212,6 +212,17 @@ def describe_what_it_takes(needs: WhatItTakes, *, grouped: bool = False) -> str:
         Whether its images are groups of images.
     """
     unit = "group" if grouped else "test image"
+    if needs.chances is None and needs.image_half_width is not None:
+        return (
+            "Nothing varies here, so that a verdict cannot be predicted, and more seeds like these would not "
+            f"settle it: more {unit}s are needed"
+            + (
+                f"; if none of about {_round_up(needs.images_needed):,} shows a difference, the recipes are "
+                "equivalent."
+                if needs.images_needed
+                else "."
+            )
+        )
     if needs.chances is None:
         return (
             "Unknown: with one seed, the variation between seeds cannot be estimated. "

@@ -228,7 +228,8 @@ class PairResult(_WithEnds):
         See `bakeoff.analysis.statistics.what_it_takes`; groups instead of images if they are the unit. None
         for a decided pair.
     chances
-        Of each verdict with these numbers; None for a decided pair and with one seed.
+        Of each verdict with these numbers; None for a decided pair, with one seed, and without any
+        variance.
     what_it_takes
         The same in words; "" for a decided pair.
     without_outlying

@@ -309,7 +309,7 @@ def _num_differing(scores: ScoreSummary, minus: ScoreSummary | None) -> int:
     return len(values) - int(counts.max())
 
 
-_ROUNDING = 1e-24
+ROUNDING = 1e-24
 """Variances below this are 0 up to rounding; the smallest real one is about 1 / (S N)^2."""
 
 
@@ -386,7 +386,7 @@ def crossed_interval(
 
 
 def _p_value(value: float, parts: VarianceParts) -> float:
-    if parts.variance > _ROUNDING:
+    if parts.variance > ROUNDING:
         return parts.p_value(abs(value)) if value else 1.0
     # All images differ equally: the p-value is that of the sign test over images.
     return 1.0 if value == 0 else float(2.0 ** (1 - parts.num_images))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from math import ceil
 
 import numpy as np
-from scipy.special import chdtri, ndtr, stdtrit
+from scipy.special import chdtri, ndtr, ndtri, stdtrit
 
-from bakeoff.analysis.statistics.crossed import CrossedInterval, VarianceParts
+from bakeoff.analysis.statistics.crossed import ROUNDING, CrossedInterval, VarianceParts
 
 ENOUGH = 0.8
 """The chance of a verdict that is asked for."""
@@ -51,9 +52,11 @@ class WhatItTakes:
         The half-width that the test images, and training sets that overlap, leave with any number of seeds;
         None with one seed.
     images_needed, images_needed_seeds
-        If no number of seeds is enough: test images, and seeds per recipe with them.
+        If no number of seeds is enough: test images, and seeds per recipe with them. Without any variance,
+        the images with which recipes whose scores still do not differ would be equivalent, and no seeds.
     chances
-        With these numbers; the best of all that were tried if none is enough; None with one seed.
+        With these numbers; the best of all that were tried if none is enough; None with one seed, or if there
+        is no variance to predict from.
     """
 
     seeds_needed: int | None = None
@@ -83,6 +86,8 @@ def what_it_takes(
     if not parts.seeds_known:
         return WhatItTakes()
     limit = image_half_width(parts, confidence)
+    if parts.variance <= ROUNDING:
+        return WhatItTakes(None, limit, _images_of_equals(difference, margin, confidence))
     best = Chances(0, 0, 0)
     for num_seeds, num_images in _candidates(parts):
         found = chances_of_verdict(
@@ -95,6 +100,15 @@ def what_it_takes(
             return WhatItTakes(num_seeds, limit, chances=found)
         return WhatItTakes(None, limit, num_images, num_seeds, found)
     return WhatItTakes(None, limit, chances=best)
+
+
+def _images_of_equals(difference: CrossedInterval, margin: float, confidence: float) -> int | None:
+    """Images with which Wilson's bound for what was not seen, z^2 / (N + z^2) of the range, is the margin."""
+    if difference.value or not margin:
+        return None
+    squared = float(ndtri((1 + confidence) / 2)) ** 2
+    number = difference.high * (difference.parts.num_images + squared) / margin - squared
+    return max(ceil(number), difference.parts.num_images)
 
 
 def _candidates(parts: VarianceParts) -> Iterator[tuple[int, int]]:
