@@ -67,6 +67,7 @@ def test_files_of_somebody_else_are_refused_before_images_are_read(photo_study, 
         ),
         ("defaults.epochs=3", "defaults.epochs changes nothing here"),
         ("data.source=digits", "data.source changes nothing here"),
+        ("data={fit='crop'}", "data changes nothing here"),
         ("data.groups=near_duplicates", "which is for training"),
     ],
 )

@@ -116,7 +116,7 @@ def _settings(source: str, overrides: list[str]) -> DataSettings:
     """The settings of the source; those that change nothing here are refused."""
     for override in overrides:
         table, *path = (part.strip() for part in override.partition("=")[0].split("."))
-        if table != "data" or (path and path[0] not in USED_SETTINGS):
+        if table != "data" or not path or path[0] not in USED_SETTINGS:
             raise BakeoffError(
                 f"{'.'.join([table, *path])} changes nothing here: images and models are treated as in "
                 f"training; those that do: {listed([f'data.{key}' for key in USED_SETTINGS])}",
