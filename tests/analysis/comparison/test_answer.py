@@ -93,10 +93,15 @@ def test_how_sure_it_is_names_what_is_decided_and_what_is_open() -> None:
     assert answer(equal, {}).certainty == "Yes: equivalent to recipe_1 and recipe_2 within 20.0 points."
     against_one = compare(draw_predictions(spread=1.5, num_images=1000), baseline="recipe_0")
     chosen = answer(against_one, {})
-    assert chosen.certainty == (
-        "In part: better than recipe_0 (p < 0.001, corrected for 2 pairs); the other is compared with "
-        "recipe_0 only."
+    scores = {recipe.name: recipe.score for recipe in against_one.recipes}
+    (other,) = {"recipe_1", "recipe_2"} - {chosen.choice.name}
+    apart = scores[other] - scores[chosen.choice.name]
+    alone = (
+        f"{other} is {100 * abs(apart):.1f} points {'lower' if apart < 0 else 'higher'} "
+        "and was compared with recipe_0, the baseline, alone."
     )
+    assert chosen.headline == f"{chosen.choice.name} is better than recipe_0; {alone}"
+    assert chosen.certainty == (f"In part: better than recipe_0 (p < 0.001, corrected for 2 pairs); {alone}")
     many = answer(compare(draw_predictions(num_recipes=7, spread=1.5, num_images=1000)), {})
     assert many.certainty.startswith("Yes: better than 4 others (p ")
     assert answer(compare(draw_predictions(num_recipes=1)), {}).certainty == ""

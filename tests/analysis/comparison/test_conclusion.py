@@ -59,7 +59,7 @@ def test_validation_accuracy_chooses_among_recipes_that_the_verdicts_support_ali
         assert chosen.name == best
         other = "recipe_2" if best == "recipe_1" else "recipe_1"
         assert chosen.reason == (
-            f"better than recipe_0, not shown to be worse than {other}; "
+            f"better than recipe_0, not compared with {other}; "
             "of 2 such recipes, the one with the highest validation accuracy"
         )
 

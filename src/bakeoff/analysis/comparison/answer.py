@@ -105,6 +105,9 @@ def _headline(comparison: Comparison, choice: SupportedRecipe) -> str:
         if len(rivals) == others and set(rivals.values()) == {"better"}:
             than = "the other recipe" if others == 1 else f"each of the {others} others"
             return f"{models}{choice.name} is better than {than}."
+        if apart := _not_compared(choice.name, comparison):
+            beaten = [name for name, verdict in rivals.items() if verdict == "better"]
+            return f"{models}{choice.name} is better than {_named(beaten)}; {apart}."
         return f"{models}{choice.name} is ahead: {choice.reason}."
     verdicts = {pair.stated_verdict for pair in pairs}
     if verdicts == {"equivalent"}:
@@ -139,11 +142,29 @@ def _certainty(comparison: Comparison, choice: SupportedRecipe) -> str:
         )
     if undecided:
         clauses.append(f"open against {_named(undecided)}")
-    if not_compared := len(comparison.recipes) - 1 - len(verdicts):
-        others = "the other is" if not_compared == 1 else f"the {not_compared} others are"
-        clauses.append(f"{others} compared with {comparison.baseline} only")
-    word = "No" if not (better or equivalent) else "In part" if undecided or not_compared else "Yes"
+    apart = _not_compared(name, comparison)
+    if apart:
+        clauses.append(apart)
+    word = "No" if not (better or equivalent) else "In part" if undecided or apart else "Yes"
     return f"{word}: {'; '.join(clauses)}."
+
+
+def _not_compared(name: str, comparison: Comparison) -> str:
+    """How the recipes that were compared with the baseline alone score beside this one; "" if none was."""
+    compared = {name, *verdicts_of(name, comparison)}
+    own = next(recipe.score for recipe in comparison.recipes if recipe.name == name)
+    others = [recipe for recipe in comparison.recipes if recipe.name not in compared]
+    if not others:
+        return ""
+    alone = f"compared with {comparison.baseline}, the baseline, alone"
+    if len(others) >= MOST_SHOWN:
+        return f"{len(others)} others were {alone}"
+    scale = comparison.scale
+    each = []
+    for other in others:
+        where = "lower" if other.score < own else "higher"
+        each.append(f"{other.name} is {scale.difference(abs(other.score - own))} {where}")
+    return f"{each[0]} and was {alone}" if len(others) == 1 else f"{listed(each)}; they were {alone}"
 
 
 def _named(names: list[str]) -> str:

@@ -330,8 +330,12 @@ def supported_recipe(comparison: Comparison, val_accuracy: Mapping[str, float]) 
     chosen = max(equal, key=lambda name: val_accuracy.get(name, 0.0))  # the first of equals
     reason = f"better than {_some(beats[chosen])}"
     others = [name for name in names if name != chosen and name not in beats[chosen]]
-    if others:
-        reason += f", not shown to be worse than {_some(others)}"
+    pairs = {frozenset((pair.a, pair.b)) for pair in comparison.pairs}
+    compared = [name for name in others if {name, chosen} in pairs]
+    if compared:
+        reason += f", not shown to be worse than {_some(compared)}"
+    if len(compared) < len(others):
+        reason += f", not compared with {_some([name for name in others if name not in compared])}"
     if len(equal) > 1:
         first = "the one with the highest validation accuracy" if val_accuracy else "the first"
         reason += f"; of {counted(len(equal), 'such recipe')}, {first}"
