@@ -373,8 +373,26 @@ def _on_predictions(curve: LearningCurve) -> list[str]:
     return [
         f"With twice the images, {curve.predicted_size:,}, as many runs would probably have, on these test "
         f"images: {listed(each)}{more}. A power law is continued by a factor of two, never further; "
-        "it holds for images like these."
+        f"it holds for images like these.{_on_lower(curve)}"
     ]
+
+
+def _on_lower(curve: LearningCurve) -> str:
+    """A sentence on the recipes whose prediction is worse than what was measured; "" if there are none."""
+    scale = curve.scale
+    lower = [
+        f"{recipe.name} ({scale.value(recipe.points[-1].score)} measured)"
+        for recipe in curve.recipes
+        if (found := recipe.prediction)
+        and scale.sign * (found.value - recipe.points[-1].score) < 0
+        and scale.number(found.value) != scale.number(recipe.points[-1].score)
+    ]
+    if not lower:
+        return ""
+    return (
+        f" Not a loss by more images: for {listed(lower)}, the curve is fitted through all sizes, "
+        "and is worse than the last score, which chance may have favoured."
+    )
 
 
 def _on_missing(curve: LearningCurve) -> list[str]:
