@@ -272,8 +272,8 @@ def python_cells(page: Path) -> list[str]:
 
 
 WITH_PYTHON = {
-    "README.md": (r"^\w+ (is better than|is worse than|higher than) \w+",),
-    "docs/compare.md": (r"^\w+ (is better than|is worse than|higher than) \w+",),
+    "README.md": (r"^\w+ (is better than|is worse than|higher than|lower than) \w+",),
+    "docs/compare.md": (r"^\w+ (is better than|is worse than|higher than|lower than) \w+",),
     "docs/python.md": (
         r"dropout .*(undecided|better|worse|equivalent)",
         r"^dropout 0\.\d+ 0\.\d+ [01]\.\d+$",

@@ -83,7 +83,8 @@ def _pair_clause(pair: PairResult, scale: Scale, margin: float) -> str:
     elif pair.difference > 0:
         apart = f"{b} higher than {a} by {size} ({scale.interval((low, high))})"
     else:
-        apart = f"{a} higher than {b} by {size} ({scale.interval((-high, -low))})"
+        size = scale.difference(pair.difference)  # with its sign, as in the figure and the table
+        apart = f"{b} lower than {a}: {size} ({scale.interval((low, high))})"
     if verdict in ("better", "worse"):
         clause = f"{b} is {verdict} than {a} by {_size(pair, scale)}"
         if pair.smaller_than_margin:
