@@ -57,12 +57,12 @@ def test_folder_of_class_folders():
 
 
 @pytest.mark.parametrize(
-    ("folder", "name"),
+    ("written", "name"),
     [("Meine Bilder für Übung", "Meine-Bilder-fur-Ubung"), ("Straße à côté", "Strasse-a-cote")],
 )
-def test_a_name_keeps_letters_without_their_marks(folder, name):
-    write_digits(Path(folder), {0: 10, 1: 10})
-    assert draft_study(Path(folder)).name == name
+def test_a_name_keeps_letters_without_their_marks(written, name):
+    write_digits(Path(written), {0: 10, 1: 10})
+    assert draft_study(Path(written)).name == name
 
 
 def test_splits_and_photographs(photographs):

@@ -11,22 +11,16 @@ from bakeoff.engines import ProcessEngine, RunsNotStacked
 from bakeoff.engines.stacked import StackedEngine
 from bakeoff.kernels import describe_cpu
 from bakeoff.report import build_report
-from bakeoff.run_study import run_study
+from bakeoff.run_study import Display, run_study
 from bakeoff.store import Layout, load_study_folder, study_status
 from bakeoff.study import load_study
 
 
-class Told:
-    """A display that keeps the events."""
+class Told(Display):
+    """Keeps the events."""
 
     def __init__(self):
         self.events = []
-
-    def decoding(self, text, done, total): ...
-
-    def audited(self, audit): ...
-
-    def begin(self, study, data, seeds, todo, num_workers): ...
 
     def handle(self, event):
         self.events.append(event)

@@ -85,7 +85,6 @@ def test_what_a_trainer_draws_cannot_be_told_apart():
     ("written", "kept"),
     [
         (["layers", "weights"], ("weights", "layers")),
-        (["weights", "weights"], ("weights",)),
         (["layers", "augmentation", "order", "weights"], None),
         (["split", "order"], ("order", "split")),
     ],
