@@ -112,6 +112,11 @@ def would_run(words: list[str], folder: Path) -> None:
     assert (folder / words[words.index("--data") + 1].partition(":")[2] / "splits" / "train.txt").is_file()
 
 
+def is_a_study(words: list[str], folder: Path) -> None:
+    """Its images are not here."""
+    assert load_study(folder / words[2]).train_sizes
+
+
 def writes_the_page(words: list[str], folder: Path) -> None:
     """It would write into the repository; `test_the_study_file_page_is_what_the_code_says` compares."""
     assert (REPOSITORY / words[1]).is_file()
@@ -129,6 +134,7 @@ INSTEAD: dict[str, Callable[[list[str], Path], None]] = {
     "tensorboard": folder_is_there,
     "bakeoff data fetch": is_known,
     "bakeoff run lenet5-as-published": would_run,
+    "bakeoff run learning-curve.toml": is_a_study,
     "python scripts/study_file_page.py": writes_the_page,
 }
 

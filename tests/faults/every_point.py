@@ -89,7 +89,7 @@ def bakeoff(words: list[str], folder: Path, fault: Fault | None = None) -> Ended
     return execute(lambda: bakeoff_main(words, folder), folder, fault)
 
 
-CHANGING = ("history.csv", "files.json", "summary.json", "runs.csv", "index.html")
+CHANGING = ("history.csv", "files.json", "summary.json", "runs.csv", "costs.json", "costs.csv", "index.html")
 """Their contents depend on times."""
 
 
