@@ -77,3 +77,18 @@ def test_what_code_must_not_do(function, message):
     with pytest.raises(Impure, match=message):
         run(function)
     assert torch.is_grad_enabled()
+
+
+SEEN: list[int] = []
+
+
+def test_a_list_that_others_fill_is_compared_with_what_it_held():
+    ((names, key, value),) = [one for one in run(lambda: len(SEEN)).globals if one[1] == "SEEN"]
+    SEEN.append(1)
+    assert names[key] != value
+
+
+def test_a_list_of_the_code_around_cannot_be_told():
+    seen = [0]
+    with pytest.raises(Impure, match="reads seen of the code around it"):
+        run(lambda: seen[0])

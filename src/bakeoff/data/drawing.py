@@ -155,8 +155,7 @@ def _draw_part(
     before: Counter[int] = Counter()
     places: list[tuple[float, str]] = []
     for unit in shuffled:
-        label, _ = Counter(labels[members[unit]].tolist()).most_common(1)[0]
-        of_unit = Counter(labels[members[unit]].tolist())[label]
+        label, of_unit = Counter(labels[members[unit]].tolist()).most_common(1)[0]
         places.append(((before[label] + of_unit / 2) / of_class[label], unit))
         before[label] += of_unit
     kept: list[int] = []

@@ -14,7 +14,7 @@ import math
 import operator
 import sys
 import sysconfig
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, ModuleType
@@ -43,8 +43,8 @@ class Impure(Exception):
     """The code that a forward runs could do something else later; the message says what it does."""
 
 
-Watched = tuple[dict[str, Any], str, Any]
-"""A namespace, a name in it, and the plain value that it has to keep."""
+Watched = tuple[Mapping[str, Any], str, Any]
+"""A namespace, a name in it, and the value that it has to keep."""
 
 
 class Purity:
@@ -100,18 +100,11 @@ class Purity:
             if one.opname in ("LOAD_ATTR", "LOAD_METHOD", "LOAD_GLOBAL", "LOAD_NAME") and name in IMPURE:
                 raise Impure(f"{place}, uses {name}")
             if one.opname in ("LOAD_GLOBAL", "LOAD_NAME") and name in frame.f_globals:
-                self._read(frame.f_globals, name, place)
+                self.globals.append(_watch(frame.f_globals, name, f"{place}, reads the global {name}"))
         for name in code.co_freevars:
             found = frame.f_locals.get(name)
-            if name != "__class__" and not is_fixed(found):
+            if name != "__class__" and not (is_fixed(found) and _hashable(found)):
                 raise Impure(f"{place}, reads {name} of the code around it")
-
-    def _read(self, namespace: dict[str, Any], name: str, place: str) -> None:
-        value = namespace[name]
-        if is_plain_value(value):
-            self.globals.append((namespace, name, value))
-        elif not is_fixed(value):
-            raise Impure(f"{place}, reads the global {name}")
 
     def watched(self, model: nn.Module) -> list[Watched]:
         """What has to keep its value for the record to hold: of this model, its classes, and the globals.
@@ -124,15 +117,15 @@ class Purity:
         found = list(self.globals)
         for path, module in model.named_modules():
             for key, value in vars(module).items():
-                if key in self.names and key not in INTERNAL:
-                    found += _watch(vars(module), key, value, f"{path or 'the model'}.{key}")
+                # A tensor is recorded by its name: what is in it is read in each call.
+                if key in self.names and key not in INTERNAL and not isinstance(value, torch.Tensor):
+                    found.append(_watch(vars(module), key, _could_change(path or "the model", key, value)))
             for kind in type(module).__mro__:
                 if kind.__module__.startswith("torch.") or kind is object:
                     break
                 for key, value in vars(kind).items():
                     if key in self.names and not isinstance(value, property | staticmethod | classmethod):
-                        namespace: Any = vars(kind)
-                        found += _watch(namespace, key, value, f"{kind.__name__}.{key}")
+                        found.append(_watch(vars(kind), key, _could_change(kind.__name__, key, value)))
         return found
 
 
@@ -180,14 +173,16 @@ def _hashable(value: object) -> bool:
 FUNCTIONS_OF_TORCH = _functions_of_torch()
 
 
-def _watch(namespace: dict[str, Any], key: str, value: object, name: str) -> list[Watched]:
-    if is_plain_value(value):
-        return [(namespace, key, _copied(value))]
-    if isinstance(value, torch.Tensor):
-        return []  # recorded by its name: what is in it is read in each call
-    if is_fixed(value):
-        return [(namespace, key, value)]
-    raise Impure(f"{name} is {type(value).__name__}, whose state could change")
+def _watch(namespace: Mapping[str, Any], key: str, refusal: str) -> Watched:
+    """What a name has to keep meaning; raise `Impure` with the refusal if that cannot be told."""
+    value = namespace[key]
+    if not is_fixed(value):
+        raise Impure(refusal)
+    return namespace, key, _copied(value)
+
+
+def _could_change(owner: str, key: str, value: object) -> str:
+    return f"{owner}.{key} is {type(value).__name__}, whose state could change"
 
 
 def _copied(value: Any) -> Any:

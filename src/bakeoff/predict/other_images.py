@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +13,9 @@ from bakeoff.data.image_data import NOT_CHECKED, Split
 from bakeoff.data.labeled import load_labeled
 from bakeoff.data.progress import Progress, ProgressCallback
 from bakeoff.errors import BakeoffError
-from bakeoff.files import read_text
 from bakeoff.predict.model import load_model
 from bakeoff.store import Layout, lock_folder, read_study
-from bakeoff.store.checks import DataFacts, check_data
+from bakeoff.store.checks import DataFacts
 from bakeoff.store.other_images import (
     OtherImages,
     fingerprint_of,
@@ -25,6 +24,7 @@ from bakeoff.store.other_images import (
     save_other_images,
     save_test,
 )
+from bakeoff.store.stored_study import read_data
 from bakeoff.study import Study
 
 
@@ -49,7 +49,7 @@ def predict_others(root: Path, *, progress: ProgressCallback | None = None) -> N
     layout = Layout(root)
     with lock_folder(root, on_wait=lambda text: None):
         study = read_study(layout)
-        facts = check_data(json.loads(read_text(layout.data)))
+        facts = read_data(layout)
         for name in study.tests:
             missing = missing_tests(layout, layout.test(name), study)
             missing = [run for run in missing if _has_model(layout, study, *run[:2])]
@@ -69,7 +69,8 @@ def _test(
     missing: list[tuple[str, int, str]],
     progress: ProgressCallback | None,
 ) -> None:
-    first = load_model(layout.root, *missing[0][:2])
+    models = (load_model(layout.root, recipe, seed) for recipe, seed, _ in missing)
+    first = next(models)
     class_names, of_test = tuple(facts.class_names), layout.test(name)
     try:
         split = load_labeled(
@@ -94,9 +95,8 @@ def _test(
             f"give the new images another name, or delete {of_test.runs} to test all runs anew"
         )
     steps = Progress(f"testing on {name}", len(missing), progress)
-    for recipe, seed, identity in missing:
-        logits = load_model(layout.root, recipe, seed).logits(split.images)
-        save_test(of_test, recipe, seed, identity, fingerprint, logits)
+    for (recipe, seed, identity), model in zip(missing, chain([first], models), strict=True):
+        save_test(of_test, recipe, seed, identity, fingerprint, model.logits(split.images))
         steps.advance(1)
 
 
