@@ -180,7 +180,7 @@ class ModeRecorder(nn.Module):
 def test_modes_of_each_epoch(data, monkeypatch, train_mode, modes):
     from bakeoff.training import loop
 
-    monkeypatch.setattr(loop, "build_model", lambda *_, **options: ModeRecorder(10, 16))
+    monkeypatch.setattr(loop, "build_model_for", lambda *_, **options: ModeRecorder(10, 16))
     ModeRecorder.calls = []
     run = train(recipe(train_mode=train_mode), 0, data, all_attributions=True)
     calls = [(mode, size) for mode, gradients, size in ModeRecorder.calls if gradients]

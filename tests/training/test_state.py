@@ -105,11 +105,11 @@ def test_going_on_after_any_epoch_gives_the_same_bytes(data, overrides):
 def test_a_models_own_randomness_goes_on_too(data, monkeypatch):
     from bakeoff.training import loop
 
-    def build(settings, *, num_classes, image_size, num_channels, seed):
+    def build(settings, of_data, *, seed):
         torch.manual_seed(seed)
-        return Dropout(num_classes, image_size)
+        return Dropout(of_data.num_classes, of_data.image_size)
 
-    monkeypatch.setattr(loop, "build_model", build)
+    monkeypatch.setattr(loop, "build_model_for", build)
     recipe = load_study("quickstart", epochs=3).recipes["lenet5"]
     store = EveryEpoch()
     whole = train(recipe, 0, data, state_store=store)

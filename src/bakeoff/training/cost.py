@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from bakeoff.data.image_data import ImageData
 from bakeoff.kernels import describe_cpu
 from bakeoff.kernels.library import using
-from bakeoff.models import build_model
+from bakeoff.models import build_model_for
 from bakeoff.study.recipe import Recipe
 from bakeoff.training.evaluation import evaluated
 from bakeoff.training.preprocessing import Preprocessing
@@ -64,14 +64,9 @@ def prediction_cost(recipe: Recipe, data: ImageData, weights: Mapping[str, Tenso
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        model = build_model(
-            recipe.model,
-            num_classes=data.num_classes,
-            image_size=data.image_size,
-            num_channels=data.num_channels,
-            seed=0,
-            trained=weights,
-        ).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        model = build_model_for(recipe.model, data, seed=0, trained=weights).to(
+            memory_format=torch.channels_last
+        )  # type: ignore[call-overload]
         model.load_state_dict(weights)
         return _measured(recipe, data, model)
     except Exception:  # whatever a user's model raises; its runs are finished without

@@ -15,7 +15,7 @@ from torch.optim.swa_utils import AveragedModel
 from bakeoff.data.image_data import ImageData, Split
 from bakeoff.kernels import describe_cpu
 from bakeoff.kernels.capture import Capture
-from bakeoff.models import build_model
+from bakeoff.models import build_model_for
 from bakeoff.models.features import Inputs, model_inputs
 from bakeoff.study.recipe import Recipe
 from bakeoff.training.augmentation.apply import Augmentation
@@ -61,13 +61,9 @@ class Parts:
 def build_parts(recipe: Recipe, seed: int, data: ImageData) -> Parts:
     """The objects that take part in the training of a run, before its first step."""
     seed = seed_of_run(seed, recipe.vary)
-    model = build_model(
-        recipe.model,
-        num_classes=data.num_classes,
-        image_size=data.image_size,
-        num_channels=data.num_channels,
-        seed=torch_seed(seed, Stream.WEIGHTS),
-    ).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model = build_model_for(recipe.model, data, seed=torch_seed(seed, Stream.WEIGHTS)).to(
+        memory_format=torch.channels_last
+    )  # type: ignore[call-overload]
     preprocessing = Preprocessing.of(data, model)
     images = Inputs(data.train.images, data.val.images, data.test.images, preprocessing)
     capture = captured_form(recipe, model, data, preprocessing)

@@ -9,7 +9,7 @@ from torch import nn
 from bakeoff.data.image_data import ImageData
 from bakeoff.errors import BakeoffError
 from bakeoff.kernels.capture import Capture, capture
-from bakeoff.models import build_model, check_model
+from bakeoff.models import build_model_for, check_model
 from bakeoff.study.recipe import Recipe
 from bakeoff.study.settings.model import CustomModelSettings
 from bakeoff.training.augmentation.apply import check_augmentation
@@ -72,13 +72,7 @@ def check_training(recipe: Recipe, data: ImageData) -> str | None:
     to_try = own or min(sizes) == 1
     if not to_try and not isinstance(recipe.model, CustomModelSettings):
         return None
-    model = build_model(
-        recipe.model,
-        num_classes=data.num_classes,
-        image_size=data.image_size,
-        num_channels=data.num_channels,
-        seed=0,
-    )
+    model = build_model_for(recipe.model, data, seed=0)
     model = model.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     preprocessing, loss_of = Preprocessing.of(data, model), criterion(recipe.loss)
     reason = captured_form(recipe, model, data, preprocessing).reason

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from bakeoff.data.image_data import ImageData
-from bakeoff.models import build_model
+from bakeoff.models import build_model_for
 from bakeoff.study.recipe import Recipe
 from bakeoff.study.settings.optimization import OwnLossSettings
 from bakeoff.training.augmentation.stacked import StackedAugmentation, StackedBlend
@@ -248,16 +248,7 @@ class StackedParts:
 
 def build_models(recipe: Recipe, seeds: Sequence[int], data: ImageData) -> list[nn.Module]:
     """The seeds' models with their initial weights, as in `train`."""
-    return [
-        build_model(
-            recipe.model,
-            num_classes=data.num_classes,
-            image_size=data.image_size,
-            num_channels=data.num_channels,
-            seed=torch_seed(seed, Stream.WEIGHTS),
-        )
-        for seed in seeds
-    ]
+    return [build_model_for(recipe.model, data, seed=torch_seed(seed, Stream.WEIGHTS)) for seed in seeds]
 
 
 def state_of_seed(optimizer: torch.optim.Optimizer, index: int) -> dict[str, Any]:
