@@ -10,7 +10,6 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from bakeoff.data.image_data import ImageData
 from bakeoff.errors import BakeoffError
 from bakeoff.kernels.program import contiguous_inputs, contiguous_output
 from bakeoff.models.lenet5 import LeNet5
@@ -69,20 +68,6 @@ def build_model(
     if not isinstance(model, nn.Module):
         raise BakeoffError(f"model {settings.name!r} is a {type(model).__name__}; expected a torch.nn.Module")
     return model
-
-
-def build_model_for(
-    settings: ModelSettings, data: ImageData, *, seed: int, trained: Mapping[str, Tensor] | None = None
-) -> nn.Module:
-    """`build_model` for the classes, size and channels of these images."""
-    return build_model(
-        settings,
-        num_classes=data.num_classes,
-        image_size=data.image_size,
-        num_channels=data.num_channels,
-        seed=seed,
-        trained=trained,
-    )
 
 
 def _construct(

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from bakeoff.data.image_data import ImageData
 from bakeoff.kernels import describe_cpu
 from bakeoff.kernels.library import using
-from bakeoff.models import build_model_for
 from bakeoff.study.recipe import Recipe
 from bakeoff.training.evaluation import evaluated
+from bakeoff.training.parts.model import build_model_for
 from bakeoff.training.preprocessing import Preprocessing
 
 BATCH_SIZE = 32

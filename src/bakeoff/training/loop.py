@@ -15,7 +15,6 @@ from torch.optim.swa_utils import AveragedModel
 from bakeoff.data.image_data import ImageData, Split
 from bakeoff.kernels import describe_cpu
 from bakeoff.kernels.capture import Capture
-from bakeoff.models import build_model_for
 from bakeoff.models.features import Inputs, model_inputs
 from bakeoff.study.recipe import Recipe
 from bakeoff.training.augmentation.apply import Augmentation
@@ -24,6 +23,7 @@ from bakeoff.training.evaluation import evaluated, loss_and_accuracy, predict_lo
 from bakeoff.training.finish import finish_run
 from bakeoff.training.parts.checkpoint import checkpoint_score
 from bakeoff.training.parts.loss import Criterion, Loss, class_weights, criterion
+from bakeoff.training.parts.model import build_model_for
 from bakeoff.training.parts.optimizers import build_optimizer, learning_rate, set_learning_rate
 from bakeoff.training.preprocessing import Preprocessing
 from bakeoff.training.records import EpochRecord, Observer, TrainedRun, TrainingFailure

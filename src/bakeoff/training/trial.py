@@ -9,12 +9,13 @@ from torch import nn
 from bakeoff.data.image_data import ImageData
 from bakeoff.errors import BakeoffError
 from bakeoff.kernels.capture import Capture, capture
-from bakeoff.models import build_model_for, check_model
+from bakeoff.models import check_model
 from bakeoff.study.recipe import Recipe
 from bakeoff.study.settings.model import CustomModelSettings
 from bakeoff.training.augmentation.apply import check_augmentation
 from bakeoff.training.batches import split_into_batches
 from bakeoff.training.parts.loss import Loss, class_weights, criterion
+from bakeoff.training.parts.model import build_model_for
 from bakeoff.training.parts.optimizers import build_optimizer, learning_rate
 from bakeoff.training.preprocessing import Preprocessing
 

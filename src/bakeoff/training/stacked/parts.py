@@ -13,13 +13,13 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from bakeoff.data.image_data import ImageData
-from bakeoff.models import build_model_for
 from bakeoff.study.recipe import Recipe
 from bakeoff.study.settings.optimization import OwnLossSettings
 from bakeoff.training.augmentation.stacked import StackedAugmentation, StackedBlend
 from bakeoff.training.batches import epoch_order, split_into_batches
 from bakeoff.training.evaluation import EVALUATION_BATCH_SIZE, evaluated
 from bakeoff.training.parts.loss import class_weights, criterion
+from bakeoff.training.parts.model import build_model_for
 from bakeoff.training.parts.optimizers import build_optimizer, learning_rate
 from bakeoff.training.preprocessing import Preprocessing
 from bakeoff.training.records import TrainingFailure
