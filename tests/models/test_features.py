@@ -49,7 +49,8 @@ class TwoOutputs(Net):
 
 
 @pytest.fixture
-def weights(tmp_path):
+def weights(tmp_path, monkeypatch):
+    monkeypatch.setattr("bakeoff.models.features._kept", {})  # what earlier tests left
     torch.manual_seed(1)
     path = tmp_path / "net.safetensors"
     save_file(Net(3, 16).state_dict(), path, {"mean": "[0.5, 0.5, 0.5]", "std": "[0.25, 0.25, 0.25]"})
