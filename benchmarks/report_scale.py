@@ -1,21 +1,23 @@
-"""`bakeoff report` at scale: 3 recipes x 10 seeds x 5,000 test images of ten classes.
+"""`bakeoff report` at scale: 3 recipes x 10 seeds x 5,000 test images of ten classes, or other numbers.
 
 Writes a study folder whose runs fail on about half of the images, as trained LeNet-5 do, with features,
 training dynamics and attributions; then builds its report in a process of its own. Prints wall time, time of
 the processor, peak memory and the size of the page.
 
-    python benchmarks/report_scale.py [--seeds N] [--images N] [--keep FOLDER]
+    python benchmarks/report_scale.py [--recipes N] [--seeds N] [--classes N] [--images N] [--keep FOLDER]
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import resource
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -28,9 +30,15 @@ from bakeoff.study import study_from_toml
 from bakeoff.training import EpochRecord, Preprocessing, TrainedRun
 from bakeoff.training.attribution import Attributions
 
-CLASSES = ("airplane", "bird", "car", "cat", "deer", "dog", "horse", "monkey", "ship", "truck")
+KINDS = ("airplane", "bird", "car", "cat", "deer", "dog", "horse", "monkey", "ship", "truck")
 NUM_TRAIN, NUM_VAL, SIZE, NUM_EPOCHS, NUM_FEATURES = 5_000, 1_000, 32, 100, 84
-RECIPES = {"plain": "", "l2": "optimizer.weight_decay = 0.01", "normed": "model.batch_norm = true"}
+CHANGES = {"plain": "", "l2": "optimizer.weight_decay = 0.01", "normed": "model.batch_norm = true"}
+
+
+def first(names: Iterable[str], count: int) -> tuple[str, ...]:
+    """As many names: these, then each with a number behind it."""
+    numbered = (f"{name}_{number}" for number in itertools.count(2) for name in names)
+    return tuple(itertools.islice(itertools.chain(names, numbered), count))
 
 
 def natural_images(rng: np.random.Generator, count: int) -> np.ndarray:
@@ -44,9 +52,9 @@ def natural_images(rng: np.random.Generator, count: int) -> np.ndarray:
     return pixels.clip(0, 255).astype(np.uint8).transpose(0, 2, 3, 1)
 
 
-def split(rng: np.random.Generator, name: str, count: int) -> Split:
+def split(rng: np.random.Generator, name: str, count: int, num_classes: int) -> Split:
     ids = tuple(f"{name}/image_{index:05d}.png" for index in range(count))
-    return Split(natural_images(rng, count), np.arange(count) % len(CLASSES), ids)
+    return Split(natural_images(rng, count), np.arange(count) % num_classes, ids)
 
 
 def attributions(rng: np.random.Generator, wrong: np.ndarray) -> Attributions:
@@ -70,13 +78,13 @@ def trained_run(seed: int, data: ImageData, ease: np.ndarray) -> TrainedRun:
     rng = np.random.default_rng(seed)
 
     def logits(labels: np.ndarray, how_easy: np.ndarray) -> np.ndarray:
-        found = rng.normal(0, 1.5, (len(labels), len(CLASSES)))
+        found = rng.normal(0, 1.5, (len(labels), len(data.class_names)))
         found[np.arange(len(labels)), labels] += how_easy
         return found.astype(np.float32)
 
     test = logits(data.test.labels, ease)
     train = logits(data.train.labels, np.full(NUM_TRAIN, 3.0))
-    mixing = rng.normal(size=(len(CLASSES), NUM_FEATURES))
+    mixing = rng.normal(size=(len(data.class_names), NUM_FEATURES))
     learning = rng.normal(0, 1, (NUM_EPOCHS, NUM_TRAIN)) + np.linspace(-2, 4, NUM_EPOCHS)[:, None]
     record = [
         EpochRecord(epoch, 0.001, 2 / epoch, 1 - 1 / epoch, 1.6, 0.45, 0.5)
@@ -98,13 +106,13 @@ def trained_run(seed: int, data: ImageData, ease: np.ndarray) -> TrainedRun:
     )
 
 
-def write_study(root: Path, num_seeds: int, num_images: int) -> None:
+def write_study(root: Path, num_recipes: int, num_seeds: int, num_classes: int, num_images: int) -> None:
     rng = np.random.default_rng(0)
     data = ImageData(
-        train=split(rng, "train", NUM_TRAIN),
-        val=split(rng, "val", NUM_VAL),
-        test=split(rng, "test", num_images),
-        class_names=CLASSES,
+        train=split(rng, "train", NUM_TRAIN, num_classes),
+        val=split(rng, "val", NUM_VAL, num_classes),
+        test=split(rng, "test", num_images, num_classes),
+        class_names=first(KINDS, num_classes),
         mean=(0.5, 0.5, 0.5),
         std=(0.2, 0.2, 0.2),
         source="made up",
@@ -112,7 +120,8 @@ def write_study(root: Path, num_seeds: int, num_images: int) -> None:
         notes=(),
         directory=Path(),
     )
-    recipes = "".join(f"[recipes.{name}]\n{settings}\n" for name, settings in RECIPES.items())
+    changes = zip(first(CHANGES, num_recipes), itertools.cycle(CHANGES.values()))
+    recipes = "".join(f"[recipes.{name}]\n{settings}\n" for name, settings in changes)
     text = f'name = "at-scale"\nseeds = {num_seeds}\n[defaults]\nepochs = {NUM_EPOCHS}\n{recipes}'
     study = study_from_toml(text, "report_scale.py")
     layout: Layout = prepare_folder(root, study, data, describe_environment(1))
@@ -131,21 +140,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("--recipes", type=int, default=3)
     parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--classes", type=int, default=10)
     parser.add_argument("--images", type=int, default=5_000)
     parser.add_argument("--keep", type=Path, help="write the study here, and leave it")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         root = options.keep or Path(folder) / "study"
-        write_study(root, options.seeds, options.images)
+        write_study(root, options.recipes, options.seeds, options.classes, options.images)
         start = time.perf_counter()
         subprocess.run([sys.executable, "-c", COMMAND, str(root)], check=True)
         seconds = time.perf_counter() - start
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
         page = (root / "report" / "index.html").stat().st_size
         print(
-            f"{len(RECIPES)} recipes x {options.seeds} seeds x {options.images:,} test images: "
-            f"{seconds:.1f} s "
+            f"{options.recipes} recipes x {options.seeds} seeds x {options.images:,} test images of "
+            f"{options.classes} classes: {seconds:.1f} s "
             f"({used.ru_utime + used.ru_stime:.1f} s of processor), peak {used.ru_maxrss / 1024:.0f} MiB, "
             f"page {page / 1e6:.1f} MB, {os.cpu_count()} cores"
         )

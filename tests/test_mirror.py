@@ -60,6 +60,7 @@ OF_SEVERAL_FILES = {
     "kernels/test_sanitizers.py",
     "kernels/test_standardise.py",
     "report/test_page_in_browser.py",
+    "report/test_size_of_page.py",
     "report/test_texts_of_failed_cases.py",
     "test_docs.py",
     "test_examples.py",
@@ -85,6 +86,12 @@ def test_each_test_file_has_its_source_file() -> None:
         and not (PACKAGE / path).with_name(path.name.removeprefix("test_")).exists()
     }
     assert without == OF_SEVERAL_FILES
+
+
+def test_the_picture_of_the_packages_has_each_of_them() -> None:
+    picture = (TESTS.parent / "docs/images/rooms.svg").read_text("utf-8")
+    packages = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    assert {name for name in packages if name not in picture} == set()
 
 
 def _test_name(source: str) -> str:

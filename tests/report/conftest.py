@@ -37,6 +37,9 @@ HOSTILE_NAMES = (
     "nine",
 )
 
+MANY_RECIPES = [f"lenet5_learning_rate_{number}" for number in range(29)]
+"""Recipes that differ in their learning rate."""
+
 StudyMaker = Callable[..., Path]
 
 
@@ -83,6 +86,7 @@ def make_study(
 ) -> Path:
     """Train and store a study; recipes in `failing` fail with every seed."""
     settings = {"plain": "", "normed": "model.batch_norm = true", "diverging": "optimizer.lr = 9.0"}
+    settings |= {name: f"optimizer.lr = {0.0004 * number}" for number, name in enumerate(MANY_RECIPES, 1)}
     text = f'name = "digits"\nseeds = {seeds}\nall_attributions = {str(all_attributions).lower()}\n'
     text += f"[defaults]\nepochs = {epochs}\nbatch_size = 64\n"
     text += "".join(f"[recipes.{name}]\n{settings[name]}\n" for name in recipes)

@@ -23,7 +23,7 @@ def stored(study_dir: Path) -> StoredStudy:
 @pytest.fixture(scope="module")
 def cases(stored: StoredStudy) -> list[ClassCase]:
     summary = Summary(stored)
-    return class_cases(summary, gallery(summary), 10)
+    return class_cases(summary, gallery(summary), 10, 10)[0]
 
 
 def test_each_class_has_the_clearest_case_of_all_recipes(cases: list[ClassCase], stored: StoredStudy) -> None:
@@ -66,9 +66,13 @@ def test_a_case_has_its_sentence_map_and_nearest_images(page: Path, cases: list[
 
 def test_with_more_classes_than_fit_the_least_recognized_are_first(stored: StoredStudy, page: Path) -> None:
     summary = Summary(stored)
-    ordered = [entry.class_name for entry in class_cases(summary, gallery(summary), 5)]
+    cases, folded = class_cases(summary, gallery(summary), 5, 8)
+    assert (len(cases), len(folded)) == (5, 3)
+    assert all(entry.image.startswith("data:image/png") for entry in cases if entry.described)
+    assert all(entry.sprite and not entry.image for entry in folded if entry.described)
+    ordered = [entry.class_name for entry in cases + folded]
     recipes = json.loads((page.parent / "summary.json").read_text("utf-8"))["recipes"]
     means = np.mean(
         [recipe["results"]["class_accuracies"]["mean"] for recipe in recipes if recipe["results"]], axis=0
     )
-    assert ordered == [stored.class_names[label] for label in np.argsort(means, kind="stable")]
+    assert ordered == [stored.class_names[label] for label in np.argsort(means, kind="stable")[:8]]

@@ -26,7 +26,7 @@ def test_a_png_keeps_each_pixel() -> None:
 )
 def test_a_sheet_has_its_images_row_by_row_and_is_nearly_square(number, columns, rows) -> None:
     colors = np.random.default_rng(1).integers(0, 256, (number, 1, 1, 3), np.uint8)
-    sheet = image_sheet(np.broadcast_to(colors, (number, 8, 8, 3)), quality=95)
+    sheet = image_sheet(np.broadcast_to(colors, (number, 8, 8, 3)), quality=95, most_bytes=10**6)
     assert (sheet.columns, sheet.rows) == (columns, rows)
     pixels = np.asarray(decoded(sheet.address)).astype(int)
     assert pixels.shape == (8 * rows, 8 * columns, 3)
@@ -34,6 +34,22 @@ def test_a_sheet_has_its_images_row_by_row_and_is_nearly_square(number, columns,
         top, left = 8 * (place // columns), 8 * (place % columns)
         # Colors of neighboring tiles mix at their edges.
         assert abs(pixels[top + 2 : top + 6, left + 2 : left + 6] - colors[place]).max() <= 8
+
+
+def test_a_sheet_that_would_be_too_large_has_a_lower_quality() -> None:
+    images = np.random.default_rng(3).integers(0, 256, (16, 16, 16, 3), np.uint8)
+    good, small = image_sheet(images, 90, 10**6).address, image_sheet(images, 90, 3000).address
+    assert len(small) < 3000 < len(good)
+    assert decoded(small).size == decoded(good).size == (64, 64)
+
+
+def test_of_many_maps_four_cells_become_one() -> None:
+    maps = np.zeros((10_001, 16, 16), np.float32)
+    maps[0, :2, :2] = 1.0
+    picture = np.asarray(decoded(map_sheet(maps).address).convert("RGBA"))
+    assert picture.shape == (8 * 100, 8 * 101, 4)
+    assert picture[0, 0, 3] == STRONGEST_ALPHA
+    assert not picture[0, 1:8, 3].any()
 
 
 def test_maps_are_orange_above_0_blue_below_and_clear_at_0() -> None:

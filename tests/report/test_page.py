@@ -66,7 +66,9 @@ def test_the_section_on_tuning_names_edges_failures_and_budgets() -> None:
     trials = [trial("a", number, 90), failed("a", 199), trial("b", 0, 80), trial("b", 1, 70)]
     tuning = study_tuning(of, trials)
     assert tuning is not None
-    text = " ".join(render("tuning.html.j2", tuning=tuning, tuning_figures=tuning_figures(tuning)).split())
+    text = " ".join(
+        render("training/tuning.html.j2", tuning=tuning, tuning_figures=tuning_figures(tuning)).split()
+    )
     assert (
         "The budgets of tuning differ: b is tuned with 4 trials, a is tuned with 200 trials and plain" in text
     )

@@ -198,6 +198,8 @@ def test_print_is_light_and_nothing_is_cut_off(browser: webdriver.Chrome, page: 
     )
     assert browser.execute_script("return getComputedStyle(document.querySelector('nav')).display") == "none"
     assert browser.execute_script("return document.documentElement.scrollWidth") <= 673
+    # What is folded is not on paper, except for evidence, and the paper says so.
+    assert "What is folded on the page" in browser.find_element(By.TAG_NAME, "footer").text
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
 
 

@@ -19,7 +19,7 @@ from bakeoff.report.figures.comparison import answer_figures, comparison_figures
 from bakeoff.report.figures.fonts import characters_without_font
 from bakeoff.report.figures.of_study import study_figures
 from bakeoff.report.gallery import gallery
-from bakeoff.report.images import png_data_uri
+from bakeoff.report.images import Sheet, image_sheet, png_data_uri
 from bakeoff.report.page import published_losses, render, script, settings_side_by_side, without_folders
 from bakeoff.report.tables import (
     comparison_tables,
@@ -31,14 +31,17 @@ from bakeoff.report.tables import (
 from bakeoff.store import Layout, StoredStudy, load_study_folder, replace_report
 from bakeoff.study import study_to_toml
 
-MOST_PAIRS = 10
-"""Rows of a table of pairs; the others are folded."""
+MOST_PAIRS = 6
+"""Rows of a table of pairs or recipes; the others are folded."""
 
 MOST_COLUMNS, MOST_SIDE_BY_SIDE = 4, 3
 """Up to four recipes stand side by side; of more, the three best do, and the others are folded."""
 
-MOST_CASES = 10
-"""Classes with an open failed case; the others are folded."""
+MOST_OPEN_CASES, FEW_OPEN_CASES, MOST_CASES = 10, 6, 100
+"""Classes with an open failed case, if these are all and if there are more; with an open or folded one."""
+
+MEAN_QUALITY, MOST_MEAN_BYTES = 95, 300_000
+"""Of the sheet of the mean images."""
 
 
 def build_report(study: Path | Summary) -> Path:
@@ -84,8 +87,9 @@ def build_report(study: Path | Summary) -> Path:
         files[layout.report_table(name)] = text.encode()
     files[layout.report_summary] = to_json(summary.to_dict()).encode()
 
+    mean_classes, means = _mean_images(stored)
     leading, packed, study_toml = _leading(summary), gallery(summary), study_to_toml(stored.study)
-    gallery_script, gallery_script_source = script("gallery.js")
+    gallery_script, gallery_script_source = script("failures/gallery.js")
     page = render(
         "report.html.j2",
         title=summary.study.name,
@@ -106,12 +110,17 @@ def build_report(study: Path | Summary) -> Path:
         class_reading=read_classes(comparison) if comparison else "",
         calibration_reading=read_calibration(comparison) if comparison else "",
         published_classes=_with_published_classes(summary),
-        cases=class_cases(summary, packed, MOST_CASES),
-        most_cases=MOST_CASES,
+        cases=class_cases(
+            summary,
+            packed,
+            MOST_OPEN_CASES if len(stored.class_names) <= MOST_OPEN_CASES else FEW_OPEN_CASES,
+            MOST_CASES,
+        ),
         gallery=packed,
         gallery_script=gallery_script,
         script_source=gallery_script_source,
-        mean_images=_mean_images(stored),
+        sheets=(packed.sheets if packed else {}) | ({"mean": means} if means else {}),
+        mean_images=mean_classes,
         doubt_images=_doubt_images(summary),
         losses=published_losses(summary.finished),
         settings=settings_side_by_side(summary.recipes),
@@ -132,27 +141,26 @@ def _doubt_images(summary: Summary) -> list[str]:
 
 
 class MeanImage(NamedTuple):
-    """The mean training image of a class, as a data URI."""
+    """The mean training image of a class, as a tile of a sheet (a CSS style)."""
 
     class_name: str
     num_images: int
-    image: str
+    sprite: str
 
 
-def _mean_images(stored: StoredStudy) -> list[MeanImage]:
-    """The mean image of each class with training images; empty if these are not stored."""
+def _mean_images(stored: StoredStudy) -> tuple[list[MeanImage], Sheet | None]:
+    """The mean image of each class with training images, and their sheet; none if these are not stored."""
     images, labels = stored.train_images, stored.train_labels
     if images is None or labels is None:
-        return []
+        return [], None
+    counts = np.bincount(labels, minlength=len(stored.class_names))
+    shown = np.flatnonzero(counts)
+    means = [images[labels == label].mean(axis=0).round().astype(np.uint8) for label in shown]
+    sheet = image_sheet(np.stack(means), MEAN_QUALITY, MOST_MEAN_BYTES)
     return [
-        MeanImage(
-            class_name,
-            int((labels == label).sum()),
-            png_data_uri(images[labels == label].mean(axis=0).round().astype(np.uint8)),
-        )
-        for label, class_name in enumerate(stored.class_names)
-        if (labels == label).any()
-    ]
+        MeanImage(stored.class_names[label], int(counts[label]), sheet.tile(place))
+        for place, label in enumerate(shown)
+    ], sheet
 
 
 def _leading(summary: Summary) -> list[FinishedRecipe]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,6 +26,10 @@ TELLING: tuple[SentenceKind, ...] = (
     "group",
 )
 """The first kind of sentence that a case has is shown; the others are folded."""
+
+
+MOST_ANSWERS = 2
+"""Leading recipes beside the one that fails, where there are more than an answer shows."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +61,9 @@ class ClassCase:
     described, sentence
         The case, and the most telling of its sentences.
     image
-        As a data URI.
+        As a data URI, or "" for `sprite` alone.
     answers
-        Of the recipe that fails, and of the leading ones.
+        Of the recipe that fails, and of the leading ones; see `MOST_ANSWERS`.
     others
         The clearest cases of other recipes, if these are other images.
     sprite, map, near
@@ -81,17 +85,28 @@ class ClassCase:
     near: tuple[NearImage, ...] = ()
 
 
-def class_cases(summary: Summary, gallery: Gallery | None, most: int) -> list[ClassCase]:
-    """One entry per class: in label order or, with more than `most`, the least recognized first."""
+def class_cases(
+    summary: Summary, gallery: Gallery | None, most_open: int, most: int
+) -> tuple[list[ClassCase], list[ClassCase]]:
+    """One entry per class: in label order or, with more than `most_open`, the least recognized first.
+
+    Returns
+    -------
+    open, folded
+        At most `most_open`, with images of their own, and so many that there are at most `most` in all.
+    """
     counts = summary.data.counts["test"]
     by_class: dict[int, list[DescribedCase]] = {label: [] for label in range(len(counts))}
     for described in summary.failed_cases:
         by_class[described.case.true].append(described)
     names, order = summary.stored.class_names, list(range(len(counts)))
-    if len(order) > most and summary.finished:
+    if len(order) > most_open and summary.finished:
         means = np.mean([recipe.results.class_accuracies.mean for recipe in summary.finished], axis=0)
         order.sort(key=lambda label: float(np.nan_to_num(means[label], nan=2.0)))
-    return [_class_case(summary, gallery, by_class[label], names[label], counts[label]) for label in order]
+    cases = [
+        _class_case(summary, gallery, by_class[label], names[label], counts[label]) for label in order[:most]
+    ]
+    return cases[:most_open], [replace(case, image="") for case in cases[most_open:]]
 
 
 def _clearness(described: DescribedCase) -> tuple[float, float]:
@@ -127,10 +142,12 @@ def _class_case(
 
 
 def _answers(summary: Summary, case: FailedCase) -> tuple[RecipeAnswer, ...]:
-    leading = {recipe.name for recipe in summary.answer.recipes} if summary.answer else set()
+    leading = [recipe.name for recipe in summary.answer.recipes] if summary.answer else []
+    if len(leading) < len(summary.predictions.recipes):
+        leading = leading[:MOST_ANSWERS]
     answers = []
     for recipe in summary.predictions.recipes:
-        if recipe.name not in leading | {case.recipe}:
+        if recipe.name not in [*leading, case.recipe]:
             continue
         mean = None if recipe.probabilities is None else recipe.probabilities[:, case.image_index]
         answers.append(

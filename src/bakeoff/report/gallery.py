@@ -26,6 +26,9 @@ TEST_QUALITY = 90
 TRAIN_QUALITY, TRAIN_SIZE = 75, 32
 """The nearest training images are small: 0.3 kB each."""
 
+MOST_TEST_BYTES, MOST_TRAIN_BYTES = 2_500_000, 1_200_000
+"""Of the sheets in the page: of more images, the quality is lower."""
+
 
 class Tiles(NamedTuple):
     """Tiles of the sheets as CSS styles: of a test image, of its map, and of training images by label."""
@@ -87,13 +90,15 @@ def gallery(summary: Summary) -> Gallery | None:
     if evidence is None or not summary.failed_cases:
         return None
     data = gallery_data(evidence)
-    sheets = {"images": image_sheet(stored.test_images[data["images"]["index"]], TEST_QUALITY)}
+    sheets = {
+        "images": image_sheet(stored.test_images[data["images"]["index"]], TEST_QUALITY, MOST_TEST_BYTES)
+    }
     maps = [recipe.attributions.maps for recipe in evidence.recipes.values() if recipe.attributions]
     if maps:
         sheets["maps"] = map_sheet(np.concatenate(maps))
     if data["train"]["index"] and stored.train_images is not None:
         chosen = smaller(stored.train_images[data["train"]["index"]], TRAIN_SIZE)
-        sheets["train"] = image_sheet(chosen, TRAIN_QUALITY)
+        sheets["train"] = image_sheet(chosen, TRAIN_QUALITY, MOST_TRAIN_BYTES)
     data["sheets"] = {name: {"columns": sheet.columns, "rows": sheet.rows} for name, sheet in sheets.items()}
     packed = data | {"cases": _columns(data["cases"])}
     content = json.dumps(packed, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()

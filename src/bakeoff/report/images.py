@@ -37,6 +37,12 @@ STRONGEST_ALPHA = 225
 LARGEST_WEBP = 16383
 """Pixels per side that the format allows."""
 
+LOWEST_QUALITY = 30
+"""Of a sheet that would be too large: the images are still recognized."""
+
+MOST_CELLS = 10_000 * 16 * 16
+"""Cells of all maps of a sheet; of more maps, four neighboring cells become one."""
+
 
 @dataclass(frozen=True)
 class Sheet:
@@ -63,23 +69,41 @@ class Sheet:
         return f"background-size: {size}; background-position: {across:.4f}% {down:.4f}%"
 
 
-def image_sheet(images: NDArray[np.uint8], quality: int) -> Sheet:
-    """Pack uint8 [num_images, size, size, 3] as one WebP of this quality, or as a JPEG if it is too large."""
+def image_sheet(images: NDArray[np.uint8], quality: int, most_bytes: int) -> Sheet:
+    """Pack uint8 [num_images, size, size, 3] as one WebP, or as a JPEG if it is too large for that.
+
+    Parameters
+    ----------
+    images
+        The tiles.
+    quality
+        Of the format, 0 to 100.
+    most_bytes
+        Of the sheet in base64: if it has more, the quality is lowered by 20 until it fits, but not below
+        `LOWEST_QUALITY`.
+    """
     from PIL import Image
 
     sheet, columns, rows = _lay_out(images)
     kind = "WEBP" if max(sheet.shape) <= LARGEST_WEBP else "JPEG"
     content = _encoded(Image.fromarray(sheet), kind, quality=quality)
+    while len(content) > most_bytes and quality > LOWEST_QUALITY:
+        quality = max(quality - 20, LOWEST_QUALITY)
+        content = _encoded(Image.fromarray(sheet), kind, quality=quality)
     return Sheet(columns, rows, f"data:image/{kind.lower()};base64,{content}")
 
 
 def map_sheet(maps: NDArray[np.float32]) -> Sheet:
     """Pack signed maps [num_maps, size, size] as one PNG: orange above 0, blue below, transparent at 0.
 
-    Each map is scaled by its largest absolute value; the opacity is proportional to the value.
+    Each map is scaled by its largest absolute value; the opacity is proportional to the value. Of many maps,
+    cells are merged: see `MOST_CELLS`.
     """
     from PIL import Image
 
+    while maps.size > MOST_CELLS and maps.shape[1] % 2 == 0:
+        half = maps.shape[1] // 2
+        maps = maps.reshape(-1, half, 2, half, 2).mean(axis=(2, 4))
     largest = np.abs(maps).max(axis=(1, 2), keepdims=True, initial=0)
     scaled = np.divide(maps, largest, out=np.zeros_like(maps), where=largest > 0)
     shades = (np.rint(scaled * NUM_SHADES) + NUM_SHADES).astype(np.uint8)

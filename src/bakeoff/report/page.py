@@ -38,7 +38,7 @@ def render(template: str, **variables: Any) -> str:
     Parameters
     ----------
     template
-        File name; a complete page extends `base.html.j2` and needs a `title`.
+        File; a complete page extends `base.html.j2` and needs a `title`.
     variables
         Variables of the template.
     """

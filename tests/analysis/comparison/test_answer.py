@@ -18,18 +18,19 @@ def test_a_winner_is_named_with_its_verdicts() -> None:
         "recipe_1": "better than 1, worse than 1",
         "recipe_2": "better than 2",
     }
-    assert (found.to_settle, found.num_undecided) == ((), 0)
+    assert (found.to_be_sure, found.num_unsettled) == (("Nothing more is needed for this question.",), 0)
     assert found.recipes == comparison.recipes
 
 
-def test_no_winner_is_said_as_such_and_the_pairs_to_settle_are_named() -> None:
+def test_no_winner_is_said_as_such_with_what_would_settle_its_pairs() -> None:
     comparison = compare(draw_predictions(spread=0.0, num_seeds=2), baseline="recipe_1")
     found = answer(comparison, {})
     assert found.headline == "No winner: no recipe is shown to be better than recipe_1, the baseline."
     assert found.standings["recipe_1"] == "baseline"
     assert found.standings["recipe_0"] == "undecided"
-    assert found.num_undecided == 2
-    assert [pair.p for pair in found.to_settle] == sorted(pair.p for pair in comparison.pairs)
+    by_p = sorted(comparison.pairs, key=lambda pair: pair.p)
+    assert found.to_be_sure == tuple(f"{pair.b} against {pair.a}: {pair.what_it_takes}" for pair in by_p)
+    assert found.num_unsettled == 0
     assert answer(compare(draw_predictions(spread=0.0, num_seeds=2)), {}).headline == (
         "No winner: no recipe is shown to be better than another."
     )
@@ -46,6 +47,16 @@ def test_one_seed_judges_models_and_the_intervals_cover_no_seeds() -> None:
     found = answer(compare(draw_predictions(num_seeds=1, num_recipes=2, spread=2.0, num_images=1000)), {})
     assert found.headline == "Of these trained models, recipe_1 is better than the other recipe."
     assert "not other seeds: each recipe has one" in found.covers
+    assert found.certainty.startswith("In part: better than recipe_0 (p < 0.001); with one seed, ")
+    assert found.to_be_sure == ("5 or more seeds per recipe.",)
+
+
+def test_two_seeds_do_not_make_a_winner_sure() -> None:
+    found = answer(compare(draw_predictions(num_seeds=2, num_recipes=2, spread=2.5, num_images=1000)), {})
+    assert found.headline == "recipe_1 is better than the other recipe, with 2 seeds per recipe."
+    assert found.certainty.startswith("In part: better than recipe_0 (p ")
+    assert found.certainty.endswith("; 2 seeds hardly show how much runs of a recipe vary.")
+    assert found.to_be_sure == ("5 or more seeds per recipe.",)
 
 
 def test_a_single_recipe_has_nothing_to_be_compared_with() -> None:
@@ -100,7 +111,11 @@ def test_how_sure_it_is_names_what_is_decided_and_what_is_open() -> None:
         f"{other} is {100 * abs(apart):.1f} points {'lower' if apart < 0 else 'higher'} "
         "and was compared with recipe_0, the baseline, alone."
     )
-    assert chosen.headline == f"{chosen.choice.name} is better than recipe_0; {alone}"
+    assert chosen.headline == f"{chosen.choice.name} is better than recipe_0."
+    assert chosen.to_be_sure == (
+        f"{chosen.choice.name} against the other recipe: compare them without a baseline, which needs no new "
+        "training.",
+    )
     assert chosen.certainty == (f"In part: better than recipe_0 (p < 0.001, corrected for 2 pairs); {alone}")
     many = answer(compare(draw_predictions(num_recipes=7, spread=1.5, num_images=1000)), {})
     assert many.certainty.startswith("Yes: better than 4 others (p ")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bakeoff.analysis.comparison.conclusion import SupportedRecipe, supported_recipe
+from bakeoff.analysis.comparison.conclusion import EXPLORATORY_SEEDS, SupportedRecipe, supported_recipe
 from bakeoff.analysis.comparison.result import Comparison, PairResult, RecipeResult, best_first
 from bakeoff.analysis.statistics.verdict import VerdictName
 from bakeoff.text import listed, span
@@ -15,6 +15,9 @@ MOST_SHOWN = 4
 
 MOST_TO_SETTLE = 2
 """Undecided pairs for which the answer says what would settle them."""
+
+ENOUGH_SEEDS = 5
+"""Seeds that show how much the runs of a recipe vary."""
 
 _MIRRORED: dict[VerdictName, VerdictName] = {"better": "worse", "worse": "better"}
 
@@ -32,14 +35,15 @@ class Answer:
     certainty
         Whether that is sure, for the chosen recipe: "Yes", "In part" or "No", and against which recipes;
         "" if there is nothing to compare.
+    to_be_sure
+        What would make it sure, sentence by sentence: seeds, images, comparisons that were not made, or that
+        nothing more is needed; empty if there is nothing to compare.
     standings
         By recipe: its verdicts against the others, in a few words.
     covers
         What the intervals cover, and what they do not.
-    to_settle
-        The undecided pairs nearest to a verdict, at most `MOST_TO_SETTLE`.
-    num_undecided
-        All undecided pairs.
+    num_unsettled
+        The undecided pairs of which `to_be_sure` says nothing.
     recipes, pairs
         The leading ones, the best first, at most `MOST_SHOWN` of each: the baseline is always among the
         recipes.
@@ -48,10 +52,10 @@ class Answer:
     headline: str
     choice: SupportedRecipe
     certainty: str
+    to_be_sure: tuple[str, ...]
     standings: dict[str, str]
     covers: str
-    to_settle: tuple[PairResult, ...]
-    num_undecided: int
+    num_unsettled: int
     recipes: tuple[RecipeResult, ...]
     pairs: tuple[PairResult, ...]
 
@@ -69,15 +73,16 @@ def answer(comparison: Comparison, val_accuracy: Mapping[str, float]) -> Answer:
     """
     choice = supported_recipe(comparison, val_accuracy)
     undecided = [pair for pair in comparison.pairs if pair.what_it_takes]
-    nearest = sorted(undecided, key=lambda pair: (choice.name not in (pair.a, pair.b), pair.p))
+    of_choice = [pair for pair in undecided if choice.name in (pair.a, pair.b)]
+    nearest = sorted(of_choice, key=lambda pair: pair.p)[:MOST_TO_SETTLE]
     return Answer(
         headline=_headline(comparison, choice),
         choice=choice,
         certainty=_certainty(comparison, choice),
+        to_be_sure=_to_be_sure(comparison, choice, nearest),
         standings={recipe.name: _standing(recipe.name, comparison) for recipe in comparison.recipes},
         covers=_covers(comparison),
-        to_settle=tuple(nearest[:MOST_TO_SETTLE]),
-        num_undecided=len(undecided),
+        num_unsettled=len(undecided) - len(nearest),
         recipes=_leading_recipes(comparison),
         pairs=_leading_pairs(comparison, choice.name),
     )
@@ -102,13 +107,16 @@ def _headline(comparison: Comparison, choice: SupportedRecipe) -> str:
     if choice.by_verdict:
         rivals = verdicts_of(choice.name, comparison)
         others = len(comparison.recipes) - 1
+        counts = [recipe.num_seeds for recipe in comparison.recipes]
+        seeds = f", with {span(counts)} seeds per recipe" if 1 < min(counts) <= EXPLORATORY_SEEDS else ""
         if len(rivals) == others and set(rivals.values()) == {"better"}:
             than = "the other recipe" if others == 1 else f"each of the {others} others"
-            return f"{models}{choice.name} is better than {than}."
-        if apart := _not_compared(choice.name, comparison):
+            return f"{models}{choice.name} is better than {than}{seeds}."
+        if len(rivals) < others:  # which of them, `certainty` says
             beaten = [name for name, verdict in rivals.items() if verdict == "better"]
-            return f"{models}{choice.name} is better than {_named(beaten)}; {apart}."
-        return f"{models}{choice.name} is ahead: {choice.reason}."
+            return f"{models}{choice.name} is better than {_named(beaten)}{seeds}."
+        reason = choice.reason.rpartition("; ")[0] if choice.among_equals else choice.reason
+        return f"{models}{choice.name} is ahead{seeds}: {reason}."
     verdicts = {pair.stated_verdict for pair in pairs}
     if verdicts == {"equivalent"}:
         margin = comparison.scale.difference(comparison.margin)
@@ -142,11 +150,38 @@ def _certainty(comparison: Comparison, choice: SupportedRecipe) -> str:
         )
     if undecided:
         clauses.append(f"open against {_named(undecided)}")
-    apart = _not_compared(name, comparison)
-    if apart:
-        clauses.append(apart)
-    word = "No" if not (better or equivalent) else "In part" if undecided or apart else "Yes"
+    apart, few = _not_compared(name, comparison), _too_few_seeds(comparison) if better else ""
+    clauses += [clause for clause in (apart, few) if clause]
+    word = "No" if not (better or equivalent) else "In part" if undecided or apart or few else "Yes"
     return f"{word}: {'; '.join(clauses)}."
+
+
+def _too_few_seeds(comparison: Comparison) -> str:
+    """What the seeds cannot show; "" if they are enough."""
+    fewest = min(recipe.num_seeds for recipe in comparison.recipes)
+    if fewest > EXPLORATORY_SEEDS:
+        return ""
+    if fewest == 1:
+        return "with one seed, this is about the trained models and not about their recipes"
+    return f"{fewest} seeds hardly show how much runs of a recipe vary"
+
+
+def _to_be_sure(
+    comparison: Comparison, choice: SupportedRecipe, nearest: list[PairResult]
+) -> tuple[str, ...]:
+    if not comparison.pairs:
+        return ()
+    sentences = [
+        f"{pair.b} against {pair.a}: {pair.what_it_takes}" for pair in nearest if not pair.model_verdict
+    ]
+    if others := len(comparison.recipes) - len({choice.name, *verdicts_of(choice.name, comparison)}):
+        which = "the other recipe" if others == 1 else f"the {others} other recipes"
+        sentences.append(
+            f"{choice.name} against {which}: compare them without a baseline, which needs no new training."
+        )
+    if _too_few_seeds(comparison) and (choice.by_verdict or not sentences):
+        sentences.append(f"{ENOUGH_SEEDS} or more seeds per recipe.")
+    return tuple(sentences) or ("Nothing more is needed for this question.",)
 
 
 def _not_compared(name: str, comparison: Comparison) -> str:

@@ -290,12 +290,15 @@ class SupportedRecipe:
         The recipe's name.
     reason
         A clause such as "better than lenet5".
+    among_equals
+        Why this one, where verdicts alone do not say it; "" where they do.
     by_verdict
         Whether it was chosen by verdicts, and so by the test images.
     """
 
     name: str
     reason: str
+    among_equals: str = ""
     by_verdict: bool = False
 
 
@@ -337,10 +340,15 @@ def supported_recipe(comparison: Comparison, val_accuracy: Mapping[str, float]) 
         reason += f", not shown to be worse than {_some(compared)}"
     if len(compared) < len(others):
         reason += f", not compared with {_some([name for name in others if name not in compared])}"
-    if len(equal) > 1:
-        first = "the one with the highest validation accuracy" if val_accuracy else "the first"
-        reason += f"; of {counted(len(equal), 'such recipe')}, {first}"
-    return SupportedRecipe(chosen, reason, by_verdict=True)
+    if len(equal) == 1:
+        return SupportedRecipe(chosen, reason, by_verdict=True)
+    first = "the one with the highest validation accuracy" if val_accuracy else "the first"
+    return SupportedRecipe(
+        chosen,
+        f"{reason}; of {counted(len(equal), 'such recipe')}, {first}",
+        f"of {len(equal)} that are better than as many others, {first}",
+        by_verdict=True,
+    )
 
 
 def _undecided(comparison: Comparison, names: list[str]) -> SupportedRecipe:
@@ -348,7 +356,7 @@ def _undecided(comparison: Comparison, names: list[str]) -> SupportedRecipe:
     if len(names) == 1:
         return SupportedRecipe(chosen, "the only recipe with a finished run")
     role = "the baseline" if comparison.baseline else "the first recipe of the study"
-    return SupportedRecipe(chosen, f"{role}; no recipe is shown to be better than another")
+    return SupportedRecipe(chosen, f"{role}; no recipe is shown to be better than another", role)
 
 
 def _some(names: list[str]) -> str:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from bakeoff.analysis.comparison.answer import Answer
 from bakeoff.analysis.comparison.result import Comparison, PairResult, RecipeResult
 from bakeoff.analysis.statistics.calibration import Calibration
@@ -33,8 +35,11 @@ if TYPE_CHECKING:
 WIDTH = 4.6
 """Inches; 331 units of SVG: on a phone, text of 9 points is still about 9 pixels high."""
 
-MAX_PAIRS, MAX_CLASS_PAIRS, MAX_CLASSES = 20, 3, 20
+MAX_PAIRS, MAX_CLASS_PAIRS, MAX_CLASSES = 20, 3, 15
 """A figure with more shows only the most significant ones, and its caption says so; the tables have all."""
+
+FEW_CLASS_PAIRS = 2
+"""Pairs whose classes are drawn where there are more than `MAX_CLASS_PAIRS`."""
 
 
 def comparison_figures(comparison: Comparison) -> dict[str, ReportFigure]:
@@ -129,7 +134,7 @@ def _differences(
 
 def _class_differences(comparison: Comparison) -> ReportFigure:
     pairs = comparison.pairs
-    drawn_pairs = _clearest(pairs, MAX_CLASS_PAIRS)
+    drawn_pairs = _with_classes(pairs)
     significant = [
         f"{pair.b} minus {pair.a} on {entry.name}"
         for pair in drawn_pairs
@@ -203,6 +208,9 @@ def difference_forest(comparison: Comparison, pairs: Sequence[PairResult] | None
     pairs, scale = pairs or _clearest(comparison.pairs, MAX_PAIRS), comparison.scale
     figure, axes = _forest(len(pairs))
     _shade_margin(axes, scale.factor * comparison.margin)
+    axes.grid(visible=False)  # no line crosses a label: that of 0 is drawn below each
+    rows = np.arange(len(pairs))
+    axes.vlines([0] * len(pairs), rows - 0.14, rows + 0.32, color=GRAY, linewidth=0.8)
     for row, pair in enumerate(pairs):
         decided = pair.verdict in ("better", "worse")
         color = {"better": COLORS[2], "worse": COLORS[1], "equivalent": COLORS[0]}.get(pair.verdict, GRAY)
@@ -219,13 +227,14 @@ def class_difference_forest(comparison: Comparison) -> Figure:
     """Draw each pair's differences class by class, one panel per pair; filled if significant."""
     from matplotlib.figure import Figure
 
-    pairs = _clearest(comparison.pairs, MAX_CLASS_PAIRS)
+    pairs = _with_classes(comparison.pairs)
     classes = _most_different([entry.name for entry in pairs[0].classes], pairs)
     height = 0.5 + 0.19 * len(classes)
     figure = Figure(figsize=(WIDTH, height * len(pairs) + 0.35), layout="constrained")
     panels: list[Axes] = list(figure.subplots(len(pairs), 1, sharex=True, squeeze=False)[:, 0])
     for axes, pair in zip(panels, pairs, strict=True):
         _shade_margin(axes, 100 * comparison.margin if comparison.scale.is_accuracy else 0.0)
+        axes.axvline(0, color=GRAY, linewidth=0.8)
         by_name = {entry.name: entry for entry in pair.classes}
         for row, name in enumerate(classes):
             entry = by_name[name]
@@ -310,13 +319,16 @@ def _label(axes: Axes, row: int, name: str, text: str) -> None:
 
 def _shade_margin(axes: Axes, margin: float) -> None:
     axes.axvspan(-margin, margin, color=COLORS[5], alpha=0.22, linewidth=0)
-    axes.axvline(0, color=GRAY, linewidth=0.8)
 
 
 def _clearest(pairs: Sequence[PairResult], limit: int) -> list[PairResult]:
     """Return the pairs in their order, only those with the smallest p if there are too many to draw."""
     chosen = {id(pair) for pair in sorted(pairs, key=lambda pair: pair.p)[:limit]}
     return [pair for pair in pairs if id(pair) in chosen]
+
+
+def _with_classes(pairs: Sequence[PairResult]) -> list[PairResult]:
+    return _clearest(pairs, MAX_CLASS_PAIRS if len(pairs) <= MAX_CLASS_PAIRS else FEW_CLASS_PAIRS)
 
 
 def _most_different(names: list[str], pairs: Sequence[PairResult]) -> list[str]:

@@ -38,7 +38,7 @@ MAX_RECIPES_WITH_NUMBERS = 12
 
 MAX_NAMES_PER_AXIS = 45
 
-MAX_CLASSES_IN_DOTS, MAX_RECIPES_IN_DOTS = 20, 6
+MAX_CLASSES_IN_DOTS, MAX_RECIPES_IN_DOTS = 15, 4
 """A chart of class accuracies with more shows those in which recipes differ most; its caption says so."""
 
 PLOT_AREA = "plot-area"

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from bakeoff.report.figures.fonts import use_fonts
+from bakeoff.report.figures.fonts import FIRST, use_fonts
 from bakeoff.text import ignoring_missing_glyphs
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ PNG_DOTS_PER_INCH = 160
 
 STYLE: dict[Any, Any] = {
     "font.size": 9.0,
+    "font.sans-serif": [FIRST, "sans-serif"],  # each text of an SVG repeats the list
     "text.color": INK,
     "text.parse_math": False,  # a dollar sign in a class name is a dollar sign
     "axes.edgecolor": INK,
@@ -153,9 +154,14 @@ def finish(figure: Figure, name: str, *, alt: str, caption: str) -> ReportFigure
     return ReportFigure(_fit_for_page(svg.getvalue(), name, alt), png.getvalue(), alt, caption)
 
 
+_DECIMALS = re.compile(r"(\.\d\d)\d+")
+
+
 def _fit_for_page(svg: str, name: str, alt: str) -> str:
     def prefixed(tag: re.Match[str]) -> str:
-        return re.sub(r'( id="|href="#|url\(#)', rf"\g<1>{name}-", tag[0]).replace(INK, "currentColor")
+        # A hundredth of a point is less than is seen, and a third of the file is digits.
+        short = re.sub(r' (?:d|x|y)="[^"]*"', lambda numbers: _DECIMALS.sub(r"\1", numbers[0]), tag[0])
+        return re.sub(r'( id="|href="#|url\(#)', rf"\g<1>{name}-", short).replace(INK, "currentColor")
 
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
