@@ -13,8 +13,6 @@ from statsmodels.stats.proportion import proportion_confint
 from tests.export.chosen import chosen_run
 from tests.predict.trained import bakeoff, softmax, stored
 
-from bakeoff.export.model_card import plain
-
 
 def rows(card: str, heading: str) -> list[list[str]]:
     """The cells of the last table below a heading."""
@@ -86,12 +84,6 @@ def test_the_commands_on_the_card_give_the_same_model_again(exported, photograph
         assert done.returncode == 0, done.stderr
     for name in ("model.safetensors", "model.onnx"):
         assert (tmp_path / "exported" / name).read_bytes() == (folder / "one" / name).read_bytes()
-
-
-def test_names_on_the_card_are_shown_as_they_are():
-    assert plain("a|b <script> `c` *d* [e](f) g_h\n$x$ \x1b[0m") == (
-        r"a\|b \<script\> \`c\` \*d\* \[e\](f) g\_h\\n\$x\$ \\x1b\[0m"
-    )
 
 
 def test_the_head_of_the_card_is_what_hugging_face_reads(exported, photo_study):

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from numpy.typing import NDArray
 
 from bakeoff.analysis.comparison.result import ClassAccuracy, RecipeResult
@@ -19,6 +17,7 @@ from bakeoff.analysis.summary.answer import grave_findings, suspected, val_accur
 from bakeoff.predict.ensemble import Ensemble, average
 from bakeoff.predictions import Predictions
 from bakeoff.study.recipe import flatten_settings
+from bakeoff.templates import markdown, render
 from bakeoff.text import counted, interval_points, points, printable
 
 MOST_CONFUSIONS = 10
@@ -55,57 +54,44 @@ def model_card(
     runs = [run for run in study.runs_of(ensemble.recipe) if run.seed in ensemble.seeds]
     predicted = _predicted(ensemble, predictions)
     right = predicted == predictions.labels
-    template = Environment(
-        loader=PackageLoader("bakeoff.export"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        autoescape=False,  # Markdown: names go through the filter `plain`
-        keep_trailing_newline=True,
-    )
-    template.filters |= {
-        "plain": plain,
+    classes = _classes(predictions, right, result, comparison.confidence)
+    variables = {
+        "license_name": license_name,
+        "study": study.study,
+        "ensemble": ensemble,
+        "settings": flatten_settings(ensemble.models[0].settings),
+        "choice": choice,
+        "data": summary.data,
+        "num_images": {split: sum(counts) for split, counts in summary.data.counts.items()},
+        "num_parameters": runs[0].num_parameters,
+        "runs": [(run.seed, run.checkpoint_epoch, val_accuracy(run)) for run in runs],
+        "accuracy": float(right.mean()),
+        "interval": wilson_interval(int(right.sum()), len(right), comparison.confidence),
+        "comparison": comparison,
+        "result": result,
+        "recipe_accuracy": result.other("accuracy") or result,
+        "classes": classes,
+        "weakest": min(classes, key=lambda row: row.accuracy),
+        "confusions": _confusions(predictions, predicted, ensemble.recipe),
+        "troubles": [
+            *(finding["sentence"] for finding in grave_findings(study.audit)),
+            *suspected(study.audit),
+        ],
+        "audited": study.audit is not None,
+        "environment": study.environment,
+        "digests": digests,
+        "difference": f"{difference:.1g}",
+        "checked": counted(num_checked, "test image"),
+        "version": version("bakeoff"),
+    }
+    filters: dict[str, Callable[..., str]] = {
+        "plain": markdown,
         "yaml": _yaml,
         "points": points,
         "interval": interval_points,
         "count": lambda number: f"{number:,}",
     }
-    classes = _classes(predictions, right, result, comparison.confidence)
-    return template.get_template("model_card.md.j2").render(
-        license_name=license_name,
-        study=study.study,
-        ensemble=ensemble,
-        settings=flatten_settings(ensemble.models[0].settings),
-        choice=choice,
-        data=summary.data,
-        num_images={split: sum(counts) for split, counts in summary.data.counts.items()},
-        num_parameters=runs[0].num_parameters,
-        runs=[(run.seed, run.checkpoint_epoch, val_accuracy(run)) for run in runs],
-        accuracy=float(right.mean()),
-        interval=wilson_interval(int(right.sum()), len(right), comparison.confidence),
-        comparison=comparison,
-        result=result,
-        recipe_accuracy=result.other("accuracy") or result,
-        classes=classes,
-        weakest=min(classes, key=lambda row: row.accuracy),
-        confusions=_confusions(predictions, predicted, ensemble.recipe),
-        troubles=[
-            *(finding["sentence"] for finding in grave_findings(study.audit)),
-            *suspected(study.audit),
-        ],
-        audited=study.audit is not None,
-        environment=study.environment,
-        digests=digests,
-        difference=f"{difference:.1g}",
-        checked=counted(num_checked, "test image"),
-        version=version("bakeoff"),
-    )
-
-
-def plain(text: object) -> str:
-    """Escape a text for Markdown, on one line."""
-    escaped = printable(str(text)).replace("\n", "\\n")
-    return re.sub(r"([\\`*_\[\]<>|~&$])", r"\\\1", escaped)
+    return render("bakeoff.export", "model_card.md.j2", variables, filters)
 
 
 def _yaml(value: object) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 
-from bakeoff.text import printable
+from bakeoff.templates import markdown, one_line
 
 IN_LATEX = {
     "\\": r"\textbackslash{}",
@@ -19,11 +19,6 @@ IN_LATEX = {
     '"': "''",  # \textquotedbl is an error in LaTeX's default encoding
     "\N{NO-BREAK SPACE}": "~",
 } | {sign: f"\\{sign}" for sign in "&%$#_{}"}
-
-
-def one_line(value: object) -> str:
-    """A text without line breaks, and with escapes for what controls a terminal."""
-    return printable(re.sub(r"[\n\r\t]+", " ", str(value)))
 
 
 class Markup(ABC):
@@ -70,7 +65,7 @@ class Markdown(Markup):
 
     def text(self, value: object) -> str:
         """Each special character after a backslash."""
-        return re.sub(r"([\\`*_\[\]<>|~&$@#])", r"\\\1", one_line(value))
+        return markdown(value)
 
     def code(self, value: object) -> str:
         """As names of settings and versions are: between backquotes, which such a name must not contain."""

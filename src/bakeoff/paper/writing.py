@@ -9,13 +9,12 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from bakeoff.analysis.comparison.tuning import describe_budgets
 from bakeoff.analysis.summary.answer import doubts_of_data, grave_findings
 from bakeoff.errors import BakeoffError
 from bakeoff.files import check_free, new_folder
 from bakeoff.paper.markup import Latex, Markdown, Markup
+from bakeoff.templates import render
 from bakeoff.text import counted, duration, listed, p_value, span
 
 if TYPE_CHECKING:
@@ -85,18 +84,14 @@ def write_paper(summary: Summary, directory: Path) -> tuple[str, ...]:
 
 
 def _render(template: str, markup: Markup, facts: dict[str, Any]) -> str:
-    environment = Environment(
-        loader=PackageLoader("bakeoff.paper"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        autoescape=False,  # names go through the markup
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {"t": markup.text, "code": markup.code, "p_value": p_value}
-    return environment.get_template(template).render(
-        facts, cite=markup.cite, latex=isinstance(markup, Latex), listed=listed, counted=counted
-    )
+    variables = {
+        "cite": markup.cite,
+        "latex": isinstance(markup, Latex),
+        "listed": listed,
+        "counted": counted,
+    }
+    filters = {"t": markup.text, "code": markup.code, "p_value": p_value}
+    return render("bakeoff.paper", template, facts | variables, filters)
 
 
 def _cited(text: str) -> str:

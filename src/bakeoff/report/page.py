@@ -6,12 +6,13 @@ import base64
 import hashlib
 import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import resources
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from bakeoff import templates
 from bakeoff.analysis.comparison.conclusion import describe_replication
 from bakeoff.analysis.comparison.result import RecipeResult
 from bakeoff.analysis.summary.recipes import FinishedRecipe, RecipeSummary
@@ -20,7 +21,6 @@ from bakeoff.text import (
     counted,
     duration,
     in_percent,
-    known,
     listed,
     mean_count,
     number,
@@ -42,16 +42,7 @@ def render(template: str, **variables: Any) -> str:
     variables
         Variables of the template.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("bakeoff.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
+    filters: dict[str, Callable[..., Any]] = {
         "percent": percent,
         "number": number,
         "in_percent": in_percent,
@@ -68,8 +59,7 @@ def render(template: str, **variables: Any) -> str:
         "without_folders": without_folders,
         "replicated": _replicated,
     }
-    environment.tests["known"] = known
-    return environment.get_template(template).render(**variables)
+    return templates.render("bakeoff.report", template, variables, filters, is_html=True)
 
 
 def script(name: str) -> tuple[str, str]:
