@@ -9,9 +9,13 @@ from tests.golden.commands import GOLDEN
 
 from bakeoff.analysis.scores.by_name import score_named
 from bakeoff.analysis.summary.study import Summary
+from bakeoff.engines.stacked import StackedEngine
 from bakeoff.errors import BakeoffError
 from bakeoff.paper import write_paper
+from bakeoff.predict.other_images import predict_others
+from bakeoff.run_study import run_study
 from bakeoff.store import load_study_folder
+from bakeoff.study import load_study
 
 NUMBER = r"[−-]?\d+\.\d+"
 
@@ -119,3 +123,35 @@ def test_one_seed_per_recipe_is_said_to_cover_images_alone(tmp_path):
     assert "valid for new images like the test images [@gallas2006]." in methods
     assert "new seeds" not in methods
     assert "McNemar's exact test [@mcnemar1947]" in methods
+
+
+def test_a_learning_curve_and_other_test_images_are_told_whole(tmp_path):
+    study = load_study("quickstart", epochs=1, seeds=2, recipes=["lenet5", "lenet5_batch_norm"])
+    study = study.changed(train_sizes=[200, 400], tests={"again": {"source": "digits"}})
+    run_study(study, tmp_path / "study", engine=StackedEngine("cpu"), check=False)
+    predict_others(tmp_path / "study")
+    summary = Summary(load_study_folder(tmp_path / "study"))
+    write_paper(summary, tmp_path / "paper")
+    texts = {
+        path.name: " ".join(path.read_text("utf-8").replace("\\_", "_").split())
+        for path in (tmp_path / "paper").iterdir()
+    }
+    methods, checklist = texts["methods.md"], texts["checklist.md"]
+    assert "also trained with 200 and 400 training images, in 8 more runs. Each seed trains on" in methods
+    assert summary.learning_curve.sentences[0] in methods
+    assert "also tested on 1,797 other images, `again`, with 2 recipes." in methods
+    (test,) = summary.tests
+    for sentence in (*test.notes, *(pair.describe(test.changes.scale) for pair in test.changes.pairs)):
+        assert sentence.replace("-", "").replace("−", "") in methods.replace("-", "").replace("−", "")
+    assert "12 finished runs" in checklist
+    assert "8 runs with 200 and 400 training images" in checklist
+    assert "**Other test images**: again, 1,797 images" in checklist
+    table = (tmp_path / "paper/table.md").read_text("utf-8")
+    for recipe in summary.learning_curve.recipes:
+        for point in recipe.points:
+            assert f"| {point.num_train:,.0f} | 2 | {100 * point.score:.1f} |" in table
+    for change in test.changes.recipes:
+        assert f"| {100 * change.after:.1f} |" in table
+    latex = (tmp_path / "paper/table.tex").read_text("utf-8").replace("$-$", "-")
+    assert numbers(latex) == numbers(table)
+    assert latex.count(r"\begin{tabular}") == latex.count(r"\end{tabular}")

@@ -48,6 +48,10 @@ AMOUNTS = {
 """The same of settings that are numbers; 0 is without."""
 
 
+MOST_PAIRS = 6
+"""On other test images, with at most so many pairs each has its sentence."""
+
+
 def write_paper(summary: Summary, directory: Path) -> tuple[str, ...]:
     """Write what a paper says about a study, every number as in comparison.json; return the files' names.
 
@@ -112,7 +116,7 @@ def _facts(summary: Summary, comparison: Comparison) -> dict[str, Any]:
     kind = data.source.partition(":")[0]
     first = comparison.baseline or comparison.recipes[0].name
     against = {pair.b: pair for pair in comparison.pairs if pair.a == comparison.baseline}
-    audit = summary.stored.audit
+    audit, curve = summary.stored.audit, summary.learning_curve
     return {
         "study": study,
         "data": data,
@@ -143,7 +147,16 @@ def _facts(summary: Summary, comparison: Comparison) -> dict[str, Any]:
             name: duration(recipe.results.mean_training_seconds) for name, recipe in finished.items()
         },
         "total_time": duration(sum(sum(recipe.results.training_seconds) for recipe in finished.values())),
-        "num_runs": len(summary.stored.runs),
+        "trials_time": duration(sum(one.seconds for one in summary.stored.trials))
+        if summary.stored.trials
+        else "",
+        "num_runs": len(summary.stored.runs) + len(summary.stored.sized_runs),
+        "num_sized": len(summary.stored.sized_runs),
+        "curve": curve,
+        "curve_sizes": [f"{size:,}" for size in curve.sizes[:-1]] if curve else [],
+        "tests": summary.tests,
+        "dict_of": lambda changes: {change.name: change for change in changes},
+        "most_pairs": MOST_PAIRS,
         "missing": [
             (recipe.name, len(recipe.failures), len(recipe.missing_seeds))
             for recipe in summary.recipes
