@@ -1,7 +1,9 @@
 """Files are complete or absent; JSON without NaN, CSV that shows what is not known as empty."""
 
+import errno
 import json
 import math
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -11,7 +13,7 @@ import numpy as np
 import pytest
 
 from bakeoff.errors import BakeoffError
-from bakeoff.files import check_replaceable, jsonable, read_bytes, to_csv, to_json, write_text
+from bakeoff.files import cannot_write, check_replaceable, jsonable, read_bytes, to_csv, to_json, write_text
 
 
 @dataclass(frozen=True)
@@ -112,3 +114,16 @@ def test_only_an_earlier_version_of_a_file_may_be_replaced(tmp_path: Path) -> No
         assert file.read_text() == content
     with pytest.raises(BakeoffError, match="not a regular file"):
         check_replaceable(Path("/dev/null"), "a,b\n")
+
+
+@pytest.mark.parametrize(
+    ("number", "remedy"),
+    [
+        (errno.ENOSPC, "free some space or choose another folder (what was finished is intact)"),
+        (errno.EACCES, "get the permission to write there or choose another folder"),
+        (errno.ENAMETOOLONG, "choose another folder"),
+    ],
+)
+def test_the_remedy_is_one_for_what_is_wrong(number: int, remedy: str) -> None:
+    error = cannot_write(Path("out"), OSError(number, os.strerror(number)), "path")
+    assert (str(error), error.parameter) == (f"cannot write out: {os.strerror(number)}; {remedy}", "path")

@@ -22,12 +22,29 @@ from bakeoff.errors import BakeoffError
 if TYPE_CHECKING:
     import numpy as np
 
-RESUME = "free some space or choose another folder (what was finished is intact)"
-"""Remedy for a full disk, for messages."""
+FULL = {errno.ENOSPC, errno.EDQUOT}
+FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
+
+
+def cannot_write(
+    path: Path,
+    error: OSError,
+    parameter: str | None = None,
+    *,
+    act: str = "write",
+    otherwise: str = "choose another folder",
+) -> BakeoffError:
+    """The error for a file or folder that cannot be written: why, and what can be done about that."""
+    remedy = otherwise
+    if error.errno in FULL:
+        remedy = f"free some space or {otherwise} (what was finished is intact)"
+    elif error.errno in FORBIDDEN:
+        remedy = f"get the permission to write there or {otherwise}"
+    return BakeoffError(f"cannot {act} {path}: {error.strerror or error}; {remedy}", parameter)
 
 
 @contextmanager
-def open_atomically(path: Path, remedy: str = RESUME) -> Iterator[IO[bytes]]:
+def open_atomically(path: Path) -> Iterator[IO[bytes]]:
     """Open a file under a temporary name; at the end, flush it to disk and rename it to `path`.
 
     It can be read, too. If an exception is raised before, neither file is left.
@@ -36,8 +53,6 @@ def open_atomically(path: Path, remedy: str = RESUME) -> Iterator[IO[bytes]]:
     ----------
     path
         The final name; missing folders are created.
-    remedy
-        What a user can do if the file cannot be written, for the message.
 
     Raises
     ------
@@ -55,7 +70,7 @@ def open_atomically(path: Path, remedy: str = RESUME) -> Iterator[IO[bytes]]:
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
-        raise BakeoffError(f"cannot write {path}: {error.strerror or error}; {remedy}") from error
+        raise cannot_write(path, error) from error
     finally:
         # The parent may not be a folder; a read-only disk raises even where there is no file.
         with suppress(OSError):
@@ -170,9 +185,7 @@ def new_folder(directory: Path) -> Iterator[Path]:
             target.rmdir()  # empty, or this fails
         temporary.rename(target)
     except OSError as error:
-        raise BakeoffError(
-            f"cannot write {directory}: {error.strerror or error}; free some space or choose another folder"
-        ) from error
+        raise cannot_write(directory, error) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

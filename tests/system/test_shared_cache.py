@@ -118,6 +118,6 @@ def test_a_cache_that_cannot_be_written_is_read(load_cached, cache):
     cache.chmod(0o755)
     assert load_cached(B, 0o022, 8) == {**first, "decoded": False}
     assert load_cached(B, 0o022, 12)["error"] == (
-        f"cannot write decoded images to {cache}: Permission denied; free some space, "
-        "or set the environment variable BAKEOFF_CACHE to a writable folder"
+        f"cannot write decoded images to {cache}: Permission denied; get the permission to "
+        "write there or set the environment variable BAKEOFF_CACHE to another folder"
     )

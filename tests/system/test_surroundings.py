@@ -139,7 +139,8 @@ def test_the_current_folder_is_looked_for_in_python_too(tmp_path):
 def test_a_current_folder_that_cannot_be_written(tmp_path):
     tmp_path.chmod(0o555)
     done = bakeoff("run", "quickstart", *SMALL, cwd=tmp_path, code=2, under=NAMELESS)
-    assert "cannot write to results/quickstart: Permission denied; choose another folder" in done.stderr
+    remedy = "get the permission to write there or choose another folder"
+    assert f"cannot write to results/quickstart: Permission denied; {remedy}" in done.stderr
     assert "--out DIR" in done.stderr
 
 

@@ -28,6 +28,7 @@ from bakeoff.data.checksums import CHECKSUMS
 from bakeoff.data.image_data import ImageData
 from bakeoff.data.sources.listing import Listing
 from bakeoff.errors import BakeoffError
+from bakeoff.files import cannot_write
 
 if sys.platform != "win32":
     import fcntl
@@ -127,10 +128,8 @@ def open_or_create(key: str, listing: Listing, shape: ImageShape, source: str, d
                 entry = own_entry
                 _put_in_place(temporary, entry)
     except OSError as error:
-        raise BakeoffError(
-            f"cannot write decoded images to {entry.parent}: {error.strerror or error}; free some space, "
-            "or set the environment variable BAKEOFF_CACHE to a writable folder"
-        ) from error
+        otherwise = "set the environment variable BAKEOFF_CACHE to another folder"
+        raise cannot_write(entry.parent, error, act="write decoded images to", otherwise=otherwise) from error
     return open_image_data(entry)
 
 

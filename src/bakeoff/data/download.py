@@ -22,6 +22,7 @@ from filelock import Timeout
 
 from bakeoff.data.progress import ProgressCallback
 from bakeoff.errors import BakeoffError
+from bakeoff.files import cannot_write
 from bakeoff.locks import how_to_unlock, lock_at
 
 BLOCK = 1 << 20
@@ -131,10 +132,7 @@ def fetch(
                 _unpack(packed, archive, folder)
                 packed.unlink()
     except OSError as error:
-        raise BakeoffError(
-            f"cannot write to {directory}: {error.strerror or error}; "
-            "free some space or choose another folder"
-        ) from error
+        raise cannot_write(directory, error, act="write to") from error
     return folder
 
 

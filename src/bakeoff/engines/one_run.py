@@ -18,7 +18,7 @@ from bakeoff.data.drawing import Groups
 from bakeoff.data.image_data import ImageData
 from bakeoff.engines.engine import EpochDone, Event, RunFailed, RunFinished, RunStarted, Task
 from bakeoff.errors import BakeoffError
-from bakeoff.files import RESUME
+from bakeoff.files import cannot_write
 from bakeoff.own_code import forget, trust
 from bakeoff.store import Layout, UnfinishedRun, save_run, save_sized_run, save_trial
 from bakeoff.study import Study
@@ -78,7 +78,7 @@ class FolderOutput:
             with path.open("ab") as file:
                 file.write(content)
         except OSError as error:
-            raise BakeoffError(f"cannot write {path}: {error.strerror or error}; {RESUME}") from error
+            raise cannot_write(path, error) from error
 
     def save(self, run: TrainedRun, data: ImageData) -> None:
         task = self.task

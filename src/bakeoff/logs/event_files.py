@@ -6,7 +6,7 @@ from pathlib import Path
 
 from torch.utils.tensorboard.summary import text
 
-from bakeoff.errors import BakeoffError
+from bakeoff.files import cannot_write
 from bakeoff.logs.content import RunLog, StudyLog
 from bakeoff.store import StoredStudy
 from bakeoff.training.records import EpochRecord
@@ -42,7 +42,7 @@ def write_event_files(study: StudyLog, stored: StoredStudy, folder: Path) -> int
             file.add(text("comparison", _as_markdown(study)))  # type: ignore[no-untyped-call]
             file.flush()
         except OSError as error:
-            raise BakeoffError(f"cannot write {folder}: {error.strerror or error}", "at") from error
+            raise cannot_write(folder, error, "at") from error
     return written
 
 

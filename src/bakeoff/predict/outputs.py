@@ -14,8 +14,6 @@ from bakeoff.files import check_replaceable, open_atomically, write_rows
 from bakeoff.predict.ensemble import Ensemble
 from bakeoff.predict.files import Outcome, UnreadableImage, image_name
 
-REMEDY = "free some space or write to another folder"
-
 COLUMNS = ("image", "class", "probability", "agreement", "seeds")
 """Those that are there whatever the classes are."""
 
@@ -54,7 +52,7 @@ def prediction_files(ensemble: Ensemble, csv: Path | None, json_: Path | None) -
 
 @contextmanager
 def _open_text(path: Path) -> Iterator[TextIO]:
-    with open_atomically(path, REMEDY) as file:
+    with open_atomically(path) as file:
         text = io.TextIOWrapper(file, "utf-8", newline="")
         try:
             yield text

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from bakeoff.data.decoding.fit import resize, to_image
 from bakeoff.data.image_data import SPLIT_NAMES, ImageData, Split
 from bakeoff.errors import BakeoffError
-from bakeoff.files import read_text, to_json
+from bakeoff.files import cannot_write, read_text, to_json
 from bakeoff.locks import how_to_unlock, is_held, lock_at
 from bakeoff.store.arrays import read_groups
 from bakeoff.store.layout import FORMAT_VERSION, Layout
@@ -364,9 +364,7 @@ def lock_folder(root: Path, *, on_wait: Callable[[str], None] | None = None) -> 
             on_wait(f"{root} is in use by {_describe(holder)}{how_to_unlock(lock)}")
             lock.acquire(timeout=-1)
     except OSError as error:
-        raise BakeoffError(
-            f"cannot write to {root}: {error.strerror or error}; choose another folder", "path"
-        ) from error
+        raise cannot_write(root, error, "path", act="write to") from error
     try:
         try:
             _check_folder(root)  # again: it may have changed before it was locked

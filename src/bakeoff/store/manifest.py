@@ -12,7 +12,7 @@ from typing import IO
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from bakeoff.errors import BakeoffError
-from bakeoff.files import RESUME, open_atomically, open_regular, read_bytes, to_json, write_text
+from bakeoff.files import cannot_write, open_atomically, open_regular, read_bytes, to_json, write_text
 from bakeoff.store.layout import MANIFEST, MARKS
 
 Write = Callable[[IO[bytes]], object]
@@ -115,7 +115,7 @@ def write_marked(files: Mapping[Path, Write], remove: Sequence[Path] = ()) -> No
         for path in (mark, *remove):  # the mark first: the files of an earlier attempt are now replaced
             path.unlink(missing_ok=True)
     except OSError as error:
-        raise BakeoffError(f"cannot write {mark}: {error.strerror or error}; {RESUME}") from error
+        raise cannot_write(mark, error) from error
     digests = {path.name: _write(path, files[path]) for path in others}
     with open_atomically(mark) as file:
         files[mark](file)

@@ -12,8 +12,7 @@ from pathlib import Path
 
 from filelock import BaseFileLock
 
-from bakeoff.errors import BakeoffError
-from bakeoff.files import RESUME, final_name, read_text
+from bakeoff.files import cannot_write, final_name, read_text
 from bakeoff.locks import lock_at
 from bakeoff.store.folder import refuse_links
 from bakeoff.store.layout import OWN_FILE, Layout
@@ -58,7 +57,7 @@ def replace_report(layout: Layout, files: Mapping[Path, bytes]) -> None:
             finally:
                 _tidy(layout)
     except OSError as error:
-        raise BakeoffError(f"cannot write {path}: {error.strerror or error}; {RESUME}") from error
+        raise cannot_write(path, error) from error
 
 
 def restore_report(layout: Layout) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from bakeoff.data.image_data import ImageData
 from bakeoff.errors import BakeoffError
-from bakeoff.files import RESUME
+from bakeoff.files import cannot_write
 from bakeoff.store.arrays import MemoryBudget, read_arrays
 from bakeoff.store.layout import Layout
 from bakeoff.store.manifest import Write, write_marked
@@ -125,9 +125,7 @@ def remove_trial(layout: Layout, recipe: str, number: int) -> None:
     try:
         shutil.rmtree(layout.run(recipe, number))
     except OSError as error:
-        raise BakeoffError(
-            f"cannot remove {layout.run(recipe, number)}: {error.strerror or error}; {RESUME}"
-        ) from error
+        raise cannot_write(layout.run(recipe, number), error, act="remove") from error
 
 
 def load_trials(layout: Layout, study: Study) -> tuple[StoredTrial, ...]:

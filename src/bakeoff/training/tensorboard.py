@@ -28,8 +28,7 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.record_writer import RecordWriter
 from torch.utils.tensorboard.summary import hparams
 
-from bakeoff.errors import BakeoffError
-from bakeoff.files import RESUME
+from bakeoff.files import cannot_write
 from bakeoff.text import ignoring_missing_glyphs
 from bakeoff.training.records import EpochRecord
 
@@ -81,9 +80,7 @@ class TensorBoardLog:
         try:
             yield
         except OSError as error:
-            raise BakeoffError(
-                f"cannot write {self._directory}: {error.strerror or error}; {RESUME}", "path"
-            ) from error
+            raise cannot_write(self._directory, error, "path") from error
 
     def on_step(self, step: int, loss: float, accuracy: float) -> None:
         self._scalars({"step/loss": loss, "step/accuracy": accuracy}, step)
