@@ -10,7 +10,7 @@ import numpy as np
 
 from bakeoff.audit.candidates import MAX_CANDIDATES
 from bakeoff.audit.duplicates import SMALLEST_SIDE
-from bakeoff.audit.findings import ONLY_IDENTICAL, Audit, Finding, Severity, by_severity
+from bakeoff.audit.findings import CROWDED, ONLY_IDENTICAL, Audit, Finding, Severity, by_severity
 from bakeoff.audit.groups import find_shared_groups, propose_groups
 from bakeoff.audit.images import (
     find_class_problems,
@@ -54,8 +54,8 @@ def audit(data: ImageData, *, other_findings: Iterable[Finding] = (), images: Im
         )
     if images.num_crowded:
         limits.append(
-            f"For {images.num_crowded:,} images, more than {MAX_CANDIDATES} others were candidates for near "
-            f"duplicates; only the {MAX_CANDIDATES} most similar were compared in detail."
+            f"For {images.num_crowded:,} images, more than {MAX_CANDIDATES} {CROWDED}; "
+            f"only the {MAX_CANDIDATES} most similar were compared in detail."
         )
     repeats = find_repeats(images)
     share = images.share_with_near_duplicates()

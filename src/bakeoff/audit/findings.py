@@ -81,6 +81,9 @@ class Finding:
 ONLY_IDENTICAL = "Only identical images were searched for"
 """So begins the limit of a check of images that are too small for near duplicates."""
 
+CROWDED = "others were candidates for near duplicates"
+"""A part of the limit of a check in which some images were not compared with all that are similar."""
+
 MAX_LISTED = 100
 """A finding lists at most this many pairs and images; `count` counts all."""
 

@@ -3,7 +3,7 @@
 import pytest
 
 from bakeoff.analysis.summary.answer import data_trust
-from bakeoff.audit.findings import MAX_LISTED, ONLY_IDENTICAL
+from bakeoff.audit.findings import CROWDED, MAX_LISTED, ONLY_IDENTICAL
 
 
 def finding(severity="leak", count=1, pairs=(), images=(), kind="identical-train-test"):
@@ -78,3 +78,9 @@ def test_what_was_not_searched_for_is_not_said_to_be_absent() -> None:
         "Near duplicates were not searched for: the images are too small. 1,000 images checked: no test "
         "image is identical to a training image, no identical images have two labels."
     )
+
+
+def test_near_duplicates_that_were_not_all_compared_are_not_said_to_be_absent() -> None:
+    limit = f"For 9 images, more than 20 {CROWDED}; only the 20 most similar were compared in detail."
+    found = data_trust(audit(limits=[limit]), 100)
+    assert found.sentence.startswith(f"{limit} 1,000 images checked: no test image is identical to")

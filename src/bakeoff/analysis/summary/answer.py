@@ -115,11 +115,14 @@ def suspected(audit: Mapping[str, Any] | None) -> list[str]:
 
 def doubts_of_data(audit: Mapping[str, Any] | None) -> list[str]:
     """Sentences on what a stored data check found without certainty, or did not search for."""
-    from bakeoff.audit.findings import ONLY_IDENTICAL  # the package takes 0.1 s to import
+    from bakeoff.audit.findings import CROWDED, ONLY_IDENTICAL  # the package takes 0.1 s to import
 
     doubts = suspected(audit)
-    if audit and any(limit.startswith(ONLY_IDENTICAL) for limit in audit["limits"]):
-        doubts.append("Near duplicates were not searched for: the images are too small.")
+    for limit in audit["limits"] if audit else ():
+        if limit.startswith(ONLY_IDENTICAL):
+            doubts.append("Near duplicates were not searched for: the images are too small.")
+        elif CROWDED in limit:
+            doubts.append(limit)
     return doubts
 
 
