@@ -21,6 +21,7 @@ WITHOUT_BEHAVIOR = {
 TESTED_AS_A_WHOLE = {
     "analysis/comparison/of_study.py": "system/test_until_decided.py",
     "analysis/failures/evidence.py": "report/test_texts_of_failed_cases.py",
+    "check_study.py": "system/test_command_line.py",
     "cli/app.py": "system/test_command_line.py",
     "cli/arguments.py": "system/test_command_line.py",
     "cli/data.py": "system/test_command_line.py",

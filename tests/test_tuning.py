@@ -42,9 +42,9 @@ class Watched(Display):
         self.change, self.undo = change, undo
         self.trials, self.runs, self.failed, self.tuning = [], [], [], None
 
-    def begin(self, study, data, seeds, todo, num_workers, *, of_trials=False) -> None:
-        (self.trials if of_trials else self.runs).extend(todo)
-        if of_trials:
+    def begin(self, study, data, tasks, todo, *_) -> None:
+        (self.trials if tasks[0].trial else self.runs).extend(todo)
+        if tasks[0].trial:
             self.change(data)
 
     def tuned(self, tuning) -> None:

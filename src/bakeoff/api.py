@@ -120,9 +120,9 @@ def run(
             open_engine(engine, device=device, jobs=jobs, address=address, num_runs=num_runs)
         )
         # Imported here, when the workers have started, which import PyTorch at the same time.
-        from bakeoff.run_study import run_study
+        from bakeoff.run_study import Display, run_study
 
-        display = None
+        display = Display()
         if progress:
             from rich.console import Console
 
@@ -135,10 +135,10 @@ def run(
         if study.tests:
             from bakeoff.predict.other_images import predict_others
 
-            predict_others(root, progress=display.decoding if display else None)
+            predict_others(root, progress=display.decoding, on_wait=display.waiting)
     result = open_result(root, metric=metric)
     if runs.failed:
-        reasons = [f"{run.task.recipe}, seed {run.task.seed}: {run.reason}" for run in runs.failed]
+        reasons = [f"{run.task}: {run.reason}" for run in runs.failed]
         raise RunsFailedError(
             f"{len(reasons)} of the study's runs failed; the others are in {root}, "
             f"see bakeoff.open_result({str(root)!r})\n{list_some(reasons)}",

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import starmap
 from pathlib import Path
 
 from bakeoff.analysis.comparison.looks import Looks
 from bakeoff.analysis.comparison.of_study import study_looks
 from bakeoff.analysis.comparison.tuning import Tuning
-from bakeoff.analysis.scores.by_name import check_num_classes
 from bakeoff.audit import Audit, load_grouped
 from bakeoff.audit.auditing import audit_source
+from bakeoff.check_study import check_study
 from bakeoff.data import ImageArrays, load_data
-from bakeoff.data.drawing import check_draws, groups_digest, pool_groups
+from bakeoff.data.drawing import groups_digest, pool_groups
 from bakeoff.data.image_data import ImageData
-from bakeoff.data.labeled import check_labeled
 from bakeoff.engines import Engine, Event, Job, ProcessEngine, RunFailed, RunFinished, Task
 from bakeoff.environment import describe_environment
 from bakeoff.errors import BakeoffError
@@ -44,13 +43,12 @@ from bakeoff.store import (
     save_failure,
     stored_audit,
 )
-from bakeoff.study import Recipe, Study
+from bakeoff.study import Study
 from bakeoff.study.settings.data import NEAR_DUPLICATES
-from bakeoff.text import counted, list_some
-from bakeoff.trainers import check_trainer
-from bakeoff.training import TRAINING_VERSION, check_training
+from bakeoff.text import list_some
+from bakeoff.training import TRAINING_VERSION
 from bakeoff.training.cost import prediction_cost
-from bakeoff.tuning import refuse_another_choice, tune_study
+from bakeoff.tuning import choose_settings, refuse_another_choice
 
 
 class Display:
@@ -72,17 +70,16 @@ class Display:
         self,
         study: Study,
         data: ImageData,
-        seeds: Mapping[str, int],
-        todo: list[Task],
+        tasks: Sequence[Task],
+        todo: Sequence[Task],
         num_workers: int,
-        *,
-        of_trials: bool = False,
-        of_sizes: bool = False,
+        later: Sequence[Task] = (),
+        num_other_images: int = 0,
     ) -> None:
-        """Before the first run of a round: seeds requested by recipe, and the runs not finished yet.
+        """Before the first run of a round: its runs, and those of them that are not finished yet.
 
         Likewise before the first trial, if recipes are tuned, and before the first run with fewer training
-        images: then `seeds` are the numbers of these.
+        images. `later` are the runs that will follow; in the end, all are tested on other images, too.
         """
 
     def tuned(self, tuning: Tuning) -> None:
@@ -157,27 +154,9 @@ def run_study(
     display = display or Display()
     load = load_grouped if study.data.groups == NEAR_DUPLICATES else load_data
     data = load(study.data, arrays=arrays, progress=display.decoding)
-    for key, metric in {"compare.metric": study.compare.metric, "tune.metric": study.tune_metric}.items():
-        try:
-            check_num_classes(metric, len(data.class_names))
-        except BakeoffError as error:
-            raise BakeoffError(f"{key}: {error}") from error
-    not_captured: dict[str, str] = {}
-    for name, recipe in study.recipes.items():
-        try:
-            if recipe.trainer is not None:
-                check_trainer(recipe, data)
-            elif reason := check_training(recipe, data):
-                not_captured[name] = reason
-                display.not_captured(name, reason)
-        except BakeoffError as error:
-            raise BakeoffError(f"recipes.{name}: {error}") from error
-    for name, test in study.tests.items():
-        try:
-            check_labeled(test.as_data, data.class_names)
-        except BakeoffError as error:
-            raise BakeoffError(f"tests.{name}: {error}") from error
-    _check_draws(study, data)
+    checked = check_study(study, data)
+    for name, reason in checked.not_captured.items():
+        display.not_captured(name, reason)
     with lock_folder(root, on_wait=display.waiting if wait else None):
         environment = describe_environment(engine.num_workers, engine.device)
         own_code = {path: source_digest(path) for path in sorted(study.own_classes)}
@@ -187,15 +166,23 @@ def run_study(
         weights = {name: weights_digest(name) for name in sorted(study.weights)}
         if weights:
             environment["weights"] = weights
-        if not_captured:
-            environment["not_captured"] = not_captured
+        if checked.not_captured:
+            environment["not_captured"] = checked.not_captured
         layout = Layout(root)
         check_study_files(layout, may_be_missing=True)
         check_runs(starmap(layout.run, study.all_runs))
         study = keep_chosen(layout, study)
         layout = prepare_folder(root, study, data, environment)
-        digests = own_code | weights
-        running = StudyRun(study, data, layout, engine, display, digests=digests, check=check)
+        running = StudyRun(
+            study,
+            data,
+            layout,
+            engine,
+            display,
+            digests=own_code | weights,
+            check=check,
+            num_other_images=checked.num_other_images,
+        )
         if study.num_trials:
             running.tune()
             prepare_folder(root, running.study, data, environment)
@@ -207,30 +194,6 @@ def run_study(
             running.learning_curve()
         running.measure_costs(environment["processor"])
         return running.runs
-
-
-def _check_draws(study: Study, data: ImageData) -> None:
-    """Check, before anything is trained, that runs can draw the images that they train on."""
-    sizes, num_train = study.train_sizes or (), len(data.train)
-    if sizes and sizes[-1] > num_train:
-        raise BakeoffError(
-            f"train_sizes: found {sizes[-1]:,}, but {data.source} has "
-            f"{counted(num_train, 'training image')}; expected numbers up to that"
-        )
-    groups = pool_groups(data)
-    seeds = range(study.seeds)
-    for name, recipe in study.recipes.items():
-        own_split = recipe.draws_split
-        try:
-            if own_split and groups:  # without groups, classes keep their numbers of images
-                check_draws(data, seeds, own_split=True, size=None, groups=groups)
-        except BakeoffError as error:
-            raise BakeoffError(f"recipes.{name}.vary: {error}") from error
-        try:
-            if sizes and sizes[0] < num_train:
-                check_draws(data, seeds, own_split=own_split, size=sizes[0], groups=groups)
-        except BakeoffError as error:
-            raise BakeoffError(f"train_sizes: {error}") from error
 
 
 class StudyRun:
@@ -250,6 +213,8 @@ class StudyRun:
         Of the files of each class of the user's own, by its import path, and of pretrained weights, by name.
     check
         Whether to check the images.
+    num_other_images
+        On which finished runs will be tested, too.
     """
 
     def __init__(
@@ -262,10 +227,11 @@ class StudyRun:
         *,
         digests: Mapping[str, str],
         check: bool,
+        num_other_images: int = 0,
     ) -> None:
         self.study, self.data, self.layout = study, data, layout
         self.engine, self.display = engine, display
-        self._to_check = check
+        self._to_check, self._num_other_images = check, num_other_images
         self._digests = digests
         self._finished_before: dict[Task, None] = {}
         self._finished: dict[Task, None] = {}
@@ -286,27 +252,14 @@ class StudyRun:
 
     def tune(self) -> None:
         """Execute the missing trials, and go on with the setting that they choose for each recipe."""
-        study, num_workers = self.study, self.engine.num_workers
-
-        def begin(todo: list[Task]) -> None:
-            self.display.begin(study, self.data, study.num_trials, todo, num_workers, of_trials=True)
-
-        tuned = tune_study(
-            study,
-            self.layout,
-            self.engine,
-            data_directory=self.data.directory,
-            identify=self._identity,
-            begin=begin,
-            on_event=self._handle_trial,
-        )
+        study = self.study
+        later = [Task(name, seed, "") for seed in range(study.seeds) for name in study.recipes]
+        trials = [self._task(name, number, trial=True) for name, number in study.all_trials]
+        self._execute(trials, [*later, *self._sized_tasks()])
+        tuned = choose_settings(study, self.layout)
         refuse_another_choice(self.layout, study, tuned)
         self.study, self._untrainable = tuned.study, tuned.failed
         self.display.tuned(tuned.tuning)
-
-    def _handle_trial(self, event: Event) -> None:
-        self.display.handle(event)
-        self.check_images()
 
     def until_decided(self) -> None:
         """Execute rounds until every pair is decided, more seeds cannot help, or `max_seeds` is reached.
@@ -328,10 +281,13 @@ class StudyRun:
 
     def round(self, seeds: Mapping[str, int]) -> None:
         """Execute the missing runs of seeds 0 to n - 1 of each recipe, with n by recipe in `seeds`."""
-        todo = self._sort_tasks(seeds)
-        self.display.begin(self.study, self.data, seeds, todo, self.engine.num_workers)
-        if todo:
-            self._execute(todo)
+        names = [(name, seed) for seed in range(max(seeds.values())) for name in seeds if seed < seeds[name]]
+        tasks = [self._task(name, seed) for name, seed in names]
+        for task in tasks:
+            if reason := self._untrainable.get(task.recipe):
+                self._record(RunFailed(task, reason, try_again=True))
+        trainable = [task for task in tasks if task.recipe not in self._untrainable]
+        self._execute(trainable, self._unfinished(self._sized_tasks()))
         self.check_images()
         for task in [*self._finished_before, *self._finished]:
             if run_state(task.layout(self.layout.root), task.recipe, task.seed, task.identity) != "finished":
@@ -369,48 +325,45 @@ class StudyRun:
             self.display.audited(audit)
         self._to_check = False
 
-    def _record(self, event: Event) -> None:
-        self.display.handle(event)
-        task = event.task
-        if isinstance(event, RunFinished):
-            self._finished[task] = None
-            self._failed.pop(task, None)
-        elif isinstance(event, RunFailed):
-            self._failed[task] = event
-            save_failure(
-                task.layout(self.layout.root),
-                task.recipe,
-                task.seed,
-                task.identity,
-                event.reason,
-                try_again=event.try_again,
-            )
-
     def learning_curve(self) -> None:
         """Execute the missing runs with fewer training images; those of other settings are replaced."""
-        todo: list[Task] = []
-        wanted = dict.fromkeys(self.study.recipes, 0)
-        for size, name, seed in self.study.sized_runs(len(self.data.train)):
-            if name in self._untrainable:
-                continue
-            wanted[name] += 1
-            layout = self.layout.at_size(size)
-            task = Task(name, seed, self._identity(self.study.recipes[name], seed, size), size=size)
-            match run_state(layout, name, seed, task.identity):
-                case "missing":
-                    todo.append(task)
-                case "finished":
-                    self._finished_before[task] = None
-                case "failed":
-                    self._failed[task] = RunFailed(task, failure_reason(layout, name, seed), try_again=False)
-                case "other":
-                    remove_trial(layout, name, seed)
-                    todo.append(task)
-        self.display.begin(self.study, self.data, wanted, todo, self.engine.num_workers, of_sizes=True)
-        if todo:
-            self._execute(todo)
+        self._execute(self._sized_tasks())
 
-    def _execute(self, todo: list[Task]) -> None:
+    def _sized_tasks(self) -> list[Task]:
+        runs = self.study.sized_runs(len(self.data.train))
+        return [
+            self._task(name, seed, size=size) for size, name, seed in runs if name not in self._untrainable
+        ]
+
+    def _task(self, name: str, seed: int, *, trial: bool = False, size: int | None = None) -> Task:
+        task = Task(name, seed, "", trial, size)
+        recipe = task.recipe_in(self.study)
+        identity = run_identity(
+            recipe,
+            task.seed_in(self.study),
+            data_fingerprint=self.data.fingerprint,
+            training_version=TRAINING_VERSION,
+            model_source="".join(self._digests[file] for file in recipe.own_files),
+            metric=self.study.compare.metric,
+            groups=groups_digest(self._groups),
+            size=size,
+        )
+        return replace(task, identity=identity)
+
+    def _execute(self, tasks: list[Task], later: Sequence[Task] = ()) -> None:
+        """Execute those of the tasks that have no result; record how the others ended."""
+        todo = self._unfinished(tasks)
+        self.display.begin(
+            self.study,
+            self.data,
+            tasks,
+            todo,
+            self.engine.num_workers,
+            later,
+            self._num_other_images,
+        )
+        if not todo:
+            return
         events = self.engine.do(todo, Job(self.study, self.data.directory, self.layout.root, self._groups))
         try:
             for event in events:
@@ -422,47 +375,53 @@ class StudyRun:
             remove_leftovers(self.layout)
         check_still_there(self.layout)
 
-    def _identity(self, recipe: Recipe, seed: int, size: int | None = None) -> str:
-        return run_identity(
-            recipe,
-            seed,
-            data_fingerprint=self.data.fingerprint,
-            training_version=TRAINING_VERSION,
-            model_source="".join(self._digests[name] for name in recipe.own_files),
-            metric=self.study.compare.metric,
-            groups=groups_digest(self._groups),
-            size=size,
-        )
-
-    def _sort_tasks(self, seeds: Mapping[str, int]) -> list[Task]:
-        """Return the runs to execute, all recipes with seed 0 first; record those that ended before."""
+    def _unfinished(self, tasks: list[Task]) -> list[Task]:
+        """The tasks to execute; what ended with other settings is replaced, but complete runs are not."""
         todo: list[Task] = []
-        outdated: list[str] = []
-        for seed in range(max(seeds.values())):
-            for name, recipe in self.study.recipes.items():
-                if seed >= seeds[name]:
-                    continue
-                task = Task(name, seed, self._identity(recipe, seed))
-                if name in self._untrainable:
-                    self._record(RunFailed(task, self._untrainable[name], try_again=True))
-                    continue
-                match run_state(self.layout, name, seed, task.identity):
-                    case "missing":
-                        todo.append(task)
-                    case "finished":
-                        if task not in self._finished:
-                            self._finished_before[task] = None
-                    case "failed":
-                        # The same settings would fail in the same way again.
-                        reason = failure_reason(self.layout, name, seed)
-                        self._failed[task] = RunFailed(task, reason, try_again=False)
-                    case "other":
-                        outdated.append(f"{name}, seed {seed}")
+        outdated: list[Task] = []
+        for task in tasks:
+            layout = task.layout(self.layout.root)
+            state = run_state(layout, task.recipe, task.seed, task.identity)
+            if state == "other" and not layout.keeps_weights:
+                remove_trial(layout, task.recipe, task.seed)
+                state = "missing"
+            match state:
+                case "missing":
+                    todo.append(task)
+                case "other":
+                    outdated.append(task)
+                case "finished" if not task.trial and task not in self._finished:
+                    self._finished_before[task] = None
+                case "failed" if not task.trial:
+                    # The same settings would fail in the same way again.
+                    reason = failure_reason(layout, task.recipe, task.seed)
+                    self._failed[task] = RunFailed(task, reason, try_again=False)
         if outdated:
             raise BakeoffError(
                 f"{self.layout.root} contains runs of another version of the training code, or of a model, "
-                f"augmentation or pretrained weights whose file has changed since:\n{list_some(outdated)}\n"
+                "augmentation or pretrained weights whose file has changed since:\n"
+                f"{list_some([*map(str, outdated)])}\n"
                 "choose another folder, or delete this one to start again",
                 parameter="path",
             )
         return todo
+
+    def _record(self, event: Event) -> None:
+        self.display.handle(event)
+        task = event.task
+        if isinstance(event, RunFailed):
+            save_failure(
+                task.layout(self.layout.root),
+                task.recipe,
+                task.seed,
+                task.identity,
+                event.reason,
+                try_again=event.try_again,
+            )
+        if task.trial:
+            return
+        if isinstance(event, RunFinished):
+            self._finished[task] = None
+            self._failed.pop(task, None)
+        elif isinstance(event, RunFailed):
+            self._failed[task] = event

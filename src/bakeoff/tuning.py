@@ -1,24 +1,13 @@
-"""tune_study(): the trials of every recipe with a search space, and the setting that each is trained with."""
+"""choose_settings(): the setting that the trials of each recipe with a search space choose for it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from bakeoff.analysis.comparison.tuning import Tuning, study_tuning
-from bakeoff.engines import Engine, Event, Job, RunFailed, Task
 from bakeoff.errors import BakeoffError
-from bakeoff.store import (
-    Layout,
-    check_still_there,
-    load_trials,
-    remove_leftovers,
-    remove_trial,
-    run_state,
-    save_failure,
-)
-from bakeoff.study import Recipe, Study
+from bakeoff.store import Layout, load_trials
+from bakeoff.study import Study
 from bakeoff.study.search import as_text
 from bakeoff.text import counted
 
@@ -42,50 +31,12 @@ class TunedStudy:
     failed: dict[str, str]
 
 
-def tune_study(
-    study: Study,
-    layout: Layout,
-    engine: Engine,
-    *,
-    data_directory: Path,
-    identify: Callable[[Recipe, int], str],
-    begin: Callable[[list[Task]], None],
-    on_event: Callable[[Event], None],
-) -> TunedStudy:
-    """Execute the trials that the study folder does not contain yet, and choose a setting for each recipe.
+def choose_settings(study: Study, layout: Layout) -> TunedStudy:
+    """Choose a setting for each recipe that is tuned, now that its trials have ended.
 
     The choice depends on the trials alone, which follow from the study: a study that is killed while it is
     tuned, and run again, makes the same one.
-
-    Parameters
-    ----------
-    study
-        With at least one recipe that is tuned.
-    layout
-        The folder, prepared for this study.
-    engine
-        Executes the trials.
-    data_directory
-        The images; the engine opens those of the train and val splits alone.
-    identify
-        The identity of a run, from its recipe and seed.
-    begin
-        Called with the trials to execute.
-    on_event
-        Called at each event of the engine.
     """
-    tasks = []
-    for name, number in study.all_trials:
-        identity = identify(study.trial_recipe(name, number), study.trial_seed(name, number))
-        tasks.append(Task(name, number, identity, trial=True))
-    states = {task: run_state(layout.trials, task.recipe, task.seed, task.identity) for task in tasks}
-    for task, state in states.items():
-        if state == "other":  # of another space, seed or recipe
-            remove_trial(layout.trials, task.recipe, task.seed)
-    todo = [task for task, state in states.items() if state in ("missing", "other")]
-    begin(todo)
-    if todo:
-        _execute(todo, Job(study, data_directory, layout.root), layout, engine, on_event)
     tuning = study_tuning(study, load_trials(layout, study))
     assert tuning is not None
     chosen = {recipe.name: recipe.chosen.values for recipe in tuning.recipes if recipe.chosen}
@@ -97,29 +48,6 @@ def tune_study(
         if not recipe.chosen
     }
     return TunedStudy(study.with_values(chosen), tuning, failed)
-
-
-def _execute(
-    todo: list[Task], job: Job, layout: Layout, engine: Engine, on_event: Callable[[Event], None]
-) -> None:
-    events = engine.do(todo, job)
-    try:
-        for event in events:
-            on_event(event)
-            if isinstance(event, RunFailed):
-                task = event.task
-                save_failure(
-                    layout.trials,
-                    task.recipe,
-                    task.seed,
-                    task.identity,
-                    event.reason,
-                    try_again=event.try_again,
-                )
-    finally:
-        events.close()
-        remove_leftovers(layout)
-    check_still_there(layout)
 
 
 def refuse_another_choice(layout: Layout, before: Study, tuned: TunedStudy) -> None:

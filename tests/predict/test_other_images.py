@@ -10,6 +10,8 @@ from tests.predict.trained import bakeoff, stored
 
 from bakeoff import open_result
 from bakeoff.predict.evaluate import evaluate
+from bakeoff.predict.other_images import predict_others
+from bakeoff.store import lock_folder
 
 RECIPES = ("lenet5", "lenet5_batch_norm")
 
@@ -123,3 +125,16 @@ def test_what_cannot_be_tested_on_is_refused_before_anything_is_trained(tested, 
     assert done.returncode == 2
     assert message in " ".join(done.stderr.split())
     assert not (tmp_path / "study/runs/lenet5/seed-2").exists()
+
+
+def test_a_study_folder_in_use_is_waited_for_and_that_is_said(photo_study, tmp_path):
+    study = shutil.copytree(photo_study, tmp_path / "study")
+    in_use, free = lock_folder(study), []
+    in_use.__enter__()
+
+    def waiting(text):
+        free.append(text)
+        in_use.__exit__(None, None, None)
+
+    predict_others(study, on_wait=waiting)
+    assert [text.split(" is in use by ")[0] for text in free] == [str(study)]

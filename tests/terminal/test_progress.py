@@ -22,7 +22,7 @@ from bakeoff.training import EpochRecord
 def test_numbers_are_whole_and_the_less_telling_are_left_out(width):
     study = load_study("lenet5-stl10")
     tasks = [Task(recipe, seed, "identity") for recipe in study.recipes for seed in range(5)]
-    state = _State(study, dict.fromkeys(study.recipes, 5), tasks, 2, num_train=5000, num_test=5000)
+    state = _State(study, tasks, tasks, 2, num_train=5000, num_test=5000)
     for epoch in range(1, 101):
         state.take_in(EpochDone(tasks[0], EpochRecord(epoch, 0.001, 1.234, 0.567, 1.345, 0.489, 1.0)))
     screen = Console(file=io.StringIO(), width=width)
@@ -47,7 +47,8 @@ def test_numbers_are_whole_and_the_less_telling_are_left_out(width):
 def test_at_40_columns_names_are_shortened_so_that_no_two_look_alike(names, shown):
     study = load_study("quickstart", seeds=1, recipes=["lenet5"])
     study = study.changed(recipes={"lenet5": None} | dict.fromkeys(names, study.recipes["lenet5"]))
-    state = _State(study, dict.fromkeys(study.recipes, 1), [], 2, num_train=5000, num_test=5000)
+    tasks = [Task(name, 0, "identity") for name in study.recipes]
+    state = _State(study, tasks, [], 2, num_train=5000, num_test=5000)
     screen = Console(file=io.StringIO(), width=40)
     screen.print(state.render(screen))
     rows = [line.split() for line in screen.file.getvalue().splitlines() if "…" in line]
@@ -62,7 +63,7 @@ def test_what_was_decided_about_the_images_is_in_the_first_lines():
     )
     screen = Console(file=io.StringIO(), width=200)
     with StudyDisplay(screen) as display:
-        display.begin(study, data, dict.fromkeys(study.recipes, 1), [], 1)
+        display.begin(study, data, [], [], 1)
     lines = screen.file.getvalue().splitlines()
     assert lines[0].startswith("quickstart: ")
     assert lines[1:3] == ["note: The table has no header.", r"note: The column '\x1b' is read as image."]
@@ -75,7 +76,7 @@ def record(epoch):
 def test_the_test_of_a_run_is_shown_and_counted_until_it_is_finished():
     study = load_study("quickstart", epochs=3, seeds=1, recipes=["lenet5"])
     task = Task("lenet5", 0, "identity")
-    state = _State(study, {"lenet5": 1}, [task], 1, num_train=1000, num_test=500)
+    state = _State(study, [task], [task], 1, num_train=1000, num_test=500)
     screen = Console(file=io.StringIO(), width=100)
     left = []
     for event in (*(EpochDone(task, record(epoch)) for epoch in (1, 2, 3)), RunFinished(task)):
@@ -99,7 +100,7 @@ def test_trials_are_shown_with_their_numbers_and_what_they_chose():
     logits = np.eye(10, dtype=np.float32)
     tuning = study_tuning(study, [StoredTrial("lenet5", 1, logits, np.arange(10), 2.0)])
     with StudyDisplay(console) as display:
-        display.begin(study, load_data(study.data), study.num_trials, [task], 1, of_trials=True)
+        display.begin(study, load_data(study.data), [replace(task, seed=0), task], [task], 1)
         table = display.state.render(console)
         for event in (RunStarted(task), EpochDone(task, record(5)), RunFinished(task)):
             display.handle(event)
@@ -123,7 +124,7 @@ def test_a_model_that_is_not_captured_is_named_once_with_the_reason():
     with StudyDisplay(console) as display:
         display.not_captured("lenet5", "net.py:3, 'if x.mean() > 0:': control flow")
         for _ in range(2):
-            display.begin(study, load_data(study.data), {"lenet5": 1}, [], 1)
+            display.begin(study, load_data(study.data), [], [], 1)
     line = "note: lenet5: its forward is called as it is, so CPU kernels may not apply: net.py:3, 'if x"
     assert console.file.getvalue().count(line) == 1
 
@@ -133,7 +134,7 @@ def test_where_there_is_no_terminal_lines_tell_that_a_run_is_tested_and_finished
     task = Task("lenet5", 0, "identity")
     screen = Console(file=io.StringIO(), width=100)
     with StudyDisplay(screen) as display:
-        display.begin(study, load_data(study.data), {"lenet5": 1}, [task], 1)
+        display.begin(study, load_data(study.data), [task], [task], 1)
         for event in (EpochDone(task, record(1)), EpochDone(task, record(2)), RunFinished(task)):
             display.handle(event)
     *_, last_epoch, finished = screen.file.getvalue().splitlines()
@@ -153,7 +154,7 @@ def test_the_time_left_does_not_jump_when_a_slow_recipe_begins(load):
     fast, slow, other = study.recipes
     expected = {fast: 0.1, slow: 10.0, other: 0.1}
     tasks = [Task(name, seed, "identity") for seed in range(2) for name in study.recipes]
-    state = _State(study, dict.fromkeys(study.recipes, 2), tasks, 2, 1000, 100, expected=expected)
+    state = _State(study, tasks, tasks, 2, 1000, 100, expected=expected)
     before = state.study_seconds_left()
     assert before == pytest.approx(20 * 10.2 / 2, rel=0.2)  # and the tests of the runs
     lefts = []
@@ -169,7 +170,7 @@ def test_no_longer_than_the_minutes_of_a_recipe_and_no_shorter_than_one_run():
     study = load_study("quickstart", epochs=1000, seeds=1, recipes=["lenet5"])
     study = study.changed(recipes={"lenet5": study.recipes["lenet5"].changed(max_minutes=1.0)})
     task = Task("lenet5", 0, "identity")
-    state = _State(study, {"lenet5": 1}, [task], 8, 1000, 0, expected={"lenet5": 5.0})
+    state = _State(study, [task], [task], 8, 1000, 0, expected={"lenet5": 5.0})
     assert 60 <= state.study_seconds_left() < 70
 
 
@@ -180,7 +181,7 @@ def test_before_the_first_run_it_says_what_it_will_do_and_for_how_long():
     for tries_steps in (True, False):
         screen = Console(file=io.StringIO(), width=200)
         with StudyDisplay(screen, tries_steps=tries_steps) as display:
-            display.begin(study, load_data(study.data), dict.fromkeys(study.recipes, 2), tasks, 2)
+            display.begin(study, load_data(study.data), tasks, tasks, 2)
         lines[tries_steps] = screen.file.getvalue().splitlines()[-1]
     assert lines[False] == "4 runs, 2 at a time"
     assert re.fullmatch("4 runs, 2 at a time: about [0-9]+ s, by the first steps of each recipe", lines[True])
@@ -193,13 +194,34 @@ def test_what_is_not_known_before_is_said_and_a_later_round_goes_by_the_epochs()
     data, tasks = load_data(study.data), [Task(name, 0, "identity") for name in study.recipes]
     screen = Console(file=io.StringIO(), width=200)
     with StudyDisplay(screen, tries_steps=True) as display:
-        display.begin(study, data, dict.fromkeys(study.recipes, 1), tasks, 1)
+        display.begin(study, data, tasks, tasks, 1)
         first = screen.file.getvalue().splitlines()[-1]
         display.handle(EpochDone(tasks[0], replace(record(1), seconds=100.0)))
-        display.begin(study, data, dict.fromkeys(study.recipes, 2), [Task("lenet5", 1, "identity")], 1)
+        more = Task("lenet5", 1, "identity")
+        display.begin(study, data, [*tasks, more], [more], 1)
         second = screen.file.getvalue().splitlines()[-1]
     assert re.fullmatch(
         "2 runs: about .* s, by the first steps of each recipe; without forest, whose time is not known",
         first,
     )
     assert re.fullmatch(r"1 run: about [56] min \d\d s, by the epochs so far", second)
+
+
+def test_the_time_before_the_first_run_is_that_of_all_that_follows():
+    """Of 1 epoch with 1,000 images: 10 s; runs with half of them, and tests, which read them once more."""
+    study = load_study("quickstart", epochs=10, seeds=2, recipes=["lenet5"])
+    data = load_data(study.data)
+    tasks = [Task("lenet5", seed, "identity") for seed in range(2)]
+    sized = [replace(task, size=len(data.train) // 2) for task in tasks]
+    times = []
+    for later, num_images in (((), 0), (sized, 0), (sized, 10 * len(data.train))):
+        screen = Console(file=io.StringIO(), width=200)
+        with StudyDisplay(screen) as display:
+            display.epoch_seconds["lenet5"] = 60.0
+            display.begin(study, data, tasks, tasks, 1, later=later, num_other_images=num_images)
+        *_, line = screen.file.getvalue().splitlines()
+        times.append(int(re.search(r"about (\d+) min", line)[1]))
+    assert times[0] == pytest.approx(20, abs=3)  # and the tests of the runs
+    assert times[1] - times[0] == pytest.approx(10, abs=3)
+    assert times[2] - times[1] == 8  # 2 runs x 0.4 passes of training x 10 times the images
+    assert "2 runs, then 2 runs with fewer training images and tests on " in line

@@ -15,15 +15,15 @@ from bakeoff.study.settings.data import DataSettings
 from bakeoff.text import list_some, listed, shorten
 
 
-def check_labeled(settings: DataSettings, class_names: tuple[str, ...]) -> None:
-    """Check that `load_labeled` finds images of known classes; none is decoded.
+def check_labeled(settings: DataSettings, class_names: tuple[str, ...]) -> int:
+    """Check that `load_labeled` finds images of known classes, and return their number; none is decoded.
 
     Raises
     ------
     BakeoffError
         If it does not.
     """
-    _list_labeled(settings, class_names)
+    return len(_list_labeled(settings, class_names)[0])
 
 
 def load_labeled(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import chain
 from pathlib import Path
 
@@ -28,7 +29,12 @@ from bakeoff.store.stored_study import read_data
 from bakeoff.study import Study
 
 
-def predict_others(root: Path, *, progress: ProgressCallback | None = None) -> None:
+def predict_others(
+    root: Path,
+    *,
+    progress: ProgressCallback | None = None,
+    on_wait: Callable[[str], None] = lambda text: None,
+) -> None:
     """Test the finished runs of a study on each of its other sets of images, if they were not yet.
 
     Each set is read once: what a run predicted for it is kept, and runs that are added later must find the
@@ -40,6 +46,8 @@ def predict_others(root: Path, *, progress: ProgressCallback | None = None) -> N
         The study folder.
     progress
         Called while images are read and models tested.
+    on_wait
+        Called with the process that uses the folder, if there is one, before waiting for it.
 
     Raises
     ------
@@ -47,7 +55,7 @@ def predict_others(root: Path, *, progress: ProgressCallback | None = None) -> N
         If images cannot be read or are other ones than before, or a model cannot be loaded.
     """
     layout = Layout(root)
-    with lock_folder(root, on_wait=lambda text: None):
+    with lock_folder(root, on_wait=on_wait):
         study = read_study(layout)
         facts = read_data(layout)
         for name in study.tests:

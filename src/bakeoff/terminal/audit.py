@@ -9,6 +9,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from bakeoff.audit.findings import Audit, Finding, ImageName, Severity
+from bakeoff.terminal.lines import print_text
 from bakeoff.terminal.tables import shortened
 from bakeoff.text import printable
 
@@ -52,7 +53,7 @@ def print_audit(audit: Audit, console: Console, *, short: bool = False) -> None:
 def print_notes(notes: Sequence[str], console: Console) -> None:
     """Print what a reader of results must know of how the images were read, such as what was not."""
     for note in notes:
-        console.print(Text(f"note: {printable(note)}"), soft_wrap=True)
+        print_text(f"note: {note}", console)
 
 
 def _print_short(audit: Audit, console: Console) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict
-from collections.abc import Callable, Mapping, Set
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence, Set
 from functools import partial
 from statistics import mean, median
 from types import TracebackType
@@ -32,11 +32,12 @@ from bakeoff.engines import (
 from bakeoff.run_study import Display
 from bakeoff.study import Study
 from bakeoff.terminal.audit import print_audit, print_notes
+from bakeoff.terminal.lines import print_text
 from bakeoff.terminal.step import StepBar
 from bakeoff.terminal.tables import LEAST_FOR_NAMES, fitting_table, short_names
-from bakeoff.text import counted, listed, printable
+from bakeoff.text import counted, listed
 from bakeoff.training import EpochRecord
-from bakeoff.training.finish import epochs_to_finish
+from bakeoff.training.finish import COST_OF_EVALUATION, epochs_to_finish
 
 EPOCHS_BETWEEN_LINES = 5
 
@@ -88,7 +89,7 @@ class StudyDisplay(Display):
         self.bar.show(text, done, total)
 
     def waiting(self, text: str) -> None:
-        self.console.print(Text(f"{printable(text)}; waiting"), soft_wrap=True)
+        print_text(f"{text}; waiting", self.console)
 
     def audited(self, audit: Audit) -> None:
         """Print the result of the data check in a few lines."""
@@ -105,41 +106,29 @@ class StudyDisplay(Display):
         self,
         study: Study,
         data: ImageData,
-        seeds: Mapping[str, int],
-        todo: list[Task],
+        tasks: Sequence[Task],
+        todo: Sequence[Task],
         num_workers: int,
-        *,
-        of_trials: bool = False,
-        of_sizes: bool = False,
+        later: Sequence[Task] = (),
+        num_other_images: int = 0,
     ) -> None:
         self._end_live()
         if self.state is None:
             self._introduce(study, data, todo)
-        total = sum(seeds.values())
-        if len(todo) < total:
-            noun = "trial" if of_trials else "run"
-            fewer = " with fewer training images" if of_sizes else ""
-            self.console.print(
-                f"{total - len(todo)} of {counted(total, noun)}{fewer} already finished, {len(todo)} to do"
+        if len(todo) < len(tasks):
+            print_text(
+                f"{len(tasks) - len(todo)} of {_described(tasks)} already finished, {len(todo)} to do",
+                self.console,
             )
         measured = self._measured()
-        self._try_steps(study, data, todo)
+        self._try_steps(study, data, [*todo, *later] if todo else ())
         self.epoch_seconds |= measured
-        self.state = _State(
-            study,
-            seeds,
-            todo,
-            num_workers,
-            len(data.train),
-            len(data.test),
-            of_trials=of_trials,
-            expected=_by_size(self.epoch_seconds, todo, len(data.train)),
-            of_sizes=of_sizes,
-        )
+        sizes = len(data.train), len(data.test)
+        self.state = _State(study, tasks, todo, num_workers, *sizes, expected=self.epoch_seconds)
         if todo:
-            self._announce(
-                todo, num_workers, "the epochs so far" if measured else "the first steps of each recipe"
-            )
+            following = _State(study, later, later, num_workers, *sizes, expected=self.epoch_seconds)
+            source = "the epochs so far" if measured else "the first steps of each recipe"
+            self._announce(todo, later, following, num_other_images, source)
         if self.console.is_terminal and todo:
             self.live = Live(
                 get_renderable=partial(self.state.render, self.console),
@@ -149,7 +138,7 @@ class StudyDisplay(Display):
             )
             self.live.start()
 
-    def _try_steps(self, study: Study, data: ImageData, todo: list[Task]) -> None:
+    def _try_steps(self, study: Study, data: ImageData, todo: Sequence[Task]) -> None:
         """Find out how long an epoch of each recipe takes, once for each."""
         from bakeoff.training.first_steps import epoch_seconds
 
@@ -167,26 +156,40 @@ class StudyDisplay(Display):
         seconds = self.state.seconds if self.state else {}
         return {name: mean(values) for name, values in seconds.items() if values}
 
-    def _announce(self, todo: list[Task], num_workers: int, source: str) -> None:
-        """Say what is to do, and how long it will probably take."""
+    def _announce(
+        self,
+        todo: Sequence[Task],
+        later: Sequence[Task],
+        following: _State,
+        num_other_images: int,
+        source: str,
+    ) -> None:
+        """Say what is to do, now and later, and how long all of it will probably take."""
         assert self.state is not None
-        text = counted(len(todo), "trial" if self.state.of_trials else "run")
-        text += " with fewer training images" if self.state.of_sizes else ""
-        if len(todo) > 1 < num_workers:
-            text += f", {min(num_workers, len(todo))} at a time"
-        if (left := self.state.study_seconds_left()) is not None:
-            text += f": about {_duration(max(1, left))}, by {source}"
-            if unknown := [
-                name for name in {task.recipe: None for task in todo} if name not in self.epoch_seconds
-            ]:
-                text += f"; without {listed([*unknown])}, whose time is not known"
-        self.console.print(Text(text), soft_wrap=True)
+        text = _described(todo)
+        if len(todo) > 1 < self.state.num_workers:
+            text += f", {min(self.state.num_workers, len(todo))} at a time"
+        kinds = [[task for task in later if (task.size is None) == is_whole] for is_whole in (True, False)]
+        parts = [_described(tasks) for tasks in kinds if tasks]
+        if num_other_images:
+            parts.append(f"tests on {counted(num_other_images, 'other image')}")
+        text += f", then {listed(parts)}" if parts else ""
+        lefts = (self.state.study_seconds_left(), following.study_seconds_left())
+        if known := [left for left in lefts if left is not None]:
+            # A model is tested on other images in this process, one after the other.
+            epochs = COST_OF_EVALUATION * num_other_images / self.state.num_train
+            tests = self.state.study.seeds * epochs * sum(self.epoch_seconds.values())
+            text += f": about {_duration(max(1, sum(known) + tests))}, by {source}"
+            names = dict.fromkeys(task.recipe for task in [*todo, *later])
+            if unknown := [name for name in names if name not in self.epoch_seconds]:
+                text += f"; without {listed(unknown)}, whose time is not known"
+        print_text(text, self.console)
 
     def tuned(self, tuning: Tuning) -> None:
         """Print the setting that was chosen for each recipe."""
         self._end_live()
         for line in describe_choices(tuning):
-            self.console.print(Text(printable(line)), soft_wrap=True)
+            print_text(line, self.console)
 
     def _end_live(self) -> None:
         if self.live is not None:
@@ -197,9 +200,9 @@ class StudyDisplay(Display):
         """Print what the interim look after a round decided, and which recipes get more seeds."""
         self._end_live()
         if looks.taken:
-            self.console.print(Text(describe_last_look(looks)), soft_wrap=True)
+            print_text(describe_last_look(looks), self.console)
 
-    def _introduce(self, study: Study, data: ImageData, todo: list[Task]) -> None:
+    def _introduce(self, study: Study, data: ImageData, todo: Sequence[Task]) -> None:
         self.bar.remove()
         counts = " / ".join(f"{len(data.split(name)):,}" for name in SPLIT_NAMES)
         seeds = counted(study.seeds, "seed")
@@ -207,13 +210,12 @@ class StudyDisplay(Display):
         sizes = [f"{size:,}" for size in study.train_sizes or () if size < len(data.train)]
         if study.until == "decided":
             seeds = f"{study.seeds} to {counted(study.most_seeds, 'seed')}"
-        self.console.print(
-            Text(
-                f"{study.name}: {trials}{counted(len(study.recipes), 'recipe')} x {seeds}"
-                f"{f', also with {listed(sizes)} training images,' if sizes else ''} on "
-                f"{printable(data.source)} ({counts} images in train / val / test, "
-                f"{data.num_classes} classes, {data.image_size} x {data.image_size})"
-            )
+        print_text(
+            f"{study.name}: {trials}{counted(len(study.recipes), 'recipe')} x {seeds}"
+            f"{f', also with {listed(sizes)} training images,' if sizes else ''} on "
+            f"{data.source} ({counts} images in train / val / test, "
+            f"{data.num_classes} classes, {data.image_size} x {data.image_size})",
+            self.console,
         )
         remarks = [f"{name}: {one}" for name, recipe in study.recipes.items() for one in recipe.remarks]
         print_notes((*data.notes, *remarks, *self._not_captured), self.console)
@@ -225,42 +227,31 @@ class StudyDisplay(Display):
 
         kernels = describe_kernels()
         if kernels.startswith("none"):
-            self.console.print(
-                Text(f"CPU kernels: {printable(kernels)}; using PyTorch's operations, which are slower")
-            )
+            print_text(f"CPU kernels: {kernels}; using PyTorch's operations, which are slower", self.console)
 
     def handle(self, event: Event) -> None:
         """Process an event of the engine and show it."""
         assert self.state is not None
         self.state.take_in(event)
         if isinstance(event, RunFailed):
-            failed = f"{event.task}: failed: {printable(event.reason)}"
-            self.console.print(Text(failed, style="red"))
+            print_text(f"{event.task}: failed: {event.reason}", self.console, "red")
         elif isinstance(event, RunRetried):
-            retried = f"{event.task}: {printable(event.reason)}; trying again"
-            self.console.print(Text(retried, style="yellow"))
+            print_text(f"{event.task}: {event.reason}; trying again", self.console, "yellow")
         elif isinstance(event, RunsNotStacked):
-            message = (
-                f"{event.task.recipe}: seeds are trained one by one, not stacked: {printable(event.reason)}"
-            )
-            self.console.print(Text(message, style="yellow"))
+            message = f"{event.task.recipe}: seeds are trained one by one, not stacked: {event.reason}"
+            print_text(message, self.console, "yellow")
         elif self.live is None and isinstance(event, EpochDone):
             record, epochs = event.record, event.task.recipe_in(self.state.study).epochs
             if record.epoch % EPOCHS_BETWEEN_LINES == 0 or record.epoch == epochs:
-                self.console.print(Text(_plain_line(event.task, record, epochs)), soft_wrap=True)
+                print_text(_plain_line(event.task, record, epochs), self.console)
         elif self.live is None and isinstance(event, RunFinished):
-            self.console.print(Text(f"{_name(event.task)}: finished"), soft_wrap=True)
+            print_text(f"{_name(event.task)}: finished", self.console)
 
 
-def _by_size(seconds: Mapping[str, float], todo: list[Task], num_train: int) -> dict[str, float]:
-    """The time of an epoch of each recipe, on average over runs with fewer training images."""
-    sizes: dict[str, list[int]] = defaultdict(list)
-    for task in todo:
-        sizes[task.recipe].append(task.size or num_train)
-    return {
-        name: each * sum(sizes[name]) / (len(sizes[name]) * num_train) if sizes[name] else each
-        for name, each in seconds.items()
-    }
+def _described(tasks: Sequence[Task]) -> str:
+    """The number of runs of one kind."""
+    fewer = " with fewer training images" if tasks[0].size is not None else ""
+    return counted(len(tasks), "trial" if tasks[0].trial else "run") + fewer
 
 
 class PredictionDisplay:
@@ -305,27 +296,32 @@ class _State:
     def __init__(
         self,
         study: Study,
-        seeds: Mapping[str, int],
-        todo: list[Task],
+        tasks: Sequence[Task],
+        todo: Sequence[Task],
         num_workers: int,
         num_train: int,
         num_test: int,
         *,
-        of_trials: bool = False,
         expected: Mapping[str, float] | None = None,
-        of_sizes: bool = False,
     ) -> None:
-        self.study, self.seeds, self.num_workers = study, seeds, num_workers
-        self.expected = expected or {}
+        self.study, self.num_workers = study, num_workers
+        self.seeds = Counter(task.recipe for task in tasks)
         self.num_train, self.num_test = num_train, num_test
-        self.of_trials, self.of_sizes = of_trials, of_sizes
-        self.done = dict(seeds)
-        for task in todo:
-            self.done[task.recipe] -= 1
+        self.heading = (
+            "trials" if tasks and tasks[0].trial else "runs" if tasks and tasks[0].size else "seeds"
+        )
+        self.done = self.seeds - Counter(task.recipe for task in todo)
         self.failed: dict[str, int] = defaultdict(int)
-        self.epochs_left = dict.fromkeys(seeds, 0)
+        self.epochs_left: Counter[str] = Counter()
+        sizes: dict[str, list[float]] = defaultdict(list)
         for task in todo:
             self.epochs_left[task.recipe] += task.recipe_in(study).epochs
+            sizes[task.recipe].append((task.size or num_train) / num_train)
+        # An epoch of a run with fewer training images takes as much less.
+        self.expected = {
+            name: each * (mean(sizes[name]) if sizes[name] else 1.0)
+            for name, each in (expected or {}).items()
+        }
         self.last: dict[str, EpochRecord] = {}
         self.running: dict[Task, int] = {}
         self.started: dict[Task, float] = {}
@@ -379,7 +375,7 @@ class _State:
 
     def _epochs_to_finish(self, name: str) -> float:
         record = self.last.get(name)
-        if self.of_trials:
+        if self.heading == "trials":
             return 0.0
         return epochs_to_finish(
             self.study.recipes[name],
@@ -416,8 +412,7 @@ class _State:
             names = short_names(names, max(LEAST_FOR_NAMES, width - ROOM_FOR_NUMBERS))
         table.add_column("recipe", no_wrap=True)
         for heading in headings:
-            counts = "trials" if self.of_trials else "runs" if self.of_sizes else heading
-            shown = counts if heading == "seeds" else heading
+            shown = self.heading if heading == "seeds" else heading
             table.add_column(shown, justify="right", no_wrap=True, vertical="bottom")
         for shown, name in zip(names, self.seeds, strict=True):
             recipe = self.study.recipes[name]

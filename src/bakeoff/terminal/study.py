@@ -12,6 +12,7 @@ from rich.text import Text
 
 from bakeoff.data.decoding.fit import DONE
 from bakeoff.data.image_data import SPLIT_NAMES
+from bakeoff.terminal.lines import print_text
 from bakeoff.terminal.tables import result_table
 from bakeoff.text import counted, printable
 
@@ -100,7 +101,7 @@ def print_verification(verification: Verification, console: Console) -> None:
             for folder, names in unrecorded
         ]
         text += f"; without a recorded digest: {', '.join(parts)}"
-    console.print(Text(printable(text)), soft_wrap=True)
+    print_text(text, console)
 
 
 def print_data_info(description: DataDescription, console: Console) -> None:

@@ -45,7 +45,7 @@ class Trained(Display):
     def __init__(self) -> None:
         self.tasks: list[str] = []
 
-    def begin(self, study, data, seeds, todo, num_workers, *, of_trials=False, of_sizes=False) -> None:
+    def begin(self, study, data, tasks, todo, *_) -> None:
         self.tasks += map(str, todo)
 
 
