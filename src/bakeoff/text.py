@@ -27,8 +27,13 @@ def did_you_mean(word: str, valid: Sequence[str], cutoff: float = 0.6) -> str:
     cutoff
         The least similarity of a suggestion, 0..1, as in `difflib.get_close_matches`.
     """
-    nearest = difflib.get_close_matches(word, valid, n=1, cutoff=cutoff)
-    return f"; did you mean {nearest[0]!r}?" if nearest else ""
+    found = nearest(word, valid, cutoff)
+    return f"; did you mean {found!r}?" if found else ""
+
+
+def nearest(word: str, valid: Sequence[str], cutoff: float = 0.6) -> str | None:
+    """The valid word nearest to `word`; None where none is near."""
+    return next(iter(difflib.get_close_matches(word, valid, n=1, cutoff=cutoff)), None)
 
 
 def list_some(items: list[str], limit: int = 10) -> str:

@@ -66,11 +66,11 @@ def _load(source: str, overrides: list[str] | None) -> tuple[DataSettings, Image
     from rich.console import Console
 
     from bakeoff.data import load_data
-    from bakeoff.study import load_study
+    from bakeoff.study import load_data_settings
     from bakeoff.study.settings.data import NEAR_DUPLICATES
     from bakeoff.terminal.step import StepBar
 
-    settings = load_study("quickstart", source=source, overrides=overrides or []).data
+    settings = load_data_settings(source, overrides or [])
     load: Callable[..., ImageData] = load_data
     if settings.groups == NEAR_DUPLICATES:
         from bakeoff.audit import load_grouped

@@ -8,6 +8,9 @@ import gc
 import os
 import shutil
 import sys
+from typing import Any
+
+import typer
 
 from bakeoff.cli.app import app
 from bakeoff.cli.printing import EXIT_USER_ERROR, print_error
@@ -40,6 +43,7 @@ def main() -> None:
 
 
 REMEDIES = {
+    errno.EACCES: "; change its permissions, or name another",
     errno.EMFILE: "; raise the limit on open files (ulimit -n)",
     errno.ENAMETOOLONG: "; choose a shorter name",
     errno.ENOSPC: "; free some space",
@@ -89,5 +93,10 @@ OPTIONS = {
 
 
 def _option_for(error: BakeoffError) -> str:
-    option = OPTIONS.get(error.parameter or "")
-    return f" (on the command line: {option})" if option else ""
+    """The option to change, if the command has it; in `data check SOURCE`, say, it is an argument."""
+    command: Any = typer.main.get_command(app)
+    for word in sys.argv[1:]:
+        command = getattr(command, "commands", {}).get(word, command)
+    names = {name for parameter in command.params for name in parameter.opts}
+    option = OPTIONS.get(error.parameter or "", "")
+    return f" (on the command line: {option})" if option.partition(" ")[0] in names else ""

@@ -21,7 +21,7 @@ from bakeoff.predict.other_images import known_images
 from bakeoff.predictions import Predictions, predictions_from_logits
 from bakeoff.store import load_study_folder
 from bakeoff.store.other_images import OtherImages
-from bakeoff.study import DataSettings, load_study
+from bakeoff.study import DataSettings, load_data_settings
 from bakeoff.study.settings.data import NEAR_DUPLICATES
 from bakeoff.study.settings.data import OtherImages as SettingsOfOthers
 from bakeoff.text import listed
@@ -122,7 +122,7 @@ def _settings(source: str, overrides: list[str]) -> DataSettings:
                 f"training; those that do: {listed([f'data.{key}' for key in USED_SETTINGS])}",
                 "overrides",
             )
-    settings = load_study("quickstart", source=source, overrides=overrides).data
+    settings = load_data_settings(source, overrides)
     if settings.groups == NEAR_DUPLICATES:
         raise BakeoffError(
             f"data.groups is {NEAR_DUPLICATES!r}, which is for training; expected a regular expression",

@@ -11,6 +11,7 @@ from typing import Any
 import tomli_w
 
 from bakeoff.errors import BakeoffError
+from bakeoff.study.settings.data import DataSettings
 from bakeoff.study.study import Study, study_from_tables
 from bakeoff.study.tables import MAX_BYTES, Table, apply_overrides, parse_toml, set_for_all_recipes, too_long
 from bakeoff.text import did_you_mean, shorten
@@ -79,6 +80,18 @@ def load_study(
     return study if trials is None else study.with_trials(trials)
 
 
+def load_data_settings(source: str, overrides: Sequence[str] = ()) -> DataSettings:
+    """The settings of a data source where there is no study, with changes as in `load_study`.
+
+    Raises
+    ------
+    BakeoffError
+        If a change names no setting, or is no value for it.
+    """
+    tables = apply_overrides({"name": "data", "recipes": {"none": {}}}, overrides)
+    return study_from_tables(_with_key(tables, "data", "source", source), "the settings").data
+
+
 def study_from_toml(text: str, origin: str) -> Study:
     """The study described by TOML text; `origin` names it in messages."""
     return study_from_tables(parse_toml(text, origin), origin)
@@ -126,7 +139,7 @@ def _study_text(name_or_path: str) -> tuple[str, str]:
     hint = did_you_mean(name_or_path, [*names, *files])
     raise BakeoffError(
         f"no study {shorten(name_or_path)}: neither a file nor a built-in study{hint}\n"
-        f"built-in: {', '.join(names)}\nto write your own: bakeoff show quickstart > my.toml"
+        f"built-in: {', '.join(names)}\nto write one for a folder of images: bakeoff init FOLDER"
     )
 
 

@@ -14,9 +14,9 @@ from bakeoff.study import DataSettings
 @pytest.mark.parametrize(
     ("source", "words"),
     [
-        ("foldr:x", ["'foldr:x'", "did you mean 'folder'?", "stl10:DIR"]),
+        ("foldr:x", ["'foldr:x'", "did you mean 'folder:x'?", "stl10:DIR"]),
         ("digit", ["did you mean 'digits'?"]),
-        ("SPLITS:x", ["did you mean 'splits'?"]),
+        ("SPLITS:x", ["did you mean 'splits:x'?"]),
         ("mnist", ["unknown data source 'mnist'", "(valid: digits, folder:DIR, csv:PATH"]),
         ("", ["unknown data source ''"]),
         ("splits", ["lacks its folder", "splits:DIR"]),

@@ -12,6 +12,7 @@ from bakeoff.data.sources.tables.csv_file import METADATA
 from bakeoff.data.sources.tables.reading import read_table
 from bakeoff.data.sources.walking import IMAGE_SUFFIXES, is_system, suffix_of
 from bakeoff.errors import BakeoffError
+from bakeoff.text import did_you_mean
 
 TABLES = (".csv", ".tsv", ".jsonl")
 
@@ -43,7 +44,16 @@ def find_sources(place: Path) -> list[str]:
             )
         return [f"{kind}:{place}"]
     if not place.is_dir():
-        raise BakeoffError(f"no folder or file {place}; expected a folder of images, or a table of them")
+        _, colon, path = str(place).partition(":")  # a source, where only its path is expected
+        siblings = [entry.name for entry in place.parent.iterdir()] if place.parent.is_dir() else []
+        hint = (
+            f"; did you mean {path!r}?"
+            if colon and Path(path).exists()
+            else did_you_mean(place.name, siblings)
+        )
+        raise BakeoffError(
+            f"no folder or file {place}{hint}; expected a folder of images, or a table of them"
+        )
     names = sorted(entry.name for entry in place.iterdir() if not is_system(entry.name))
     folders = [name for name in names if (place / name).is_dir()]
     tables = [name for name in names if suffix_of(name) in TABLES and name not in METADATA]

@@ -20,7 +20,7 @@ from bakeoff.data.sources.stl10 import list_stl10
 from bakeoff.data.sources.tables.csv_file import list_csv
 from bakeoff.errors import BakeoffError
 from bakeoff.study.settings.data import DataSettings
-from bakeoff.text import did_you_mean, listed, shorten
+from bakeoff.text import did_you_mean, listed, nearest, shorten
 
 
 class SourceKind(NamedTuple):
@@ -83,7 +83,8 @@ def check_source(settings: DataSettings) -> None:
             "data",
         )
     if kind not in KINDS:
-        hint = did_you_mean(kind.lower(), KINDS, cutoff=0.5)
+        near = nearest(kind.lower(), KINDS, cutoff=0.5)
+        hint = f"; did you mean {shorten(near + colon + path)}?" if near else ""
         if not hint and os.path.isdir(settings.source):  # noqa: PTH112 - Path raises on names that are too long
             hint = f"; did you mean {'folder:' + settings.source!r}?"
         elif not hint and settings.source.lower().endswith((".csv", ".tsv", ".jsonl")):
