@@ -186,10 +186,10 @@ def mean_count(value: float, num_seeds: int) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Write a time in readable units: "0.8 s", "42 s", "3 min 05 s", "2 h 10 min"."""
+    """Write a time in readable units: "0.8 s", "42 s", "3 min 05 s", "2 h 10 min"; an int as whole."""
     if seconds is None:
         return NOT_KNOWN
-    if seconds < 9.95:
+    if isinstance(seconds, float) and seconds < 9.95:
         return f"{seconds:.1f} s"
     whole = round(seconds)
     if whole < 60:

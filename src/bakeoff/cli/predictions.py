@@ -84,8 +84,7 @@ def predict(
     from bakeoff.predict.files import count_images, predict_files
     from bakeoff.predict.outputs import prediction_files
     from bakeoff.store import Layout, read_study
-    from bakeoff.terminal.predictions import PredictionSummary, print_predictions
-    from bakeoff.terminal.progress import PredictionDisplay
+    from bakeoff.terminal.predictions import PredictionDisplay, PredictionSummary, print_predictions
 
     console = Console()
     find_own_classes(read_study(Layout(study_dir)))
