@@ -36,7 +36,7 @@ def test_the_p_values_of_other_sets_count_in_holms_correction():
     assert together.p_holm == pytest.approx(min(1.0, 3 * alone.p))
     many = compare(predictions(0), family=[0.9] * int(0.06 / alone.p)).pairs[0]
     assert many.verdict == "undecided"
-    changes = compare_changes(predictions(0), predictions(1), family=[0.9, 0.8]).pairs[0]
+    changes = compare_changes(predictions(0), predictions(1)).within([0.9, 0.8]).pairs[0]
     assert changes.p_holm == pytest.approx(max(min(1.0, 3 * changes.p), changes.p))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -18,6 +18,8 @@ from bakeoff.analysis.statistics.multiple_testing import holm
 from bakeoff.analysis.statistics.verdict import verdict
 from bakeoff.files import jsonable
 from bakeoff.predictions import Predictions
+
+Outcome = Literal["changed", "same", "undecided"]
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class PairChange:
     interval: Interval
     p: float
     p_holm: float
-    outcome: Literal["changed", "same", "undecided"]
+    outcome: Outcome
 
     def describe(self, scale: Scale) -> str:
         """One sentence."""
@@ -80,6 +82,17 @@ class Changes:
     recipes: tuple[RecipeChange, ...]
     pairs: tuple[PairChange, ...]
 
+    def within(self, family: Sequence[float]) -> Changes:
+        """The same, with p-values corrected together with those of changes on other sets of images."""
+        adjusted = holm([*(pair.p for pair in self.pairs), *family])
+        pairs = []
+        for pair, p in zip(self.pairs, adjusted, strict=False):
+            outcome = pair.outcome
+            if outcome == "changed":  # a larger p-value decides nothing else
+                outcome = _outcome(pair.interval, p, self.margin, self.confidence)
+            pairs.append(replace(pair, p_holm=p, outcome=outcome))
+        return replace(self, pairs=tuple(pairs))
+
     def to_dict(self) -> dict[str, Any]:
         """Dicts, lists and plain values, for JSON."""
         content: dict[str, Any] = jsonable(self)
@@ -94,7 +107,6 @@ def compare_changes(
     baseline: str | None = None,
     margin: float = 0.01,
     confidence: float = 0.95,
-    family: Sequence[float] = (),
 ) -> Changes:
     """Compare how the scores of the same runs change from one set of images to another.
 
@@ -107,7 +119,7 @@ def compare_changes(
     ----------
     before, after
         Of the same recipes and seeds.
-    metric, baseline, margin, confidence, family
+    metric, baseline, margin, confidence
         As for `compare`.
     """
     score = as_score(metric)
@@ -129,15 +141,10 @@ def compare_changes(
         crossed_interval(changes[b], changes[a], confidence=confidence, bounds=bounds) for a, b in pairs
     ]
     results = []
-    adjusted = holm([*(interval.p for interval in intervals), *family])[: len(pairs)]
+    adjusted = holm([interval.p for interval in intervals])
     for (a, b), interval, p in zip(pairs, intervals, adjusted, strict=True):
-        found = verdict(interval.low, interval.high, p, margin=margin, confidence=confidence).name
+        ends = (interval.low, interval.high)
         known = interval.parts.seeds_known
-        outcome: Literal["changed", "same", "undecided"] = "undecided"
-        if known and found in ("better", "worse"):
-            outcome = "changed"
-        elif known and found == "equivalent":
-            outcome = "same"
         results.append(
             PairChange(
                 a,
@@ -145,10 +152,10 @@ def compare_changes(
                 values[b][0] - values[a][0],
                 values[b][1] - values[a][1],
                 interval.value,
-                (interval.low, interval.high),
+                ends,
                 interval.p,
                 p,
-                outcome,
+                _outcome(ends, p, margin, confidence) if known else "undecided",
             )
         )
     return Changes(score.name, score.scale, margin, confidence, tuple(recipes), tuple(results))
@@ -164,6 +171,13 @@ def _scores_of_change(old: NDArray[np.float64], new: NDArray[np.float64]) -> NDA
     ]
     change: NDArray[np.float64] = means[1] - means[0] + np.concatenate(parts, axis=1)
     return change
+
+
+def _outcome(interval: Interval, p: float, margin: float, confidence: float) -> Outcome:
+    found = verdict(*interval, p, margin=margin, confidence=confidence).name
+    if found in ("better", "worse"):
+        return "changed"
+    return "same" if found == "equivalent" else "undecided"
 
 
 def _groups(before: Predictions, after: Predictions) -> NDArray[np.int64] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bakeoff.analysis.comparison.changes import Changes, compare_changes
 from bakeoff.analysis.comparison.compare import compare
@@ -14,7 +14,6 @@ from bakeoff.analysis.comparison.pairs import judge_pairs, score_recipes
 from bakeoff.analysis.comparison.result import Comparison
 from bakeoff.analysis.scores.own import Metric, as_score
 from bakeoff.data.image_data import IDENTICAL, LOOKS_LIKE, NEARLY, NOT_CHECKED, NOT_IDENTICAL
-from bakeoff.files import jsonable
 from bakeoff.predictions import Predictions
 from bakeoff.text import counted, listed
 
@@ -45,11 +44,6 @@ class OtherTest:
     comparison: Comparison
     changes: Changes
     notes: tuple[str, ...] = ()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Dicts, lists and plain values, for JSON."""
-        content: dict[str, Any] = jsonable(self)
-        return content
 
 
 def compare_others(
@@ -91,9 +85,7 @@ def compare_others(
             pair.p for other, changes in changed.items() if other != name for pair in changes.pairs
         ]
         comparison = compare_on_others(stored.study, predictions, metric, others)
-        changes = changed[name]
-        if others_changed:
-            changes = compare_with_tested(stored.study, before, predictions, metric, others_changed)
+        changes = changed[name].within(others_changed)
         notes = (*notes_on_known(test.images), *_notes_on_missing(before, predictions))
         found.append(OtherTest(name, stored.study.tests[name].source, comparison, changes, notes))
     return tuple(found)
@@ -118,7 +110,6 @@ def compare_with_tested(
     before: Predictions,
     after: Predictions,
     metric: Metric | None = None,
-    family: Sequence[float] = (),
 ) -> Changes:
     """Compare the scores of the same runs on the study's test images and on others.
 
@@ -132,7 +123,6 @@ def compare_with_tested(
         baseline=_baseline(study, kept),
         margin=study.margin,
         confidence=study_plan(study).level,
-        family=family,
     )
 
 

@@ -177,7 +177,7 @@ class Summary:
                 "luck": self.luck,
                 "costs": self.costs.to_dict() if self.costs else None,
                 "tuning": self.tuning.to_dict() if self.tuning else None,
-                "tests": [test.to_dict() for test in self.tests],
+                "tests": self.tests,
                 "learning_curve": self.learning_curve.to_dict() if self.learning_curve else None,
                 "failed_cases": [case.to_dict() for case in self.failed_cases],
                 "failures": self.failures.to_dict() if self.failures else None,
