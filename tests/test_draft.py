@@ -172,3 +172,12 @@ def test_what_it_wrote_runs_as_it_is():
     write_digits(Path("images"), {0: 40, 1: 15})
     command = re.search("next: bakeoff (.*)", bakeoff("init"))[1].split()
     assert "balanced accuracy" in bakeoff(*command)
+
+
+def test_init_says_whether_the_images_have_problems():
+    written = write_digits(Path("images"), {0: 20, 1: 20, 2: 20})
+    assert "data check" not in bakeoff("init", "images")
+    Path("images.toml").unlink()
+    written[0].with_name("copy.png").write_bytes(written[-1].read_bytes())  # of another class
+    line = "61 images checked: .* see bakeoff data check folder:images\nnext: "
+    assert re.search(line, bakeoff("init", "images"))

@@ -52,10 +52,16 @@ class Draft:
         Of the study.
     text
         TOML.
+    source
+        Of the images.
+    num_images
+        In all splits.
     """
 
     name: str
     text: str
+    source: str
+    num_images: int
 
 
 def draft_study(place: Path) -> Draft:
@@ -83,7 +89,8 @@ def draft_study(place: Path) -> Draft:
     # Letters without their marks: "für" becomes "fur", not "f-r".
     letters = re.sub(r"[\u0300-\u036f]", "", unicodedata.normalize("NFKD", folder.replace("ß", "ss")))
     name = re.sub(r"[^A-Za-z0-9_-]+", "-", letters).strip("-_")[:64] or "my-study"
-    return Draft(name, "\n".join(_lines(name, settings, listing)) + "\n")
+    text = "\n".join(_lines(name, settings, listing)) + "\n"
+    return Draft(name, text, settings.source, sum(map(len, listing.splits.values())))
 
 
 def _read(place: Path) -> tuple[DataSettings, Listing]:

@@ -10,7 +10,11 @@ import typer
 
 from bakeoff.cli.arguments import SetOption, StudyArgument
 from bakeoff.cli.printing import print_line
+from bakeoff.errors import BakeoffError
 from bakeoff.text import ESCAPED, encodable
+
+MOST_CHECKED = 5_000
+"""Up to so many images, which takes a few seconds, `init` checks them."""
 
 
 def studies() -> None:
@@ -68,4 +72,21 @@ def init(
         write_text(Path(SCHEMA_FILE), to_json(study_schema()))
         written.append(f"{SCHEMA_FILE} (by which editors complete and check study files)")
     print_line(f"written: {', '.join(written)}")
+    if draft.num_images <= MOST_CHECKED and (problems := _problems(str(file))):
+        print_line(f"{problems}; see bakeoff data check {shlex.quote(draft.source)}")
     print_line(f"next: bakeoff run {shlex.quote(str(file))}")
+
+
+def _problems(file: str) -> str:
+    """What the data check finds in the images of a study, in one line; "" if nothing but notes."""
+    from bakeoff.audit.auditing import audit_source
+    from bakeoff.data import load_data
+    from bakeoff.study import load_study
+    from bakeoff.terminal.audit import total
+
+    settings = load_study(file).data
+    try:
+        audit = audit_source(settings, load_data(settings))
+    except BakeoffError as error:
+        return str(error).splitlines()[0]
+    return "" if audit.is_clean else total(audit)

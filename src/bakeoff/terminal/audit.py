@@ -47,7 +47,7 @@ def print_audit(audit: Audit, console: Console, *, short: bool = False) -> None:
         console.print(Padding(Text(finding.advice), (0, 0, 0, 2)))
     for limit in audit.limits:
         console.print(Text(limit, style="dim"))
-    console.print(Text(_total(audit)))
+    console.print(Text(total(audit)))
 
 
 def print_notes(notes: Sequence[str], console: Console) -> None:
@@ -61,7 +61,7 @@ def _print_short(audit: Audit, console: Console) -> None:
     for finding in serious[:LINES_IN_SHORT_FORM]:
         console.print(_headline(finding))
     if not serious:
-        console.print(Text(_total(audit)))
+        console.print(Text(total(audit)))
         return
     num_more = len(serious) - LINES_IN_SHORT_FORM
     others = f"and {num_more} more; " if num_more > 0 else ""
@@ -73,7 +73,8 @@ def _headline(finding: Finding) -> Text:
     return Text.assemble((f"{finding.severity}: ", style), legible(finding.sentence))
 
 
-def _total(audit: Audit) -> str:
+def total(audit: Audit) -> str:
+    """How many images were checked, and the numbers of findings."""
     checked = f"{audit.num_images:,} images checked"
     if not audit.findings:
         return f"{checked}: all checks passed"
