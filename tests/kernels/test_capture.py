@@ -193,10 +193,13 @@ def test_a_captured_model_gives_what_the_model_gives(name, training):
         torch.testing.assert_close(form(images), expected, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("name", ["tutorial", "mnist", "residual", "small-best"])
-def test_no_convolution_is_left_to_pytorch(name):
+def test_no_convolution_is_left_to_pytorch(name, training):
+    """Also where the form was made before the model changed its mode, as the training loop does."""
     kind, channels, size = NETS[name]
     form = capture(model := build(kind), batch(6, channels, size)).form_of(model)
+    form.train(training)
     images = batch(6, channels, size)
     with torch.autograd.profiler.profile(use_kineto=False) as profile:
         form(images).sum().backward()

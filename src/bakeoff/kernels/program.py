@@ -114,7 +114,8 @@ def trace(model: nn.Module, batches: Sequence[Tensor]) -> Trace:
     if not isinstance(graph.output_node().args[0], fx.Node):
         raise NotCaptured("its forward does not return one tensor")
     functions = _normalize(graph, root, batches)
-    modes = {name: module.training for name, module in root.named_modules()}
+    # Not of the root, which is made for a call and does not follow the model into evaluation.
+    modes = {name: module.training for name, module in root.model.named_modules(prefix="model")}
     return Trace(graph, functions, modes, purity)
 
 
