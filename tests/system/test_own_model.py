@@ -93,7 +93,7 @@ def test_a_study_killed_in_the_middle_ends_as_one_that_was_not(folders):
 def test_sgd_has_the_same_losses_with_kernels_and_without(folders):
     """In each of four steps, which are epochs of one batch, to rounding; and their bytes differ.
 
-    The rounding is PyTorch's: beside float64, its convolutions gave gradients 1e-4 to 2e-3 off, the kernels 3e-7.
+    The rounding is PyTorch's: beside float64, its gradients were 1e-4 to 2e-3 off, those of kernels 3e-7.
     """
     losses = []
     for folder, kernels in zip(folders, ("auto", "off"), strict=True):
