@@ -108,6 +108,18 @@ def test_random_shapes_agree_with_pytorch_and_with_float64(implementation, norm)
     assert np.mean(ours) <= rounding_error_allowed(implementation) * np.mean(pytorchs)
 
 
+def test_large_images_whose_patches_are_copied_in_parts(implementation):
+    layers = [nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2)]
+    for parameter in layers[0].parameters():
+        parameter.data = torch.randint(-1, 2, parameter.shape).float()  # sums of whole numbers are exact
+    images = torch.randint(-2, 3, (3, 6, 45, 44)).float()
+    found, expected = (
+        results(one, layers, images, torch.float32) for one in (KernelSequential, nn.Sequential)
+    )
+    assert torch.equal(found[0], expected[0])
+    assert max(map(error, found, expected)) < 1e-5
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_whole_numbers_give_equal_bits_with_ties_in_most_windows(implementation, seed):
     """Sums of small whole numbers are exact in any order: only the rules for ties and ReLU are left."""

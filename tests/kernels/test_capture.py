@@ -283,7 +283,7 @@ def test_pooling_before_relu_is_taken_too():
     assert kinds[:3] == [nn.Conv2d, nn.ReLU, nn.MaxPool2d]
 
 
-def test_only_dropout_keeps_a_chain_from_a_plan():
+def test_a_softmax_keeps_a_model_from_being_a_chain():
     model = build(Mnist)
     form = capture(model, batch(6, 1, 28)).form_of(model)
     assert form.chain is None  # its softmax is no layer

@@ -94,6 +94,31 @@ def test_whole_numbers_give_equal_bits_with_many_values_at_zero(implementation, 
     assert all(map(torch.equal, whole(KernelSequential), whole(nn.Sequential)))
 
 
+def test_as_many_weights_as_the_kernel_takes(implementation):
+    torch.manual_seed(0)
+    layers, rows = [nn.Linear(LARGEST_LINEAR // 120, 120)], torch.randn(37, LARGEST_LINEAR // 120)
+    exact = results(nn.Sequential, layers, rows, torch.float64)
+    found, pytorch = (results(container, layers, rows) for container in (KernelSequential, nn.Sequential))
+    ours, theirs = (
+        [relative(*pair).square().mean().sqrt() for pair in zip(one, exact, strict=True)]
+        for one in (found, pytorch)
+    )
+    assert max(relative(*pair).abs().max() for pair in zip(found, pytorch, strict=True)) < 1e-5
+    assert sum(ours) <= rounding_error_allowed(implementation) * sum(theirs)
+
+
+def test_dropout_draws_what_pytorch_draws(implementation):
+    layers, rows = [nn.Dropout(0.3), nn.Linear(40, 40), nn.Dropout(), nn.Linear(40, 3)], torch.randn(9, 40)
+    found = []
+    for container in (KernelSequential, nn.Sequential):
+        torch.manual_seed(3)
+        found.append([*results(container, layers, rows), torch.get_rng_state()])
+    assert torch.equal(found[0][1] == 0, found[1][1] == 0)
+    assert torch.equal(found[0][-1], found[1][-1])
+    for mine, theirs in zip(*found, strict=True):
+        torch.testing.assert_close(mine, theirs)
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("norm", [False, True])
 def test_nan_and_infinity_pass_through(implementation, norm, value):

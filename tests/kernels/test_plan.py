@@ -59,10 +59,12 @@ def assert_plan_is_the_model(model, many):
     assert plan is not None
     for inputs in many:
         assert plan.fits(inputs)
+        torch.manual_seed(0)
         logits = other(inputs)
         gradient = torch.randn(logits.shape)
         other.zero_grad()
         logits.backward(gradient)
+        torch.manual_seed(0)
         found = plan.forward(inputs).clone()
         gradients = plan.backward(gradient)
         assert torch.equal(found, logits)
@@ -87,6 +89,10 @@ def test_the_same_bits_batch_after_batch(library, norm, training, channels_last,
 @pytest.mark.parametrize("norm", [False, True], ids=["plain", "norm"])
 def test_lenet5_is_planned_as_a_whole(library, norm):
     assert_plan_is_the_model(LeNet5(10, 32, batch_norm=norm), list(batches(24, size=32)))
+
+
+def test_dropout_of_rows_is_planned(library):
+    assert_plan_is_the_model(LeNet5(10, 18, dropout=0.3), list(batches(6)))
 
 
 def test_weights_that_an_optimizer_moves_are_read_anew(library):
@@ -162,7 +168,8 @@ NOT_PLANNED = {
     "a forward of its own": lambda: Twice(10, 18),
     "a hook": lambda: watched(KernelSequential(*layers())),
     "a hook inside": lambda: watched_inside(KernelSequential(*layers())),
-    "dropout": lambda: KernelSequential(*layers(after_pooling=[nn.Dropout(0.5)])),
+    "dropout of images": lambda: KernelSequential(*layers(after_pooling=[nn.Dropout(0.5)])),
+    "dropout at the end": lambda: KernelSequential(*layers(), nn.Dropout()),
     "another layer": lambda: KernelSequential(*layers(), nn.Softmax(1)),
     "a frozen weight": lambda: frozen(KernelSequential(*layers())),
     "a bias that is not dense": lambda: every_other(KernelSequential(*layers())),
@@ -177,6 +184,12 @@ def test_no_plan_for(library, case):
     (inputs,) = batches(4, number=1)
     assert plan_for(KernelSequential(*layers()), inputs) is not None
     assert plan_for(NOT_PLANNED[case](), inputs) is None
+
+
+def test_no_plan_where_dropout_would_read_the_first_batch_again(library):
+    model = KernelSequential(nn.Flatten(), nn.Dropout(), nn.Linear(3 * 18 * 18, 5))
+    (inputs,) = batches(4, number=1, channels_last=False)
+    assert plan_for(model, inputs) is None
 
 
 def test_no_plan_where_operations_are_changed_or_inputs_not_plain(library):

@@ -1,4 +1,4 @@
-"""Flattening and linear layers, with ReLU and batch norm."""
+"""Flattening, dropout, and linear layers with ReLU and batch norm."""
 
 from __future__ import annotations
 
@@ -39,6 +39,41 @@ class Flatten:
         needs_parameters: bool,
     ) -> tuple[Tensor | None, tuple[Tensor | None, ...], Calls]:
         return gradient.reshape(inputs.shape), (), ()
+
+
+@dataclass(frozen=True)
+class Dropout:
+    """`dropout(rows, probability, training=True)`, [N, features]; no parameters.
+
+    The same operations as PyTorch's: the same numbers are drawn, and the result has the same bits.
+    """
+
+    probability: float
+
+    def output_shape(self, shape: tuple[int, ...], parameters: Parameters) -> tuple[int, ...]:
+        return shape
+
+    def forward(
+        self, library: Library, inputs: Tensor, parameters: Parameters, keep: bool
+    ) -> tuple[Tensor, Kept, Calls]:
+        """Keeps what the inputs are multiplied by."""
+        noise, output = torch.empty_like(inputs), torch.empty(inputs.shape, dtype=torch.float32)
+        passing = 1 - self.probability
+        multiply = partial(torch.mul, inputs, noise, out=output)
+        return output, (noise,), (partial(noise.bernoulli_, passing), partial(noise.div_, passing), multiply)
+
+    def backward(
+        self,
+        library: Library,
+        inputs: Tensor,
+        parameters: Parameters,
+        kept: Kept,
+        gradient: Tensor,
+        needs_inputs: bool,
+        needs_parameters: bool,
+    ) -> tuple[Tensor | None, tuple[Tensor | None, ...], Calls]:
+        of_inputs = torch.empty_like(gradient)
+        return of_inputs, (), (partial(torch.mul, gradient, *kept, out=of_inputs),)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from bakeoff.kernels import graph
 from bakeoff.kernels.convolutions import ConvNormPool, ConvPool
 from bakeoff.kernels.library import is_aligned
-from bakeoff.kernels.linear import Flatten, Linear
+from bakeoff.kernels.linear import Dropout, Flatten, Linear
 from bakeoff.kernels.operation import Norm, Operation, Parameters
 from bakeoff.kernels.region import Region
 
@@ -24,7 +24,7 @@ KERNEL_SIZES = ((3, 3), (5, 5))
 LARGEST_KERNEL = 7
 """Of a convolution in a region."""
 
-LARGEST_LINEAR = 2**18
+LARGEST_LINEAR = 2**20
 """Weights of a linear layer up to which the kernel is about as fast as PyTorch's product, or faster."""
 
 Match = tuple[Operation | None, Parameters, int]
@@ -36,7 +36,8 @@ def find_chain(
 ) -> tuple[list[tuple[Operation, Parameters]], int]:
     """The operations that stand for the layers from `start` on, and the first layer that they do not take.
 
-    A chain does not end with a Flatten: its output would be a view, which nothing could change in place.
+    A chain does not end with a Flatten, whose output would be a view, which nothing could change in place,
+    nor with dropout, which is not told where a plan's gradient lies.
 
     Parameters
     ----------
@@ -55,7 +56,7 @@ def find_chain(
         if operation:
             chain.append((operation, parameters))
             shape = operation.output_shape(shape, parameters)
-            if type(operation) is not Flatten:
+            if type(operation) not in (Flatten, Dropout):
                 length, end = len(chain), start
     return chain[:length], end
 
@@ -271,6 +272,9 @@ def _match(layers: Sequence[nn.Module], start: int, shape: tuple[int, ...]) -> M
         return _flatten(), (), start + 1
     if _passes(first):
         return None, (), start + 1
+    # Of rows alone: images lie otherwise than PyTorch's would, and other pixels would be dropped.
+    if isinstance(first, nn.Dropout) and kind is nn.Dropout and len(shape) == 2 and first.p < 1:
+        return None if first.inplace else (Dropout(first.p), (), start + 1)
     return None
 
 

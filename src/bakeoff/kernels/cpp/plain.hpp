@@ -38,13 +38,15 @@ struct Patches {
     bool copied;
     int64_t row, column;  // steps, in floats
     int64_t rows_at_once;  // of pooling windows
+    int64_t capacity;  // rows of copies: those of several times, so that few are moved to the front for the next ones
     Patches(const Sizes& s, int64_t chunks) {
         copied = WIDTH == LANES && s.out_channels >= 12;
         column = copied ? chunks * LANES : s.channels;
         row = copied ? s.conv_width * column : s.padded_width * column;
         rows_at_once = copied ? std::max<int64_t>(1, (FLOATS / row - s.kernel + 1) / 2) : s.pooled_height;
+        capacity = 2 * rows_at_once + s.kernel + 7;
     }
-    int64_t size(const Sizes& s) const { return copied ? (2 * rows_at_once + s.kernel - 1) * row : 0; }
+    int64_t size() const { return copied ? capacity * row : 0; }
     void copy(const Sizes& s, const float* rows, int64_t first_row, int64_t num_rows, float* to) const {
         for (int64_t y = first_row; y < first_row + num_rows; ++y)
             for (int64_t x = 0; x < s.conv_width; ++x, to += column)
@@ -158,15 +160,22 @@ constexpr int CHUNKS = WIDTH == 16 ? 2 : 1;  // whose sums stay in registers
 // Adds one image to sums [out][chunk][ky][16].
 static void add_weight_gradient(const Sizes& s, const Patches& patches, const Winners& list, const float* rows, int64_t chunks,
                                 float* copies, float* sums) {
-    int64_t line = s.pooled_width * s.out_channels;
+    int64_t line = s.pooled_width * s.out_channels, begin = 0, copied = 0;  // rows begin..copied lie in the copies
     for (int64_t y = 0; y < s.pooled_height; y += patches.rows_at_once) {
-        int64_t end = std::min(y + patches.rows_at_once, s.pooled_height);
-        if (patches.copied) patches.copy(s, rows, 2 * y, 2 * (end - y) + s.kernel - 1, copies);
+        int64_t end = std::min(y + patches.rows_at_once, s.pooled_height), end_row = 2 * end + s.kernel - 1;
+        if (patches.copied) {
+            if (end_row - begin > patches.capacity) {
+                std::memmove(copies, copies + (2 * y - begin) * patches.row, size_t((copied - 2 * y) * patches.row) * 4);
+                begin = 2 * y;
+            }
+            patches.copy(s, rows, copied, end_row - copied, copies + (copied - begin) * patches.row);
+            copied = end_row;
+        }
         for (int64_t co = 0; co < s.out_channels; ++co)
             for_blocks<CHUNKS>(chunks, [&](auto size, int64_t chunk) {
                 auto add = s.kernel == 3 ? sparse_weight_gradient<3, size> : sparse_weight_gradient<5, size>;
                 add(s, list, y * line + co, end * line, (patches.copied ? copies : rows) + chunk * LANES, patches.row,
-                    2 * y * patches.row, sums + (co * chunks + chunk) * s.kernel * LANES);
+                    begin * patches.row, sums + (co * chunks + chunk) * s.kernel * LANES);
             });
     }
 }
@@ -230,10 +239,12 @@ static void add_patches(const Sizes& s, const float* patches, int64_t step, floa
 static void backward(const Sizes& s, const float* input, const float* weight, const float* gradient,
                      const Code* winners, float* input_gradient, float* weight_gradient, float* bias_gradient) {
     int64_t chunks = (s.kernel * s.channels + LANES - 1) / LANES, list_size = s.pooled_size + LANES;  // whole vectors
-    int64_t at_once = input_gradient ? 8 : 1;  // images for which the placed weights are fetched once
+    // Images for which the placed weights are fetched once: few where their patches would leave the second-level cache.
+    int64_t num_windows = s.pooled_height * s.pooled_width;
+    int64_t at_once = input_gradient ? std::clamp<int64_t>(256 / num_windows, 1, 8) : 1;
     Patches patches(s, chunks);
     float* copy = images_buffer.zeros(s.padded_size + chunks * LANES);
-    float* copies = conv_buffer.get(patches.size(s));
+    float* copies = conv_buffer.get(patches.size());
     float* sums = sums_buffer.zeros(s.out_channels * chunks * s.kernel * LANES);
     float* bias_sums = factors_buffer.zeros(s.out_channels * WIDTH);
     float* gradients = pooled_buffer.get(at_once * list_size);
@@ -246,8 +257,8 @@ static void backward(const Sizes& s, const float* input, const float* weight, co
         int64_t window = i / s.out_channels, y = window / s.pooled_width, x = window % s.pooled_width;
         windows[i] = int(2 * (y * patches.row + x * patches.column));
     }
-    int64_t step = patch_vectors(s) * WIDTH, num_windows = s.pooled_height * s.pooled_width;
-    float *placed = nullptr, *window_patches = nullptr, *moved = nullptr;
+    int64_t step = patch_vectors(s) * WIDTH;
+    float *placed = nullptr, *window_patches = nullptr;
     if (input_gradient) {
         place_weights(s, weight, placed = weights_buffer.get(s.out_channels * 4 * step));
         window_patches = winners_buffer.get(at_once * num_windows * step);
@@ -268,7 +279,7 @@ static void backward(const Sizes& s, const float* input, const float* weight, co
                                   window_patches + i * num_windows * step + vector * WIDTH);
         });
         for (int64_t i = 0; i < images; ++i) {
-            moved = gradient_buffer.zeros(s.padded_size);
+            float* moved = gradient_buffer.zeros(s.padded_size);
             add_patches(s, window_patches + i * num_windows * step, step, moved);
             copy_image<false>(s, input_gradient + (first + i) * s.channels * s.height * s.width, moved);
         }
