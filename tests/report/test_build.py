@@ -24,6 +24,7 @@ from bakeoff.errors import BakeoffError
 from bakeoff.predictions import Predictions, RecipePredictions
 from bakeoff.report import build_report
 from bakeoff.report.build import write_comparison_report
+from bakeoff.report.figures.comparison import difference_forest
 from bakeoff.store import Layout, load_study_folder, save_audit
 from bakeoff.terminal.comparison import print_comparison
 
@@ -316,5 +317,14 @@ def test_many_recipes_classes_and_no_probabilities_have_a_page_too(tmp_path: Pat
     assert "20 of 28 are shown; the table has all." in text
     assert "4 of 28 are shown; the table has all." in text  # of the answer
     assert "2 of 28 are shown; the table has all." in text  # by class
-    assert "22 more pairs" in text
+    assert "23 more pairs" in text
     assert "Do the probabilities mean" not in text
+
+
+def test_no_line_of_the_differences_crosses_a_label() -> None:
+    axes = difference_forest(compare(predictions(("a", "b", "c"), 3, 60))).axes[0]
+    zeros = [segment[:, 1] for lines in axes.collections for segment in lines.get_segments()]
+    labels = [text.get_position()[1] for text in axes.texts]
+    assert (len(zeros), len(labels)) == (3, 6)
+    assert not any(low <= label <= high for low, high in zeros for label in labels)
+    assert not any(line.get_visible() for line in axes.get_xgridlines())

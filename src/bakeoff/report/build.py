@@ -31,14 +31,14 @@ from bakeoff.report.tables import (
 from bakeoff.store import Layout, StoredStudy, load_study_folder, replace_report
 from bakeoff.study import study_to_toml
 
-MOST_PAIRS = 6
+MOST_PAIRS = 5
 """Rows of a table of pairs or recipes; the others are folded."""
 
 MOST_COLUMNS, MOST_SIDE_BY_SIDE = 4, 3
 """Up to four recipes stand side by side; of more, the three best do, and the others are folded."""
 
 MOST_OPEN_CASES, FEW_OPEN_CASES, MOST_CASES = 10, 6, 100
-"""Classes with an open failed case, if these are all and if there are more; with an open or folded one."""
+"""Classes with an open failed case, in a small and in a large study; with an open or folded one."""
 
 MEAN_QUALITY, MOST_MEAN_BYTES = 95, 300_000
 """Of the sheet of the mean images."""
@@ -113,7 +113,7 @@ def build_report(study: Path | Summary) -> Path:
         cases=class_cases(
             summary,
             packed,
-            MOST_OPEN_CASES if len(stored.class_names) <= MOST_OPEN_CASES else FEW_OPEN_CASES,
+            MOST_OPEN_CASES if _is_small(summary) else FEW_OPEN_CASES,
             MOST_CASES,
         ),
         gallery=packed,
@@ -131,6 +131,10 @@ def build_report(study: Path | Summary) -> Path:
     files[layout.report_page] = page.encode()
     replace_report(layout, files)
     return layout.report_page
+
+
+def _is_small(summary: Summary) -> bool:
+    return len(summary.stored.class_names) <= MOST_OPEN_CASES and len(summary.finished) <= MOST_COLUMNS
 
 
 def _doubt_images(summary: Summary) -> list[str]:

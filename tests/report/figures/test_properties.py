@@ -5,7 +5,7 @@ import pytest
 
 from bakeoff.analysis.failures.trends import EndContrast, Estimate, ImageProperty
 from bakeoff.report.figures.drawing import MAX_RECIPES
-from bakeoff.report.figures.properties import MAX_PROPERTIES, property_figure
+from bakeoff.report.figures.properties import FEW_RECIPES, MAX_PROPERTIES, property_figure
 
 
 def end(value: float) -> EndContrast:
@@ -41,7 +41,7 @@ def test_more_than_can_be_shown_is_said(count: int) -> None:
     ]
     figure = property_figure(properties, recipes)
     assert figure is not None
-    assert f"The first {MAX_RECIPES} of {MAX_RECIPES + 3} recipes are shown" in figure.caption
+    assert f"The {FEW_RECIPES} leading of {MAX_RECIPES + 3} recipes are shown" in figure.caption
     assert (
         f"The {MAX_PROPERTIES} quarters with the largest differences of {count} are shown." in figure.caption
     )

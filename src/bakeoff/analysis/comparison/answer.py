@@ -150,7 +150,7 @@ def _certainty(comparison: Comparison, choice: SupportedRecipe) -> str:
         )
     if undecided:
         clauses.append(f"open against {_named(undecided)}")
-    apart, few = _not_compared(name, comparison), _too_few_seeds(comparison) if better else ""
+    apart, few = _not_compared(name, comparison), _too_few_seeds(comparison) if better or equivalent else ""
     clauses += [clause for clause in (apart, few) if clause]
     word = "No" if not (better or equivalent) else "In part" if undecided or apart or few else "Yes"
     return f"{word}: {'; '.join(clauses)}."
@@ -179,7 +179,7 @@ def _to_be_sure(
         sentences.append(
             f"{choice.name} against {which}: compare them without a baseline, which needs no new training."
         )
-    if _too_few_seeds(comparison) and (choice.by_verdict or not sentences):
+    if _too_few_seeds(comparison) and not any(pair.chances for pair in nearest):
         sentences.append(f"{ENOUGH_SEEDS} or more seeds per recipe.")
     return tuple(sentences) or ("Nothing more is needed for this question.",)
 

@@ -38,8 +38,8 @@ WIDTH = 4.6
 MAX_PAIRS, MAX_CLASS_PAIRS, MAX_CLASSES = 20, 3, 15
 """A figure with more shows only the most significant ones, and its caption says so; the tables have all."""
 
-FEW_CLASS_PAIRS = 2
-"""Pairs whose classes are drawn where there are more than `MAX_CLASS_PAIRS`."""
+FEW_CLASS_PAIRS, MAX_CLASS_ROWS = 2, 30
+"""Pairs whose classes are drawn where there are more than `MAX_CLASS_PAIRS`; rows of all panels together."""
 
 
 def comparison_figures(comparison: Comparison) -> dict[str, ReportFigure]:
@@ -207,9 +207,9 @@ def difference_forest(comparison: Comparison, pairs: Sequence[PairResult] | None
     """Draw each pair's difference with its interval over the shaded margin; filled if decided."""
     pairs, scale = pairs or _clearest(comparison.pairs, MAX_PAIRS), comparison.scale
     figure, axes = _forest(len(pairs))
-    _shade_margin(axes, scale.factor * comparison.margin)
-    axes.grid(visible=False)  # no line crosses a label: that of 0 is drawn below each
-    rows = np.arange(len(pairs))
+    axes.grid(visible=False)  # nothing crosses a label: margin and 0 are drawn below each
+    rows, margin = np.arange(len(pairs)), scale.factor * comparison.margin
+    axes.barh(rows + 0.09, 2 * margin, 0.46, -margin, color=COLORS[5], alpha=0.22, linewidth=0)
     axes.vlines([0] * len(pairs), rows - 0.14, rows + 0.32, color=GRAY, linewidth=0.8)
     for row, pair in enumerate(pairs):
         decided = pair.verdict in ("better", "worse")
@@ -233,7 +233,8 @@ def class_difference_forest(comparison: Comparison) -> Figure:
     figure = Figure(figsize=(WIDTH, height * len(pairs) + 0.35), layout="constrained")
     panels: list[Axes] = list(figure.subplots(len(pairs), 1, sharex=True, squeeze=False)[:, 0])
     for axes, pair in zip(panels, pairs, strict=True):
-        _shade_margin(axes, 100 * comparison.margin if comparison.scale.is_accuracy else 0.0)
+        margin = 100 * comparison.margin if comparison.scale.is_accuracy else 0.0
+        axes.axvspan(-margin, margin, color=COLORS[5], alpha=0.22, linewidth=0)
         axes.axvline(0, color=GRAY, linewidth=0.8)
         by_name = {entry.name: entry for entry in pair.classes}
         for row, name in enumerate(classes):
@@ -317,10 +318,6 @@ def _label(axes: Axes, row: int, name: str, text: str) -> None:
     axes.text(0, row - 0.27, text, transform=at, fontsize=8.5, va="center")
 
 
-def _shade_margin(axes: Axes, margin: float) -> None:
-    axes.axvspan(-margin, margin, color=COLORS[5], alpha=0.22, linewidth=0)
-
-
 def _clearest(pairs: Sequence[PairResult], limit: int) -> list[PairResult]:
     """Return the pairs in their order, only those with the smallest p if there are too many to draw."""
     chosen = {id(pair) for pair in sorted(pairs, key=lambda pair: pair.p)[:limit]}
@@ -337,5 +334,6 @@ def _most_different(names: list[str], pairs: Sequence[PairResult]) -> list[str]:
     for pair in pairs:
         for entry in pair.classes:
             smallest[entry.name] = min(smallest.get(entry.name, 1.0), entry.p)
-    chosen = set(sorted(names, key=lambda name: smallest[name])[:MAX_CLASSES])
+    most = min(MAX_CLASSES, MAX_CLASS_ROWS // len(pairs))
+    chosen = set(sorted(names, key=lambda name: smallest[name])[:most])
     return [name for name in names if name in chosen]

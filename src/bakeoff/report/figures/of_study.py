@@ -98,7 +98,7 @@ def study_figures(summary: Summary) -> StudyFigures:
         confusion_difference_figures(pairs, class_names, _significant_cells(summary)),
         class_accuracy_figure(leading_first, class_names),
         comparison_figures(summary.comparison) | answer_figures(summary.answer, summary.comparison),
-        property_figure(summary.failures.properties, [recipe.name for recipe in finished])
+        property_figure(summary.failures.properties, [recipe.name for recipe in leading_first])
         if summary.failures
         else None,
         tuning_figures(summary.tuning),

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-MAX_PROPERTIES = 5
-"""A figure with more shows only the largest differences, and its caption says so."""
+MAX_PROPERTIES, FEW_RECIPES = 5, 4
+"""A figure with more shows only the largest differences, and of more than `MAX_RECIPES` recipes only the
+leading ones; its caption says so."""
 
 
 def property_figure(properties: Sequence[ImageProperty], recipes: Sequence[str]) -> ReportFigure | None:
@@ -37,7 +38,7 @@ def property_figure(properties: Sequence[ImageProperty], recipes: Sequence[str])
     properties
         From the summary.
     recipes
-        Names in the study's order; the first `MAX_RECIPES` are drawn.
+        Names, the leading ones first if there are many.
 
     Returns
     -------
@@ -47,7 +48,7 @@ def property_figure(properties: Sequence[ImageProperty], recipes: Sequence[str])
     if not properties:
         return None
     all_properties, properties = properties, properties[:MAX_PROPERTIES]
-    drawn = list(recipes[:MAX_RECIPES])
+    drawn = list(recipes if len(recipes) <= MAX_RECIPES else recipes[:FEW_RECIPES])
     row_height = 0.1 * len(drawn) + 0.12
     with drawing():
         figure, axes = new_figure(4.6, 0.9 + row_height * len(properties))
@@ -96,7 +97,7 @@ def _describe(properties: Sequence[ImageProperty], recipes: Sequence[str], drawn
     significant = sum(len(row.significant) for row in properties)
     shown = ""
     if len(drawn) < len(recipes):
-        shown += f" The first {len(drawn)} of {len(recipes)} recipes are shown; the table has all."
+        shown += f" The {len(drawn)} leading of {len(recipes)} recipes are shown; the table has all."
     if len(properties) > MAX_PROPERTIES:
         shown += (
             f" The {MAX_PROPERTIES} quarters with the largest differences of {len(properties)} are shown."
