@@ -31,7 +31,7 @@ from bakeoff.store.run_files import (
     stored_identity,
 )
 from bakeoff.store.trial_files import SizedRun, StoredTrial, load_sized_runs, load_trials
-from bakeoff.store.verify import check_runs, check_study_files
+from bakeoff.store.verify import check_runs, check_study_files, not_a_study
 from bakeoff.study import Study, study_from_toml
 from bakeoff.text import shorten
 
@@ -169,10 +169,7 @@ def read_study(layout: Layout) -> Study:
     """
     check_study_files(layout, read=[layout.study.name])
     if not layout.study.is_file() or not layout.data.is_file():
-        raise BakeoffError(
-            f"{layout.root} is not a study folder: it lacks {layout.study.name} or {layout.data.name}; "
-            "expected a folder that `bakeoff run` wrote"
-        )
+        raise not_a_study(layout)
     restore_report(layout)
     try:
         return study_from_toml(read_text(layout.study), str(layout.study))

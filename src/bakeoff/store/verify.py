@@ -17,7 +17,7 @@ from bakeoff.store.checks import check_data
 from bakeoff.store.layout import MANIFEST, Layout
 from bakeoff.store.manifest import MISSING, compare_files
 from bakeoff.store.report_folder import restore_report
-from bakeoff.text import list_some
+from bakeoff.text import did_you_mean, list_some
 
 
 def check_study_files(
@@ -99,6 +99,19 @@ class Verification:
     cached: tuple[Path, ...]
 
 
+def not_a_study(layout: Layout) -> BakeoffError:
+    """The error for a folder without study.toml or data.json: what is there instead."""
+    root, parent = layout.root, layout.root.parent
+    found = f"it lacks {layout.study.name} or {layout.data.name}"
+    if not root.exists():
+        names = [path.name for path in parent.iterdir()] if parent.is_dir() else []
+        found = f"it does not exist{did_you_mean(root.name, names)}"
+    return BakeoffError(
+        f"{root} is not a study folder: {found}; expected a folder that `bakeoff run` wrote, "
+        "by default results/NAME"
+    )
+
+
 def verify_study(root: Path) -> Verification:
     """Compare each file of a study folder with the digest that was recorded when it was written.
 
@@ -111,7 +124,7 @@ def verify_study(root: Path) -> Verification:
     """
     layout = Layout(root)
     if not layout.study.is_file() and not layout.data.is_file():
-        raise BakeoffError(f"{root} is not a study folder; expected a folder that `bakeoff run` wrote")
+        raise not_a_study(layout)
     restore_report(layout)
     of_study, of_report = compare_files(root), compare_files(layout.report)
     folders = [path for place in ("runs/*/*", "sizes/*/*/*", "tune/*/*") for path in root.glob(place)]
