@@ -1,7 +1,7 @@
 """When training images were learned, and how often they were forgotten.
 
-Sources: Toneva et al. (2019), An empirical study of example forgetting during deep neural network learning,
-ICLR (forgetting events); Swayamdipta et al. (2020), Dataset cartography, EMNLP (confidence, variability).
+Source: Toneva et al. (2019), An empirical study of example forgetting during deep neural network learning,
+ICLR (forgetting events).
 """
 
 from __future__ import annotations
@@ -31,17 +31,11 @@ class LearningHistory:
         training, median over seeds; infinite if most runs have not learned it at the end.
     num_forgotten
         float [num_images], forgetting events (learned in one epoch, not in the next), mean over seeds.
-    confidence
-        float [num_images], probability of the true class, mean over epochs and seeds, 0..1.
-    variability
-        float [num_images], standard deviation of that probability over epochs, mean over seeds.
     """
 
     num_epochs: int
     epoch_learned: NDArray[np.float64]
     num_forgotten: NDArray[np.float64]
-    confidence: NDArray[np.float64]
-    variability: NDArray[np.float64]
 
     @cached_property
     def usual_epoch_learned(self) -> float:
@@ -85,7 +79,7 @@ def learning_history(true_probability: NDArray[np.floating]) -> LearningHistory:
         float [num_seeds, num_epochs, num_images], probability of the true class after each epoch.
     """
     _, num_epochs, _ = true_probability.shape
-    learned, forgotten, confidence, variability = [], [], [], []
+    learned, forgotten = [], []
     for run in true_probability:
         is_learned = run > LEARNED
         not_learned_backwards = ~is_learned[::-1]
@@ -94,14 +88,10 @@ def learning_history(true_probability: NDArray[np.floating]) -> LearningHistory:
         )
         learned.append(np.where(num_last_epochs > 0, num_epochs - num_last_epochs + 1.0, np.inf))
         forgotten.append((is_learned[:-1] & ~is_learned[1:]).sum(axis=0))
-        confidence.append(run.mean(axis=0, dtype=np.float64))
-        variability.append(run.astype(np.float64).std(axis=0))
     return LearningHistory(
         num_epochs=num_epochs,
         epoch_learned=np.median(learned, axis=0),
         num_forgotten=np.mean(forgotten, axis=0),
-        confidence=np.mean(confidence, axis=0),
-        variability=np.mean(variability, axis=0),
     )
 
 
