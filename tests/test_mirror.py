@@ -38,6 +38,7 @@ TESTED_AS_A_WHOLE = {
     "report/figures/drawing.py": "report/test_build.py",
     "result.py": "test_api.py",
     "run_study.py": "system/test_command_line.py",
+    "training/parts/model.py": "training/test_loop.py",
     "kernels/compile.py": "kernels/test_installing.py",
     "kernels/convolutions.py": "kernels/test_agreement.py",
     "kernels/library.py": "kernels/test_choosing.py",
