@@ -94,6 +94,11 @@ def test_a_step_of_each_net_is_timed_in_each_way(printed):
         assert 0 <= float(share) < 100
 
 
+def test_a_pass_of_attribution_is_compared_with_one_of_training():
+    text = printed("attribution_cost.py", "--nets", "tutorial", "--rounds", "1")
+    assert 0 < float(text.splitlines()[1].split()[5]) < 10
+
+
 @slow
 def test_scale_charges_what_is_paid_once_apart(printed, few_images):
     text = printed("scale.py", few_images, "--epochs", "1", "--seeds", "1,2", "--copies", "1,2")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import torch
@@ -26,21 +27,22 @@ with those of 128 at 0.99 or more in the median image and above 0.98 in 95 % of 
 completeness error of 0.4 to 0.8 %. 16 points halve the error at twice the time.
 """
 
-BATCH_SIZE = 8
-"""Images per call: a fixed size, because the last bits of a sum can depend on it.
+PIXELS_PER_CALL = 16 * 32**2
+"""Of the images of a call: 16 images of 32 x 32, 256 of 8 x 8, 2 from 96 x 96 on.
 
-As many forward passes are kept as it has images and points, twice that with their mirror images: 64 passes of
-the residual network of small-best take 50 MiB, and the first call less time than with more.
+Fixed, because the last bits of a sum can depend on the number of images. Counted in pixels, so that what a
+call costs by itself, one to two milliseconds, is a small part of it even where a net is small because its
+images are, and so that memory is bounded: as many forward passes are kept as a call has images and points,
+twice that with their mirror images.
 """
 
 TRAINING_SHARE = 0.1
 """The share of a run's training that its maps may cost, unless the study asks for all of them."""
 
-COST_OF_POINT = 1.25
+COST_OF_POINT = 2.0
 """Of one image at one point of the rule, in passes of training: of one image, forward and backward.
 
-Measured processor time (AMD EPYC, one thread, kernels, busy machine), per model evaluation: the residual
-network of small-best 1.0; LeNet-5 at 32 pixels 3, where it is some tens of microseconds.
+The same for all nets: above the most that was measured, see `docs/development.md`.
 """
 
 MAX_CELLS = 16
@@ -108,8 +110,9 @@ def attribute_wrong_answers(
     maps_and_errors = []
     try:
         baseline = _baseline_logits(model, images_NHWC.shape[1], images_NHWC.shape[3])
-        for start in range(0, len(wrong), BATCH_SIZE):
-            chosen = wrong[start : start + BATCH_SIZE]
+        size = images_per_call(images_NHWC.shape[1])
+        for start in range(0, len(wrong), size):
+            chosen = wrong[start : start + size]
             batch = preprocessing(images_NHWC[chosen]).to(device_of(model))
             classes = (predicted_N[chosen], np.asarray(labels_N[chosen]))
             maps = _attribute(model, batch, *classes)
@@ -156,6 +159,11 @@ def _order(images_N: NDArray[np.int64]) -> NDArray[np.uint64]:
     return images_N.astype(np.uint64) * np.uint64(2_654_435_769) % np.uint64(1 << 32)
 
 
+def images_per_call(image_size: int) -> int:
+    """The number of images of `PIXELS_PER_CALL`, at least 2: each call reads all weights."""
+    return max(2, PIXELS_PER_CALL // image_size**2)
+
+
 def cells_per_side(image_size: int) -> int:
     """The number of blocks of pixels per side, at most `MAX_CELLS`: 16 for 32 pixels, 14 for 28."""
     block = -(-image_size // MAX_CELLS)
@@ -167,10 +175,7 @@ def _attribute(
 ) -> NDArray[np.float64]:
     """Maps [N, num_cells, num_cells]."""
     device = images_NCHW.device
-    points, weights = np.polynomial.legendre.leggauss(NUM_STEPS)  # on -1..1
-    shares_S, weights_S = (
-        torch.from_numpy(values).to(device, images_NCHW.dtype) for values in ((points + 1) / 2, weights / 2)
-    )
+    shares_S, weights_S = (torch.from_numpy(values).to(device, images_NCHW.dtype) for values in _rule())
     # From the baseline, which is 0, to the image: [S * N, C, H, W].
     faded = (shares_S[:, None, None, None, None] * images_NCHW).flatten(0, 1).requires_grad_()
     answers, labels = (
@@ -188,6 +193,13 @@ def _attribute(
     overlap = _overlap(pixels_NHW.shape[1])
     maps: NDArray[np.float64] = overlap @ pixels_NHW @ overlap.T
     return maps
+
+
+@cache
+def _rule() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Points and weights of the Gauss-Legendre rule on 0..1."""
+    points, weights = np.polynomial.legendre.leggauss(NUM_STEPS)  # on -1..1
+    return (points + 1) / 2, weights / 2
 
 
 @contextmanager
@@ -227,6 +239,7 @@ def _error(maps: NDArray[np.float64], change_N: NDArray[np.float64]) -> NDArray[
     return error
 
 
+@cache
 def _overlap(image_size: int) -> NDArray[np.float64]:
     """Share of each pixel that lies in each cell along a side, [num_cells, image_size]."""
     num_cells = cells_per_side(image_size)
