@@ -72,8 +72,10 @@ class Dropout:
         needs_inputs: bool,
         needs_parameters: bool,
     ) -> tuple[Tensor | None, tuple[Tensor | None, ...], Calls]:
+        (noise,) = kept
+        assert noise is not None
         of_inputs = torch.empty_like(gradient)
-        return of_inputs, (), (partial(torch.mul, gradient, *kept, out=of_inputs),)
+        return of_inputs, (), (partial(torch.mul, gradient, noise, out=of_inputs),)
 
 
 @dataclass(frozen=True)
