@@ -94,7 +94,7 @@ def test_a_step_of_each_net_is_timed_in_each_way(printed):
         assert 0 <= float(share) < 100
 
 
-def test_a_pass_of_attribution_is_compared_with_one_of_training():
+def test_a_pass_of_attribution_is_compared_with_one_of_training(printed):
     text = printed("attribution_cost.py", "--nets", "tutorial", "--rounds", "1")
     assert 0 < float(text.splitlines()[1].split()[5]) < 10
 
