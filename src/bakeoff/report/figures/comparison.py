@@ -244,7 +244,7 @@ def class_difference_forest(comparison: Comparison) -> Figure:
             _interval(axes, row, entry.difference, entry.interval, color, filled=significant)
         axes.set_yticks(range(len(classes)), [drawn_text(name, 16) for name in classes])
         axes.set_ylim(len(classes) - 0.4, -0.6)
-        axes.set_title(drawn_text(f"{pair.b} minus {pair.a}", 46))
+        axes.set_title(f"{drawn_text(pair.b, 23)} minus {drawn_text(pair.a, 23)}")
         axes.grid(axis="y", visible=False)
     panels[-1].set_xlabel("difference in accuracy, percentage points")
     return figure
@@ -253,7 +253,7 @@ def class_difference_forest(comparison: Comparison) -> Figure:
 def reliability_plot(comparison: Comparison) -> Figure:
     """Draw accuracy against confidence in bins of equal mass, with intervals."""
     recipes = _calibrated(comparison)[: len(COLORS)]
-    figure, axes = new_figure(WIDTH, 4.0)
+    figure, axes = new_figure(WIDTH, 3.5)
     axes.plot([0, 100], [0, 100], color=GRAY, linewidth=1, linestyle="--")
     drawn = []
     for row, (_, calibration) in enumerate(recipes):
