@@ -80,11 +80,13 @@ def predict(
     """
     from rich.console import Console
 
+    from bakeoff.data.progress import Progress
     from bakeoff.predict.ensemble import UNCHECKED, load_ensemble
     from bakeoff.predict.files import count_images, predict_files
     from bakeoff.predict.outputs import prediction_files
     from bakeoff.store import Layout, read_study
-    from bakeoff.terminal.predictions import PredictionDisplay, PredictionSummary, print_predictions
+    from bakeoff.terminal.predictions import PredictionSummary, print_predictions
+    from bakeoff.terminal.step import StepBar
 
     console = Console()
     find_own_classes(read_study(Layout(study_dir)))
@@ -94,11 +96,12 @@ def predict(
         print_line(UNCHECKED)
     summary = PredictionSummary()
     try:
-        with (
-            prediction_files(ensemble, csv, json_) as write,
-            PredictionDisplay(console, lambda: count_images(images)) as display,
-        ):
-            for result in predict_files(ensemble, images, on_progress=display.advance):
+        with prediction_files(ensemble, csv, json_) as write, StepBar(console) as bar:
+            # Counted only where it is shown.
+            steps = Progress(
+                "classifying images", count_images(images) if console.is_terminal else 0, bar.show
+            )
+            for result in predict_files(ensemble, images, on_progress=steps.advance):
                 summary.add(result)
                 write(result)
             if not summary.num_images:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -23,42 +20,6 @@ ENOUGH_FOR_AGREEMENT = 60
 
 MOST_PROBLEMS = 10
 """The number of unreadable images printed."""
-
-
-class PredictionDisplay:
-    """Shows how many images are classified, on a terminal only. A context manager.
-
-    Parameters
-    ----------
-    console
-        The console.
-    count
-        Returns the total number of images; called only if it is shown.
-    """
-
-    def __init__(self, console: Console, count: Callable[[], int]) -> None:
-        self.progress = Progress(
-            TextColumn("classifying images"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
-        self.task = self.progress.add_task("", total=count() if console.is_terminal else None)
-
-    def __enter__(self) -> PredictionDisplay:
-        self.progress.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.progress.stop()
-
-    def advance(self, num_images: int) -> None:
-        self.progress.advance(self.task, num_images)
 
 
 @dataclass

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 
 class StepBar:
@@ -31,10 +31,17 @@ class StepBar:
         if not self.console.is_terminal:
             return
         if self.progress is None:
-            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+            columns = (
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeRemainingColumn(),
+            )
             self.progress = Progress(*columns, console=self.console, transient=True)
             self.progress.add_task(text, total=total)
             self.progress.start()
+        if self.progress.tasks[0].description != text:  # the speed of the step before says nothing
+            self.progress.reset(self.progress.task_ids[0])
         self.progress.update(self.progress.task_ids[0], description=text, completed=done, total=total)
 
     def remove(self) -> None:
