@@ -6,6 +6,7 @@ import html.parser
 import io
 import json
 import re
+import shutil
 from base64 import b64decode
 from pathlib import Path
 
@@ -135,41 +136,25 @@ def test_a_study_whose_runs_all_failed_still_has_a_page(tmp_path: Path, study_ma
     assert 'id="method"' in text
 
 
-def test_what_an_earlier_report_wrote_of_a_recipe_that_left_is_removed(tmp_path: Path, study_maker) -> None:
-    root = study_maker(tmp_path / "study", seeds=1, epochs=1)
-    report = build_report(root).parent
-    mine = report / "figures" / "loss-mine.png"
-    mine.write_text("not Bakeoff's")
+def test_what_an_earlier_report_wrote_of_a_recipe_that_left_is_removed(
+    page: Path, study_dir: Path, tmp_path: Path
+) -> None:
+    root = tmp_path / "study"
+    shutil.copytree(study_dir, root)
+    report = root / "report"
+    (report / "figures" / "loss-mine.png").write_text("not Bakeoff's")
     first = {path.name for path in report.rglob("*.*")}
     assert {"loss-plain.svg", "loss-normed.svg", "comparison.json", "comparison-accuracies.png"} <= first
 
     forget_digests(root)
     study = root / "study.toml"
-    study.write_text(
-        re.sub(r"\[recipes\.normed\].*?(?=\n\[published)", "", study.read_text(), flags=re.DOTALL)
-    )
+    text = re.sub(r"\[recipes\.normed\].*?(?=\n\[published)", "", study.read_text(), flags=re.DOTALL)
+    study.write_text(text)
     build_report(root)
     left = {path.name for path in report.rglob("*.*")}
     assert not [name for name in left if "normed" in name]
     assert {"loss-plain.svg", "loss-mine.png", "curves.csv", "index.html"} <= left
     assert "comparison.json" in left  # of one recipe: its interval
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        '["../study.toml", "../runs/plain/seed-0/history.csv", "/etc/passwd", "figures/../index.html", 3]',
-        '["figures/../../data.json", "index.html", "figures", "tables/..csv/x.csv", ""]',
-        "{}", "[[", "[" * 100_000, "null",
-    ],
-)  # fmt: skip
-def test_a_list_of_files_by_somebody_else_deletes_nothing(tmp_path: Path, study_maker, content: str) -> None:
-    root = study_maker(tmp_path / "study", recipes=("plain",), seeds=1, epochs=1)
-    build_report(root)
-    before = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
-    (root / "report/files.json").write_text(content)
-    build_report(root)
-    assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before
 
 
 def test_leaks_are_one_line_at_the_top_and_listed_with_the_data(tmp_path: Path, study_maker) -> None:
@@ -309,7 +294,7 @@ def test_many_recipes_classes_and_no_probabilities_have_a_page_too(tmp_path: Pat
     rng = np.random.default_rng(0)
     labels = np.arange(300) % 30
     recipes = tuple(
-        RecipePredictions(f"_r{number}", (0, 1), np.where(rng.random((2, 300)) < 0.5, labels, 0))
+        RecipePredictions(f"_r{number}", (0, 1), np.where(rng.random((2, 300)) < number / 8, labels, 0))
         for number in range(8)
     )
     given = Predictions(labels, tuple(map(str, range(300))), tuple(f"c{i}" for i in range(30)), recipes)

@@ -61,6 +61,21 @@ def test_a_new_report_leaves_out_only_what_the_one_before_wrote(reported):
     assert {path.name for path in reported.root.iterdir() if path.name.startswith(".")} == {".lock-report"}
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        '["../study.toml", "../data.json", "/etc/passwd", "figures/../index.html", "mine.txt", 3]',
+        '["figures/../../data.json", "index.html", "figures", "tables/..csv/x.csv", ""]',
+        "{}", "[[", "[" * 100_000, "null",
+    ],
+)  # fmt: skip
+def test_a_list_of_files_by_somebody_else_deletes_nothing(reported, content):
+    before = {path: path.read_bytes() for path in reported.root.rglob("*") if path.is_file()}
+    reported.report_files.write_text(content)
+    report_of(reported, OLD)
+    assert {path: path.read_bytes() for path in reported.root.rglob("*") if path.is_file()} == before
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_report_killed_at_any_moment_leaves_a_whole_one(reported, tmp_path):
     outcomes = []
