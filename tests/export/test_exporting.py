@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from safetensors import safe_open
 from tests.export.chosen import chosen_run
-from tests.predict.trained import bakeoff, stored
+from tests.in_process import bakeoff
+from tests.predict.trained import stored
 
 from bakeoff.predict.model import load_model
 

@@ -11,7 +11,8 @@ import pytest
 from sklearn.metrics import confusion_matrix
 from statsmodels.stats.proportion import proportion_confint
 from tests.export.chosen import chosen_run
-from tests.predict.trained import bakeoff, softmax, stored
+from tests.in_process import bakeoff
+from tests.predict.trained import softmax, stored
 
 
 def rows(card: str, heading: str) -> list[list[str]]:

@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
-from tests.predict.trained import bakeoff, stored
+from tests.in_process import bakeoff
+from tests.predict.trained import stored
 
 from bakeoff.errors import BakeoffError
 from bakeoff.predict.evaluate import evaluate

@@ -6,7 +6,8 @@ import shutil
 import numpy as np
 import pytest
 from PIL import Image
-from tests.predict.trained import bakeoff, stored
+from tests.in_process import bakeoff
+from tests.predict.trained import stored
 
 from bakeoff import open_result
 from bakeoff.predict.evaluate import evaluate

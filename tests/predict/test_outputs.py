@@ -5,7 +5,8 @@ import os
 import shutil
 
 import pytest
-from tests.predict.trained import bakeoff, read_csv
+from tests.in_process import bakeoff
+from tests.predict.trained import read_csv
 
 from bakeoff.predict.files import UnreadableImage, predict
 

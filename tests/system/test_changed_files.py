@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
-from tests.predict.trained import bakeoff as command
+from tests.in_process import bakeoff as command
 
 import bakeoff
 from bakeoff.errors import BakeoffError

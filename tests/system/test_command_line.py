@@ -1,4 +1,4 @@
-"""The command line through real processes: what a user types, sees and finds on disk."""
+"""The command line: what a user types, sees and finds on disk; in real processes where these matter."""
 
 import json
 import os
@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tests import in_process
 
 BAKEOFF = str(Path(sys.executable).with_name("bakeoff"))
 SMALL = ["quickstart", "--epochs", "2", "--seeds", "2", "--recipes", "lenet5,lenet5_batch_norm"]
@@ -34,6 +35,14 @@ def bakeoff(*words, cwd, check=True, **variables):
     done = subprocess.run(
         [BAKEOFF, *map(str, words)], cwd=cwd, env=environment, capture_output=True, text=True, check=False
     )
+    if check:
+        assert done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+def bakeoff_here(*words, cwd, check=True, **variables):
+    """The same in this process."""
+    done = in_process.bakeoff(*words, cwd=cwd, **{"COLUMNS": "80", **variables})
     if check:
         assert done.returncode == 0, done.stdout + done.stderr
     return done
@@ -64,7 +73,7 @@ def test_a_run_prints_its_progress_its_results_and_the_report(finished):
 
 def test_one_worker_and_two_workers_give_the_same_bytes(finished, tmp_path):
     folder, _ = finished
-    bakeoff("run", *SMALL, "--jobs", "1", "--out", "study", cwd=tmp_path)
+    bakeoff("run", *SMALL, "--jobs", "1", "--no-check", "--out", "study", cwd=tmp_path)
     one, two = result_files(tmp_path / "study"), result_files(folder / "study")
     assert len(one) == 8
     assert one == two
@@ -73,14 +82,14 @@ def test_one_worker_and_two_workers_give_the_same_bytes(finished, tmp_path):
 def test_a_second_run_with_the_same_words_trains_nothing(finished):
     folder, _ = finished
     before = {path: path.stat().st_mtime_ns for path in (folder / "study/runs").rglob("*.*")}
-    done = bakeoff("run", *SMALL, "--out", "study", cwd=folder)
+    done = bakeoff_here("run", *SMALL, "--out", "study", cwd=folder)
     assert "4 of 4 runs already finished" in done.stdout
     assert {path: path.stat().st_mtime_ns for path in (folder / "study/runs").rglob("*.*")} == before
 
 
 def test_other_settings_in_the_same_folder_are_refused(finished):
     folder, _ = finished
-    done = bakeoff("run", *SMALL, "--epochs", "3", "--out", "study", cwd=folder, check=False)
+    done = bakeoff_here("run", *SMALL, "--epochs", "3", "--out", "study", cwd=folder, check=False)
     assert done.returncode == 2
     assert "recipes.lenet5.epochs: was 2, now 3" in done.stderr
     assert "Traceback" not in done.stderr
@@ -90,7 +99,7 @@ def test_the_report_can_be_made_again_from_the_results_alone(finished, tmp_path)
     folder, _ = finished
     before = (folder / "study/report/index.html").read_bytes()
     (folder / "study/report/index.html").unlink()
-    bakeoff("report", "study", cwd=folder, BAKEOFF_CACHE=str(tmp_path / "no cache"))
+    bakeoff_here("report", "study", cwd=folder, BAKEOFF_CACHE=str(tmp_path / "no cache"))
     assert (folder / "study/report/index.html").read_bytes() == before
     assert not (tmp_path / "no cache").exists()
 
@@ -354,10 +363,10 @@ def test_a_users_own_model_in_the_current_folder_is_trained(tmp_path):
         "        return self.layers(images)\n"
     )
     (tmp_path / "mine.toml").write_text(
-        'name = "mine"\nseeds = 2\n[recipes.linear]\nepochs = 2\nmodel = "nets:Linear"\n'
+        'name = "mine"\nseeds = 1\n[recipes.linear]\nepochs = 1\nmodel = "nets:Linear"\n'
     )
-    bakeoff("run", "mine.toml", cwd=tmp_path)
-    assert len(list((tmp_path / "results/mine/runs/linear").glob("*/predictions.npz"))) == 2
+    bakeoff("run", "mine.toml", "--no-check", cwd=tmp_path)
+    assert len(list((tmp_path / "results/mine/runs/linear").glob("*/predictions.npz"))) == 1
 
 
 @pytest.mark.parametrize(
@@ -373,7 +382,7 @@ def test_a_users_own_model_in_the_current_folder_is_trained(tmp_path):
         (["run", "lenet5-stl10"], "`bakeoff data fetch stl10 data/stl10` downloads it"),
         (["run", "--set", "defaults.epoch=3"], "'epochs'"),
         (["run", "--set", "epochs=3"], "did you mean 'defaults.epochs', for all recipes?"),
-        (["run", "--set", "defaults.model=nets:Linear"], "cannot import 'nets'"),
+        (["run", "--set", "defaults.model=nets:Linear", "--jobs", "1"], "cannot import 'nets'"),
         (["run", "--recipes", "a"], "no recipe 'a'"),
         (["show", "nothing"], "to write one for a folder of images: bakeoff init FOLDER"),
         (["report", "."], ". is not a study folder: it lacks study.toml or data.json; expected a folder"),
@@ -383,7 +392,7 @@ def test_a_users_own_model_in_the_current_folder_is_trained(tmp_path):
     ],
 )
 def test_a_users_mistake_is_one_message_and_exit_code_2(tmp_path, words, message):
-    done = bakeoff(*words, cwd=tmp_path, check=False)
+    done = bakeoff_here(*words, cwd=tmp_path, check=False)
     assert done.returncode == 2
     assert done.stderr.startswith("error: ")
     assert message in done.stderr
@@ -395,8 +404,12 @@ def test_a_users_mistake_is_one_message_and_exit_code_2(tmp_path, words, message
 def test_a_misspelt_file_or_class_is_told_with_what_is_there(tmp_path):
     (tmp_path / "mine.toml").write_text('name = "mine"\n[recipes.net]\nmodel = "nets:Nett"\n')
     (tmp_path / "nets.py").write_text("from torch import Tensor, nn\nclass Net(nn.Module): pass\n")
-    assert "did you mean 'mine.toml'?" in bakeoff("show", "mime.toml", cwd=tmp_path, check=False).stderr
-    done = bakeoff("run", "mine.toml", cwd=tmp_path, check=False)
+    done = bakeoff("show", "mime.toml", cwd=tmp_path, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert "did you mean 'mine.toml'?" in done.stderr
+    assert done.stdout == ""
+    done = bakeoff("run", "mine.toml", "--jobs", "1", cwd=tmp_path, check=False)
     assert done.stderr.endswith("nets has no class 'Nett'; it has Net\n")
 
 
@@ -404,7 +417,7 @@ def test_a_report_of_an_unfinished_study_names_what_is_not_done(finished, tmp_pa
     shutil.copytree(finished[0] / "study", tmp_path / "study")
     (tmp_path / "study/runs/lenet5/seed-1/predictions.npz").unlink()
     shutil.rmtree(tmp_path / "study/runs/lenet5_batch_norm")
-    said = bakeoff("report", "study", cwd=tmp_path).stdout
+    said = bakeoff_here("report", "study", cwd=tmp_path).stdout
     assert "lenet5, seed 1: not finished; run the same command again to continue" in said
     assert "lenet5_batch_norm, seeds 0, 1: not finished" in said
     assert "there is no other recipe with results" in said
@@ -415,19 +428,19 @@ def test_the_version_is_the_installed_one(tmp_path):
 
 
 def test_show_gives_a_file_that_run_takes(tmp_path):
-    (tmp_path / "mine.toml").write_text(bakeoff("show", "quickstart", cwd=tmp_path).stdout)
-    done = bakeoff("show", "mine.toml", cwd=tmp_path)
+    (tmp_path / "mine.toml").write_text(bakeoff_here("show", "quickstart", cwd=tmp_path).stdout)
+    done = bakeoff_here("show", "mine.toml", cwd=tmp_path)
     assert done.stdout == (tmp_path / "mine.toml").read_text()
 
 
 def test_studies_lists_the_built_in_ones(tmp_path):
-    lines = bakeoff("studies", cwd=tmp_path).stdout
+    lines = bakeoff_here("studies", cwd=tmp_path).stdout
     for name in ("quickstart", "lenet5-stl10", "lenet5-as-published"):
         assert name in lines
 
 
 def test_data_info_tells_splits_counts_and_statistics(tmp_path, photographs):
-    text = bakeoff("data", "info", f"splits:{photographs}", cwd=tmp_path).stdout
+    text = bakeoff_here("data", "info", f"splits:{photographs}", cwd=tmp_path).stdout
     lines = (photographs / "splits" / "train.txt").read_text().splitlines()
     files = [photographs / line.split()[0] for line in lines]
     pixels = np.stack([Image.open(file).resize((32, 32), Image.Resampling.BILINEAR) for file in files]) / 255
@@ -479,10 +492,10 @@ def test_data_check_lists_what_to_remove(tmp_path, photographs):
             folder = tmp_path / "images" / split / f"class{path.stem.split('_')[1]}"
             folder.mkdir(parents=True, exist_ok=True)
             shutil.copy(path, folder)
-    said = bakeoff("data", "check", "folder:images", "--list", "remove.csv", cwd=tmp_path, check=False)
+    said = bakeoff_here("data", "check", "folder:images", "--list", "remove.csv", cwd=tmp_path, check=False)
     assert said.returncode == 1, said.stdout + said.stderr
     assert "22 images to remove, with reasons: remove.csv" in said.stdout
-    again = bakeoff("data", "check", "folder:images", "--list", "remove.csv", cwd=tmp_path, check=False)
+    again = bakeoff_here("data", "check", "folder:images", "--list", "remove.csv", cwd=tmp_path, check=False)
     assert again.stdout == said.stdout
     header, *rows = (tmp_path / "remove.csv").read_text().splitlines()
     assert header == "path,split,reason,other_path,other_split,distance"
@@ -500,10 +513,10 @@ def test_data_check_and_compare_replace_no_file_of_somebody_else(tmp_path):
     (tmp_path / "p.csv").write_text("\n".join(["recipe,seed,image,label,prediction", *rows]))
     (tmp_path / "mine.toml").write_text('name = "mine"\n')
     for words in (["data", "check", "digits", "--list"], ["compare", "p.csv", "--json"]):
-        said = bakeoff(*words, "mine.toml", cwd=tmp_path, check=False)
+        said = bakeoff_here(*words, "mine.toml", cwd=tmp_path, check=False)
         assert said.returncode == 2
         assert "mine.toml exists with other content" in said.stderr
         assert f"{words[-1]} FILE" in said.stderr
         assert (tmp_path / "mine.toml").read_text() == 'name = "mine"\n'
     for _ in range(2):
-        bakeoff("compare", "p.csv", "--json", "out.json", cwd=tmp_path)
+        bakeoff_here("compare", "p.csv", "--json", "out.json", cwd=tmp_path)
