@@ -1,9 +1,11 @@
 """Fixtures for all tests: a cache of their own, real photographs and a study of them, real small disks."""
 
+import atexit
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,6 +16,12 @@ from tests.photographs import write_photographs
 import bakeoff
 
 pytest_plugins = ["tests.needs"]
+
+
+if "PYTEST_XDIST_WORKER" not in os.environ:  # for what the processes of this run share while they collect
+    _shared = tempfile.TemporaryDirectory(prefix="bakeoff-tests-")
+    atexit.register(_shared.cleanup)
+    os.environ["BAKEOFF_TEST_SHARED"] = _shared.name
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -27,6 +35,7 @@ def folders_of_their_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[N
     names = ("BAKEOFF_CACHE", "XDG_STATE_HOME")
     before = {name: os.environ.get(name) for name in names}
     os.environ.update({name: str(tmp_path_factory.mktemp(name.lower())) for name in names})
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # or each of hundreds of processes compiles Bakeoff again
     yield
     for name, value in before.items():
         if value is None:

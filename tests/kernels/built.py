@@ -1,13 +1,14 @@
-"""The kernels of this checkout, built once for all tests, whether or not the installation has them.
+"""The kernels of this checkout, built once for all tests of a run, whether or not the installation has them.
 
 Without a compiler there are none, and the tests that ask for each implementation see PyTorch's own alone.
 """
 
-import atexit
+import json
 import os
 import platform
-import tempfile
 from pathlib import Path
+
+from filelock import FileLock
 
 from bakeoff.kernels import compile as compiling
 from bakeoff.kernels.library import Library, load, runnable
@@ -20,10 +21,12 @@ NAMES = tuple(dict.fromkeys((*compiling.instruction_sets(), "neon")))
 if PREBUILT in os.environ:
     FOLDER, PROBLEMS = Path(os.environ[PREBUILT]), []
 else:
-    _folder = tempfile.TemporaryDirectory()
-    atexit.register(_folder.cleanup)
-    FOLDER = Path(_folder.name)
-    _, PROBLEMS = compiling.build(FOLDER, NAMES)
+    FOLDER = Path(os.environ["BAKEOFF_TEST_SHARED"])  # tests/conftest.py
+    _problems = FOLDER / "problems.json"
+    with FileLock(FOLDER / ".lock"):  # compiling takes most of a minute
+        if not _problems.exists():
+            _problems.write_text(json.dumps(compiling.build(FOLDER, NAMES)[1]))
+    PROBLEMS = json.loads(_problems.read_text())
 LIBRARIES = {
     name: found
     for name in (*runnable(), *({"neon"} - {*runnable()}))
