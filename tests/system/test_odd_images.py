@@ -1,8 +1,6 @@
 """One folder of every kind of image file: a study of it, and its models on the same files."""
 
 import io
-import subprocess
-import sys
 import zlib
 
 import imagecodecs
@@ -11,6 +9,7 @@ import pytest
 import tifffile
 from PIL import Image
 from tests.data.decoding.by_hand import bmp, chunk, png, quantized, with_alpha
+from tests.in_process import bakeoff as command
 from tests.predict.trained import softmax, stored
 
 import bakeoff
@@ -139,8 +138,7 @@ def test_the_number_of_files_left_out_is_shown_by_every_command_and_in_the_repor
     run = ["run", "quickstart", "--data", "folder:images", "--epochs", "1", "--seeds", "1", "--out", "study"]
     run += ["--recipes", "lenet5", "--set", "data.image_size=16"]
     for words in (["data", "info", "folder:images"], ["data", "check", "folder:images"], run):
-        command = [sys.executable, "-m", "bakeoff", *words]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        done = command(*words, cwd=tmp_path)
         output = " ".join(done.stdout.split())
         assert all(note in output for note in notes), done.stdout + done.stderr
     page = (tmp_path / "study/report/index.html").read_text(encoding="utf-8")

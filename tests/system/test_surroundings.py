@@ -17,8 +17,8 @@ from sklearn.datasets import load_digits
 from bakeoff.terminal.tables import shortened
 
 BAKEOFF = [sys.executable, "-m", "bakeoff"]
-SMALL = ["--recipes", "lenet5", "--epochs", "1", "--set", "data.image_size=16"]
-RUN = ["run", "quickstart", *SMALL, "--seeds", "2", "--jobs", "2", "--out", "study"]
+SMALL = ["--recipes", "lenet5", "--epochs", "1", "--set", "data.image_size=16", "--jobs", "1"]
+RUN = ["run", "quickstart", *SMALL, "--seeds", "2", "--out", "study"]
 NAMELESS = ["unshare", "--map-user=4242", "--map-group=4242"]
 """Runs a command as a user id that has no name; the files of the tests belong to it."""
 PERSONAL = ("HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "MPLCONFIGDIR", "BAKEOFF_CACHE")
@@ -65,7 +65,7 @@ def finished(tmp_path_factory):
         "image_size = 16\n[defaults]\nepochs = 1\n[recipes.lenet5]\n[recipes.lenet5_batch_norm.model]\n"
         "batch_norm = true\n"
     )
-    bakeoff("run", "study.toml", "--out", "study", cwd=folder)
+    bakeoff("run", "study.toml", "--no-check", "--jobs", "1", "--out", "study", cwd=folder)
     return folder
 
 
@@ -87,7 +87,7 @@ def test_a_user_without_name_and_home_who_named_a_folder(tmp_path):
 IN_PYTHON = """\
 import bakeoff
 study = bakeoff.load_study("quickstart", seeds=2, epochs=1, recipes=["lenet5"])
-print(len(bakeoff.run(study.changed(data={"image_size": 16}), "study", progress=False).runs))
+print(len(bakeoff.run(study.changed(data={"image_size": 16}), "study", jobs=1, progress=False).runs))
 """
 
 
@@ -270,7 +270,7 @@ def test_shared_memory_that_cannot_be_written(finished, command):
 
 
 def test_a_name_that_is_too_long(tmp_path):
-    for words in (["run", "quickstart", "--out"], ["report"], ["status"]):
+    for words in (["run", "quickstart", "--jobs", "1", "--out"], ["report"], ["status"]):
         done = bakeoff(*words, "n" * 256, cwd=tmp_path, code=2)
         assert "File name too long; choose a shorter name" in done.stderr
 
