@@ -22,6 +22,7 @@ if "PYTEST_XDIST_WORKER" not in os.environ:  # for what the processes of this ru
     _shared = tempfile.TemporaryDirectory(prefix="bakeoff-tests-")
     atexit.register(_shared.cleanup)
     os.environ["BAKEOFF_TEST_SHARED"] = _shared.name
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # or each of hundreds of processes compiles Bakeoff again
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -35,7 +36,6 @@ def folders_of_their_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[N
     names = ("BAKEOFF_CACHE", "XDG_STATE_HOME")
     before = {name: os.environ.get(name) for name in names}
     os.environ.update({name: str(tmp_path_factory.mktemp(name.lower())) for name in names})
-    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # or each of hundreds of processes compiles Bakeoff again
     yield
     for name, value in before.items():
         if value is None:

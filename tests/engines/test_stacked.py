@@ -38,7 +38,7 @@ def by_both(tmp_path_factory):
     """The same study by worker processes and stacked; enough epochs to learn something."""
     folder = tmp_path_factory.mktemp("both")
     chosen, told = study(epochs=6, recipes=["lenet5", "lenet5_batch_norm"]), Told()
-    run_study(chosen, folder / "processes", engine=ProcessEngine(2), check=False)
+    run_study(chosen, folder / "processes", engine=ProcessEngine(1), check=False)
     outcome = run_study(chosen, folder / "stacked", engine=StackedEngine("cpu"), display=told, check=False)
     assert not outcome.failed
     return folder, told
