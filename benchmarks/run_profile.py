@@ -38,14 +38,15 @@ INSIDE = ("forward", "loss", "backward", RECORDED, "optimizer", "validation and 
 class Profile:
     """Seconds and calls by part; the time of a part inside another one is taken from that."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+        self._clock = clock
         self.seconds: Counter[str] = Counter()
         self.calls: Counter[str] = Counter()
         self._open: list[str] = []
-        self._since = time.perf_counter()
+        self._since = clock()
 
     def _switch(self) -> None:
-        now = time.perf_counter()
+        now = self._clock()
         if self._open:
             self.seconds[self._open[-1]] += now - self._since
         self._since = now

@@ -94,6 +94,14 @@ def test_a_step_of_each_net_is_timed_in_each_way(printed):
         assert 0 <= float(share) < 100
 
 
+@slow
+def test_steps_on_many_images_have_their_parts(printed, few_images):
+    words = ["--images", "300", "--size", "32", "--batches", "2"]
+    text = printed("large_data.py", f"splits:{few_images}", *words)
+    assert re.search(r"^300 images, 0 MiB; .*'own': \d+", text, re.M)
+    assert 0 < float(numbers(r"backward: ([\d.]+)%", text)[0]) < 100
+
+
 def test_a_pass_of_attribution_is_compared_with_one_of_training(printed):
     text = printed("attribution_cost.py", "--nets", "tutorial", "--rounds", "1")
     assert 0 < float(text.splitlines()[1].split()[5]) < 10

@@ -2,11 +2,14 @@
 
 import multiprocessing
 
+import numpy as np
+
 from bakeoff.data import load_data
 from bakeoff.engines.engine import Job, RunFinished, Task
-from bakeoff.engines.worker import work
+from bakeoff.engines.worker import _open_images, work
 from bakeoff.store import prepare_folder, run_state
 from bakeoff.study import load_study
+from bakeoff.training.loop import build_parts
 
 
 def test_a_worker_does_its_runs_and_leaves_with_its_driver(tmp_path):
@@ -28,3 +31,14 @@ def test_a_worker_does_its_runs_and_leaves_with_its_driver(tmp_path):
     ours.close()
     process.join(20)
     assert process.exitcode == 1
+
+
+def test_a_worker_trains_on_the_mapped_images_without_a_copy():
+    study = load_study("quickstart")
+    data = _open_images(load_data(study.data).directory, with_test=True)
+    inputs = build_parts(study.recipes["lenet5"], 0, data).inputs
+    for name in ("train", "val", "test"):
+        images = getattr(inputs, name)
+        assert images is data.split(name).images
+        assert isinstance(images, np.memmap)
+        assert not images.flags.writeable
