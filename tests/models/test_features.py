@@ -100,7 +100,7 @@ def test_the_head_on_features_is_the_model_on_images(weights, data):
     ],
 )
 def test_what_needs_the_images_trains_on_images(weights, data, changes):
-    chosen = recipe(weights, changes.pop("name", "Net"), **changes)
+    chosen = recipe(weights, **changes)
     model = build_model(chosen.model, num_classes=10, image_size=16, seed=0)
     images = Inputs(data.train.images, data.val.images, data.test.images, Preprocessing.of(data, model))
     assert model_inputs(chosen, model, images, "digits") is images
