@@ -112,7 +112,7 @@ def test_how_many_wrong_predictions_have_no_attribution_map_is_said(
         r"([\d,]+) of ([\d,]+) wrong predictions of its runs have no map", text
     ).groups()
     maps = next(iter(load_study_folder(root).attributions_of("plain")))
-    assert len(maps.image_indices) == 2 * 400 // 100  # a tenth of 2 epochs, at 8 points of 1.25 passes
+    assert len(maps.image_indices) == 2 * 400 // 160  # a tenth of 2 epochs, at 8 points of 2 passes
     assert 0 < int(missing) < int(total)
     assert "all_attributions = true" in text
 
