@@ -70,77 +70,105 @@ static void direct_forward(const Layer& l) {
     result.finish();
 }
 
-// sums[channel][L] += sum over pixels of gradient * x, each channel by itself.
-static void add_channel_products(int64_t pixels, int64_t channels, const float* gradient, int64_t gradient_step, const float* x,
-                                 int64_t step, float* sums) {
-    for (int64_t c = 0; c < channels; ++c, sums += L) {
-        Vector sum = {};
-        for (int64_t t = 0; t < pixels; ++t) sum += load(gradient + t * gradient_step + c * L) * load(x + t * step + c * L);
-        store(sums, load(sums) + sum);
+// sums[tap][channel][L] += sum over pixels of gradient * x[tap], each channel by itself.
+template <int T>
+static void add_channel_products_of(int64_t pixels, int64_t channels, const float* gradient, int64_t gradient_step,
+                                    const float* const* x, int64_t step, float* to) {
+    for (int64_t c = 0; c < channels * L; c += L) {
+        Vector sums[T];
+        UNROLLED(int t = 0; t < T; ++t) sums[t] = Vector{};
+        for (int64_t pixel = 0; pixel < pixels; ++pixel) {
+            Vector g = load(gradient + pixel * gradient_step + c);
+            UNROLLED(int t = 0; t < T; ++t) sums[t] += g * load(x[t] + pixel * step + c);
+        }
+        UNROLLED(int t = 0; t < T; ++t) {
+            float* sum = to + t * channels * L + c;
+            store(sum, load(sum) + sums[t]);
+        }
     }
+}
+static void add_channel_products(int64_t taps, int64_t pixels, int64_t channels, const float* gradient, int64_t gradient_step,
+                                 const float* const* x, int64_t step, float* sums) {
+    constexpr int MOST = 9;  // whose sums stay in registers, and which read a pixel while it is near
+    for (int64_t first = 0; first < taps; first += MOST)
+        with_number<MOST>(int(std::min<int64_t>(MOST, taps - first)), [&](auto number) {
+            add_channel_products_of<decltype(number)::value>(pixels, channels, gradient, gradient_step, x + first, step,
+                                                             sums + first * channels * L);
+        });
 }
 
-// The gradient of weights and bias.
-static void direct_weight_gradient(const Layer& l, ResultGradientRows& result) {
-    int64_t ins = l.channels, outs = l.out_channels, taps = l.kernel_height * l.kernel_width, column = pixel_of(ins), out_column = pixel_of(outs);
-    float* weight = l.result_gradient.weight;
-    Outer outer(outs, ins);
-    int64_t of_tap = l.depthwise ? ins * L : outer.size();
-    float* sums = filter_sums_buffer.zeros(taps * of_tap);
-    float* gradient = gradient_ring_buffer.get(l.out_width * out_column);
-    Source kept = stored_source(l.source);
-    MakeRow make_row(kept, l.width, ins);
-    Ring ring(source_ring_buffer, l.kernel_height, (l.out_width - 1) * l.stride + l.kernel_width + l.stride + l.padding, ins, l.padding);
-    for (int64_t group = 0; group < groups_of(l); ++group) {
-        auto make = [&](int64_t y, float* to, int64_t pixel) { make_row(group * source_size(l) + y * source_row(l), to, pixel); };
-        int64_t filled = 0;
-        for (int64_t y = 0; y < l.out_height; ++y) {
-            result(group, y, gradient, out_column);
-            result.end_rows();
-            if (!weight) continue;
-            int64_t end = y * l.stride + l.kernel_height;
-            ring.fill(filled, end, l.padding, l.height, make);
-            filled = end;
-            for (int64_t tap = 0; tap < taps; ++tap) {
-                const float* x = ring.at(y * l.stride + tap / l.kernel_width) + tap % l.kernel_width * column;
-                if (l.depthwise) add_channel_products(l.out_width, ins, gradient, out_column, x, l.stride * column, sums + tap * of_tap);
-                else outer.add(l.out_width, gradient, out_column, x, l.stride * column, sums + tap * of_tap);
-            }
-        }
-        result.end_group(group);
+// The gradient of weights and bias, row by row of the result's gradient.
+class DirectWeightGradient {
+    const Layer& l;
+    int64_t taps, column, of_tap, filled = 0;
+    Outer outer;
+    Source kept;
+    MakeRow make_row;
+    float* sums;
+    Ring ring;
+public:
+    explicit DirectWeightGradient(const Layer& l)
+        : l(l), taps(l.kernel_height * l.kernel_width), column(pixel_of(l.channels)), outer(l.out_channels, l.channels),
+          kept(stored_source(l.source)), make_row(kept, l.width, l.channels),
+          ring(source_ring_buffer, l.kernel_height, (l.out_width - 1) * l.stride + l.kernel_width + l.stride + l.padding, l.channels, l.padding) {
+        of_tap = l.depthwise ? l.channels * L : outer.size();
+        sums = filter_sums_buffer.zeros(taps * of_tap);
     }
-    result.finish();
-    for (int64_t tap = 0; weight && tap < taps; ++tap)
-        if (l.depthwise)
-            for (int64_t c = 0; c < outs; ++c) {
-                double sum = 0;
-                for (int lane = 0; lane < L; ++lane) sum += sums[tap * of_tap + c * L + lane];
-                weight[weight_place(l, c, 0, tap)] = float(sum);
-            }
-        else
-            outer.each([&](int64_t place, int64_t out, int64_t in) { weight[weight_place(l, out, in, tap)] = sums[tap * of_tap + place]; });
-}
+    void add(int64_t group, int64_t y, const float* gradient, int64_t gradient_step) {
+        if (!l.result_gradient.weight) return;
+        int64_t end = y * l.stride + l.kernel_height;
+        ring.fill(y ? filled : 0, end, l.padding, l.height, [&](int64_t from, float* to, int64_t pixel) {
+            make_row(group * source_size(l) + from * source_row(l), to, pixel);
+        });
+        filled = end;
+        const float* x[MOST_TAPS];
+        for (int64_t tap = 0; tap < taps; ++tap)
+            x[tap] = ring.at(y * l.stride + tap / l.kernel_width) + tap % l.kernel_width * column;
+        if (l.depthwise) return add_channel_products(taps, l.out_width, l.channels, gradient, gradient_step, x, l.stride * column, sums);
+        for (int64_t tap = 0; tap < taps; ++tap)
+            outer.add(l.out_width, gradient, gradient_step, x[tap], l.stride * column, sums + tap * of_tap);
+    }
+    void finish() const {
+        float* weight = l.result_gradient.weight;
+        for (int64_t tap = 0; weight && tap < taps; ++tap)
+            if (l.depthwise)
+                for (int64_t c = 0; c < l.channels; ++c) {
+                    double sum = 0;
+                    for (int lane = 0; lane < L; ++lane) sum += sums[tap * of_tap + c * L + lane];
+                    weight[weight_place(l, c, 0, tap)] = float(sum);
+                }
+            else
+                outer.each([&](int64_t place, int64_t out, int64_t in) { weight[weight_place(l, out, in, tap)] = sums[tap * of_tap + place]; });
+    }
+};
 
 static int64_t down_to(int64_t a, int64_t b) { return a >= 0 ? a / b : -((b - 1 - a) / b); }  // floor of a / b
 
-// The gradient of the source: pixels whose places leave the same remainder by the stride have the same taps.
-static void direct_source_gradient(const Layer& l, ResultGradientRows& result) {
+// Both gradients take a row of the result's while it is in the cache. That of the source: pixels whose places leave the same
+// remainder by the stride have the same taps.
+static void taps_backward(const Layer& l) {
     int64_t ins = l.channels, outs = l.out_channels, stride = l.stride;
-    const float* packed = pack_weights(l, true);
+    ResultGradientRows result(l);
     SourceGradientRows source(l);
+    DirectWeightGradient weight(l);
+    const float* packed = pack_weights(l, true);
     // Rows and columns of the gradient that the first pixels read lie before it.
     int64_t above = l.kernel_height, left = l.kernel_width;
     Ring ring(gradient_ring_buffer, l.kernel_height / stride + 2, left + std::max(l.out_width, (l.width + l.padding) / stride + 1), outs, left);
     float* row = strip_buffer.get(source_row(l));
     const float *from[MOST_TAPS], *weights[MOST_TAPS];
     for (int64_t group = 0; group < groups_of(l); ++group) {
-        auto make = [&](int64_t y, float* to, int64_t pixel) { result(group, y, to, pixel); };
+        auto make = [&](int64_t y, float* to, int64_t pixel) {
+            result(group, y, to, pixel);
+            result.end_rows();
+            weight.add(group, y, to, pixel);
+        };
         int64_t filled = above + down_to(l.padding - l.kernel_height + 1, stride);
         for (int64_t y = 0; y < l.height; ++y) {
             int64_t end = above + down_to(y + l.padding, stride) + 1;
             ring.fill(filled, end, above, l.out_height, make);
             filled = std::max(filled, end);
-            for (int64_t first = 0; first < std::min(stride, l.width); ++first) {
+            for (int64_t first = 0; source.needed() && first < std::min(stride, l.width); ++first) {
                 int64_t number = 0, pixels = (l.width - first + stride - 1) / stride;
                 for (int64_t ky = 0; ky < l.kernel_height; ++ky) {
                     int64_t out_y = y + l.padding - ky;
@@ -156,12 +184,13 @@ static void direct_source_gradient(const Layer& l, ResultGradientRows& result) {
                 if (l.depthwise) multiply_channels(number, from, weights, pixels, ins, ring.pixel, to, stride * ins * L);
                 else multiply(number, from, weights, pixels, outs, ins, ring.pixel, to, stride * ins * L);
             }
+            if (!source.needed()) continue;
             source.take(group, y, row);
             source.end_rows();
         }
-        source.end_group(group);
+        result.end_group(group), source.end_group(group);
     }
-    source.finish();
+    result.finish(), source.finish(), weight.finish();
 }
 
 // Kernels of one pixel: some rows at a time are one long row, and both gradients come from the same rows.
@@ -199,8 +228,6 @@ static void pointwise_backward(const Layer& l) {
 }
 
 static void direct_backward(const Layer& l) {
-    if (l.kernel_height * l.kernel_width * l.stride == 1 && !l.padding && !l.depthwise) return pointwise_backward(l);
-    ResultGradientRows result(l);
-    direct_weight_gradient(l, result);
-    if (l.source_gradient.gradient) direct_source_gradient(l, result);
+    bool pointwise = l.kernel_height * l.kernel_width * l.stride == 1 && !l.padding && !l.depthwise;
+    pointwise ? pointwise_backward(l) : taps_backward(l);
 }
