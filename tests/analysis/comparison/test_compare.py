@@ -20,6 +20,7 @@ from bakeoff.analysis.comparison.compare import MOST_CLASSES, compare
 from bakeoff.analysis.comparison.look_plan import plan_looks
 from bakeoff.analysis.comparison.looks import take_looks
 from bakeoff.analysis.scores.by_name import SCORES
+from bakeoff.analysis.statistics.what_it_takes import ENOUGH_SEEDS
 from bakeoff.errors import BakeoffError
 from bakeoff.predictions import Predictions, RecipePredictions
 
@@ -353,8 +354,10 @@ def test_only_undecided_pairs_are_told_what_it_takes(seed: int) -> None:
         assert (pair.chances is not None) == (pair.verdict == "undecided" and varies)
         if pair.seeds_needed is not None:
             assert pair.seeds_needed > num_seeds
+            assert pair.seeds_needed >= ENOUGH_SEEDS
         if pair.images_needed is not None:
             assert pair.images_needed > num_images
+            assert (pair.images_needed_seeds or ENOUGH_SEEDS) >= ENOUGH_SEEDS
 
 
 @pytest.mark.parametrize(

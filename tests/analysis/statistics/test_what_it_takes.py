@@ -12,6 +12,7 @@ from bakeoff.analysis.statistics.crossed import (
 )
 from bakeoff.analysis.statistics.what_it_takes import (
     ENOUGH,
+    ENOUGH_SEEDS,
     SEEDS,
     WhatItTakes,
     chances_of_verdict,
@@ -48,6 +49,15 @@ def test_the_smallest_number_of_seeds_that_is_enough_is_given() -> None:
     for count in (*smaller, found.seeds_needed):
         chances = chances_of_verdict(difference, count, 5000, margin=MARGIN, confidence=0.95)
         assert (chances.any >= ENOUGH) == (count == found.seeds_needed)
+
+
+@pytest.mark.parametrize(("value", "components"), [(0.015, (0.01, 1e-5, 0.01)), (0.005, (0.1, 1e-7, 1e-4))])
+def test_fewer_seeds_than_a_note_asks_for_are_not_said_to_be_enough(
+    value: float, components: tuple[float, float, float]
+) -> None:
+    few = difference_of(value, parts_of(*components, seeds=3, images=700))
+    found = what_it_takes(few, margin=MARGIN, confidence=0.95)
+    assert (found.seeds_needed or found.images_needed_seeds) == ENOUGH_SEEDS
 
 
 def test_where_seeds_cannot_settle_it_more_images_do() -> None:

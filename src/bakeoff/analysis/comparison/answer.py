@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from bakeoff.analysis.comparison.conclusion import EXPLORATORY_SEEDS, SupportedRecipe, supported_recipe
 from bakeoff.analysis.comparison.result import Comparison, PairResult, RecipeResult, best_first
 from bakeoff.analysis.statistics.verdict import VerdictName
+from bakeoff.analysis.statistics.what_it_takes import ENOUGH_SEEDS
 from bakeoff.text import listed, span
 
 MOST_SHOWN = 4
@@ -15,9 +16,6 @@ MOST_SHOWN = 4
 
 MOST_TO_SETTLE = 2
 """Undecided pairs for which the answer says what would settle them."""
-
-ENOUGH_SEEDS = 5
-"""Seeds that show how much the runs of a recipe vary."""
 
 _MIRRORED: dict[VerdictName, VerdictName] = {"better": "worse", "worse": "better"}
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from bakeoff.analysis.comparison.result import Comparison, PairResult, RecipeResult, best_first
 from bakeoff.analysis.scores.scale import Scale
 from bakeoff.analysis.statistics.replication import Replication
-from bakeoff.analysis.statistics.what_it_takes import SEEDS, TIMES_IMAGES, Chances, WhatItTakes
+from bakeoff.analysis.statistics.what_it_takes import ENOUGH_SEEDS, SEEDS, TIMES_IMAGES, Chances, WhatItTakes
 from bakeoff.text import counted, interval_points, listed, percent, points
 
 EXPLORATORY_SEEDS = 3
@@ -227,7 +227,7 @@ def describe_what_it_takes(needs: WhatItTakes, *, grouped: bool = False) -> str:
     if needs.chances is None:
         return (
             "Unknown: with one seed, the variation between seeds cannot be estimated. "
-            "Train 5 or more seeds per recipe."
+            f"Train {ENOUGH_SEEDS} or more seeds per recipe."
         )
     chance = f"the chance of a verdict is about {percent(needs.chances.any, 0)} %"
     if needs.seeds_needed is not None:

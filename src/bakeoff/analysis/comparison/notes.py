@@ -8,6 +8,7 @@ import numpy as np
 
 from bakeoff.analysis.comparison.conclusion import EXPLORATORY_SEEDS
 from bakeoff.analysis.comparison.result import RecipeResult
+from bakeoff.analysis.statistics.what_it_takes import ENOUGH_SEEDS
 from bakeoff.predictions import Predictions
 from bakeoff.text import counted, interval_points, listed, points
 
@@ -117,7 +118,7 @@ def _on_seeds(recipes: Sequence[RecipeResult]) -> Iterator[str]:
         )
     elif min(counts) <= EXPLORATORY_SEEDS:
         fewest = counted(min(counts), "seed")
-        yield f"{fewest} per recipe are exploratory: use 5 or more, 10 for a publication."
+        yield f"{fewest} per recipe are exploratory: use {ENOUGH_SEEDS} or more, 10 for a publication."
         if min(counts) == 2:
             yield (
                 "With two seeds nothing can be said about how runs are distributed: intervals and verdicts "

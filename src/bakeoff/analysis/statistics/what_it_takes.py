@@ -20,7 +20,10 @@ PRIOR_MARGINS = 2.0
 SPREADS = 16
 """Values of the seed part that a chance is averaged over."""
 
-SEEDS = (*range(3, 21), 25, 30, 40, 50, 60, 80, 100)
+ENOUGH_SEEDS = 5
+"""Seeds that show how much the runs of a recipe vary: fewer are never said to be enough."""
+
+SEEDS = (*range(ENOUGH_SEEDS, 21), 25, 30, 40, 50, 60, 80, 100)
 
 TIMES_IMAGES = (1.5, 2, 3, 4, 5, 7, 10, 15, 20, 30, 50, 100)
 
@@ -118,7 +121,8 @@ def _candidates(parts: VarianceParts) -> Iterator[tuple[int, int]]:
     for num_seeds in more:
         yield num_seeds, parts.num_images
     for times in TIMES_IMAGES:
-        for num_seeds in (most, *(count for count in more if count <= max(5 * most, 20))):
+        counts = {max(most, ENOUGH_SEEDS), *(count for count in more if count <= max(5 * most, 20))}
+        for num_seeds in sorted(counts):
             yield num_seeds, round(times * parts.num_images)
 
 
