@@ -1,7 +1,9 @@
 """The gallery's data: every failed case, and numbers in its sentences that the stored results give again."""
 
 import base64
+import gzip
 import io
+import json
 import re
 from pathlib import Path
 
@@ -10,6 +12,8 @@ import pytest
 from PIL import Image
 from tests.report.pages import gallery_of
 
+from bakeoff.analysis.summary.study import Summary
+from bakeoff.report.gallery import CASE_COLUMNS, MARKS, _packed, gallery
 from bakeoff.store import StoredStudy, load_study_folder
 
 
@@ -42,6 +46,18 @@ def test_every_failed_case_is_there_with_its_answers(data: dict, stored: StoredS
     }
     assert found == expected
     assert len(found) == len(data["cases"]) > 20
+
+
+def test_packing_loses_nothing(data: dict, stored: StoredStudy) -> None:
+    content = gallery(Summary(stored)).content
+    assert data["cases"] == json.loads(json.dumps(content["cases"]))
+    marked = {"classes": ["a", "cat a 1", MARKS], "recipes": ["cat"], "images": {"true": [0, 2]}, "cases": []}
+    for image, text in enumerate(["a cat a 1 of cat: 1,000.5 of 2e-7.", f"{MARKS} 3 ٣"]):
+        entry = dict.fromkeys(CASE_COLUMNS, 0) | {"image": image, "predicted": 1}
+        marked["cases"].append(entry | {"texts": [text, text], "near": [63 + image, 4096]})
+    packed = base64.b64encode(gzip.compress(json.dumps(_packed(marked)).encode())).decode()
+    marked["cases"][1]["texts"] = ["\N{REPLACEMENT CHARACTER}" * len(MARKS) + " 3 ٣"] * 2
+    assert gallery_of(f'id="gallery-data">{packed}</script>')["cases"] == marked["cases"]
 
 
 def test_the_numbers_in_every_text_come_out_of_the_stored_results_again(

@@ -18,7 +18,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
 from tests.digests import forget_digests
-from tests.report.pages import FIGURES
+from tests.report.pages import FIGURES, gallery_of
 
 from bakeoff.report import build_report
 from bakeoff.store import load_study_folder
@@ -400,7 +400,10 @@ def test_the_matrix_works_by_keyboard(
 def test_an_open_case_shows_its_map_and_the_nearest_training_images(
     browser: webdriver.Chrome, page: Path, study_dir: Path, width: int, scheme: str
 ) -> None:
-    stored = load_study_folder(study_dir)
+    stored, data = load_study_folder(study_dir), gallery_of(page.read_text("utf-8"))
+    cases = {
+        (data["recipes"][case["recipe"]], data["images"]["id"][case["image"]]): case for case in data["cases"]
+    }
     open_gallery(browser, page, width, scheme)
     browser.find_elements(By.CSS_SELECTOR, ".card")[2].click()
     seen: set[str] = set()
@@ -432,7 +435,21 @@ def test_an_open_case_shows_its_map_and_the_nearest_training_images(
                 item.firstChild.getAttribute("aria-label"), item.getBoundingClientRect().right])"""
         )
         assert len(near) == 10
-        assert {label for label, *_ in near} <= set(stored.class_names)
+        address, texts = browser.execute_script(
+            """return [location.hash.split("/").map(decodeURIComponent),
+                [...document.querySelectorAll("#case-texts li")].map(item => item.textContent)]"""
+        )
+        case = cases[address[1], address[2]]
+        assert texts == case["texts"]
+        labels = [data["train"]["label"][place] for place in case["near"]]
+        assert [label for label, *_ in near] == [stored.class_names[label] for label in labels]
+        row, column = divmod(case["map"]["place"], data["sheets"]["maps"]["columns"])
+        across, down = (
+            100 * place / max(data["sheets"]["maps"][name] - 1, 1)
+            for place, name in ((column, "columns"), (row, "rows"))
+        )
+        shown = [float(part.removesuffix("%")) for part in overlay[5].split()]
+        assert shown == pytest.approx([across, down], abs=0.01)
         assert all(alt == "Training image" and right <= width for _, alt, right in near)
         seen.add(overlay[5] + title)
         browser.find_element(By.ID, "case-next").click()

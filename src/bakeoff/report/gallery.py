@@ -6,6 +6,7 @@ import base64
 import gzip
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -48,8 +49,7 @@ class Gallery:
     num_cases, num_images
         The number of failed cases (an image and a recipe), and of the images in them.
     data
-        `gallery_data` as JSON, gzip, base64; the cases as columns, those of an image one after another,
-        because what is alike then stands together: a third smaller.
+        `gallery_data` as JSON, gzip, base64; a third as large as without what `_packed` does.
     sheets
         By name: `images`, and if known, `maps` and `train`, the nearest training images.
     content
@@ -100,8 +100,7 @@ def gallery(summary: Summary) -> Gallery | None:
         chosen = smaller(stored.train_images[data["train"]["index"]], TRAIN_SIZE)
         sheets["train"] = image_sheet(chosen, TRAIN_QUALITY, MOST_TRAIN_BYTES)
     data["sheets"] = {name: {"columns": sheet.columns, "rows": sheet.rows} for name, sheet in sheets.items()}
-    packed = data | {"cases": _columns(data["cases"])}
-    content = json.dumps(packed, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    content = json.dumps(_packed(data), ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
     return Gallery(
         num_cases=len(data["cases"]),
         num_images=len(data["images"]["id"]),
@@ -111,14 +110,64 @@ def gallery(summary: Summary) -> Gallery | None:
     )
 
 
-CASE_COLUMNS = (
-    "recipe", "image", "predicted", "wrong", "agree", "seeds", "sure", "answers", "texts", "near", "map",
-)  # fmt: skip
+CASE_COLUMNS = ("recipe", "image", "predicted", "wrong", "agree", "seeds", "sure", "answers")
+
+MAP_COLUMNS = ("runs", "half", "border", "strongest")
+
+RECIPE, TRUE, PREDICTED, NUMBER = MARKS = "\ufdd0\ufdd1\ufdd2\ufdd3"
+"""What stands in a template for a case's own names, and for the next number: characters of no text."""
+
+_NUMBERS = re.compile(r"(\d+(?:[.,]\d+)*)")
+
+DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
 
-def _columns(cases: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
-    by_image = sorted(cases, key=lambda entry: (entry["image"], entry["recipe"]))
-    return {name: [entry.get(name) for entry in by_image] for name in CASE_COLUMNS}
+def _packed(data: Mapping[str, Any]) -> dict[str, Any]:
+    """`gallery_data` with the cases as columns, those of an image one after another: what is alike stands
+    together.
+
+    Of the texts, each template is there once, with the numbers of all its texts, separated by spaces. The
+    maps have no place: in the order of `gallery_data`, they are numbered. The nearest images are digits to
+    the base 64: a string of all last digits, then one of those before, and so on.
+    """
+    cases = sorted(data["cases"], key=lambda entry: (entry["image"], entry["recipe"]))
+    columns: dict[str, list[Any]] = {name: [entry.get(name) for entry in cases] for name in CASE_COLUMNS}
+    columns |= {f"map_{name}": [entry.get("map", {}).get(name) for entry in cases] for name in MAP_COLUMNS}
+    templates: dict[str, int] = {}
+    numbers: list[list[str]] = []
+    columns["texts"] = [[] for _ in cases]
+    for entry, texts in zip(cases, columns["texts"], strict=True):
+        true = data["classes"][data["images"]["true"][entry["image"]]]
+        own = (data["recipes"][entry["recipe"]], true, data["classes"][entry["predicted"]])
+        names = sorted(zip(own, MARKS, strict=False), key=lambda name: -len(name[0]))
+        for text in entry["texts"]:
+            template = text.translate(_WITHOUT_MARKS)
+            for name, mark in names:
+                template = template.replace(name, mark)
+            pieces = _NUMBERS.split(template)
+            place = templates.setdefault(NUMBER.join(pieces[::2]), len(templates))
+            if place == len(numbers):
+                numbers.append([])
+            numbers[place] += pieces[1::2]
+            texts.append(place)
+    columns["near"] = [len(entry.get("near", ())) for entry in cases]
+    return {
+        **data,
+        "cases": columns,
+        "templates": list(templates),
+        "numbers": [" ".join(found) for found in numbers],
+        "near": _digits([place for entry in cases for place in entry.get("near", ())]),
+    }
+
+
+_WITHOUT_MARKS = dict.fromkeys(map(ord, MARKS), "\N{REPLACEMENT CHARACTER}")
+
+
+def _digits(numbers: Sequence[int]) -> list[str]:
+    each = np.array(numbers, dtype=np.int64)
+    letters = np.frombuffer(DIGITS.encode(), np.uint8)
+    num_digits = 1 + int(each.max(initial=0)).bit_length() // 6
+    return [letters[each >> 6 * digit & 63].tobytes().decode() for digit in range(num_digits)]
 
 
 def gallery_data(evidence: FailureEvidence) -> dict[str, Any]:

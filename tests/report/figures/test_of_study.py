@@ -1,5 +1,6 @@
 """All figures of a study."""
 
+import re
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -19,3 +20,9 @@ def test_every_figure_is_a_file_of_each_kind(page: Path) -> None:
         root = ElementTree.parse(path).getroot()
         assert root.get("role") == "img"
         assert len(root.get("aria-label", "")) > 40
+
+
+def test_a_line_is_written_as_numbers_alone(page: Path) -> None:
+    text = (page.parent / "figures" / "loss-plain.svg").read_text("utf-8")
+    assert re.search(r' d="M [\d.]+ [\d.]+ [\d.]+ [\d.]+ ', text)
+    assert not re.findall(r'\nL |rotate\(-0|id="[^"]*(?:line2d|patch|text)_|>\n\s*<', text)

@@ -155,16 +155,24 @@ def finish(figure: Figure, name: str, *, alt: str, caption: str) -> ReportFigure
 
 
 _DECIMALS = re.compile(r"(\.\d\d)\d+")
+_LINES = re.compile(r"[ML] [-\d. ]+(?:\nL [-\d. ]+)+")
+_UNUSED = re.compile(
+    r' transform="rotate\(-0 [^"]*"'
+    r'| id="(?:line2d|patch|text|[xy]tick|matplotlib\.axis)_\d+"'
+    r"|(?<=>)\n\s*(?=<)"
+)
 
 
 def _fit_for_page(svg: str, name: str, alt: str) -> str:
     def prefixed(tag: re.Match[str]) -> str:
         # A hundredth of a point is less than is seen, and a third of the file is digits.
         short = re.sub(r' (?:d|x|y)="[^"]*"', lambda numbers: _DECIMALS.sub(r"\1", numbers[0]), tag[0])
+        short = _LINES.sub(lambda line: line[0].replace("\nL ", ""), short)
         return re.sub(r'( id="|href="#|url\(#)', rf"\g<1>{name}-", short).replace(INK, "currentColor")
 
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = _UNUSED.sub("", svg)
     svg = re.sub(
         r' width="([\d.]+)pt" height="[\d.]+pt"',
         lambda size: f' width="100%" style="--width: {REM_PER_POINT * float(size[1]):.1f}rem"',

@@ -12,11 +12,25 @@
   const data = await unpack(byId("gallery-data").textContent).catch(() => null);
   if (!data) return;
 
-  const { classes, recipes, groups, sheets, images, train } = data;
+  const { classes, recipes, groups, sheets, images, train, templates } = data;
   const columns = Object.entries(data.cases);
+  // A template's \ufdd0, \ufdd1 and \ufdd2 stand for the case's recipe and classes, each \ufdd3 for a number.
+  const MARKS = /[\ufdd0-\ufdd3]/g, numbers = data.numbers.map(text => text.split(" "));
+  const sizes = templates.map(template => template.split("\ufdd3").length - 1), used = sizes.map(() => 0);
+  const nearest = index => data.near.reduce((number, digits, place) => number + digit(digits[index]) * 64 ** place, 0);
+  const digit = letter => "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".indexOf(letter);
+  let numNear = 0, numMaps = 0;
   const cases = data.cases.recipe
     .map((_, index) => Object.fromEntries(columns.map(([name, column]) => [name, column[index]])))
-    .sort((a, b) => a.recipe - b.recipe || a.image - b.image);
+    .map(entry => ({
+      ...entry,
+      texts: entry.texts.map(template => ({ template, from: (used[template] += sizes[template]) - sizes[template] })),
+      near: Array.from({ length: entry.near }, () => numNear++),
+    }))
+    .sort((a, b) => a.recipe - b.recipe || a.image - b.image)
+    .map(entry => ({ ...entry, map: entry.map_runs === null ? null : {
+      place: numMaps++, runs: entry.map_runs, half: entry.map_half, border: entry.map_border, strongest: entry.map_strongest,
+    } }));
   const cards = byId("gallery-cards"), more = byId("gallery-more"), dialog = byId("case");
   const fields = ["recipe", "true", "predicted", "group", "sort"].map(name => byId(`gallery-${name}`));
   const filters = () => Object.fromEntries(fields.map(field => [field.name, field.value]));
@@ -48,6 +62,10 @@
   const runs = entry =>
     entry.seeds === 1 ? "the one run" : `${entry.answers[prediction(entry)]} of ${entry.seeds} runs`;
   const names = entry => [classes[images.true[entry.image]], classes[entry.predicted]];
+  const sentence = (entry, { template, from }) => {
+    const own = [recipes[entry.recipe], ...names(entry)];
+    return templates[template].replace(MARKS, mark => own[mark.charCodeAt(0) - 0xfdd0] ?? numbers[template][from++]);
+  };
 
   // A long name without its middle: "lenet5_l2…rization".
   const shortened = name => {
@@ -156,8 +174,8 @@
   const showNearest = entry => {
     const box = byId("case-nearest");
     if (!box) return;
-    box.hidden = !entry.near;
-    byId("case-near").replaceChildren(...(entry.near ?? []).map(near => {
+    box.hidden = !entry.near.length;
+    byId("case-near").replaceChildren(...entry.near.map(nearest).map(near => {
       const item = element("li"), label = classes[train.label[near]];
       const picture = place(element("span", null, "sprite train"), near, sheets.train);
       picture.setAttribute("role", "img");
@@ -177,7 +195,7 @@
       `${recipes[entry.recipe]} · ${groups[images.group[entry.image]]} · image ${images.id[entry.image]}`;
     showMap(entry, trueName, predictedName);
     showNearest(entry);
-    byId("case-texts").replaceChildren(...entry.texts.map(text => element("li", text)));
+    byId("case-texts").replaceChildren(...entry.texts.map(text => element("li", sentence(entry, text))));
     byId("case-position").textContent = `${(index + 1).toLocaleString("en")} of ${matching.length.toLocaleString("en")}`;
     byId("case-previous").disabled = index === 0;
     byId("case-next").disabled = index === matching.length - 1;
