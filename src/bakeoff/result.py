@@ -78,7 +78,7 @@ class Result(ComparisonResult):
         """One row per finished run: recipe, seed, accuracy, checkpoint_epoch, num_parameters, seconds."""
         import pandas as pd
 
-        return pd.DataFrame(
+        table = pd.DataFrame(
             [
                 {
                     "recipe": run.recipe,
@@ -91,6 +91,8 @@ class Result(ComparisonResult):
                 for run in self.stored.runs
             ]
         )
+        # NA where it is not known: of other training code that returned no PyTorch model.
+        return table.astype({"num_parameters": "Int64"}) if len(table) else table
 
     @cached_property
     def history(self) -> pd.DataFrame:

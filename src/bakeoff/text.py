@@ -175,6 +175,11 @@ def in_percent(share: float | None, decimals: int = 1) -> str:
     return f"{percent(share, decimals)}\N{NO-BREAK SPACE}%"
 
 
+def whole(value: int | None) -> str:
+    """Write a count for a table: "61,706"; a dash where it is not known."""
+    return NOT_KNOWN if value is None else f"{value:,}"
+
+
 def p_value(value: float) -> str:
     """Write a p-value for a table: "0.116", "<0.001"."""
     return "<0.001" if value < 0.001 else f"{value:.3f}"

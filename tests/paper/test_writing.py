@@ -9,13 +9,14 @@ from tests.golden.commands import GOLDEN
 
 from bakeoff.analysis.scores.by_name import score_named
 from bakeoff.analysis.summary.study import Summary
+from bakeoff.api import open_result
 from bakeoff.engines.stacked import StackedEngine
 from bakeoff.errors import BakeoffError
 from bakeoff.paper import write_paper
 from bakeoff.predict.other_images import predict_others
 from bakeoff.run_study import run_study
 from bakeoff.store import load_study_folder
-from bakeoff.study import load_study
+from bakeoff.study import Study, load_study
 
 NUMBER = r"[−-]?\d+\.\d+"
 
@@ -155,3 +156,35 @@ def test_a_learning_curve_and_other_test_images_are_told_whole(tmp_path):
     latex = (tmp_path / "paper/table.tex").read_text("utf-8").replace("$-$", "-")
     assert numbers(latex) == numbers(table)
     assert latex.count(r"\begin{tabular}") == latex.count(r"\end{tabular}")
+
+
+def test_a_recipe_with_a_trainer_is_described_by_what_it_is(tmp_path):
+    study = load_study("quickstart", epochs=1, seeds=2, recipes=["lenet5", "lenet5_batch_norm"]).model_dump()
+    trainer = {"name": "sklearn", "estimator": "sklearn.ensemble:RandomForestClassifier", "n_estimators": 5}
+    study["recipes"]["resnet"] = {"epochs": 1, "model": {"name": "resnet"}}
+    study["recipes"]["lenet5"] |= {"search": {"optimizer.lr": {"low": 0.001, "high": 0.01}}, "trials": 1}
+    study["recipes"]["forest"] = {"trainer": trainer}
+    study = Study.model_validate({**study, "train_sizes": [200], "baseline": "forest"})
+    run_study(study, tmp_path / "study", engine=StackedEngine("cpu"))
+    summary = Summary(load_study_folder(tmp_path / "study"))
+    write_paper(summary, tmp_path / "paper")
+    methods = (tmp_path / "paper/methods.md").read_text("utf-8")
+    assert (
+        "`forest` is `sklearn.ensemble.RandomForestClassifier`, with `features = pixels`, "
+        "`n_estimators = 5`.\n" in methods
+    )
+    assert "`lenet5_batch_norm` differs from `lenet5` in `model.batch_norm = true`" in methods
+    assert "`model.name = resnet`" in methods
+    assert "not set" not in methods
+    assert (
+        "with new seeds; the budgets of tuning differ: lenet5 is tuned with 1 trial, and "
+        "lenet5\\_batch\\_norm, resnet and forest are untuned." in methods
+    )
+    checklist = (tmp_path / "paper/checklist.md").read_text("utf-8")
+    assert "; forest –.\n" in checklist
+    assert re.search(
+        r"with all training images together .* s, those with fewer training images .* s", checklist
+    )
+    assert all(line.startswith(("- ", "#", "The questions")) for line in checklist.splitlines() if line)
+    assert ".- **" not in checklist
+    assert open_result(tmp_path / "study").runs.set_index("recipe").num_parameters.isna()["forest"].all()

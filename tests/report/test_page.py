@@ -70,7 +70,8 @@ def test_the_section_on_tuning_names_edges_failures_and_budgets() -> None:
         render("training/tuning.html.j2", tuning=tuning, tuning_figures=tuning_figures(tuning)).split()
     )
     assert (
-        "The budgets of tuning differ: b is tuned with 4 trials, a is tuned with 200 trials and plain" in text
+        "The budgets of tuning differ: b is tuned with 4 trials, a is tuned with 200 trials, and plain"
+        in text
     )
     assert "a difference between recipes may come from the search" in text
     assert "<td>0.001 to 1, logarithmic</td>" in text

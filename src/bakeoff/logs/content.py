@@ -121,8 +121,9 @@ def _runs(summary: Summary, comparison: Comparison) -> tuple[RunLog, ...]:
     runs = []
     for run in summary.stored.runs:
         score = scores[run.recipe, run.seed]
-        values = {"test_accuracy": score.accuracy, f"test_{comparison.metric}": score.score}
-        values |= {
+        values: dict[str, float | None] = {
+            "test_accuracy": score.accuracy,
+            f"test_{comparison.metric}": score.score,
             "best_epoch": run.checkpoint_epoch,
             "training_seconds": run.seconds,
             "num_parameters": run.num_parameters,

@@ -14,12 +14,14 @@ from bakeoff.analysis.summary.answer import doubts_of_data, grave_findings
 from bakeoff.errors import BakeoffError
 from bakeoff.files import check_free, new_folder
 from bakeoff.paper.markup import Latex, Markdown, Markup
+from bakeoff.study.settings.trainer import SklearnSettings
 from bakeoff.templates import render
-from bakeoff.text import counted, duration, listed, p_value, span
+from bakeoff.text import counted, duration, listed, p_value, span, whole
 
 if TYPE_CHECKING:
     from bakeoff.analysis.comparison.result import Comparison
     from bakeoff.analysis.summary.study import Summary
+    from bakeoff.study.recipe import Recipe
 
 DATA_SETS = {
     "stl10": ("STL-10", "coates2011"),
@@ -94,7 +96,7 @@ def _render(template: str, markup: Markup, facts: dict[str, Any]) -> str:
         "listed": listed,
         "counted": counted,
     }
-    filters = {"t": markup.text, "code": markup.code, "p_value": p_value}
+    filters = {"t": markup.text, "code": markup.code, "p_value": p_value, "whole": whole}
     return render("bakeoff.paper", template, facts | variables, filters)
 
 
@@ -114,7 +116,9 @@ def _facts(summary: Summary, comparison: Comparison) -> dict[str, Any]:
     study, data, environment = summary.study, summary.data, summary.stored.environment
     finished = {recipe.name: recipe for recipe in summary.finished}
     kind = data.source.partition(":")[0]
-    first = comparison.baseline or comparison.recipes[0].name
+    # What the others differ from: a recipe with a trainer shares no setting with them.
+    own = [name for name, recipe in finished.items() if not recipe.has_trainer]
+    reference = comparison.baseline if comparison.baseline in own else next(iter(own), "")
     against = {pair.b: pair for pair in comparison.pairs if pair.a == comparison.baseline}
     audit, curve = summary.stored.audit, summary.learning_curve
     return {
@@ -126,7 +130,6 @@ def _facts(summary: Summary, comparison: Comparison) -> dict[str, Any]:
         "scale": comparison.scale,
         "recipes": comparison.recipes,
         "finished": finished,
-        "baseline": first,
         "against": against,
         "pairs": [] if comparison.baseline else comparison.pairs,
         "seeds": _seeds({name: recipe.results.seeds for name, recipe in finished.items()}),
@@ -140,7 +143,11 @@ def _facts(summary: Summary, comparison: Comparison) -> dict[str, Any]:
         "checkpoints": sorted(
             {recipe.settings["checkpoint"] for recipe in finished.values() if "checkpoint" in recipe.settings}
         ),
-        "differing": _differing(finished[first].settings, finished),
+        "trainers": {
+            name: _trainer(study.recipes[name]) for name, recipe in finished.items() if recipe.has_trainer
+        },
+        "reference": reference,
+        "differing": _differing(reference, finished),
         "budgets": describe_budgets(study),
         "spaces": {name: recipe.search for name, recipe in study.recipes.items() if recipe.search},
         "minutes": {
@@ -149,6 +156,9 @@ def _facts(summary: Summary, comparison: Comparison) -> dict[str, Any]:
         "total_time": duration(sum(sum(recipe.results.training_seconds) for recipe in finished.values())),
         "trials_time": duration(sum(one.seconds for one in summary.stored.trials))
         if summary.stored.trials
+        else "",
+        "sized_time": duration(sum(run.seconds for run in summary.stored.sized_runs))
+        if summary.stored.sized_runs
         else "",
         "num_runs": len(summary.stored.runs) + len(summary.stored.sized_runs),
         "num_sized": len(summary.stored.sized_runs),
@@ -185,15 +195,39 @@ def _parts(settings: list[dict[str, Any]]) -> list[tuple[str, str]]:
     return found
 
 
-def _differing(settings: dict[str, Any], recipes: dict[str, Any]) -> dict[str, list[tuple[str, str]]]:
-    """For each other recipe the settings in which it is not as the baseline: key, value."""
+def _trainer(recipe: Recipe) -> tuple[str, list[tuple[str, str]]]:
+    """What trains a recipe instead of Bakeoff, by its Python name, and its settings: key, value."""
+    trainer = recipe.trainer
+    if isinstance(trainer, SklearnSettings):
+        name, settings = trainer.estimator, {"features": trainer.features, **trainer.options}
+    else:
+        name, settings = trainer.name if trainer else "", recipe.settings or {}
+    return name.replace(":", "."), [(key, _value(value)) for key, value in settings.items()]
+
+
+def _differing(reference: str, recipes: dict[str, Any]) -> dict[str, list[tuple[str, str]]]:
+    """For each other recipe of Bakeoff's training the settings in which it is not as a reference: key, value.
+
+    Where another model, loss, optimizer or schedule is named, what only the reference's has is left out.
+    """
     differing = {}
     for name, recipe in recipes.items():
-        keys = dict.fromkeys([*settings, *recipe.settings])
-        changed = [key for key in keys if settings.get(key) != recipe.settings.get(key)]
+        if not reference or recipe.has_trainer:
+            continue
+        before, after = recipes[reference].settings, recipe.settings
+        changed = [
+            (key, _value(after.get(key)))
+            for key in dict.fromkeys([*before, *after])
+            if before.get(key) != after.get(key) and (key in after or not _renamed(key, before, after))
+        ]
         if changed:
-            differing[name] = [(key, _value(recipe.settings.get(key))) for key in changed]
+            differing[name] = changed
     return differing
+
+
+def _renamed(key: str, before: dict[str, Any], after: dict[str, Any]) -> bool:
+    name = f"{key.partition('.')[0]}.name"
+    return bool(before.get(name) != after.get(name))
 
 
 def _value(value: object) -> str:

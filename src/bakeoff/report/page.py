@@ -29,6 +29,7 @@ from bakeoff.text import (
     percent,
     points,
     span,
+    whole,
 )
 
 
@@ -54,6 +55,7 @@ def render(template: str, **variables: Any) -> str:
         "listed": listed,
         "points": points,
         "p_value": p_value,
+        "whole": whole,
         "in_scrollers": _in_scrollers,
         "breakable": _breakable,
         "without_folders": without_folders,

@@ -41,6 +41,8 @@ class StoredRun:
         float32 [num_test_images, num_classes].
     train_true_probability
         float16 [num_epochs, num_train_images].
+    num_parameters
+        None if not known: of other training code that returned no PyTorch model.
     device
         What the run was computed on, such as "cpu, avx512 kernels"; "cpu" for runs of versions that did not
         record it.
@@ -49,7 +51,7 @@ class StoredRun:
     recipe: str
     seed: int
     checkpoint_epoch: int
-    num_parameters: int
+    num_parameters: int | None
     history: dict[str, NDArray[np.float64]]
     test_logits: NDArray[np.float32]
     train_true_probability: NDArray[np.float16]
@@ -136,7 +138,7 @@ def load_run(
             recipe=recipe,
             seed=seed,
             checkpoint_epoch=int(epoch),
-            num_parameters=int(num_parameters),
+            num_parameters=int(num_parameters) or None,
             history=load_history(layout.history(recipe, seed)),
             test_logits=logits,
             train_true_probability=dynamics,

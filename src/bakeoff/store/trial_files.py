@@ -59,6 +59,8 @@ class SizedRun:
         The number that the run had; another one where whole groups of images were drawn.
     test_logits
         float32 [num_test_images, num_classes] of its checkpoint.
+    seconds
+        Wall time of all epochs.
     """
 
     recipe: str
@@ -66,6 +68,7 @@ class SizedRun:
     size: int
     num_train: int
     test_logits: NDArray[np.float32]
+    seconds: float
 
 
 def save_trial(
@@ -200,9 +203,10 @@ def load_sized_runs(
             if number.shape != () or number.dtype.kind not in "iu" or not 0 < number <= num_train:
                 raise ValueError(f"num_train is {number}, expected 1 to {num_train}")
             budget.take(logits)
+            seconds = float(load_history(place.history(recipe, seed))["seconds"].sum())
         except (OSError, ValueError) as error:
             raise BakeoffError(
                 f"{place.run(recipe, seed)} is damaged ({error}); delete it and run the study again"
             ) from error
-        loaded.append(SizedRun(recipe, seed, size, int(number), logits))
+        loaded.append(SizedRun(recipe, seed, size, int(number), logits, seconds))
     return tuple(loaded)

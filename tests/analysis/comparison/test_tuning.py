@@ -161,10 +161,10 @@ def test_choices_in_words():
     ("of", "words"),
     [
         (study(plain=False), "a and b are tuned with 4 trials each"),
-        (study(), "the budgets of tuning differ: a and b are tuned with 4 trials each and plain is untuned"),
+        (study(), "the budgets of tuning differ: a and b are tuned with 4 trials each, and plain is untuned"),
         (
             study(a=1, b=16, plain=False),
-            "the budgets of tuning differ: a is tuned with 1 trial and b is tuned with 16 trials",
+            "the budgets of tuning differ: a is tuned with 1 trial, and b is tuned with 16 trials",
         ),
         (study().with_trials(0), ""),
     ],

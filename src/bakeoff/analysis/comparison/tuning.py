@@ -329,7 +329,11 @@ def describe_budgets(study: Study) -> str:
         parts.append(f"{_some(group)} {_is(group)} tuned with {counted(number, 'trial')}{each}")
     if untuned:
         parts.append(f"{_some(untuned)} {_is(untuned)} untuned")
-    return parts[0] if len(parts) == 1 else f"the budgets of tuning differ: {listed(parts)}"
+    return (
+        parts[0]
+        if len(parts) == 1
+        else f"the budgets of tuning differ: {', '.join(parts[:-1])}, and {parts[-1]}"
+    )
 
 
 def _some(names: list[str]) -> str:

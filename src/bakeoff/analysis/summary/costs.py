@@ -138,7 +138,7 @@ def study_costs(
             device = f"{prediction.batch_size} on one thread ({prediction.processor}, {prediction.device})"
             devices.append(device)
         by_recipe[recipe.name] = RecipeCost(
-            parameters=recipe.results.num_parameters or None,
+            parameters=recipe.results.num_parameters,
             multiply_accumulates=prediction.multiply_accumulates or None if prediction else None,
             milliseconds_per_image=prediction.milliseconds_per_image if prediction else None,
             training_seconds=recipe.results.mean_training_seconds,

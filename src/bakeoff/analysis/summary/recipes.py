@@ -105,7 +105,7 @@ class Results:
     checkpoint_epochs: tuple[int, ...]
     training_seconds: tuple[float, ...]
     mean_training_seconds: float
-    num_parameters: int
+    num_parameters: int | None
     devices: tuple[str, ...]
 
 
