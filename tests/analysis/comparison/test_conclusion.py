@@ -120,7 +120,7 @@ def test_the_first_lines_say_what_accuracy_hides_and_balanced_accuracy_gives_the
     )
     assert hint in by_accuracy.comparison.conclusion
     page = by_accuracy.report(tmp_path / "report").read_text("utf-8")
-    assert hint in page[: page.index("<table")]
+    assert hint in page[: page.index("</header>")]
     assert "Precision, recall and F1 of each class" in page
     assert (tmp_path / "report/tables/class_scores.csv").read_text("utf-8").count("\n") == 5
     by_balanced = bakeoff.compare(*photographs, metric="balanced_accuracy").comparison
