@@ -76,4 +76,10 @@ def test_where_every_image_resembles_others_leaks_are_doubted(source: Source) ->
     result = audit(source.load())
     (finding,) = repeats(result)
     assert (finding.severity, finding.kind, finding.count) == ("warning", "near-train-test", 20)
+    assert finding.sentence == (
+        "20 test images look like an image of train; the check cannot tell whether they are copies."
+    )
+    assert finding.advice == "Look at the pairs before you remove any."
+    (groups,) = [each for each in result.findings if each.kind == "groups-of-near-duplicates"]
+    assert "whether or not they are copies" in groups.sentence
     assert any("Look at the pairs" in limit for limit in result.limits)

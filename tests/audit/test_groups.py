@@ -49,7 +49,10 @@ def test_near_copies_suggest_groups(source: Source) -> None:
     (finding,) = propose_groups(linked_images(source.load()))
     assert finding.kind == "groups-of-near-duplicates"
     assert (finding.severity, finding.count, finding.num_groups) == ("note", 20, 100)
-    assert "20 images of 110 have near copies; as groups, they would make 100 groups" in finding.sentence
+    assert (
+        "20 images of 110 are near duplicates of another one; as groups, they would make 100 groups"
+        in finding.sentence
+    )
     grouped = audit(source.load(groups="(.*)"))
     assert all(not finding.kind.startswith("groups") for finding in grouped.findings)
 

@@ -176,13 +176,14 @@ def test_leaks_are_one_line_at_the_top_and_listed_with_the_data(tmp_path: Path, 
     text = html.unescape(build_report(root).read_text("utf-8"))
     top = text[text.index('<header id="answer">') : text.index("</header>")]
     assert (
-        "1 of 400 test images is repeated in another split or labeled twice: "
-        "this can change an accuracy by 0.2 points at most."
+        "This can change an accuracy by at most 0.2 points: "
+        "1 of 400 test images (test/9.png) is repeated in train."
     ) in top
     data = text[text.index('<section id="data">') :]
     assert data.index("1 test image is a near duplicate") < data.index("train/<7>.png")
-    assert "test/9.png (one): near, distance 0.04" in data
+    assert "test/9.png (one): distance 0.04" in data
     assert "val/<3>.png (two)" in text[text.index("1 image is odd") :]
+    assert "near-train-test" not in data
 
 
 def test_a_folder_without_a_study_is_refused(tmp_path: Path) -> None:

@@ -39,6 +39,7 @@ def test_pairs_and_advice_come_with_each_finding(leaky: Audit) -> None:
     first = leaky.findings[0].pairs[0]
     assert any(first.first.id in line and first.second.id in line for line in lines)
     assert "1 leak, " in lines[-1]
+    assert lines[-2].startswith("~0.10: distance of two images")
 
 
 def test_the_short_form_has_few_lines_and_no_notes(leaky: Audit) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from bakeoff.audit.candidates import MAX_CANDIDATES
 from bakeoff.audit.duplicates import SMALLEST_SIDE
-from bakeoff.audit.findings import CROWDED, ONLY_IDENTICAL, Audit, Finding, Severity, by_severity
+from bakeoff.audit.findings import CROWDED, ONLY_IDENTICAL, Audit, Finding, by_severity
 from bakeoff.audit.groups import find_shared_groups, propose_groups
 from bakeoff.audit.images import (
     find_class_problems,
@@ -20,11 +19,12 @@ from bakeoff.audit.images import (
     uniform_images,
 )
 from bakeoff.audit.links import Images
-from bakeoff.audit.repeats import SUSPICIOUS_SHARE, find_repeats
+from bakeoff.audit.repeats import find_repeats
 from bakeoff.audit.split_files import check_split_files
 from bakeoff.data.cache_entry import read_original_sizes
 from bakeoff.data.image_data import ImageData
 from bakeoff.study import DataSettings
+from bakeoff.text import counted
 
 
 def audit(data: ImageData, *, other_findings: Iterable[Finding] = (), images: Images | None = None) -> Audit:
@@ -54,20 +54,17 @@ def audit(data: ImageData, *, other_findings: Iterable[Finding] = (), images: Im
         )
     if images.num_crowded:
         limits.append(
-            f"For {images.num_crowded:,} images, more than {MAX_CANDIDATES} {CROWDED}; "
-            f"only the {MAX_CANDIDATES} most similar were compared in detail."
+            f"Near duplicates may be missing: for {counted(images.num_crowded, 'image')}, more than "
+            f"{MAX_CANDIDATES} {CROWDED}; only the {MAX_CANDIDATES} most similar were compared in detail."
         )
-    repeats = find_repeats(images)
-    share = images.share_with_near_duplicates()
-    if share > SUSPICIOUS_SHARE:
-        repeats = [_downgraded(finding) if _is_near(finding) else finding for finding in repeats]
+    if images.is_doubtful:
         limits.append(
-            f"{100 * share:.0f} % of the images have a near duplicate: they may be frames of one video, or "
-            "simple shapes such as digits and glyphs, which this measure cannot distinguish from copies. "
-            "Look at the pairs."
+            f"{100 * images.share_with_near_duplicates():.0f} % of the images look like another one: "
+            "they may be frames of one video, or simple shapes such as digits and glyphs, which this measure "
+            "cannot distinguish from copies. Look at the pairs."
         )
     findings = [
-        *repeats,
+        *find_repeats(images),
         *find_shared_groups(images),
         *propose_groups(images),
         *find_class_problems(data),
@@ -87,16 +84,6 @@ def linked_images(data: ImageData) -> Images:
 def _side(data: ImageData) -> float:
     """The size of most images, as far as it was kept."""
     return float(min(data.image_size, *np.median(read_original_sizes(data.directory), axis=0)))
-
-
-def _is_near(finding: Finding) -> bool:
-    return finding.kind.startswith(("near-", "flipped-"))
-
-
-def _downgraded(finding: Finding) -> Finding:
-    """The same finding with its severity limited to a warning."""
-    severity: Severity = "note" if finding.severity == "note" else "warning"
-    return dataclasses.replace(finding, severity=severity)
 
 
 def audit_source(settings: DataSettings, data: ImageData, images: Images | None = None) -> Audit:

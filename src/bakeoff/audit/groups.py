@@ -78,13 +78,18 @@ def propose_groups(images: Images) -> list[Finding]:
     sizes = np.bincount(components)
     num_linked = int(sizes[sizes > 1].sum())
     if num_linked >= PROPOSED_SHARE * len(images):
+        linked = (
+            "look like another one, whether or not they are copies"
+            if images.is_doubtful
+            else "are near duplicates of another one"
+        )
         findings.append(
             Finding(
                 "note",
                 "groups-of-near-duplicates",
                 num_linked,
-                f"{counted(num_linked, 'image')} of {len(images):,} {'has' if num_linked == 1 else 'have'} "
-                f"near copies; as groups, they would make {counted(len(sizes), 'group')}, the largest of "
+                f"{counted(num_linked, 'image')} of {len(images):,} {linked}; "
+                f"as groups, they would make {counted(len(sizes), 'group')}, the largest of "
                 f"{sizes.max():,} images.",
                 f'If they show the same things, set data.groups = "{NEAR_DUPLICATES}": groups then stay in '
                 "one split, and intervals count them.",

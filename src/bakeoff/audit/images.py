@@ -137,7 +137,7 @@ def find_class_problems(data: ImageData) -> list[Finding]:
                     int(np.count_nonzero(counts[present] * IMBALANCE < counts[most])),
                     f"Classes are imbalanced in {name}: {counts[most]:,} images of "
                     f"{data.class_names[most]!r}, {counts[fewest]:,} of {data.class_names[fewest]!r}.",
-                    "Accuracy is then dominated by the large classes: look at the accuracy per class.",
+                    "Large classes weigh more in an accuracy: look at the accuracy per class.",
                 )
             )
     return findings

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff.audit.auditing import linked_images
-from bakeoff.audit.repeats import SUSPICIOUS_SHARE
 from bakeoff.data.image_data import IDENTICAL, LOOKS_LIKE, NEARLY, NEW, NOT_IDENTICAL, ImageData, Split
 
 
@@ -31,7 +30,7 @@ def find_known(data: ImageData, others: Split) -> NDArray[np.int64]:
     """
     images = linked_images(replace(data, test=others))
     first = len(images) - len(others)
-    near = NEARLY if images.share_with_near_duplicates() <= SUSPICIOUS_SHARE else LOOKS_LIKE
+    near = LOOKS_LIKE if images.is_doubtful else NEARLY
     known = np.full(len(others), NEW if images.search_near else NOT_IDENTICAL, np.int64)
     for matches in images.matches(lambda partner, image: partner < first <= image).values():
         for match in matches:

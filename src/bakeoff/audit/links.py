@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +12,9 @@ from numpy.typing import NDArray
 from bakeoff.audit.duplicates import NearDuplicates, content_numbers, find_near_duplicates, to_gray
 from bakeoff.audit.findings import RELATIONS, ImageName, Relation
 from bakeoff.data.image_data import SPLIT_NAMES, ImageData
+
+SUSPICIOUS_SHARE = 0.2
+"""If a larger share of the images has a near duplicate, the measure may not suit them."""
 
 
 class Link(NamedTuple):
@@ -126,6 +130,11 @@ class Images:
         """Share of the images that have a near duplicate, 0..1."""
         contents = {content for link in self.links if link.rank > 0 for content in (link.first, link.second)}
         return sum(len(self._members[content]) for content in contents) / len(self)
+
+    @cached_property
+    def is_doubtful(self) -> bool:
+        """Whether so many images have a near duplicate that these may be no copies, only look alike."""
+        return self.share_with_near_duplicates() > SUSPICIOUS_SHARE
 
     def components(self) -> NDArray[np.int64]:
         """int [num_images]: equal numbers for images that are linked, directly or through others."""

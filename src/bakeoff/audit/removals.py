@@ -12,6 +12,9 @@ from bakeoff.files import to_csv
 
 REASONS = {"identical": "identical to", "near": "near duplicate of", "flipped": "mirrored copy of"}
 
+DOUBTFUL_REASONS = REASONS | {"near": "looks like", "flipped": "looks, mirrored, like"}
+"""Where the measure cannot tell copies from images that only look alike."""
+
 REMOVAL_COLUMNS = ("path", "split", "reason", "other_path", "other_split", "distance")
 
 
@@ -45,10 +48,11 @@ def list_removals(images: Images) -> list[Removal]:
     within a split are not listed.
     """
     removals: dict[int, Removal] = {}
+    reasons = DOUBTFUL_REASONS if images.is_doubtful else REASONS
 
     def add(matches: list[Match], what: str) -> None:
         for rank, distance, partner, image in matches:
-            reason = f"{REASONS[Match(rank, distance, partner, image).relation]} {what}"
+            reason = f"{reasons[Match(rank, distance, partner, image).relation]} {what}"
             removals.setdefault(
                 image, Removal(images.name(image), reason, images.name(partner), round(distance, 4))
             )

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from bakeoff.audit.findings import MAX_LISTED, Finding, Pair, Relation, Severity
 from bakeoff.audit.links import Images, Match
 from bakeoff.data.image_data import SPLIT_NAMES
-
-SUSPICIOUS_SHARE = 0.2
-"""If a larger share of the images has a near duplicate, the measure may not suit them."""
+from bakeoff.text import counted
 
 PHRASES: dict[Relation, tuple[str, str]] = {
     "identical": ("is identical to", "are identical to"),
@@ -17,42 +16,66 @@ PHRASES: dict[Relation, tuple[str, str]] = {
     "flipped": ("is a mirrored copy of", "are mirrored copies of"),
 }
 
+DOUBTFUL_PHRASES: dict[Relation, tuple[str, str]] = {
+    "identical": PHRASES["identical"],
+    "near": ("looks like", "look like"),
+    "flipped": ("looks, mirrored, like", "look, mirrored, like"),
+}
+"""Where the measure cannot tell copies from images that only look alike."""
+
 LEAK_ADVICE = (
     "Remove them from {earlier}, or from test: accuracy on images seen before says nothing about new ones."
 )
 VAL_ADVICE = "Remove them from train: with them, val selects the checkpoint that memorizes best."
 CONFLICT_ADVICE = "Look at the pairs and correct the wrong label, or remove the images."
+DOUBTFUL_ADVICE = "Look at the pairs before you remove any."
 WITHIN_ADVICE = {
     "train": "Keep one of each: a repeated image has more weight in training.",
-    "val": "Keep one of each: a repeated image counts twice in every accuracy.",
+    "val": "Keep one of each: a repeated image counts twice in every validation accuracy.",
     "test": "Keep one of each: a repeated image counts twice in every accuracy.",
 }
 
 
 def find_repeats(images: Images) -> list[Finding]:
-    """Find every way in which an image appears more than once."""
+    """Find every way in which an image appears more than once.
+
+    Near duplicates that may be no copies are warnings at most, and are reported as images that look alike.
+    """
     findings = []
     for earlier, later in ((0, 2), (1, 2), (0, 1)):
-        severity: Severity = "leak" if later == 2 else "warning"
-        for relation, matches in images.matches(between(images, earlier, later)).items():
-            if matches:
-                first, second = SPLIT_NAMES[earlier], SPLIT_NAMES[later]
-                advice = LEAK_ADVICE.format(earlier=first) if later == 2 else VAL_ADVICE
-                sentence = _sentence(len(matches), f"{second} ", relation, f"an image of {first}")
-                findings.append(
-                    _finding(images, severity, f"{relation}-{first}-{second}", matches, sentence, advice)
-                )
-    findings += _conflicts(images)
+        first, second = SPLIT_NAMES[earlier], SPLIT_NAMES[later]
+        findings += _findings(
+            images,
+            "leak" if later == 2 else "warning",
+            between(images, earlier, later),
+            f"{first}-{second}",
+            f"{second} image",
+            f"an image of {first}",
+            LEAK_ADVICE.format(earlier=first) if later == 2 else VAL_ADVICE,
+        )
+    findings += _findings(
+        images,
+        "conflict",
+        under_two_labels(images),
+        "two-labels",
+        "image",
+        "an image with another label",
+        CONFLICT_ADVICE,
+    )
     for number, name in enumerate(SPLIT_NAMES):
-        for relation, matches in images.matches(between(images, number, number)).items():
-            if matches:
-                severity = "warning" if relation == "identical" else "note"
-                sentence = _sentence(len(matches), f"{name} ", relation, f"another image of {name}")
-                findings.append(
-                    _finding(
-                        images, severity, f"{relation}-within-{name}", matches, sentence, WITHIN_ADVICE[name]
-                    )
-                )
+        found = _findings(
+            images,
+            "warning",
+            between(images, number, number),
+            f"within-{name}",
+            f"{name} image",
+            f"another image of {name}",
+            WITHIN_ADVICE[name],
+        )
+        findings += [
+            finding if finding.kind.startswith("identical") else replace(finding, severity="note")
+            for finding in found
+        ]
     return findings
 
 
@@ -66,38 +89,40 @@ def under_two_labels(images: Images) -> Callable[[int, int], bool]:
     return lambda partner, image: bool(images.labels[partner] != images.labels[image])
 
 
-def _conflicts(images: Images) -> list[Finding]:
-    conflicts = images.matches(under_two_labels(images))
+def _findings(
+    images: Images,
+    severity: Severity,
+    allowed: Callable[[int, int], bool],
+    where: str,
+    image: str,
+    partner: str,
+    advice: str,
+) -> list[Finding]:
+    """One finding for each relation in which images have an allowed partner."""
     findings = []
-    for relation, matches in conflicts.items():
-        if matches:
-            sentence = _sentence(len(matches), "", relation, "an image with another label")
-            findings.append(
-                _finding(images, "conflict", f"{relation}-two-labels", matches, sentence, CONFLICT_ADVICE)
+    for relation, matches in images.matches(allowed).items():
+        if not matches:
+            continue
+        pairs: dict[tuple[int, int], Match] = {}
+        for match in matches:  # a pair is listed once, even if both of its images match
+            pairs.setdefault((min(match.partner, match.image), max(match.partner, match.image)), match)
+        # Of two images that are each other's partners, one may have a closer partner still; both count.
+        count = len({two[way] for two in pairs for way in (0, 1) if allowed(two[1 - way], two[way])})
+        doubtful = images.is_doubtful and relation != "identical"
+        one, many = (DOUBTFUL_PHRASES if doubtful else PHRASES)[relation]
+        doubt = "; the check cannot tell whether they are copies" if doubtful else ""
+        findings.append(
+            Finding(
+                "warning" if doubtful else severity,
+                f"{relation}-{where}",
+                count,
+                f"{counted(count, image)} {one if count == 1 else many} {partner}{doubt}.",
+                DOUBTFUL_ADVICE if doubtful else advice,
+                images.num_groups(matches),
+                tuple(
+                    Pair(images.name(first), images.name(second), match.relation, round(match.distance, 4))
+                    for (first, second), match in list(pairs.items())[:MAX_LISTED]
+                ),
             )
+        )
     return findings
-
-
-def _sentence(count: int, split: str, relation: Relation, partner: str) -> str:
-    one, many = PHRASES[relation]
-    return f"{count:,} {split}{f'image {one}' if count == 1 else f'images {many}'} {partner}."
-
-
-def _finding(
-    images: Images, severity: Severity, kind: str, matches: list[Match], sentence: str, advice: str
-) -> Finding:
-    pairs: dict[tuple[int, int], Match] = {}
-    for match in matches:  # a pair is listed once, even if both of its images match
-        pairs.setdefault((min(match.partner, match.image), max(match.partner, match.image)), match)
-    return Finding(
-        severity,
-        kind,
-        len(matches),
-        sentence,
-        advice,
-        images.num_groups(matches),
-        tuple(
-            Pair(images.name(first), images.name(second), match.relation, round(match.distance, 4))
-            for (first, second), match in list(pairs.items())[:MAX_LISTED]
-        ),
-    )

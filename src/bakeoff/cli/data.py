@@ -57,7 +57,8 @@ def check(
     if list_ is not None:
         removals = list_removals(images)
         write_text(list_, removals_csv(removals))
-        print_line(f"{counted(len(removals), 'image')} to remove, with reasons: {list_}")
+        first = "; look at those that look alike before you remove any" if images.is_doubtful else ""
+        print_line(f"{counted(len(removals), 'image')} to remove, with reasons: {list_}{first}")
     if audit.of("leak") or audit.of("conflict"):
         raise typer.Exit(EXIT_PROBLEMS)
 

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
+from bakeoff.audit.duplicates import MAX_DISTANCE
 from bakeoff.audit.findings import Audit, Finding, ImageName, Severity
 from bakeoff.terminal.lines import print_text
 from bakeoff.terminal.tables import shortened
@@ -45,6 +46,9 @@ def print_audit(audit: Audit, console: Console, *, short: bool = False) -> None:
         for line in _examples(finding):
             console.print(Text(f"    {line}"), soft_wrap=True)  # a name stays whole, to be copied
         console.print(Padding(Text(finding.advice), (0, 0, 0, 2)))
+    if any(pair.relation != "identical" for finding in audit.findings for pair in finding.pairs):
+        meaning = f"~0.10: distance of two images, from 0 (same detail) to {MAX_DISTANCE} (the most listed)."
+        console.print(Text(meaning, style="dim"))
     for limit in audit.limits:
         console.print(Text(limit, style="dim"))
     console.print(Text(total(audit)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from bakeoff.store import StoredRun, StoredStudy
 
 GRAVE = ("leak", "conflict")
-"""Severities of findings that can move an accuracy."""
+"""Severities of findings that make an accuracy wrong."""
 
 
 def val_accuracy(run: StoredRun) -> float:
@@ -71,46 +71,76 @@ def data_trust(audit: Mapping[str, Any] | None, num_test: int) -> DataTrust:
     """
     if audit is None:
         return DataTrust("The images were not checked for leaks between the splits.", False)
-    grave, doubts = grave_findings(audit), doubts_of_data(audit)
-    if not grave:
+    grave, alike, doubts = grave_findings(audit), _suspects(audit), doubts_of_data(audit)
+    affected = min(_num_affected(grave), num_test)
+    if affected:
+        more = ", or by more if images that look alike are copies" if alike else ""
+        effect = f"This can change an accuracy by at most {percent(affected / num_test)} points{more}: "
+        effect += _what_affects(grave, affected, num_test)
+    elif grave:
+        effect = "There are conflicting labels, but of no test image."
+    elif at_risk := min(_num_affected(alike), num_test):
+        effect = (
+            "It is not known whether images that look alike change an accuracy; if they are copies, by at "
+            f"most {percent(at_risk / num_test)} points."
+        )
+    else:
         found = (
             "no test image is identical to a training image, no identical images have two labels."
             if doubts
             else "no test image repeats a training image, no image has two labels."
         )
-        checked = f"{counted(audit['num_images'], 'image')} checked: {found}"
-        return DataTrust(" ".join((*doubts, checked)), bool(suspected(audit)))
-    affected = min(_num_affected(grave), num_test)
-    if not affected:
-        return DataTrust(" ".join(("There are conflicting labels, but of no test image.", *doubts)), True)
-    share = affected / num_test
-    are = "is" if affected == 1 else "are"
-    certain = (
-        f"{affected:,} of {counted(num_test, 'test image')} {are} repeated in another split or labeled "
-        f"twice: this can change an accuracy by {percent(share)} points at most."
+        effect = (
+            "Nothing was found that changes an accuracy: "
+            f"{counted(audit['num_images'], 'image')} checked, {found}"
+        )
+    return DataTrust(" ".join((effect, *doubts)), bool(grave or alike))
+
+
+def _what_affects(grave: list[Mapping[str, Any]], affected: int, num_test: int) -> str:
+    """A sentence on the test images that grave findings concern, with the name of a single one."""
+    problems = dict.fromkeys(
+        "labeled twice"
+        if finding["severity"] == "conflict"
+        else f"{'grouped with images of' if finding['kind'].startswith('groups') else 'repeated in'} "
+        + finding["kind"].split("-")[1]
+        for finding in grave
+        if _num_affected([finding])
     )
-    return DataTrust(" ".join((certain, *doubts)), True)
+    names = [name for _, name in _listed(grave, ("test",))]
+    name = f" ({names[0]})" if affected == 1 and names else ""
+    return (
+        f"{affected:,} of {counted(num_test, 'test image')}{name} {'is' if affected == 1 else 'are'} "
+        f"{' or '.join(problems)}."
+    )
+
+
+def _suspects(audit: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:
+    """The findings on test images and labels that are certain only if images that look alike are copies."""
+    return [
+        finding
+        for finding in (audit["findings"] if audit else ())
+        if finding["severity"] == "warning"
+        and finding["kind"].startswith(("near-", "flipped-"))
+        and finding["kind"].endswith(("-test", "-two-labels"))
+    ]
 
 
 def suspected(audit: Mapping[str, Any] | None) -> list[str]:
-    """Sentences on test images that look like copies, where too many do to call each one a leak."""
-    counts = dict.fromkeys(("training", "validation", "labels"), 0)
-    for finding in audit["findings"] if audit else ():
-        relation, _, where = finding["kind"].partition("-")
-        of = {"train-test": "training", "val-test": "validation", "two-labels": "labels"}.get(where)
-        if of and finding["severity"] == "warning" and relation in ("near", "flipped"):
-            counts[of] += finding["count"]
-    labels = counts.pop("labels")
-    sentences = [
-        f"{counted(count, 'test image')} {'looks like a copy' if count == 1 else 'look like copies'} of "
-        f"{of} images; look at them."
-        for of, count in counts.items()
-        if count
-    ]
-    if labels:
-        look = "looks like a copy" if labels == 1 else "look like copies"
-        sentences.append(f"{counted(labels, 'image')} {look} of an image with another label.")
-    return sentences
+    """Sentences on test images that look like others, where too many do to call each one a leak."""
+    sentences = []
+    for where, one, other, splits in (
+        ("-train-test", "test image", "training images", ("test",)),
+        ("-val-test", "test image", "validation images", ("test",)),
+        ("-two-labels", "image", "images with another label", ("train", "val", "test")),
+    ):
+        suspects = [finding for finding in _suspects(audit) if finding["kind"].endswith(where)]
+        if count := _num_affected(suspects, splits):
+            sentences.append(f"{counted(count, one)} {'looks' if count == 1 else 'look'} like {other}")
+    if not sentences:
+        return []
+    known = "; whether they are copies is not known: look at the pairs before you remove any."
+    return [", ".join(sentences) + known]
 
 
 def doubts_of_data(audit: Mapping[str, Any] | None) -> list[str]:
@@ -122,21 +152,27 @@ def doubts_of_data(audit: Mapping[str, Any] | None) -> list[str]:
         if limit.startswith(ONLY_IDENTICAL):
             doubts.append("Near duplicates were not searched for: the images are too small.")
         elif CROWDED in limit:
-            doubts.append(limit)
+            doubts.append("Near duplicates may be missing: some images resemble too many others.")
     return doubts
 
 
-def _num_affected(findings: list[Mapping[str, Any]]) -> int:
-    """The number of test images in these findings; at most that, where a finding does not list all."""
+def _num_affected(findings: Sequence[Mapping[str, Any]], splits: Sequence[str] = ("test",)) -> int:
+    """The number of images of splits in findings; at most that, where a finding does not list all."""
     from bakeoff.audit.findings import MAX_LISTED  # the package takes 0.1 s to import
 
-    listed: set[str] = set()
-    unlisted = 0
-    for finding in findings:
-        pairs, images = finding["pairs"], finding["images"]
-        if max(len(pairs), len(images)) >= MAX_LISTED or not (pairs or images):
-            unlisted += finding["count"]
-            continue
-        named = [image for pair in pairs for image in (pair["first"], pair["second"])] + list(images)
-        listed |= {image["id"] for image in named if image["split"] == "test"}
-    return len(listed) + unlisted
+    complete = [one for one in findings if 0 < max(len(one["pairs"]), len(one["images"])) < MAX_LISTED]
+    unlisted: int = sum(finding["count"] for finding in findings if finding not in complete)
+    return len(_listed(complete, splits)) + unlisted
+
+
+def _listed(findings: Sequence[Mapping[str, Any]], splits: Sequence[str]) -> set[tuple[str, str]]:
+    """Split and id of the images of splits that findings list."""
+    images = [
+        image
+        for finding in findings
+        for image in (
+            *finding["images"],
+            *(pair[way] for pair in finding["pairs"] for way in ("first", "second")),
+        )
+    ]
+    return {(image["split"], image["id"]) for image in images if image["split"] in splits}

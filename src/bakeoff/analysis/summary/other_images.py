@@ -146,8 +146,8 @@ def notes_on_known(images: OtherImages) -> tuple[str, ...]:
         )
     if alike:
         notes.append(
-            f"Of the {total}, {alike:,} look like copies of {known}, which cannot be told from images of the "
-            "same kind here; if they are copies, the scores are too high."
+            f"Of the {total}, {alike:,} look like {known}; whether they are copies is not known: look at the "
+            "pairs. If they are, the scores are too high."
         )
     if only_identical:
         searched = "Only identical images were searched for, not near duplicates: the images are too small."
