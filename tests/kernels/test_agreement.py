@@ -112,11 +112,14 @@ def test_random_shapes_agree_with_pytorch_and_with_float64(implementation, norm)
     assert np.mean(ours) <= rounding_error_allowed(implementation) * np.mean(pytorchs)
 
 
-def test_large_images_whose_patches_are_copied_in_parts(implementation):
-    layers = [nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2)]
+@pytest.mark.parametrize(("channels", "kernel", "padding"), [(6, 5, 0), (32, 5, 0), (16, 3, 1)])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_large_images_go_back_in_parts(implementation, channels, kernel, padding, layout):
+    """Those of 16 or 32 channels, whose pixels are whole vectors, in a way of their own."""
+    layers = [nn.Conv2d(channels, 16, kernel, padding=padding), nn.ReLU(), nn.MaxPool2d(2)]
     for parameter in layers[0].parameters():
         parameter.data = torch.randint(-1, 2, parameter.shape).float()  # sums of whole numbers are exact
-    images = torch.randint(-2, 3, (3, 6, 45, 44)).float()
+    images = torch.randint(-2, 3, (3, channels, 45, 44)).float().contiguous(memory_format=layout)
     found, expected = (
         results(one, layers, images, torch.float32) for one in (KernelSequential, nn.Sequential)
     )

@@ -4,6 +4,8 @@
 
 #include "convolution.hpp"
 
+#include <optional>
+
 static void forward(const Sizes& s, const float* input, const float* weight, const float* bias, float* output,
                     Code* winners) {
     Convolution convolution(s, weight, false, s.padded_width, s.padding, s.padding + s.height);
@@ -32,7 +34,7 @@ struct Winners {  // of one image, [window][output channel]
 
 // How an image is read by the weight gradient: as it lies, or from copies of its patches, [row][column][chunk][16 columns],
 // in which each vector begins where a cache line does. A load that crosses from one line into the next takes two, and with
-// many output channels each copy is read often enough.
+// many output channels each copy is read often enough; where pixels are whole vectors, they begin there anyway.
 struct Patches {
     static constexpr int64_t FLOATS = 6144;  // copied at once: 24 KiB, so that the cache nearest to the core holds them
     bool copied;
@@ -40,10 +42,11 @@ struct Patches {
     int64_t rows_at_once;  // of pooling windows
     int64_t capacity;  // rows of copies: those of several times, so that few are moved to the front for the next ones
     Patches(const Sizes& s, int64_t chunks) {
-        copied = WIDTH == LANES && s.out_channels >= 12;
+        bool whole = s.channels % LANES == 0;
+        copied = WIDTH == LANES && s.out_channels >= 12 && !whole;
         column = copied ? chunks * LANES : s.channels;
         row = copied ? s.conv_width * column : s.padded_width * column;
-        rows_at_once = copied ? std::max<int64_t>(1, (FLOATS / row - s.kernel + 1) / 2) : s.pooled_height;
+        rows_at_once = copied || whole ? std::max<int64_t>(1, (FLOATS / row - s.kernel + 1) / 2) : s.pooled_height;
         capacity = 2 * rows_at_once + s.kernel + 7;
     }
     int64_t size() const { return copied ? capacity * row : 0; }
@@ -235,13 +238,78 @@ static void add_patches(const Sizes& s, const float* patches, int64_t step, floa
         }
 }
 
+// The input's gradient where a pixel's channels are whole vectors: what the winners at one place of a window add to the same
+// pixels is summed in registers, with no zeros around the weights.
+class WholePixels {
+    static constexpr int VECTORS = WIDTH == 16 ? 18 : 10;  // whose sums stay in registers
+    const Sizes& s;
+    float *weights, *gradients;  // [block of vectors][output channel][vectors of the block] of [ky][kx][channel]; [window][place][winner]
+    std::int32_t* channels;      // of each winner
+    std::uint64_t* numbers;      // of each window: 16 bits for the winners at each place
+    void sort(const Winners& list) const {
+        for (int64_t window = 0, i = 0; window < s.pooled_height * s.pooled_width; ++window) {
+            std::uint64_t number = 0;
+            for (int64_t co = 0; co < s.out_channels; ++co, ++i) {
+                int64_t place = list.place[i], to = (window * 4 + place) * s.out_channels + int64_t(number >> (16 * place) & 0xffff);
+                gradients[to] = list.gradient[i], channels[to] = int(co);
+                number += std::uint64_t(1) << (16 * place);
+            }
+            numbers[window] = number;
+        }
+    }
+    template <int SIZE> void add_block(const float* block, int64_t first, float* rows) const {
+        int64_t at[SIZE], row = s.kernel * s.channels;
+        for (int j = 0; j < SIZE; ++j) {
+            int64_t i = (first + j) * WIDTH;
+            at[j] = i / row * s.padded_width * s.channels + i % row;
+        }
+        for (int64_t window = 0; window < s.pooled_height * s.pooled_width; ++window)
+            for (int64_t place = 0; place < 4; ++place) {
+                int64_t begin = (window * 4 + place) * s.out_channels, number = int64_t(numbers[window] >> (16 * place) & 0xffff);
+                int64_t y = window / s.pooled_width * 2 + place / 2, x = window % s.pooled_width * 2 + place % 2;
+                Vector sum[SIZE];
+                _Pragma("GCC unroll 18") for (int j = 0; j < SIZE; ++j) sum[j] = Vector{};
+                for (int64_t i = begin; i < begin + number; ++i) {
+                    const float* weight = block + channels[i] * (SIZE * WIDTH);
+                    float gradient = gradients[i];
+                    _Pragma("GCC unroll 18") for (int j = 0; j < SIZE; ++j) sum[j] += gradient * load(weight + j * WIDTH);
+                }
+                float* to = rows + (y * s.padded_width + x) * s.channels;
+                _Pragma("GCC unroll 18") for (int j = 0; j < SIZE; ++j) store(to + at[j], load(to + at[j]) + sum[j]);
+            }
+    }
+public:
+    static bool takes(const Sizes& s) { return s.channels % LANES == 0 && s.out_channels < 1 << 16; }
+    WholePixels(const Sizes& s, const float* weight) : s(s), weights(weights_buffer.get(s.taps * s.out_channels)) {
+        int64_t windows = s.pooled_height * s.pooled_width, places = 4 * s.pooled_size;
+        numbers = reinterpret_cast<std::uint64_t*>(winners_buffer.get(2 * windows + 2 * places));
+        gradients = reinterpret_cast<float*>(numbers + windows);
+        channels = reinterpret_cast<std::int32_t*>(gradients + places);
+        float* to = weights;
+        for_blocks<VECTORS>(s.taps / WIDTH, [&](auto size, int64_t first) {
+            for (int64_t co = 0; co < s.out_channels; ++co)
+                for (int64_t i = first * WIDTH; i < (first + size) * WIDTH; ++i) {
+                    int64_t tap = i / s.channels;
+                    *to++ = weight[s.weight_index(co, i % s.channels, tap / s.kernel, tap % s.kernel)];
+                }
+        });
+    }
+    void add(const Winners& list, float* rows) const {
+        sort(list);
+        for_blocks<VECTORS>(s.taps / WIDTH, [&](auto size, int64_t first) {
+            add_block<size>(weights + first * WIDTH * s.out_channels, first, rows);
+        });
+    }
+};
+
 // The gradient of the input, or those of the weights and the bias, may be null: not wanted.
 static void backward(const Sizes& s, const float* input, const float* weight, const float* gradient,
                      const Code* winners, float* input_gradient, float* weight_gradient, float* bias_gradient) {
     int64_t chunks = (s.kernel * s.channels + LANES - 1) / LANES, list_size = s.pooled_size + LANES;  // whole vectors
     // Images for which the placed weights are fetched once: few where their patches would leave the second-level cache.
     int64_t num_windows = s.pooled_height * s.pooled_width;
-    int64_t at_once = input_gradient ? std::clamp<int64_t>(256 / num_windows, 1, 8) : 1;
+    bool whole = input_gradient && WholePixels::takes(s);
+    int64_t at_once = input_gradient && !whole ? std::clamp<int64_t>(256 / num_windows, 1, 8) : 1;
     Patches patches(s, chunks);
     float* copy = images_buffer.zeros(s.padded_size + chunks * LANES);
     float* copies = conv_buffer.get(patches.size());
@@ -259,7 +327,10 @@ static void backward(const Sizes& s, const float* input, const float* weight, co
     }
     int64_t step = patch_vectors(s) * WIDTH;
     float *placed = nullptr, *window_patches = nullptr;
-    if (input_gradient) {
+    std::optional<WholePixels> pixels;
+    if (whole) {
+        pixels.emplace(s, weight);
+    } else if (input_gradient) {
         place_weights(s, weight, placed = weights_buffer.get(s.out_channels * 4 * step));
         window_patches = winners_buffer.get(at_once * num_windows * step);
     }
@@ -273,14 +344,15 @@ static void backward(const Sizes& s, const float* input, const float* weight, co
             add_weight_gradient(s, patches, list, image_rows(s, input, first + i, copy), chunks, copies, sums);
         }
         if (!input_gradient) continue;
-        for_blocks<PATCH_VECTORS>(patch_vectors(s), [&](auto size, int64_t vector) {
+        if (!whole) for_blocks<PATCH_VECTORS>(patch_vectors(s), [&](auto size, int64_t vector) {
             for (int64_t i = 0; i < images; ++i)
                 sum_patches<size>(s, list_of(i), placed + vector * WIDTH * s.out_channels * 4, step,
                                   window_patches + i * num_windows * step + vector * WIDTH);
         });
         for (int64_t i = 0; i < images; ++i) {
             float* moved = gradient_buffer.zeros(s.padded_size);
-            add_patches(s, window_patches + i * num_windows * step, step, moved);
+            if (whole) pixels->add(list_of(i), moved);
+            else add_patches(s, window_patches + i * num_windows * step, step, moved);
             copy_image<false>(s, input_gradient + (first + i) * s.channels * s.height * s.width, moved);
         }
     }
