@@ -71,13 +71,13 @@ def refusals() -> dict[str, tuple[str, list[str], str]]:
         "duplicate row": (
             HEADER,
             [*ROWS, ROWS[1]],
-            r"1 predictions occur more than once:\n"
+            r"1 prediction occurs more than once:\n"
             r"  recipe 'plain' seed 0 image 'two.png': .*p\.csv line 3 and .* line 8",
         ),
         "missing image": (
             HEADER,
             ROWS[:-1],
-            r"1 predictions are missing:\n  recipe 'wide' seed 0 image 'two.png'",
+            r"1 prediction is missing:\n  recipe 'wide' seed 0 image 'two.png'",
         ),
         "other images": (
             HEADER,
@@ -133,7 +133,7 @@ def test_many_offenders_are_counted(tmp_path: Path) -> None:
 def test_mixed_up_columns_do_not_take_all_memory(tmp_path: Path) -> None:
     """Every row a run of its own with an image of its own: 30,000 x 30,000 cells."""
     rows = [f"r{number},{number},{number}.png,cat,cat" for number in range(30_000)]
-    with pytest.raises(BakeoffError, match="899970000 predictions are missing"):
+    with pytest.raises(BakeoffError, match="899,970,000 predictions are missing"):
         read_predictions([write(tmp_path / "p.csv", HEADER, rows)])
 
 

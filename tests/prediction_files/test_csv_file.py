@@ -71,15 +71,27 @@ def in_semicolons(rows: list[str]) -> list[str]:
     [
         (f"idx,{HEADER_P}", [f"{i},{row}" for i, row in enumerate(WITH_P)], None),
         (f",,{HEADER_P}", [f"{i},{i},{row}" for i, row in enumerate(WITH_P)], None),
-        (HEADER_P, [f"{i},{row}" for i, row in enumerate(WITH_P, 1)], "was read as an index"),
+        (
+            HEADER_P,
+            [f"{i},{row}" for i, row in enumerate(WITH_P, 1)],
+            "as an index.",
+        ),
         (
             HEADER_P.replace(",", ";"),
             [row.replace(".7", ",7").replace(".2", ",2") for row in in_semicolons(WITH_P)],
-            None,
+            "semicolons between columns and decimal commas.",
         ),
-        (HEADER_P.replace(",", "\t"), [row.replace(",", "\t") for row in WITH_P], None),
-        (HEADER_P, [row.replace("0.75", "75").replace("0.25", "25") for row in WITH_P], "read as percent"),
-        (HEADER_P, [row.replace("0.75", "75 %").replace("0.25", "25%") for row in WITH_P], "read as percent"),
+        (HEADER_P.replace(",", "\t"), [row.replace(",", "\t") for row in WITH_P], "tabs"),
+        (
+            HEADER_P,
+            [row.replace("0.75", "75").replace("0.25", "25") for row in WITH_P],
+            "p_ in percent.",
+        ),
+        (
+            HEADER_P,
+            [row.replace("0.75", "75 %").replace("0.25", "25%") for row in WITH_P],
+            "p_ in percent.",
+        ),
         (HEADER.title() + ",p_cat,p_dog", WITH_P, None),
         (HEADER_P, [row.replace("plain,1", '"plain ", 1.0') for row in WITH_P], None),
     ],
@@ -109,7 +121,18 @@ def refusals() -> dict[str, tuple[str, list[str], str]]:
         "missing column": (
             HEADER.replace("prediction", "predicted"),
             ROWS,
-            r"no column 'prediction'; did you mean 'predicted'\? rename it",
+            r"no column 'prediction'; rename 'predicted' to 'prediction' if",
+        ),
+        "columns of another tool": (
+            "Model,run,file,y_true,y_pred",
+            ROWS,
+            r"(?s)rename 'Model' to 'recipe'.*'run' to 'seed'.*'file' to 'image'.*'y_true' to 'label'"
+            ".*'y_pred' to 'prediction'",
+        ),
+        "no seeds": (
+            HEADER.replace("seed", "epochs"),
+            ROWS,
+            "no column 'seed'; add one, with 0 in each row if each recipe has one run",
         ),
         "two columns alike": (HEADER + ",label", ROWS, "'label' more than once"),
         "semicolons": (HEADER.replace(",", ";"), ROWS, r"rows without the 5 fields .*\n.*line 2: 1 fields"),
@@ -179,7 +202,7 @@ def test_a_csv_file_with_a_mistake_is_refused(tmp_path: Path, kind: str) -> None
     ("content", "message"),
     [
         (b"", "is empty"),
-        (HEADER.encode() + b"\nplain,0,caf\xe9,cat,cat\n", "line 2 is not UTF-8 text"),
+        (HEADER.encode() + b"\nplain,0,caf\xe9,cat,cat\n", "line 2 is not UTF-8 text; .*in Excel: CSV UTF-8"),
         (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "line 1 is not UTF-8 text"),
         (b"\n\n", "is empty"),
     ],

@@ -146,7 +146,8 @@ class _Rows:
                 rows = np.flatnonzero(cells == cell)[:2].tolist()
                 examples.append(f"{self.describe(cell)}: {listed([self.place(row) for row in rows])}")
             raise BakeoffError(
-                f"{len(repeated)} predictions occur more than once:\n"
+                f"{counted(len(repeated), 'prediction')} {'occurs' if len(repeated) == 1 else 'occur'} "
+                "more than once:\n"
                 f"{_list_examples(examples, len(repeated))}\n"
                 "each image must occur once in each run: remove the repeated rows, or use different seeds"
             )
@@ -155,8 +156,8 @@ class _Rows:
         missing = np.setdiff1d(first, unique_cells)[:_MAX_LISTED].tolist()
         num_missing = num_cells - len(unique_cells)
         raise BakeoffError(
-            f"the runs do not all predict the same {len(self.image_names)} images; "
-            f"{num_missing} predictions are missing:\n"
+            f"the runs do not all predict the same {counted(len(self.image_names), 'image')}; "
+            f"{counted(num_missing, 'prediction')} {'is' if num_missing == 1 else 'are'} missing:\n"
             f"{_list_examples([self.describe(cell) for cell in missing], num_missing)}\n"
             "comparisons are paired by image: give every run the same images, with the same names\n"
             f"read from {', '.join(str(table.path) for table in self.tables[:10])}"

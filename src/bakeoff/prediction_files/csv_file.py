@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from bakeoff.errors import BakeoffError
 from bakeoff.prediction_files.table import LONGEST_NAME, PredictionTable, first_bad_probability
-from bakeoff.text import did_you_mean, list_some, shorten
+from bakeoff.text import list_some, listed, nearest, shorten
 
 COLUMNS = ("recipe", "seed", "image", "label", "prediction")
 GROUP = "group"
@@ -27,6 +27,18 @@ _ROWS_PER_CHUNK = 500
 _SUM_TOLERANCE = 0.01
 """Ten probabilities rounded to three digits are off by up to 0.005."""
 
+
+_SEPARATORS = {",": "", ";": "semicolons between columns", "\t": "tabs between columns"}
+"""How a note calls them; a comma needs none."""
+
+_OTHER_NAMES = {
+    "recipe": ("model", "classifier", "method", "algorithm", "architecture"),
+    "seed": ("run", "trial", "repetition", "repeat", "random_seed", "random_state"),
+    "image": ("file", "filename", "file_name", "path", "image_id", "image_path", "id", "sample"),
+    "label": ("y_true", "true", "target", "truth", "ground_truth", "true_label", "actual"),
+    "prediction": ("y_pred", "pred", "predicted", "predicted_label", "output"),
+}
+"""What the columns are called elsewhere, the likeliest first."""
 
 LONGEST_HEADER = 1_000_000
 """Characters of the first line that are searched for a separator."""
@@ -61,13 +73,14 @@ def read_csv(path: Path) -> PredictionTable:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             delimiter = _delimiter(file)
-            return _read(path, csv.reader(file, delimiter=delimiter, skipinitialspace=True, strict=True))
+            reader = csv.reader(file, delimiter=delimiter, skipinitialspace=True, strict=True)
+            return _read(path, reader, _SEPARATORS[delimiter])
     except OSError as error:
         raise BakeoffError(f"cannot read {path}: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise BakeoffError(
             f"{path}{_first_line_not_utf8(path)} is not UTF-8 text; "
-            f"expected a CSV file with the columns {EXPECTED}"
+            f"expected a CSV file saved as UTF-8 (in Excel: CSV UTF-8), with the columns {EXPECTED}"
         ) from error
 
 
@@ -75,20 +88,20 @@ def _delimiter(file: TextIO) -> str:
     """The separator in the first line with text: a comma, or as in Germany or from a spreadsheet."""
     first = next((line for line in iter(lambda: file.readline(LONGEST_HEADER), "") if line.strip()), "")
     file.seek(0)
-    return max(",;\t", key=first.count)
+    return max(_SEPARATORS, key=first.count)
 
 
-def _read(path: Path, reader: Iterator[list[str]]) -> PredictionTable:
+def _read(path: Path, reader: Iterator[list[str]], separators: str) -> PredictionTable:
     chunks = _chunks(path, reader)
     header, _ = next(chunks, (None, None))
     if header is None:
         raise BakeoffError(f"{path} is empty; expected a CSV file with the columns {EXPECTED}")
     names = _lower_case([name.strip() for name in header[0]])
-    notes = []
+    readings = [separators] if separators else []
     first_chunk = list(islice(chunks, 1))
     if first_chunk and _has_unnamed_index(names, first_chunk[0][0]):
         names.insert(0, "")
-        notes.append(f"{path}: the first column, which has no name, was read as an index.")
+        readings.append("its first column, which has no name, as an index")
     chunks = chain(first_chunk, chunks)
     positions = _positions(path, names)
     probability_positions = [position for position, name in enumerate(names) if name.startswith("p_")]
@@ -97,6 +110,7 @@ def _read(path: Path, reader: Iterator[list[str]]) -> PredictionTable:
     columns: dict[str, list[NDArray[np.int32]]] = {name: [] for name in read}
     lines: list[NDArray[np.int32]] = []
     probabilities: list[NDArray[np.float32]] = []
+    has_decimal_commas = False
     for rows, chunk_lines in chunks:
         _check_width(path, rows, chunk_lines, len(names))
         texts = list(zip(*rows, strict=True))
@@ -107,6 +121,8 @@ def _read(path: Path, reader: Iterator[list[str]]) -> PredictionTable:
             probability_names = [names[position] for position in probability_positions]
             probability_texts = [texts[position] for position in probability_positions]
             probabilities.append(_numbers(path, probability_texts, probability_names, chunk_lines))
+            if not has_decimal_commas:
+                has_decimal_commas = any("," in "".join(texts) for texts in probability_texts)
     if not lines:
         raise BakeoffError(f"{path} has a header and no rows, so no predictions")
     full_columns = {name: np.concatenate(parts) for name, parts in columns.items()}
@@ -115,8 +131,10 @@ def _read(path: Path, reader: Iterator[list[str]]) -> PredictionTable:
         _refuse_bad_names(path, name, codes[name], full_columns[name], all_lines)
     _refuse_missing_values(path, codes, full_columns, all_lines)
     values = np.concatenate(probabilities) if probabilities else None
+    if has_decimal_commas:
+        readings.append("decimal commas")
     if values is not None and _make_probabilities(path, values, all_lines):
-        notes.append(f"{path}: the columns p_ were read as percent.")
+        readings.append("the columns p_ in percent")
     classes, labels, predicted = _merge_classes(codes, full_columns)
     run_names, runs = _merge_runs(path, codes, full_columns, all_lines)
     images, image_column = _strip(codes["image"], full_columns["image"])
@@ -135,7 +153,7 @@ def _read(path: Path, reader: Iterator[list[str]]) -> PredictionTable:
         lines=all_lines,
         group_names=group_names,
         groups=groups,
-        notes=tuple(notes),
+        notes=(f"{path} was read with {listed(readings)}.",) if readings else (),
     )
 
 
@@ -194,10 +212,7 @@ def _positions(path: Path, names: list[str]) -> dict[str, int]:
         header = ", ".join(names)
         header = header if len(header) <= 120 else header[:120] + "..."
         others = [name[:LONGEST_NAME] for name in names if name not in COLUMNS]
-        problems = []
-        for name in missing:
-            hint = did_you_mean(name, others)
-            problems.append(f"no column {name!r}{hint + ' rename it' if hint else ''}")
+        problems = [_remedy(name, others) for name in missing]
         raise BakeoffError(
             f"{path} line 1 is not the header of a predictions file:\n{list_some(problems)}\n"
             f"found {header!r}, expected {EXPECTED}"
@@ -209,6 +224,18 @@ def _positions(path: Path, names: list[str]) -> dict[str, int]:
             f"expected {LONGEST_NAME} at most"
         )
     return {name: names.index(name) for name in (*COLUMNS, GROUP) if name in names}
+
+
+def _remedy(name: str, others: list[str]) -> str:
+    """What to do about a column that is missing, given those that are read as nothing."""
+    by_lower_case = {other.lower(): other for other in reversed(others)}
+    meant = next((by_lower_case[word] for word in _OTHER_NAMES[name] if word in by_lower_case), None)
+    meant = meant or nearest(name, others)
+    if meant:
+        return f"no column {name!r}; rename {meant!r} to {name!r} if that is what it contains"
+    if name == "seed":
+        return "no column 'seed'; add one, with 0 in each row if each recipe has one run"
+    return f"no column {name!r}"
 
 
 def _check_width(path: Path, rows: list[list[str]], lines: NDArray[np.int32], width: int) -> None:

@@ -12,6 +12,7 @@ from scipy.special import softmax
 from bakeoff.errors import BakeoffError
 from bakeoff.prediction_files.table import LONGEST_NAME, PredictionTable, first_bad_probability
 from bakeoff.store.arrays import array_names, read_arrays
+from bakeoff.text import counted
 
 KEYS = ("recipe", "seed", "class_names", "test_logits", "test_labels", "test_ids")
 
@@ -94,7 +95,7 @@ def read_npz(path: Path) -> PredictionTable:
     bad = np.flatnonzero(~(np.abs(logits) < LARGEST_LOGIT).all(axis=1))
     if len(bad):
         raise BakeoffError(
-            f"{path}: the logits of {len(bad)} images are NaN or infinite, first of image "
+            f"{path}: the logits of {counted(len(bad), 'image')} are NaN or infinite, first of image "
             f"{image_names[int(bad[0])]!r}; a run whose loss diverged cannot be compared"
         )
     are_probabilities = first_bad_probability(logits, _SUM_TOLERANCE) is None
