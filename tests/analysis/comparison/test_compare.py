@@ -186,8 +186,9 @@ def test_recipes_that_do_not_differ_are_equivalent_within_a_wide_margin_and_unde
     assert narrow.pairs[0].verdict == "undecided"
     (pair,) = narrow.pairs
     low, high = (f"{100 * end:.1f}" for end in pair.interval)
-    size = f"{100 * pair.difference:.1f} points ({low} to {high})"
-    how = f"higher than A by {size}" if pair.difference > 0 else f"lower than A: {size}"
+    size, interval = f"{100 * pair.difference:.1f} points", f"{low} to {high}"
+    higher = f"higher than A by {size} ({interval})"
+    how = higher if pair.difference > 0 else f"lower than A (difference {size}, {interval})"
     assert narrow.conclusion.startswith(f"B {how}, undecided.")
     assert "better" not in narrow.conclusion
 
@@ -323,8 +324,8 @@ def test_an_undecided_pair_is_told_with_how_many_seeds_there_is_probably_a_verdi
     assert pair.seeds_needed is not None
     assert pair.chances is not None
     assert pair.what_it_takes.startswith(
-        f"With {pair.seeds_needed} seeds per recipe, the chance of a verdict is about "
-        f"{100 * pair.chances.any:.0f} % ("
+        f"With {pair.seeds_needed} seeds per recipe in all, the chance of a verdict is about "
+        f"{100 * pair.chances.any:.0f} %: "
     )
 
 

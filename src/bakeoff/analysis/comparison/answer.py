@@ -73,6 +73,7 @@ def answer(comparison: Comparison, val_accuracy: Mapping[str, float]) -> Answer:
     undecided = [pair for pair in comparison.pairs if pair.what_it_takes]
     of_choice = [pair for pair in undecided if choice.name in (pair.a, pair.b)]
     nearest = sorted(of_choice, key=lambda pair: pair.p)[:MOST_TO_SETTLE]
+    nearest = [pair for pair in of_choice if pair in nearest]  # in the order of the figures and tables
     return Answer(
         headline=_headline(comparison, choice),
         choice=choice,
@@ -147,7 +148,7 @@ def _certainty(comparison: Comparison, choice: SupportedRecipe) -> str:
             f"equivalent to {_named(equivalent)} within {comparison.scale.difference(comparison.margin)}"
         )
     if undecided:
-        clauses.append(f"open against {_named(undecided)}")
+        clauses.append(f"undecided against {_named(undecided)}")
     apart, few = _not_compared(name, comparison), _too_few_seeds(comparison) if better or equivalent else ""
     clauses += [clause for clause in (apart, few) if clause]
     word = "No" if not (better or equivalent) else "In part" if undecided or apart or few else "Yes"

@@ -84,7 +84,7 @@ def _pair_clause(pair: PairResult, scale: Scale, margin: float) -> str:
         apart = f"{b} higher than {a} by {size} ({scale.interval((low, high))})"
     else:
         size = scale.difference(pair.difference)  # with its sign, as in the figure and the table
-        apart = f"{b} lower than {a}: {size} ({scale.interval((low, high))})"
+        apart = f"{b} lower than {a} (difference {size}, {scale.interval((low, high))})"
     if verdict in ("better", "worse"):
         clause = f"{b} is {verdict} than {a} by {_size(pair, scale)}"
         if pair.smaller_than_margin:
@@ -231,23 +231,27 @@ def describe_what_it_takes(needs: WhatItTakes, *, grouped: bool = False) -> str:
         )
     chance = f"the chance of a verdict is about {percent(needs.chances.any, 0)} %"
     if needs.seeds_needed is not None:
-        return f"With {needs.seeds_needed:,} seeds per recipe, {chance} ({_likely(needs.chances)})."
+        return f"With {needs.seeds_needed:,} seeds per recipe in all, {chance}{_likely(needs.chances)}."
     if needs.images_needed is not None and needs.images_needed_seeds is not None:
         return (
             f"More seeds alone would probably not settle it. With about {_round_up(needs.images_needed):,} "
-            f"{unit}s and {counted(needs.images_needed_seeds, 'seed')} per recipe, {chance} "
-            f"({_likely(needs.chances)})."
+            f"{unit}s and {counted(needs.images_needed_seeds, 'seed')} per recipe in all, {chance}"
+            f"{_likely(needs.chances)}."
         )
     return (
         f"Neither up to {SEEDS[-1]} seeds per recipe nor up to {TIMES_IMAGES[-1]} times as many {unit}s "
-        f"would probably settle it: {chance} at most."
+        f"would probably settle it: {chance} at most. Choose by something else, such as cost, or set "
+        "a larger margin."
     )
 
 
 def _likely(chances: Chances) -> str:
-    """Each verdict that is not improbable, the most probable first."""
+    """How the chance is made up, the most probable verdict first, such as ": better 75 %, equivalent 6 %"."""
     named = sorted(vars(chances).items(), key=lambda item: -item[1])
-    return ", ".join(f"{name} {percent(chance, 0)} %" for name, chance in named if chance >= 0.05)
+    likely = [(name, percent(chance, 0)) for name, chance in named if chance >= 0.005]
+    if len(likely) == 1:
+        return f", for {likely[0][0]}"
+    return f": {', '.join(f'{name} {chance} %' for name, chance in likely)}"
 
 
 def _round_up(number: int) -> int:
@@ -336,8 +340,8 @@ def supported_recipe(comparison: Comparison, val_accuracy: Mapping[str, float]) 
     others = [name for name in names if name != chosen and name not in beats[chosen]]
     pairs = {frozenset((pair.a, pair.b)) for pair in comparison.pairs}
     compared = [name for name in others if {name, chosen} in pairs]
-    if compared:
-        reason += f", not shown to be worse than {_some(compared)}"
+    if compared:  # undecided or equivalent
+        reason += f", not shown to be better than {_some(compared)}"
     if len(compared) < len(others):
         reason += f", not compared with {_some([name for name in others if name not in compared])}"
     if len(equal) == 1:
@@ -355,8 +359,9 @@ def _undecided(comparison: Comparison, names: list[str]) -> SupportedRecipe:
     chosen = comparison.baseline or names[0]
     if len(names) == 1:
         return SupportedRecipe(chosen, "the only recipe with a finished run")
-    role = "the baseline" if comparison.baseline else "the first recipe of the study"
-    return SupportedRecipe(chosen, f"{role}; no recipe is shown to be better than another", role)
+    first = "the baseline" if comparison.baseline else "the first recipe"
+    role = f"{first}, as long as no other is shown to be better"
+    return SupportedRecipe(chosen, role, role)
 
 
 def _some(names: list[str]) -> str:
