@@ -1,6 +1,7 @@
 """A study's models on other labeled images."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -8,8 +9,11 @@ from PIL import Image
 from tests.in_process import bakeoff
 from tests.predict.trained import stored
 
+from bakeoff.engines.stacked import StackedEngine
 from bakeoff.errors import BakeoffError
 from bakeoff.predict.evaluate import evaluate
+from bakeoff.run_study import run_study
+from bakeoff.study import study_from_toml
 
 
 def test_the_studys_own_test_images_change_nothing(photo_study, photographs):
@@ -83,3 +87,25 @@ def test_images_of_a_class_that_the_models_do_not_know_are_refused(photo_study, 
         Image.new("RGB", (8, 8)).save(tmp_path / "birds" / name / "0.png")
     with pytest.raises(BakeoffError, match="the models do not know the classes 'owl'; they know 'china1', "):
         evaluate(photo_study, f"folder:{tmp_path / 'birds'}")
+
+
+def test_recipes_without_a_model_are_left_out_and_named(tmp_path):
+    study = study_from_toml(
+        """
+        name = "with-ridge"
+        seeds = 1
+        data = { source = "digits", image_size = 16, val_fraction = 0.1, test_fraction = 0.8 }
+        defaults = { epochs = 1 }
+        [recipes.ridge]
+        trainer = { name = "sklearn", estimator = "sklearn.linear_model:RidgeClassifier" }
+        [recipes.plain]
+        """,
+        "test",
+    )
+    run_study(study, tmp_path, engine=StackedEngine("cpu"), check=False)
+    found = evaluate(tmp_path, "digits")
+    assert [recipe.name for recipe in found.predictions.recipes] == ["plain"]
+    assert found.notes[-1] == "Not tested on these images, because no trained model was kept: ridge."
+    shutil.rmtree(tmp_path / "runs/plain")
+    with pytest.raises(BakeoffError, match="ridge has no model to load"):
+        evaluate(tmp_path, "digits")

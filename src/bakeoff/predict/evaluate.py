@@ -11,15 +11,20 @@ from numpy.typing import NDArray
 from bakeoff.analysis.comparison.changes import Changes
 from bakeoff.analysis.comparison.result import Comparison
 from bakeoff.analysis.scores.by_name import check_num_classes, score_named
-from bakeoff.analysis.summary.other_images import compare_on_others, compare_with_tested, notes_on_known
+from bakeoff.analysis.summary.other_images import (
+    compare_on_others,
+    compare_with_tested,
+    notes_on_known,
+    notes_on_missing,
+)
 from bakeoff.analysis.summary.study import Summary
 from bakeoff.data.labeled import load_labeled
 from bakeoff.data.progress import ProgressCallback
 from bakeoff.errors import BakeoffError
-from bakeoff.predict.model import load_model
+from bakeoff.predict.model import has_model, load_model
 from bakeoff.predict.other_images import known_images
 from bakeoff.predictions import Predictions, predictions_from_logits
-from bakeoff.store import load_study_folder
+from bakeoff.store import Layout, load_study_folder
 from bakeoff.store.other_images import OtherImages
 from bakeoff.study import DataSettings, load_data_settings
 from bakeoff.study.settings.data import NEAR_DUPLICATES
@@ -37,13 +42,13 @@ class Evaluation:
     Attributes
     ----------
     predictions
-        Of every finished run for these images.
+        Of every finished run with a model for these images.
     comparison
         As of the study's test images.
     changes
         From the test images to these.
     notes
-        Sentences about images that the models may know from training.
+        Sentences about images that the models may know from training, and recipes that were not tested.
     """
 
     predictions: Predictions
@@ -62,6 +67,8 @@ def evaluate(
     progress: ProgressCallback | None = None,
 ) -> Evaluation:
     """Score every finished run of a study on the labeled images of another source.
+
+    Runs whose trainer left no model are left out.
 
     Parameters
     ----------
@@ -82,7 +89,7 @@ def evaluate(
     Raises
     ------
     BakeoffError
-        If there is no finished run, a model or the source cannot be used, or the metric cannot be computed.
+        If there is no finished run or none has a model, a model or the source cannot be used, or the metric cannot be computed.
     """
     summary = Summary(load_study_folder(study_dir, whole=False))
     stored, study = summary.stored, summary.study
@@ -91,7 +98,10 @@ def evaluate(
     score = score_named(metric or study.compare.metric)
     check_num_classes(score.name, len(stored.class_names))
     settings = _settings(source, overrides or [])
-    models = [load_model(study_dir, run.recipe, run.seed, trust=trust) for run in stored.runs]
+    layout = Layout(study_dir)
+    # If none has a model, loading the first one says so.
+    with_model = [run for run in stored.runs if has_model(layout, study, run.recipe, run.seed)]
+    models = [load_model(study_dir, run.recipe, run.seed, trust=trust) for run in with_model or stored.runs]
     first = models[0]
     split = load_labeled(
         settings, stored.class_names, first.preprocessing.decoding, first.image_size, progress=progress
@@ -108,7 +118,7 @@ def evaluate(
         after,
         compare_on_others(study, after, score),
         compare_with_tested(study, summary.predictions, after, score),
-        notes_on_known(images),
+        (*notes_on_known(images), *notes_on_missing(summary.predictions, after)),
     )
 
 

@@ -22,7 +22,7 @@ from bakeoff.store import Layout, StoredRun, StoredStudy, StoredWeights, read_we
 from bakeoff.store.run_files import stored_identity
 from bakeoff.store.stored_study import read_environment, read_study
 from bakeoff.store.weights import MAX_WEIGHTS_BYTES, StoredPreprocessing
-from bakeoff.study import Recipe
+from bakeoff.study import Recipe, Study
 from bakeoff.study.settings.model import CustomModelSettings
 from bakeoff.text import shorten
 from bakeoff.training.evaluation import evaluated, predict_logits
@@ -106,6 +106,11 @@ class TrainedModel:
         """float64 [num_images, num_classes], the softmax of `logits`."""
         result: NDArray[np.float64] = softmax(self.logits(images_NHWC).astype(np.float64), axis=1)
         return result
+
+
+def has_model(layout: Layout, study: Study, recipe: str, seed: int) -> bool:
+    """Whether a finished run kept a model: one of another trainer only if that returned a suitable one."""
+    return study.recipes[recipe].trainer is None or layout.exported(recipe, seed).is_file()
 
 
 def load_model(study_dir: Path, recipe: str, seed: int, *, trust: bool = False) -> TrainedModel:

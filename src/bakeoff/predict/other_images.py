@@ -14,7 +14,7 @@ from bakeoff.data.image_data import NOT_CHECKED, Split
 from bakeoff.data.labeled import load_labeled
 from bakeoff.data.progress import Progress, ProgressCallback
 from bakeoff.errors import BakeoffError
-from bakeoff.predict.model import load_model
+from bakeoff.predict.model import has_model, load_model
 from bakeoff.store import Layout, lock_folder, read_study
 from bakeoff.store.checks import DataFacts
 from bakeoff.store.other_images import (
@@ -60,13 +60,9 @@ def predict_others(
         facts = read_data(layout)
         for name in study.tests:
             missing = missing_tests(layout, layout.test(name), study)
-            missing = [run for run in missing if _has_model(layout, study, *run[:2])]
+            missing = [run for run in missing if has_model(layout, study, *run[:2])]
             if missing:
                 _test(layout, study, facts, name, missing, progress)
-
-
-def _has_model(layout: Layout, study: Study, recipe: str, seed: int) -> bool:
-    return study.recipes[recipe].trainer is None or layout.exported(recipe, seed).is_file()
 
 
 def _test(

@@ -86,7 +86,7 @@ def compare_others(
         ]
         comparison = compare_on_others(stored.study, predictions, metric, others)
         changes = changed[name].within(others_changed)
-        notes = (*notes_on_known(test.images), *_notes_on_missing(before, predictions))
+        notes = (*notes_on_known(test.images), *notes_on_missing(before, predictions))
         found.append(OtherTest(name, stored.study.tests[name].source, comparison, changes, notes))
     return tuple(found)
 
@@ -155,7 +155,8 @@ def notes_on_known(images: OtherImages) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _notes_on_missing(before: Predictions, after: Predictions) -> tuple[str, ...]:
+def notes_on_missing(before: Predictions, after: Predictions) -> tuple[str, ...]:
+    """A sentence on the recipes that have no predictions for other images."""
     tested = {recipe.name for recipe in after.recipes}
     missing = [recipe.name for recipe in before.recipes if recipe.name not in tested]
     if not missing:
