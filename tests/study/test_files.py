@@ -62,6 +62,13 @@ def test_a_study_that_is_not_there_names_the_nearest():
         load_study("quikstart")
 
 
+@pytest.mark.parametrize("end", ["", "\n", " # narrow\n[recipes.b]\n"])
+def test_a_setting_beside_a_name_gets_the_way_to_write_both(end):
+    text = '[recipes.a]\nmodel = "resnet"\nmodel.widths = [8]' + end
+    with pytest.raises(BakeoffError, match=r'; write model = \{ name = "resnet", widths = \[8\] \}$'):
+        study_from_toml(text, "mine.toml")
+
+
 def test_a_file_that_is_not_toml_names_the_line(tmp_path):
     with pytest.raises(BakeoffError, match=r"my\.toml.*line 1"):
         load_study(write(tmp_path, "name = \n"))

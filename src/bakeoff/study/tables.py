@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 import tomllib
 from collections.abc import Iterable
 from typing import Any
@@ -45,13 +46,25 @@ def parse_toml(text: str, origin: str) -> Table:
     try:
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise BakeoffError(f"{origin}: not valid TOML: {error}") from error
+        raise BakeoffError(f"{origin}: not valid TOML: {error}{_hint(text, error)}") from error
     except RecursionError as error:
         raise BakeoffError(f"{origin}: {_TOO_DEEP}") from error
     except ValueError as error:  # Python reads no integer of more than 4,300 digits
         raise BakeoffError(f"{origin}: a number has too many digits") from error
     refuse_deep(tables, origin)
     return tables
+
+
+def _hint(text: str, error: tomllib.TOMLDecodeError) -> str:
+    """How a part is written that has a name and settings, where a line sets one beside `model = "resnet"`."""
+    place = re.search(r"at line (\d+)", str(error))
+    before = text.rstrip().split("\n")[: int(place[1]) if place else None]
+    setting = re.match(rf"[\s[]*(?:[^.#=]+\.)*({'|'.join(NAMED_TABLES)})(?:\.([^#]+)|])", before.pop())
+    if not setting:
+        return ""
+    key, value = setting.groups("KEY = VALUE")
+    names = re.findall(rf"^\s*{key}\s*=\s*(\"[^\"]*\"|'[^']*')", "\n".join(before), re.MULTILINE)
+    return f"; write {key} = {{ name = {names[-1]}, {value.strip()} }}" if names else ""
 
 
 def too_long(length: int) -> str:
