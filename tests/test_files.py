@@ -114,6 +114,9 @@ def test_only_an_earlier_version_of_a_file_may_be_replaced(tmp_path: Path) -> No
         assert file.read_text() == content
     with pytest.raises(BakeoffError, match="not a regular file"):
         check_replaceable(Path("/dev/null"), "a,b\n")
+    with pytest.raises(BakeoffError, match=r"cannot write .*: there is no folder .*missing; create it first"):
+        check_replaceable(tmp_path / "missing/table.csv", "a,b\n")
+    assert not (tmp_path / "missing").exists()
 
 
 @pytest.mark.parametrize(

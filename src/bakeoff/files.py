@@ -119,7 +119,7 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def check_replaceable(path: Path, start: str, parameter: str | None = None) -> None:
-    """Require that a file to be written replaces nothing but its own earlier version.
+    """Require that a file to be written is in a folder and replaces only its own earlier version.
 
     Parameters
     ----------
@@ -133,8 +133,13 @@ def check_replaceable(path: Path, start: str, parameter: str | None = None) -> N
     Raises
     ------
     BakeoffError
-        If it is another file, which stays as it is.
+        If it is another file, which stays as it is, or its folder is missing.
     """
+    if not path.parent.is_dir():  # rather misspelt than to be created
+        raise BakeoffError(
+            f"cannot write {path}: there is no folder {path.parent}; create it first, or choose another file",
+            parameter,
+        )
     if path.is_dir() or not path.exists():  # `open_atomically` tells of folders
         return
     try:
