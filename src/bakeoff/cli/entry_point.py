@@ -99,4 +99,5 @@ def _option_for(error: BakeoffError) -> str:
         command = getattr(command, "commands", {}).get(word, command)
     names = {name for parameter in command.params for name in parameter.opts}
     option = OPTIONS.get(error.parameter or "", "")
-    return f" (on the command line: {option})" if option.partition(" ")[0] in names else ""
+    setting = "data.source in the study file; " if error.parameter == "data" else ""
+    return f" ({setting}on the command line: {option})" if option.partition(" ")[0] in names else ""

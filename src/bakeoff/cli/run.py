@@ -10,6 +10,8 @@ import typer
 from bakeoff.cli.arguments import SOURCES, MetricOption, SetOption, StudyArgument
 from bakeoff.cli.own_code import find_own_classes
 from bakeoff.cli.printing import EXIT_FAILED_RUNS, EXIT_INTERRUPTED, finish, print_error
+from bakeoff.errors import BakeoffError
+from bakeoff.text import counted, listed
 
 
 def run(
@@ -84,8 +86,23 @@ def run(
     except RunsFailedError as error:  # already printed
         failed, result = True, error.result
     except KeyboardInterrupt:
-        print_error(f"stopped; finished runs are kept in {root}; run the same command again to continue")
+        print_error(f"stopped{_what_is_kept(root)}; run the same command again to continue")
         raise typer.Exit(EXIT_INTERRUPTED) from None
     finish(result, open_)
     if failed:
         raise typer.Exit(EXIT_FAILED_RUNS)
+
+
+def _what_is_kept(root: Path) -> str:
+    """What there is of an interrupted study."""
+    from bakeoff.store import study_status
+
+    try:
+        states = [run.state for run in study_status(root)[1]]
+    except BakeoffError:  # the folder was not made yet
+        states = []
+    num_finished, num_begun = states.count("finished"), states.count("unfinished") + states.count("running")
+    kept = [counted(num_finished, "finished run")] if num_finished else []
+    if num_begun:
+        kept.append(f"the epochs so far of {counted(num_begun, 'unfinished run')}")
+    return f"; {root} keeps {listed(kept)}" if kept else " before the first epoch was saved"
