@@ -181,3 +181,14 @@ def test_init_says_whether_the_images_have_problems():
     written[0].with_name("copy.png").write_bytes(written[-1].read_bytes())  # of another class
     line = "61 images checked: .* see bakeoff data check folder:images\nnext: "
     assert re.search(line, bakeoff("init", "images"))
+
+
+def test_init_says_what_stops_a_run_and_quotes_names_with_spaces():
+    written = write_digits(Path("my images"), {0: 20, 1: 20})
+    written[0].write_bytes(b"no image")
+    lines = bakeoff("init", "my images").splitlines()
+    assert lines[1].endswith('or leave them out with data.on_unreadable = "skip":')
+    assert lines[2].startswith(f"  {written[0].relative_to('my images')}: ")
+    assert lines[3:] == ["next: solve this, then bakeoff run my-images.toml"]
+    info = bakeoff("data", "info", "folder:my images", "--set", "data.on_unreadable=skip")
+    assert info.rstrip().endswith("run `bakeoff data check 'folder:my images'` to find them")

@@ -7,11 +7,13 @@ import difflib
 import io
 import logging
 import math
+import shlex
 import unicodedata
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import IO, TypeGuard
 
 
@@ -31,9 +33,20 @@ def did_you_mean(word: str, valid: Sequence[str], cutoff: float = 0.6) -> str:
     return f"; did you mean {found!r}?" if found else ""
 
 
+def did_you_mean_path(path: Path, names: Sequence[str]) -> str:
+    """Suggest the path beside a missing one with the nearest of `names`, as it is to be written."""
+    found = nearest(path.name, names)
+    return f"; did you mean {str(path.with_name(found))!r}?" if found else ""
+
+
 def nearest(word: str, valid: Sequence[str], cutoff: float = 0.6) -> str | None:
     """The valid word nearest to `word`; None where none is near."""
     return next(iter(difflib.get_close_matches(word, valid, n=1, cutoff=cutoff)), None)
+
+
+def command(*words: object) -> str:
+    """A command of Bakeoff as a shell takes it, to paste: names with spaces are quoted."""
+    return shlex.join(["bakeoff", *map(str, words)])
 
 
 def list_some(items: list[str], limit: int = 10) -> str:

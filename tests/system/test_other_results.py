@@ -95,16 +95,16 @@ def leaky(tmp_path):
     rng = np.random.default_rng(0)
     for split, count in (("train", 6), ("val", 3), ("test", 3)):
         for name in "ab":
-            (tmp_path / "images" / split / name).mkdir(parents=True)
+            (tmp_path / "my images" / split / name).mkdir(parents=True)
             for index in range(count):
                 pixels = rng.integers(0, 256, (16, 16, 3), np.uint8)
-                Image.fromarray(pixels).save(tmp_path / "images" / split / name / f"{index}.png")
-    shutil.copy(tmp_path / "images/train/a/0.png", tmp_path / "images/test/b/leak.png")
+                Image.fromarray(pixels).save(tmp_path / "my images" / split / name / f"{index}.png")
+    shutil.copy(tmp_path / "my images/train/a/0.png", tmp_path / "my images/test/b/leak.png")
     return tmp_path
 
 
 def test_images_are_checked_before_a_study_unless_told_not_to(leaky):
-    words = ["run", "quickstart", "--data", "folder:images", "--recipes", "lenet5", "--seeds", "1"]
+    words = ["run", "quickstart", "--data", "folder:my images", "--recipes", "lenet5", "--seeds", "1"]
     words += ["--epochs", "1", "--set", "data.image_size=16"]
     unchecked = bakeoff(*words, "--no-check", "--out", "unchecked", cwd=leaky)
     assert "identical" not in unchecked.stdout
@@ -112,8 +112,8 @@ def test_images_are_checked_before_a_study_unless_told_not_to(leaky):
     done = bakeoff(*words, "--out", "checked", cwd=leaky)
     assert "leak: 1 test image is identical to an image of train." in done.stdout
     assert "conflict: " in done.stdout
-    assert "run `bakeoff data check folder:images` for details" in done.stdout
+    assert "run `bakeoff data check 'folder:my images'` for details" in done.stdout
     page = (leaky / "checked/report/index.html").read_text()
     assert page.index("test/b/leak.png") < page.index('<section id="comparison"')
     assert "leak.png" not in (leaky / "unchecked/report/index.html").read_text().partition("<section")[0]
-    assert bakeoff("data", "check", "folder:images", cwd=leaky, code=1).stdout.startswith("leak: ")
+    assert bakeoff("data", "check", "folder:my images", cwd=leaky, code=1).stdout.startswith("leak: ")

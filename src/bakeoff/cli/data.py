@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -93,4 +94,4 @@ def fetch(
 
     with StepBar(Console()) as bar:
         fetched = fetch_data(name, directory, progress=bar.show)
-    print_line(f"{name} is in {fetched}; use it with --data {name}:{fetched}")
+    print_line(f"{name} is in {fetched}; use it with --data {shlex.quote(f'{name}:{fetched}')}")

@@ -11,7 +11,7 @@ import typer
 from bakeoff.cli.arguments import SetOption, StudyArgument
 from bakeoff.cli.printing import print_line
 from bakeoff.errors import BakeoffError
-from bakeoff.text import ESCAPED, encodable
+from bakeoff.text import ESCAPED, command, encodable
 
 MOST_CHECKED = 5_000
 """Up to so many images, which takes a few seconds, `init` checks them."""
@@ -58,8 +58,6 @@ def init(
     ] = Path(),
 ) -> None:
     """Write a study file for your images, with two recipes and comments."""
-    import shlex
-
     from bakeoff.draft import draft_study
     from bakeoff.files import to_json, write_new_text, write_text
     from bakeoff.study.schema import SCHEMA_FILE, study_schema
@@ -72,9 +70,15 @@ def init(
         write_text(Path(SCHEMA_FILE), to_json(study_schema()))
         written.append(f"{SCHEMA_FILE} (by which editors complete and check study files)")
     print_line(f"written: {', '.join(written)}")
-    if draft.num_images <= MOST_CHECKED and (problems := _problems(str(file))):
-        print_line(f"{problems}; see bakeoff data check {shlex.quote(draft.source)}")
-    print_line(f"next: bakeoff run {shlex.quote(str(file))}")
+    first = ""
+    if draft.num_images <= MOST_CHECKED:
+        try:
+            if problems := _problems(str(file)):
+                print_line(f"{problems}; see {command('data', 'check', draft.source)}")
+        except BakeoffError as error:  # such as images that cannot be decoded
+            print_line(str(error))
+            first = "solve this, then "
+    print_line(f"next: {first}{command('run', file)}")
 
 
 def _problems(file: str) -> str:
@@ -85,8 +89,5 @@ def _problems(file: str) -> str:
     from bakeoff.terminal.audit import total
 
     settings = load_study(file).data
-    try:
-        audit = audit_source(settings, load_data(settings))
-    except BakeoffError as error:
-        return str(error).splitlines()[0]
+    audit = audit_source(settings, load_data(settings))
     return "" if audit.is_clean else total(audit)

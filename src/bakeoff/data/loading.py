@@ -121,7 +121,8 @@ def _refuse(listed: list[ListedImage], unreadable: dict[int, str]) -> None:
     if unreadable:
         count = counted(len(unreadable), "image")
         raise BakeoffError(
-            f"{count} cannot be decoded; replace or remove:\n{list_some(_reasons(listed, unreadable))}"
+            f"{count} cannot be decoded; replace or remove them, or leave them out with "
+            f'data.on_unreadable = "skip":\n{list_some(_reasons(listed, unreadable))}'
         )
 
 

@@ -17,7 +17,7 @@ from bakeoff.data import Decoding
 from bakeoff.errors import BakeoffError
 from bakeoff.predict.model import TrainedModel, check_reproduces, images_to_check, load_model
 from bakeoff.store import load_study_folder
-from bakeoff.text import counted, shorten
+from bakeoff.text import command, counted, shorten
 
 
 class EnsemblePredictions(NamedTuple):
@@ -170,7 +170,9 @@ def choose_recipe(summary: Summary, recipe: str | None = None) -> SupportedRecip
     stored = summary.stored
     names = [name for name in stored.study.recipes if stored.runs_of(name)]
     if not names:
-        raise BakeoffError(f"{stored.root} has no finished run: all failed; see `bakeoff status`")
+        raise BakeoffError(
+            f"{stored.root} has no finished run: all failed; see `{command('status', stored.root)}`"
+        )
     if recipe in names:
         return SupportedRecipe(recipe, "as requested")
     if recipe is not None:

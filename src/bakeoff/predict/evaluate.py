@@ -29,7 +29,7 @@ from bakeoff.store.other_images import OtherImages
 from bakeoff.study import DataSettings, load_data_settings
 from bakeoff.study.settings.data import NEAR_DUPLICATES
 from bakeoff.study.settings.data import OtherImages as SettingsOfOthers
-from bakeoff.text import listed
+from bakeoff.text import command, listed
 
 USED_SETTINGS = (*(key for key in SettingsOfOthers.model_fields if key != "source"), "stl10_val_per_class")
 """The settings of a source that say which images it lists, and their labels and groups."""
@@ -89,12 +89,15 @@ def evaluate(
     Raises
     ------
     BakeoffError
-        If there is no finished run or none has a model, a model or the source cannot be used, or the metric cannot be computed.
+        If there is no finished run or none has a model, a model or the source cannot be used, or the metric
+        cannot be computed.
     """
     summary = Summary(load_study_folder(study_dir, whole=False))
     stored, study = summary.stored, summary.study
     if not stored.runs:
-        raise BakeoffError(f"{study_dir} has no finished run: all failed; see `bakeoff status`")
+        raise BakeoffError(
+            f"{study_dir} has no finished run: all failed; see `{command('status', study_dir)}`"
+        )
     score = score_named(metric or study.compare.metric)
     check_num_classes(score.name, len(stored.class_names))
     settings = _settings(source, overrides or [])

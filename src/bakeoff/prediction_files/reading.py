@@ -17,7 +17,7 @@ from bakeoff.predictions import Predictions
 from bakeoff.store.arrays import read_arrays, read_groups
 from bakeoff.store.layout import PREDICTIONS, Layout
 from bakeoff.store.verify import check_runs, check_study_files
-from bakeoff.text import did_you_mean, list_some
+from bakeoff.text import did_you_mean_path, list_some
 
 FINISHED_RUNS = f"runs/*/*/{PREDICTIONS}"
 _ZIP = b"PK\x03\x04"
@@ -93,7 +93,7 @@ def _files(path: Path) -> list[Path]:
         return [path]
     if not path.is_dir():
         siblings = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
-        raise BakeoffError(f"there is no file or folder {path}{did_you_mean(path.name, siblings)}")
+        raise BakeoffError(f"there is no file or folder {path}{did_you_mean_path(path, siblings)}")
     files = sorted(path.glob(FINISHED_RUNS))
     if not files:
         raise BakeoffError(

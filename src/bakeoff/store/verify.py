@@ -17,7 +17,7 @@ from bakeoff.store.checks import check_data
 from bakeoff.store.layout import MANIFEST, Layout
 from bakeoff.store.manifest import MISSING, compare_files
 from bakeoff.store.report_folder import restore_report
-from bakeoff.text import did_you_mean, list_some
+from bakeoff.text import command, did_you_mean_path, list_some
 
 
 def check_study_files(
@@ -105,7 +105,7 @@ def not_a_study(layout: Layout) -> BakeoffError:
     found = f"it lacks {layout.study.name} or {layout.data.name}"
     if not root.exists():
         names = [path.name for path in parent.iterdir()] if parent.is_dir() else []
-        found = f"it does not exist{did_you_mean(root.name, names)}"
+        found = f"it does not exist{did_you_mean_path(root, names)}"
     return BakeoffError(
         f"{root} is not a study folder: {found}; expected a folder that `bakeoff run` wrote, "
         "by default results/NAME"
@@ -137,7 +137,7 @@ def verify_study(root: Path) -> Verification:
         *_of_study(root, of_study),
         *(text for folder, found in of_runs for text in _of_run(folder, found)),
         *(text for folder, found in of_tests for text in _of_test(folder, found)),
-        *_sentences(layout.report, of_report, f"write it anew with `bakeoff report {root}`"),
+        *_sentences(layout.report, of_report, f"write it anew with `{command('report', root)}`"),
         *(
             f"{problem}; delete {entry.directory}, which the next run of the study decodes anew"
             for entry in cached

@@ -13,7 +13,7 @@ from bakeoff.files import read_bytes
 from bakeoff.store.layout import Layout
 from bakeoff.store.verify import check_runs
 from bakeoff.study import Recipe
-from bakeoff.text import shorten
+from bakeoff.text import command, shorten
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -102,7 +102,8 @@ def read_weights(layout: Layout, recipe: str, seed: int) -> StoredWeights:
             raise ValueError(f"it holds {shorten(header.recipe)}, seed {header.seed}")
     except FileNotFoundError as error:
         raise BakeoffError(
-            f"{layout.root} has no finished run of {recipe} with seed {seed}; `bakeoff status` lists its runs"
+            f"{layout.root} has no finished run of {recipe} with seed {seed}; "
+            f"`{command('status', layout.root)}` lists its runs"
         ) from error
     except ValidationError as error:
         first = error.errors(include_url=False)[0]

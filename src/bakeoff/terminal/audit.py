@@ -12,7 +12,7 @@ from bakeoff.audit.duplicates import MAX_DISTANCE
 from bakeoff.audit.findings import Audit, Finding, ImageName, Severity
 from bakeoff.terminal.lines import print_text
 from bakeoff.terminal.tables import shortened
-from bakeoff.text import printable
+from bakeoff.text import command, printable
 
 STYLES: dict[Severity, str] = {
     "leak": "bold red",
@@ -69,7 +69,8 @@ def _print_short(audit: Audit, console: Console) -> None:
         return
     num_more = len(serious) - LINES_IN_SHORT_FORM
     others = f"and {num_more} more; " if num_more > 0 else ""
-    console.print(Text(f"{others}run `bakeoff data check {legible(audit.source)}` for details"))
+    check = legible(command("data", "check", audit.source))
+    console.print(Text(f"{others}run `{check}` for details"), soft_wrap=True)
 
 
 def _headline(finding: Finding) -> Text:

@@ -14,7 +14,7 @@ from bakeoff.data.decoding.fit import DONE
 from bakeoff.data.image_data import SPLIT_NAMES
 from bakeoff.terminal.lines import print_text
 from bakeoff.terminal.tables import result_table
-from bakeoff.text import counted, printable
+from bakeoff.text import command, counted, printable
 
 if TYPE_CHECKING:
     from bakeoff.analysis.summary.study import Summary
@@ -135,7 +135,8 @@ def print_data_info(description: DataDescription, console: Console) -> None:
         console.print(Text(f"{name:<12} {printable(fact)}"))
     for note in description.notes:
         console.print(Text(f"{'note':<12} {printable(note)}"))
-    console.print(Text(f"{'problems':<12} run `bakeoff data check` to find them"))
+    check = command("data", "check", description.source)
+    console.print(Text(f"{'problems':<12} run `{printable(check)}` to find them"), soft_wrap=True)
 
 
 def _pixels(size: tuple[float, float]) -> str:

@@ -156,7 +156,7 @@ def test_bad_images_are_listed_together_and_nothing_is_left(load, three_splits, 
     with pytest.raises(BakeoffError) as caught:
         load(f"folder:{three_splits}")
     message = str(caught.value)
-    assert message.startswith("15 images cannot be decoded; replace or remove")
+    assert message.startswith("15 images cannot be decoded; replace or remove them, or ")
     assert "train/cat/bad9.png: not an image" in message
     assert "bad10.png" not in message
     assert "5 more (15 in all)" in message

@@ -12,7 +12,7 @@ from bakeoff.data.sources.tables.csv_file import METADATA
 from bakeoff.data.sources.tables.reading import read_table
 from bakeoff.data.sources.walking import IMAGE_SUFFIXES, is_system, suffix_of
 from bakeoff.errors import BakeoffError
-from bakeoff.text import did_you_mean
+from bakeoff.text import did_you_mean_path
 
 TABLES = (".csv", ".tsv", ".jsonl")
 
@@ -49,7 +49,7 @@ def find_sources(place: Path) -> list[str]:
         hint = (
             f"; did you mean {path!r}?"
             if colon and Path(path).exists()
-            else did_you_mean(place.name, siblings)
+            else did_you_mean_path(place, siblings)
         )
         raise BakeoffError(
             f"no folder or file {place}{hint}; expected a folder of images, or a table of them"

@@ -20,7 +20,7 @@ from bakeoff.data.sources.stl10 import list_stl10
 from bakeoff.data.sources.tables.csv_file import list_csv
 from bakeoff.errors import BakeoffError
 from bakeoff.study.settings.data import DataSettings
-from bakeoff.text import did_you_mean, listed, nearest, shorten
+from bakeoff.text import command, did_you_mean_path, listed, nearest, shorten
 
 
 class SourceKind(NamedTuple):
@@ -155,10 +155,10 @@ def _require(path: Path, kind: str, takes: str) -> None:
         )
     parent = path.absolute().parent
     siblings = [e.name for e in parent.iterdir() if e.is_dir() or takes != "DIR"] if parent.is_dir() else []
-    hint = did_you_mean(path.name, siblings) or f"; looked in {parent}"
+    hint = did_you_mean_path(path, siblings) or f"; looked in {parent}"
     if kind == "stl10":
         hint += (
-            f"\n`bakeoff data fetch stl10 {path}` downloads it (2.6 GB); "
+            f"\n`{command('data', 'fetch', 'stl10', path)}` downloads it (2.6 GB); "
             "if you have the images elsewhere, choose splits:DIR, folder:DIR or stl10:DIR"
         )
     raise BakeoffError(f"no {wanted} {path}{hint}", "data")
