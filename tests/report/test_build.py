@@ -172,11 +172,12 @@ def test_leaks_are_one_line_at_the_top_and_listed_with_the_data(tmp_path: Path, 
         "Crop it.",
         images=(ImageName("val", "val/<3>.png", "two"),),
     )
-    save_audit(Layout(root), Audit("digits", "0" * 64, 1000, (leak, odd), ()).to_dict())
+    twice = Finding("note", "near-within-test", 2, "2 test images repeat.", "They count twice.")
+    save_audit(Layout(root), Audit("digits", "0" * 64, 1000, (leak, odd, twice), ()).to_dict())
     text = html.unescape(build_report(root).read_text("utf-8"))
     top = text[text.index('<header id="answer">') : text.index("</header>")]
     assert (
-        "This can change an accuracy by at most 0.2 points: "
+        "Data problems can change an accuracy by at most 0.2 points: "
         "1 of 400 test images (test/9.png) is repeated in train."
     ) in top
     data = text[text.index('<section id="data">') :]
@@ -184,6 +185,8 @@ def test_leaks_are_one_line_at_the_top_and_listed_with_the_data(tmp_path: Path, 
     assert "test/9.png (one): distance 0.04" in data
     assert "val/<3>.png (two)" in text[text.index("1 image is odd") :]
     assert "near-train-test" not in data
+    assert data.index("by at most 0.2 points") < data.index("1 test image is a near duplicate")
+    assert "<summary>1 note</summary>" in data  # a repeated test image does affect an accuracy
 
 
 def test_a_folder_without_a_study_is_refused(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def test_a_test_image_in_several_findings_counts_once() -> None:
     found = data_trust(audit(leaks, conflict), 200)
     assert found.is_problem
     assert found.sentence == (
-        "This can change an accuracy by at most 1.0 points: "
+        "Data problems can change an accuracy by at most 1.0 points: "
         "2 of 200 test images are repeated in train or labeled twice."
     )
 
@@ -70,8 +70,8 @@ def test_images_that_look_like_copies_are_said_and_absence_is_not_claimed() -> N
         audit(finding(count=1, pairs=[pair(("train", "a"), ("test", "x"))]), near), 100
     )
     assert beside_a_leak.sentence.startswith(
-        "This can change an accuracy by at most 1.0 points, or by more if images that look alike are copies: "
-        "1 of 100 test images (x) is repeated in train. 70 test images look like training images"
+        "Data problems can change an accuracy by at most 1.0 points, or by more if images that look alike "
+        "are copies: 1 of 100 test images (x) is repeated in train. 70 test images look like training images"
     )
 
 
@@ -88,9 +88,9 @@ def test_what_was_not_searched_for_is_not_said_to_be_absent() -> None:
     found = data_trust(audit(limits=[f"{ONLY_IDENTICAL}, not near duplicates: ..."]), 100)
     assert not found.is_problem
     assert found.sentence == (
-        "Nothing was found that changes an accuracy: 1,000 images checked, no test image is identical to a "
-        "training image, no identical images have two labels. Near duplicates were not searched for: the "
-        "images are too small."
+        "No leak or conflicting label was found that could change an accuracy: "
+        "1,000 images checked, no test image is identical to a training image, no identical "
+        "images have two labels. Near duplicates were not searched for: the images are too small."
     )
 
 

@@ -49,14 +49,22 @@ class DataTrust:
 
     Attributes
     ----------
-    sentence
-        Whether there are problems, and by how much they can move an accuracy at most.
+    effect
+        By how much leaks and conflicting labels can change an accuracy at most, or that this is not known.
     is_problem
-        Whether there are any that can.
+        Whether there are any, or images that may be.
+    doubts
+        Sentences on what was found without certainty, or not searched for.
     """
 
-    sentence: str
+    effect: str
     is_problem: bool
+    doubts: tuple[str, ...] = ()
+
+    @property
+    def sentence(self) -> str:
+        """All of it, the effect first."""
+        return " ".join((self.effect, *self.doubts))
 
 
 def data_trust(audit: Mapping[str, Any] | None, num_test: int) -> DataTrust:
@@ -75,7 +83,9 @@ def data_trust(audit: Mapping[str, Any] | None, num_test: int) -> DataTrust:
     affected = min(_num_affected(grave), num_test)
     if affected:
         more = ", or by more if images that look alike are copies" if alike else ""
-        effect = f"This can change an accuracy by at most {percent(affected / num_test)} points{more}: "
+        effect = (
+            f"Data problems can change an accuracy by at most {percent(affected / num_test)} points{more}: "
+        )
         effect += _what_affects(grave, affected, num_test)
     elif grave:
         effect = "There are conflicting labels, but of no test image."
@@ -91,10 +101,10 @@ def data_trust(audit: Mapping[str, Any] | None, num_test: int) -> DataTrust:
             else "no test image repeats a training image, no image has two labels."
         )
         effect = (
-            "Nothing was found that changes an accuracy: "
+            "No leak or conflicting label was found that could change an accuracy: "
             f"{counted(audit['num_images'], 'image')} checked, {found}"
         )
-    return DataTrust(" ".join((effect, *doubts)), bool(grave or alike))
+    return DataTrust(effect, bool(grave or alike), tuple(doubts))
 
 
 def _what_affects(grave: list[Mapping[str, Any]], affected: int, num_test: int) -> str:
