@@ -25,9 +25,9 @@ def test_numbers_are_whole_and_the_less_telling_are_left_out(width):
     text = screen.file.getvalue()
     assert max(map(len, text.splitlines())) <= width
     row = next(line for line in text.splitlines() if line.startswith("lenet5 "))
-    # 400 epochs of 1 s, and the tests of 5 runs, 6.3 epochs each, for two workers
-    everything = ["lenet5", "0/5", "testing", "1.234", "1.345", "56.7", "48.9", "3 min 36 s"]
-    fewest = ["lenet5", "0/5", "testing", "48.9", "3 min 36 s"]
+    # 400 epochs of 1 s, and 9.4 more and 1 s for each of 5 runs, for two workers
+    everything = ["lenet5", "0/5", "testing", "1.234", "1.345", "56.7", "48.9", "3 min 46 s"]
+    fewest = ["lenet5", "0/5", "testing", "48.9", "3 min 46 s"]
     assert row.split() == " ".join(everything if width >= 80 else fewest).split()
     assert ("lenet5_l2_regularization " in text) == (width >= 80)
 
@@ -71,7 +71,8 @@ def test_the_test_of_a_run_is_shown_and_counted_until_it_is_finished():
         left.append(state.seconds_left("lenet5"))
         screen.print(state.render(screen))
     assert left[0] > left[1] > left[2] > left[3] == 0
-    assert left[2] == pytest.approx(0.8 + 0.3)  # evaluation, and attributions: a tenth of 3 epochs of 1 s
+    # Evaluation, attributions (a tenth of 3 epochs of 1 s, as whole maps), and what any run costs
+    assert left[2] == pytest.approx(0.8 + 0.3 + 1, abs=0.016)
     assert [word in screen.file.getvalue() for word in ("2/3", "testing", "3/3")] == [True, True, False]
 
 
@@ -89,7 +90,7 @@ def test_the_time_left_does_not_jump_when_a_slow_recipe_begins(load):
         for event in times(name, 0, load * expected[name], 10):
             state.take_in(event)
             lefts.append(state.study_seconds_left())
-    assert lefts[0] == pytest.approx(load * before, rel=0.01)
+    assert lefts[0] == pytest.approx(load * before, rel=0.02)  # what any run costs stays
     assert all(0 < one - two <= 1.1 * load * 10 for one, two in pairwise(lefts))
 
 

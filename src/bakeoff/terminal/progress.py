@@ -39,10 +39,8 @@ SECONDS_OF_STEPS, SECONDS_OF_ALL_STEPS = 0.3, 3.0
 """About how long the first steps of a recipe, and of all of them, are timed."""
 
 
-SECONDS_PER_RUN, SECONDS_AT_END = 1.0, 20.0
-"""What a run costs beside epochs and tests, such as opening images and saving; what follows the last run: the
-costs of predictions, and the report. With 27 runs of 2 or 3 epochs, 2 at a time, on 2 cores at a load of 8 to
-11, these were 1.0 and 46 s."""
+SECONDS_AT_END = 20.0
+"""What follows the last run: the costs of predictions, and the report; 46 s on 2 cores at a load of 11."""
 
 
 class StudyDisplay(Display):
@@ -171,8 +169,7 @@ class StudyDisplay(Display):
             # A model is tested on other images in this process, one after the other.
             epochs = COST_OF_EVALUATION * num_other_images / self.state.num_train
             tests = self.state.study.seeds * epochs * sum(self.epoch_seconds.values())
-            fixed = SECONDS_PER_RUN * len([*todo, *later]) / self.state.num_workers + SECONDS_AT_END
-            text += f": {_about(sum(known) + tests + fixed)}, by {source}"
+            text += f": {_about(sum(known) + tests + SECONDS_AT_END)}, by {source}"
             names = dict.fromkeys(task.recipe for task in [*todo, *later])
             if unknown := [name for name in names if name not in self.epoch_seconds]:
                 text += f"; without {listed(unknown)}, whose time is not known"
