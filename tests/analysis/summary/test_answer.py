@@ -75,6 +75,14 @@ def test_images_that_look_like_copies_are_said_and_absence_is_not_claimed() -> N
     )
 
 
+def test_an_image_twice_in_test_weighs_twice() -> None:
+    twice = finding("warning", 2, [pair(("test", "x"), ("test", "y"))], kind="identical-within-test")
+    assert data_trust(audit(twice), 100).sentence == (
+        "Data problems can change an accuracy by at most 2.0 points: 2 of 100 test images are "
+        "repeated in test."
+    )
+
+
 def test_an_image_in_two_findings_on_labels_counts_once() -> None:
     pairs = [pair(("train", "a"), ("train", "b"))], [pair(("train", "b"), ("val", "c"))]
     near, flipped = (

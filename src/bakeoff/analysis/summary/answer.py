@@ -79,7 +79,9 @@ def data_trust(audit: Mapping[str, Any] | None, num_test: int) -> DataTrust:
     """
     if audit is None:
         return DataTrust("The images were not checked for leaks between the splits.", False)
-    grave, alike, doubts = grave_findings(audit), _suspects(audit), doubts_of_data(audit)
+    alike, doubts = _suspects(audit), doubts_of_data(audit)
+    grave = grave_findings(audit)
+    grave += [finding for finding in audit["findings"] if finding["kind"] == "identical-within-test"]
     affected = min(_num_affected(grave), num_test)
     if affected:
         more = ", or by more if images that look alike are copies" if alike else ""
@@ -113,7 +115,7 @@ def _what_affects(grave: list[Mapping[str, Any]], affected: int, num_test: int) 
         "labeled twice"
         if finding["severity"] == "conflict"
         else f"{'grouped with images of' if finding['kind'].startswith('groups') else 'repeated in'} "
-        + finding["kind"].split("-")[1]
+        + finding["kind"].removeprefix("identical-within-").removesuffix("-test").split("-")[-1]
         for finding in grave
         if _num_affected([finding])
     )
