@@ -69,6 +69,15 @@ def test_names_cannot_act_on_the_terminal_or_in_a_spreadsheet(photo_study, tmp_p
     assert all(row["image"].startswith("'=images/") for row in rows)
 
 
+def test_a_narrow_terminal_wraps_the_sentence_on_the_recipe(photo_study, tmp_path, split_files):
+    terminal = {"COLUMNS": "40", "FORCE_COLOR": "1", "NO_COLOR": "1"}
+    done = bakeoff("predict", photo_study, split_files[0], cwd=tmp_path, **terminal)
+    first, second, *_ = done.stdout.splitlines()
+    assert first.startswith("Recipe ")
+    assert len(first) <= 40
+    assert 0 < len(second) <= 40
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

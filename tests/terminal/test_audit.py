@@ -13,9 +13,9 @@ from bakeoff.audit import Audit, Finding, ImageName, Pair, audit, check_split_fi
 from bakeoff.terminal.audit import print_audit
 
 
-def printed(result: Audit, *, short: bool = False, width: int = 80) -> list[str]:
+def printed(result: Audit, *, short: bool = False, width: int = 80, notes: tuple[str, ...] = ()) -> list[str]:
     file = io.StringIO()
-    print_audit(result, Console(file=file, width=width), short=short)
+    print_audit(result, Console(file=file, width=width), short=short, notes=notes)
     return file.getvalue().splitlines()
 
 
@@ -34,12 +34,18 @@ def test_pairs_and_advice_come_with_each_finding(leaky: Audit) -> None:
     assert lines[0] == "leak: 7 test images are near duplicates of an image of train."
     assert len([line for line in lines if "copy-" in line and "~0.0" in line]) == 5
     assert any(line.strip() == "... 7 images in total, in 7 groups" for line in lines)
-    assert any("Remove them from train, or from test" in line for line in lines)
+    assert any("Of each pair, remove the image in train or the one in test" in line for line in lines)
     assert all(len(line) <= 80 for line in lines if "copy-" not in line)
     first = leaky.findings[0].pairs[0]
     assert any(first.first.id in line and first.second.id in line for line in lines)
     assert "1 leak, " in lines[-1]
     assert lines[-2].startswith("~0.10: distance of two images")
+
+
+def test_notes_are_wrapped_as_findings_are(leaky: Audit) -> None:
+    lines = printed(leaky, width=40, notes=("The table has no header. " * 5,))
+    assert lines[0].startswith("note: The table")
+    assert all(len(line) <= 40 for line in lines if "copy-" not in line)
 
 
 def test_the_short_form_has_few_lines_and_no_notes(leaky: Audit) -> None:

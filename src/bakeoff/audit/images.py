@@ -42,7 +42,7 @@ def find_odd_sizes(images: Images, sizes: NDArray[np.int32]) -> list[Finding]:
                 len(odd),
                 f"{_images_are(len(odd))} far more elongated than the others: "
                 f"{_pixels(sizes[odd[0]])} pixels, where {_pixels(np.median(sizes, axis=0))} is the median.",
-                "In a square they show little: crop or remove them.",
+                "In a square, such images show little: crop or remove them.",
                 images=tuple(images.name(image) for image in odd[:MAX_LISTED]),
             )
         )
@@ -56,7 +56,7 @@ def find_odd_sizes(images: Images, sizes: NDArray[np.int32]) -> list[Finding]:
                 f"{_images_are(len(odd))} far smaller or larger than the others: "
                 f"{_pixels(smallest)} to {_pixels(largest)} pixels, "
                 f"where {_pixels(np.median(sizes, axis=0))} is the median.",
-                "Look at them: thumbnails and icons show little when enlarged.",
+                "Look for thumbnails and icons: they show little when enlarged.",
                 images=tuple(images.name(image) for image in odd[:MAX_LISTED]),
             )
         )
@@ -123,7 +123,7 @@ def find_class_problems(data: ImageData) -> list[Finding]:
                     f"missing-classes-{name}",
                     len(missing),
                     f"{name} has no image of {len(missing)} of {data.num_classes} classes: {names}.",
-                    f"Add images of them to {name}, or remove the classes: missing classes are not measured.",
+                    f"Give each class images in {name}, or remove it: missing classes are not measured.",
                 )
             )
         present = np.flatnonzero(counts)
@@ -165,7 +165,7 @@ def find_uniform_images(images: Images, uniform: NDArray[np.bool_]) -> list[Find
             "uniform-images",
             len(indices),
             f"{_images_are(len(indices))} nearly uniform.",
-            "Look at them, and replace or remove those that show nothing.",
+            "Replace or remove what shows nothing.",
             images=tuple(images.name(image) for image in indices[:MAX_LISTED]),
         )
     ]
@@ -188,7 +188,8 @@ def find_dark_images(images: Images) -> list[Finding]:
             len(indices),
             f"{_images_are(len(indices))} nearly all dark: at least {100 * DARK_SHARE:.0f} % of their values "
             f"are below {DARK} of 255.",
-            "Look at them. If files store more than 8 bits per channel, data.bits says which value is white.",
+            "If that is wrong and files store more than 8 bits per channel, set data.bits: it says which "
+            "value is white.",
             images=tuple(images.name(image) for image in indices[:MAX_LISTED]),
         )
     ]

@@ -24,10 +24,13 @@ DOUBTFUL_PHRASES: dict[Relation, tuple[str, str]] = {
 """Where the measure cannot tell copies from images that only look alike."""
 
 LEAK_ADVICE = (
-    "Remove them from {earlier}, or from test: accuracy on images seen before says nothing about new ones."
+    "Of each pair, remove the image in {earlier} or the one in test: accuracy on images seen before says "
+    "nothing about new ones."
 )
-VAL_ADVICE = "Remove them from train: with them, val selects the checkpoint that memorizes best."
-CONFLICT_ADVICE = "Look at the pairs and correct the wrong label, or remove the images."
+VAL_ADVICE = (
+    "Of each pair, remove the image in train: otherwise val selects the checkpoint that memorizes best."
+)
+CONFLICT_ADVICE = "Of each pair, correct the wrong label, or remove both images."
 DOUBTFUL_ADVICE = "Look at the pairs before you remove any."
 WITHIN_ADVICE = {
     "train": "Keep one of each: a repeated image has more weight in training.",

@@ -46,15 +46,14 @@ def check(
     from bakeoff.audit.auditing import audit_source, linked_images
     from bakeoff.audit.removals import REMOVAL_COLUMNS, list_removals, removals_csv
     from bakeoff.files import check_replaceable, to_csv, write_text
-    from bakeoff.terminal.audit import print_audit, print_notes
+    from bakeoff.terminal.audit import print_audit
 
     if list_ is not None:
         check_replaceable(list_, to_csv(REMOVAL_COLUMNS, []), "list")
     settings, data = _load(source, set_)
-    print_notes(data.notes, Console())
     images = linked_images(data)
     audit = audit_source(settings, data, images)
-    print_audit(audit, Console())
+    print_audit(audit, Console(), notes=data.notes)
     if list_ is not None:
         removals = list_removals(images)
         write_text(list_, removals_csv(removals))

@@ -30,9 +30,13 @@ def export(
     trust: TrustOption = False,
 ) -> None:
     """Export a trained model as ONNX and safetensors, with a model card."""
+    from rich.console import Console
+
     from bakeoff.export import export as export_model
     from bakeoff.predict.ensemble import UNCHECKED
     from bakeoff.store import Layout, read_study
+    from bakeoff.terminal.lines import print_text
+    from bakeoff.text import counted
 
     find_own_classes(read_study(Layout(study_dir)))
     exported = export_model(
@@ -44,12 +48,14 @@ def export(
         license_name=license_,
         trust=trust,
     )
-    print_line(exported.choice)
+    console = Console()
+    print_text(exported.choice, console)
     if not exported.ensemble.is_checked:
-        print_line(UNCHECKED)
-    print_line(
+        print_text(UNCHECKED, console)
+    print_text(
         f"ONNX Runtime and PyTorch differ by at most {exported.difference:.1g} in probability "
-        f"on {exported.num_checked} test images"
+        f"on {counted(exported.num_checked, 'test image')}",
+        console,
     )
     print_line(f"exported to {directory}: {', '.join(exported.files)}")
 

@@ -85,15 +85,16 @@ def predict(
     from bakeoff.predict.files import count_images, predict_files
     from bakeoff.predict.outputs import prediction_files
     from bakeoff.store import Layout, read_study
+    from bakeoff.terminal.lines import print_text
     from bakeoff.terminal.predictions import PredictionSummary, print_predictions
     from bakeoff.terminal.step import StepBar
 
     console = Console()
     find_own_classes(read_study(Layout(study_dir)))
     ensemble = load_ensemble(study_dir, recipe=recipe, seeds=seed, trust=trust)
-    print_line(ensemble.describe())
+    print_text(ensemble.describe(), console)
     if not ensemble.is_checked:
-        print_line(UNCHECKED)
+        print_text(UNCHECKED, console)
     summary = PredictionSummary()
     try:
         with prediction_files(ensemble, csv, json_) as write, StepBar(console) as bar:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from bakeoff.errors import BakeoffError
 from bakeoff.predict.model import TrainedModel
+from bakeoff.text import listed
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -80,7 +81,7 @@ def require_onnx() -> None:
         except ImportError:
             missing.append(name)
     if missing:
-        raise BakeoffError(f"export needs {' and '.join(missing)}; in a copy of the repository: {INSTALL}")
+        raise BakeoffError(f"export needs {listed(missing)}; in a copy of the repository: {INSTALL}")
 
 
 def to_onnx(models: Sequence[TrainedModel], metadata: Mapping[str, Any]) -> ModelProto:

@@ -26,8 +26,8 @@ PAIRS_PRINTED = 5
 LINES_IN_SHORT_FORM = 3
 
 
-def print_audit(audit: Audit, console: Console, *, short: bool = False) -> None:
-    """Print the findings, most severe first.
+def print_audit(audit: Audit, console: Console, *, short: bool = False, notes: Sequence[str] = ()) -> None:
+    """Print the findings, most severe first, all but the names of images wrapped to the width.
 
     Parameters
     ----------
@@ -37,7 +37,11 @@ def print_audit(audit: Audit, console: Console, *, short: bool = False) -> None:
         Readable from 80 columns on.
     short
         Without notes, pairs and advice: a few lines, or one if there are only notes.
+    notes
+        How the images were read, printed first; see `print_notes` for a log.
     """
+    for note in notes:
+        console.print(Text(f"note: {legible(note)}"))
     if short:
         _print_short(audit, console)
         return
