@@ -12,6 +12,7 @@ from bakeoff.predict.files import UnreadableImage, predict
 
 
 def test_the_command_writes_csv_and_json_and_exits_with_1(photo_study, mixed, tmp_path):
+    (tmp_path / "out").mkdir()
     words = ["predict", photo_study, mixed, "--recipe", "lenet5", "--csv", "out/p.csv", "--json", "p.json"]
     done = bakeoff(*words, cwd=tmp_path)
     assert done.returncode == 1, done.stderr
