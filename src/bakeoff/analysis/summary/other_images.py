@@ -150,7 +150,9 @@ def notes_on_known(images: OtherImages) -> tuple[str, ...]:
             "pairs. If they are, the scores are too high."
         )
     if only_identical:
-        searched = "Only identical images were searched for, not near duplicates: the images are too small."
+        searched = (
+            "Only identical images were searched for, not near duplicates: the files have too few pixels."
+        )
         notes.append(searched if identical else f"None of the {total} is identical to {known}. {searched}")
     return tuple(notes)
 
