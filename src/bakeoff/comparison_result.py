@@ -16,6 +16,7 @@ from bakeoff.analysis.comparison.result import Comparison
 from bakeoff.analysis.scores.own import Metric
 from bakeoff.errors import BakeoffError
 from bakeoff.predictions import Predictions
+from bakeoff.text import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -135,7 +136,7 @@ class ComparisonResult:
 
     def _title(self) -> str:
         num_runs = sum(recipe.num_seeds for recipe in self.predictions.recipes)
-        return f"ComparisonResult: {num_runs} runs"
+        return f"ComparisonResult: {counted(num_runs, 'run')}"
 
     def _repr_html_(self) -> str:
         """Show scores, differences and the conclusion in a notebook."""

@@ -22,6 +22,7 @@ from bakeoff.errors import BakeoffError
 from bakeoff.predictions import Predictions
 from bakeoff.store import StoredStudy
 from bakeoff.study import Study
+from bakeoff.text import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -230,7 +231,7 @@ class Result(ComparisonResult):
         return super().__repr__() if self.stored.runs else f"{self._title()}: no finished run"
 
     def _title(self) -> str:
-        runs = f": {len(self.stored.runs)} runs" if self.stored.runs else ""
+        runs = f": {counted(len(self.stored.runs), 'run')}" if self.stored.runs else ""
         return f"Result({str(self.path)!r}){runs}"
 
     def _repr_html_(self) -> str:

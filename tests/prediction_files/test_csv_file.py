@@ -135,7 +135,7 @@ def refusals() -> dict[str, tuple[str, list[str], str]]:
             "no column 'seed'; add one, with 0 in each row if each recipe has one run",
         ),
         "two columns alike": (HEADER + ",label", ROWS, "'label' more than once"),
-        "semicolons": (HEADER.replace(",", ";"), ROWS, r"rows without the 5 fields .*\n.*line 2: 1 fields"),
+        "semicolons": (HEADER.replace(",", ";"), ROWS, r"rows without the 5 fields .*\n.*line 2: 1 field\n"),
         "a label that is missing": (
             HEADER,
             ["plain,0,one.png,nan,cat"],

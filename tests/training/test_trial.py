@@ -72,7 +72,7 @@ def test_it_says_what_keeps_a_model_from_the_kernels():
     [
         (
             {"batch_size": 1},
-            "with 1 images failed .*batch_size = 1 leaves batch normalization",
+            "with 1 image failed .*batch_size = 1 leaves batch normalization",
         ),
         ({"loss": {"name": "own_parts:each"}}, r"returned a tensor \[100\]; expected one number"),
         ({"loss": {"name": "own_parts:flat"}}, "has no gradient"),
@@ -91,5 +91,5 @@ def test_what_would_fail_in_each_run_is_said_before(settings, message):
 
 def test_a_single_training_image_is_said_too():
     train = replace(DATA.train, images=DATA.train.images[:1], labels=DATA.train.labels[:1], ids=("0",))
-    with pytest.raises(BakeoffError, match="a training step with 1 images failed"):
+    with pytest.raises(BakeoffError, match="a training step with 1 image failed"):
         check(replace(DATA, train=train))

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from bakeoff.errors import BakeoffError
 from bakeoff.prediction_files.table import LONGEST_NAME, PredictionTable, first_bad_probability
-from bakeoff.text import list_some, listed, nearest, shorten
+from bakeoff.text import counted, list_some, listed, nearest, shorten
 
 COLUMNS = ("recipe", "seed", "image", "label", "prediction")
 GROUP = "group"
@@ -241,7 +241,7 @@ def _remedy(name: str, others: list[str]) -> str:
 def _check_width(path: Path, rows: list[list[str]], lines: NDArray[np.int32], width: int) -> None:
     if set(map(len, rows)) != {width}:
         bad = [
-            f"{path} line {line}: {len(row)} fields"
+            f"{path} line {line}: {counted(len(row), 'field')}"
             for row, line in zip(rows, lines, strict=True)
             if len(row) != width
         ]

@@ -105,7 +105,8 @@ def _counts(counts: Counter[str], num_images: int) -> Table:
         table.add_row(Text(_one_line(name)), f"{count:,}", f"{100 * count / num_images:.1f} %")
     if len(most_frequent) < len(counts):
         rest = num_images - sum(count for _, count in most_frequent)
-        table.add_row(f"{len(counts) - len(most_frequent)} other classes", f"{rest:,}", "")
+        num_other = len(counts) - len(most_frequent)
+        table.add_row(f"{num_other} other {'class' if num_other == 1 else 'classes'}", f"{rest:,}", "")
     return table
 
 

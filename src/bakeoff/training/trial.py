@@ -12,6 +12,7 @@ from bakeoff.kernels.capture import Capture, capture
 from bakeoff.models import check_model
 from bakeoff.study.recipe import Recipe
 from bakeoff.study.settings.model import CustomModelSettings
+from bakeoff.text import counted
 from bakeoff.training.augmentation.apply import check_augmentation
 from bakeoff.training.batches import split_into_batches
 from bakeoff.training.parts.loss import Loss, class_weights, criterion
@@ -97,8 +98,8 @@ def check_training(recipe: Recipe, data: ImageData) -> str | None:
                 if "closure" in str(error):
                     hint = "; optimizers whose step needs a closure are not supported"
                 raise BakeoffError(
-                    f"a training step with {size} images failed ({', '.join(own) or recipe.model.name}): "
-                    f"{error}{hint}"
+                    f"a training step with {counted(size, 'image')} failed "
+                    f"({', '.join(own) or recipe.model.name}): {error}{hint}"
                 ) from error
     return reason
 

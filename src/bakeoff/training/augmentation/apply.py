@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from bakeoff.errors import BakeoffError
 from bakeoff.own_code import import_class
 from bakeoff.study.settings.augmentation import AugmentationSettings
+from bakeoff.text import counted
 from bakeoff.training.augmentation.draws import (
     Blending,
     blending,
@@ -261,7 +262,7 @@ def check_augmentation(settings: AugmentationSettings, images_NHWC: Images) -> N
             raise
         except Exception as error:  # whatever a user's class raises
             raise BakeoffError(
-                f"augmentation {settings.custom!r} failed on {len(images_NHWC)} images: {error}"
+                f"augmentation {settings.custom!r} failed on {counted(len(images_NHWC), 'image')}: {error}"
             ) from error
         _checked(augmented, images_NHWC, settings)
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from bakeoff.data.sources.listing import read_lines, read_text, split_lines
 from bakeoff.errors import BakeoffError
-from bakeoff.text import list_some, shorten
+from bakeoff.text import counted, list_some, shorten
 
 SEPARATORS = (",", "\t", ";", "|")
 
@@ -45,7 +45,7 @@ def read_table(file: Path) -> list[Row]:
         )
     width = len(rows[0].cells)
     problems = [
-        f"{row.location}: {len(row.cells)} cells, but the first row has {width}"
+        f"{row.location}: {counted(len(row.cells), 'cell')}, but the first row has {width}"
         for row in rows
         if len(row.cells) != width
     ]
