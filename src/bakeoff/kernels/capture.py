@@ -9,10 +9,12 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Self
 
 import torch
 from torch import Tensor, nn
 
+from bakeoff.kernels.conditions import Unlike
 from bakeoff.kernels.library import Library, current, using
 from bakeoff.kernels.program import NotCaptured, Program, Trace, refuse_changes, state_of, trace
 from bakeoff.kernels.sequential import (
@@ -42,16 +44,35 @@ NOISE = 0.02
 """Standard deviation of what is added to the weights that are compared."""
 
 
-class Captured(nn.Module):
+class Wrapper(nn.Module):
+    """Something around a model; its own methods set its mode, which may do more than PyTorch's."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+        self.training = model.training
+
+    def train(self, mode: bool = True) -> Self:
+        """As `nn.Module.train`."""
+        self.model.train(mode)
+        self.training = mode
+        return self
+
+    def eval(self) -> Self:
+        """As `nn.Module.eval`."""
+        self.model.eval()
+        self.training = False
+        return self
+
+
+class Captured(Wrapper):
     """A model, called by its program where that applies, and as it is everywhere else.
 
     Weights, modes and hooks are the model's own.
     """
 
     def __init__(self, model: nn.Module, traces: Sequence[Trace]) -> None:
-        super().__init__()
-        self.model = model
-        self.training = model.training
+        super().__init__(model)
         self._programs = [Program(one, model) for one in traces]
 
     def forward(self, images: Tensor) -> Tensor:
@@ -64,12 +85,12 @@ class Captured(nn.Module):
     def chain(self) -> nn.Module | None:
         """The program as layers one after another or a graph, if it applies now and is nothing else."""
         program = self._program()
-        return program.chain if program else None
+        return program.chain if program and not program.has_hooks else None
 
     def _program(self) -> Program | None:
         if are_operations_changed() or not isinstance(current(), Library):
             return None
-        return next((program for program in self._programs if program.applies()), None)
+        return next((program for program in self._programs if program.change() is None), None)
 
 
 @dataclass(frozen=True)
@@ -89,7 +110,12 @@ class Capture:
 
     def form_of(self, model: nn.Module) -> nn.Module:
         """What to call in its place."""
-        return Captured(model, self.traces) if self.traces else model
+        if not self.traces:
+            return model
+        try:
+            return Captured(model, self.traces)
+        except Unlike:  # it has got other layers since
+            return model
 
 
 def capture(model: nn.Module, images: Tensor) -> Capture:
@@ -119,7 +145,8 @@ def capture(model: nn.Module, images: Tensor) -> Capture:
 
 def _compared(model: nn.Module, batches: Sequence[Tensor], library: Library, training: bool) -> Trace:
     try:
-        model = copy.deepcopy(model).train(training)
+        model = copy.deepcopy(model)
+        model.train() if training else model.eval()
     except Exception as error:
         raise NotCaptured(f"the model cannot be copied: {error}") from error
     # Weights that begin with zeros would hide gradients that are lost behind them.
@@ -133,14 +160,17 @@ def _compared(model: nn.Module, batches: Sequence[Tensor], library: Library, tra
     contiguous = [batch.contiguous() for batch in batches]
     traced = trace(reference, contiguous)
     mode = "training" if training else "evaluation"
+    program, with_kernels = Program(traced, reference), Program(traced, model)
     with using("none, for comparison"):
         before = state_of(reference, tensors=False)
         expected = _observe(reference, reference, contiguous)
         refuse_changes(before, state_of(reference, tensors=False))
-        found = _observe(reference, Program(traced, reference), contiguous)
+        if change := program.change():
+            raise NotCaptured(f"its forward changes {change}")
+        found = _observe(reference, program, contiguous)
     expected.refuse_difference(found, mode, EXACT, EXACT)
     with using(library):
-        found = _observe(model, Program(traced, model), batches)
+        found = _observe(model, with_kernels, batches)
     expected.refuse_difference(found, f"{mode} with kernels", ROUNDED, FLIPPED)
     return traced
 

@@ -70,15 +70,22 @@ class Plan:
             backward.extend(calls)
             gradients[:0] = [one for one in of_own if one is not None]
         self.parameters = _parameters(chain)
+        self._addresses = [one.data_ptr() for one in self.parameters]
         self.gradients = gradients
         self._forward, self._backward = forward, backward
         self._reads_inputs = _readers(forward + backward, inputs)
         self._reads_gradient = _readers(backward, self._gradient)
 
     def fits(self, inputs: Tensor) -> bool:
-        """Whether a batch lies in memory as the first did."""
+        """Whether a batch lies in memory as the first did, and parameters are still to be trained there."""
         first = self._inputs
-        return inputs.shape == first.shape and inputs.stride() == first.stride() and is_aligned(inputs)
+        return (
+            inputs.shape == first.shape
+            and inputs.stride() == first.stride()
+            and is_aligned(inputs)
+            and all(map(_is_trained, self.parameters))
+            and [one.data_ptr() for one in self.parameters] == self._addresses
+        )
 
     @property
     def reads_its_inputs(self) -> bool:
@@ -122,10 +129,8 @@ def plan_for(model: nn.Module, inputs: Tensor) -> Plan | None:
     parameters = _parameters(chain)
     if not chain or not all(map(_is_dense, (inputs, *parameters))):
         return None
-    if inputs.requires_grad or not all(one.requires_grad for one in parameters):
+    if inputs.requires_grad or not all(map(_is_trained, parameters)):
         return None
-    if any(one._backward_hooks or one._post_accumulate_grad_hooks for one in parameters):
-        return None  # which PyTorch calls with the gradient
     if len({id(one) for one in parameters}) < len(parameters):
         return None  # shared by layers: their gradients are to be added up
     with torch.no_grad():
@@ -163,6 +168,12 @@ def _move(readers: Readers, tensor: Tensor) -> None:
     address = tensor.data_ptr()
     for call, place in readers:
         call.move(place, address)
+
+
+def _is_trained(parameter: Tensor) -> bool:
+    """Whether it gets a gradient, and nothing waits for it."""
+    hooks = parameter._backward_hooks or parameter._post_accumulate_grad_hooks
+    return parameter.requires_grad and not hooks
 
 
 def _is_dense(tensor: Tensor) -> bool:

@@ -22,6 +22,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
+from bakeoff.kernels.conditions import Conditions
 from bakeoff.kernels.matching import LayerGraph, is_for_regions, is_watched
 from bakeoff.kernels.purity import Purity, is_users_file
 from bakeoff.kernels.sequential import KernelGraph, KernelSequential, run_graph, run_layers
@@ -63,16 +64,13 @@ class Trace:
         Its calls, in order; names are those of `_Root`.
     functions
         Layers without weights that stand for calls of functions, by name.
-    modes
-        Of all modules: whether they were in training.
-    purity
-        What the code of the forward reads beside tensors.
+    conditions
+        What has to stay as it was.
     """
 
     graph: fx.Graph
     functions: dict[str, nn.Module]
-    modes: dict[str, bool]
-    purity: Purity
+    conditions: Conditions
 
 
 def trace(model: nn.Module, batches: Sequence[Tensor]) -> Trace:
@@ -98,13 +96,13 @@ def trace(model: nn.Module, batches: Sequence[Tensor]) -> Trace:
         if "forward" in vars(module):
             raise NotCaptured(f"{_own(name)}.forward was replaced")
         _drop_layout_hooks(module)
-    tracer = _Tracer()
-    before = state_of(root, tensors=True)
     purity = Purity()
+    tracer = _Tracer(purity)
+    before = state_of(root, tensors=True)
     try:
         with purity.watching():
             graph = tracer.trace(root)
-        purity.watched(root)
+        conditions = Conditions(root.model, purity)
     except Exception as error:
         raise NotCaptured(_describe(error)) from error
     refuse_changes(before, state_of(root, tensors=True))
@@ -114,9 +112,7 @@ def trace(model: nn.Module, batches: Sequence[Tensor]) -> Trace:
     if not isinstance(graph.output_node().args[0], fx.Node):
         raise NotCaptured("its forward does not return one tensor")
     functions = _normalize(graph, root, batches)
-    # Not of the root, which is made for a call and does not follow the model into evaluation.
-    modes = {name: module.training for name, module in root.model.named_modules(prefix="model")}
-    return Trace(graph, functions, modes, purity)
+    return Trace(graph, functions, conditions)
 
 
 class Program:
@@ -129,6 +125,11 @@ class Program:
     model
         Keeps its weights and layers.
 
+    Raises
+    ------
+    Unlike
+        If it is not of this structure.
+
     Attributes
     ----------
     chain
@@ -136,6 +137,7 @@ class Program:
     """
 
     def __init__(self, traced: Trace, model: nn.Module) -> None:
+        self._facts = traced.conditions.facts_of(model)
         self._root, self._functions = _Root(model), traced.functions
         self._called: set[nn.Module] = set()
         groups = _groups(traced.graph, self._taken_by_regions(traced.graph))
@@ -163,9 +165,8 @@ class Program:
                     self.chain = KernelGraph([*layers, *tail])
             else:
                 self._steps.append((_calling(group[0], self._root), group[-1], unused))
-        self._watched = traced.purity.watched(self._root)
-        self._modes = [(self._root.get_submodule(name), mode) for name, mode in traced.modes.items()]
-        self._passed_over = [module for module in self._root.modules() if module not in self._called]
+        self._modules = list(self._root.modules())
+        self._passed_over = [module for module in self._modules if module not in self._called]
 
     def _layer(self, name: str) -> nn.Module:
         if name in self._functions:
@@ -200,13 +201,16 @@ class Program:
             for node in nodes
         ]
 
-    def applies(self) -> bool:
-        """Whether all is as in the trace: modes, what its code reads, no hook on what is not called."""
-        return (
-            all(module.training is mode for module, mode in self._modes)
-            and all(names.get(name) == value for names, name, value in self._watched)
-            and not any(map(has_own_hooks, self._passed_over))
-        )
+    def change(self) -> str | None:
+        """What is not as in the trace, or has a hook and is not called; None if nothing."""
+        if any(map(has_own_hooks, self._passed_over)):
+            return "a hook"
+        return self._facts.change()
+
+    @property
+    def has_hooks(self) -> bool:
+        """Whether anything waits for a layer to be called."""
+        return any(map(has_own_hooks, self._modules))
 
     def __call__(self, images: Tensor) -> Tensor:
         """What the model's forward gives."""
@@ -236,9 +240,18 @@ class _Tracer(fx.Tracer):
 
     proxy_buffer_attributes = True  # so that what is done to a buffer is recorded, and not done
 
-    def __init__(self) -> None:
+    def __init__(self, purity: Purity) -> None:
         super().__init__()
         self.entered: list[str] = []
+        self._purity = purity
+
+    def to_bool(self, obj: fx.Proxy) -> bool:
+        """Also where a `try` of the user's would go on."""
+        try:
+            return super().to_bool(obj)
+        except Exception as error:
+            self._purity.refuse(str(error))
+            raise
 
     def call_module(
         self, m: nn.Module, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]

@@ -21,19 +21,25 @@ from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, Module
 from typing import Any
 from unittest.mock import patch
 
+import numpy as np
 import torch
-from torch import nn
+from torch import fx
 from torch.utils._python_dispatch import TorchDispatchMode
 
 LIBRARY, STANDARD = Path(torch.__file__).parent, Path(sysconfig.get_paths()["stdlib"])
+LAYERS = LIBRARY / "nn"
 
 CHANGES = {"STORE_ATTR", "DELETE_ATTR", "STORE_GLOBAL", "DELETE_GLOBAL", "STORE_SUBSCR", "DELETE_SUBSCR"}
 IMPURE = {
-    "apply", "compile", "delattr", "enable_grad", "eval", "exec", "globals", "inference_mode", "input",
-    "is_grad_enabled", "is_inference_mode_enabled", "locals", "next", "no_grad", "open", "print",
-    "set_grad_enabled", "setattr", "vars",
+    "apply", "attrgetter", "compile", "delattr", "dir", "enable_grad", "eval", "exec", "getattr", "globals",
+    "hasattr", "id", "inference_mode", "input", "is_grad_enabled", "is_inference_mode_enabled", "locals",
+    "methodcaller", "next", "no_grad", "numpy", "open", "print", "set_grad_enabled", "setattr", "tolist",
+    "vars",
 }  # fmt: skip
-"""Names of what changes something, reads what is not in the code, or sets how gradients are made."""
+"""Names of what changes something, reads what the code does not name, or sets how gradients are made."""
+
+SPECIAL = {"__call__", "__class__", "__init__", "__name__"}
+"""Of such names, those that code may read."""
 
 PURE_MODULES = ("torch", "math", "operator", "functools", "itertools", "typing", "collections", "builtins")
 PLAIN = (int, float, complex, str, bytes, bool, type(None), torch.dtype, torch.device, torch.Size, slice)
@@ -41,10 +47,6 @@ PLAIN = (int, float, complex, str, bytes, bool, type(None), torch.dtype, torch.d
 
 class Impure(Exception):
     """The code that a forward runs could do something else later; the message says what it does."""
-
-
-Watched = tuple[Mapping[str, Any], str, Any]
-"""A namespace, a name in it, and the value that it has to keep."""
 
 
 class Purity:
@@ -55,13 +57,13 @@ class Purity:
     names
         Of all attributes that this code reads.
     globals
-        What it reads from its modules and has to stay as it is.
+        What it reads from its modules: the namespace, the name in it, and the place in the code.
     """
 
     def __init__(self) -> None:
         self.names: set[str] = set()
-        self.globals: list[Watched] = []
-        self._seen: set[CodeType] = set()
+        self.globals: list[tuple[Mapping[str, Any], str, str]] = []
+        self._refused: list[Impure] = []
 
     @contextmanager
     def watching(self) -> Iterator[None]:
@@ -70,7 +72,7 @@ class Purity:
         gc.disable()  # it would run code of others here, which ends what they no longer need
         with ExitStack() as stack:
             for owner, name in SWITCHES:
-                stack.enter_context(patch.object(owner, name, _refuse(f"{owner.__name__}.{name}")))
+                stack.enter_context(patch.object(owner, name, self._refusal(f"{owner.__name__}.{name}")))
             stack.enter_context(_NoTensors())  # type: ignore[no-untyped-call]
             frames: dict[CodeType, FrameType] = {}
             sys.setprofile(lambda frame, event, _: frames.setdefault(frame.f_code, frame) and None)
@@ -80,7 +82,11 @@ class Purity:
                 sys.setprofile(before)
                 if collects:
                     gc.enable()
+        if self._refused:  # and a `try` of the user's went on
+            raise self._refused[0]
         for code, frame in frames.items():
+            if LAYERS in Path(code.co_filename).parents:
+                self.names.update(code.co_names)
             # The code of a named tuple has no file.
             if is_users_file(Path(code.co_filename)) and not frame.f_globals.get("__name__", "").startswith(
                 "namedtuple_"
@@ -97,48 +103,38 @@ class Purity:
                 raise Impure(f"{place}, imports {name}")
             if one.opname in ("LOAD_ATTR", "LOAD_METHOD"):
                 self.names.add(name)
+                if name.startswith("__") and name.endswith("__") and name not in SPECIAL:
+                    raise Impure(f"{place}, uses {name}")
             if one.opname in ("LOAD_ATTR", "LOAD_METHOD", "LOAD_GLOBAL", "LOAD_NAME") and name in IMPURE:
                 raise Impure(f"{place}, uses {name}")
-            if one.opname in ("LOAD_GLOBAL", "LOAD_NAME") and name in frame.f_globals:
-                self.globals.append(_watch(frame.f_globals, name, f"{place}, reads the global {name}"))
+            if one.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
+                if not is_fixed(frame.f_globals.get(name)):
+                    raise Impure(f"{place}, reads the global {name}")
+                self.globals.append((frame.f_globals, name, place))
         for name in code.co_freevars:
             found = frame.f_locals.get(name)
             if name != "__class__" and not (is_fixed(found) and _hashable(found)):
                 raise Impure(f"{place}, reads {name} of the code around it")
 
-    def watched(self, model: nn.Module) -> list[Watched]:
-        """What has to keep its value for the record to hold: of this model, its classes, and the globals.
+    def _refusal(self, what: str) -> Callable[..., Any]:
+        def refuse(*args: object, **options: object) -> None:
+            self.refuse(f"it uses {what}")
 
-        Raises
-        ------
-        Impure
-            If code reads something of the model whose value cannot be compared.
-        """
-        found = list(self.globals)
-        for path, module in model.named_modules():
-            for key, value in vars(module).items():
-                # A tensor is recorded by its name: what is in it is read in each call.
-                if key in self.names and key not in INTERNAL and not isinstance(value, torch.Tensor):
-                    found.append(_watch(vars(module), key, _could_change(path or "the model", key, value)))
-            for kind in type(module).__mro__:
-                if kind.__module__.startswith("torch.") or kind is object:
-                    break
-                for key, value in vars(kind).items():
-                    if key in self.names and not isinstance(value, property | staticmethod | classmethod):
-                        found.append(_watch(vars(kind), key, _could_change(kind.__name__, key, value)))
-        return found
+        return refuse
 
-
-INTERNAL = {*vars(nn.Module()), "training"}
+    def refuse(self, what: str) -> None:
+        """Raise `Impure`, and once more at the end of `watching`."""
+        self._refused.append(Impure(what))
+        raise self._refused[-1]
 
 
 def is_plain_value(value: object) -> bool:
     """Whether a value can be compared: numbers, texts, and tuples, lists, sets and dicts of these."""
-    if isinstance(value, dict):
+    if type(value) is dict:
         return all(is_plain_value(one) for pair in value.items() for one in pair)
     if type(value) in (tuple, list, set, frozenset):
         return all(is_plain_value(one) for one in value)  # type: ignore[attr-defined]
-    return isinstance(value, PLAIN)
+    return type(value) in PLAIN or isinstance(value, np.number | np.bool_)
 
 
 def is_fixed(value: object) -> bool:
@@ -173,36 +169,11 @@ def _hashable(value: object) -> bool:
 FUNCTIONS_OF_TORCH = _functions_of_torch()
 
 
-def _watch(namespace: Mapping[str, Any], key: str, refusal: str) -> Watched:
-    """What a name has to keep meaning; raise `Impure` with the refusal if that cannot be told."""
-    value = namespace[key]
-    if not is_fixed(value):
-        raise Impure(refusal)
-    return namespace, key, _copied(value)
-
-
-def _could_change(owner: str, key: str, value: object) -> str:
-    return f"{owner}.{key} is {type(value).__name__}, whose state could change"
-
-
-def _copied(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _copied(one) for key, one in value.items()}
-    return type(value)(map(_copied, value)) if type(value) in (list, set) else value
-
-
 def is_users_file(path: Path) -> bool:
     """Whether it is neither PyTorch's nor Python's own; of these, names and globals tell what is used."""
     if LIBRARY in path.parents or path.parent == Path(__file__).parent or path.name.startswith("<frozen"):
         return False
     return STANDARD not in path.parents or "site-packages" in path.parts
-
-
-def _refuse(what: str) -> Callable[..., Any]:
-    def refuse(*args: object, **options: object) -> None:
-        raise Impure(f"it uses {what}")
-
-    return refuse
 
 
 SWITCHES: tuple[tuple[Any, str], ...] = (
@@ -211,6 +182,7 @@ SWITCHES: tuple[tuple[Any, str], ...] = (
     (torch.inference_mode, "__enter__"),
     (torch.set_grad_enabled, "__init__"),
     (torch.autograd.Function, "apply"),
+    (fx.Proxy, "__hash__"),  # for a dict, which would not find the number that it stands for
 )
 
 

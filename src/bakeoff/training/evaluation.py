@@ -9,15 +9,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from bakeoff.kernels.capture import Wrapper
+
 EVALUATION_BATCH_SIZE = 500
 
 
-class FlipAveraged(nn.Module):
+class FlipAveraged(Wrapper):
     """A model that averages the logits of an image and of its mirror image."""
-
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        self.model = model
 
     def forward(self, images_NCHW: Tensor) -> Tensor:
         """Logits [N, num_classes]."""

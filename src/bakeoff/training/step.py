@@ -46,11 +46,15 @@ class Passes:
         shape = images_NCHW.shape
         if not self._planned:
             return self._recorded(images_NCHW, loss)
+        layers: nn.Module | None = self._model
+        if isinstance(self._model, Captured) and self._plans.get(shape, True):
+            layers = (
+                self._model.chain
+            )  # None where the user's code changed what was recorded, also within an epoch
         if shape not in self._plans:
-            layers = self._model.chain if isinstance(self._model, Captured) else self._model
             self._plans[shape] = plan_for(layers, images_NCHW) if layers is not None else None
         plan = self._plans[shape]
-        if plan is None or not plan.fits(images_NCHW):
+        if plan is None or layers is None or not plan.fits(images_NCHW):
             return self._recorded(images_NCHW, loss)
         logits = plan.forward(images_NCHW).clone()  # the next batch reuses the memory
         value, of_logits = loss.with_gradient(logits)

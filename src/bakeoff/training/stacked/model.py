@@ -62,7 +62,7 @@ class StackedModel(nn.Module):
         return self._templates[0]
 
     def train(self, mode: bool = True) -> StackedModel:
-        self.template.train(mode)
+        self.template.train() if mode else self.template.eval()  # a user's model may do more in `eval`
         super().train(mode)
         return self
 
