@@ -210,7 +210,7 @@ def test_a_large_table_is_compared(printed):
 def test_a_large_report_is_built(printed, tmp_path):
     text = printed("report_scale.py", "--seeds", "2", "--images", "60", "--keep", tmp_path / "study")
     images, _, processor, peak, page = numbers(
-        r"^3 recipes x 2 seeds x ([\d,]+) test images: ([\d.]+) s \(([\d.]+) s of processor\), "
+        r"^3 recipes x 2 seeds x ([\d,]+) test images of 10 classes: ([\d.]+) s \(([\d.]+) s of processor\), "
         r"peak (\d+) MiB, page ([\d.]+) MB",
         text,
     )
