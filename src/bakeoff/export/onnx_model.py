@@ -54,6 +54,7 @@ class ImageClassifier(nn.Module):
         self.register_buffer("shift", shift)
         self.register_buffer("scale", scale)
         self.models = nn.ModuleList(model.model for model in models)
+        self.training = False  # as the models are; their own `eval` may have done more than PyTorch's
 
     def forward(self, images_NHWC: Tensor) -> tuple[Tensor, Tensor]:
         """Logits and probabilities, float32 [N, num_classes] each, of uint8 [N, H, W, C]."""
@@ -106,7 +107,7 @@ def to_onnx(models: Sequence[TrainedModel], metadata: Mapping[str, Any]) -> Mode
     try:
         with _quiet():
             program = torch.onnx.export(
-                ImageClassifier(models).eval(),
+                ImageClassifier(models),
                 (example,),
                 dynamo=True,
                 opset_version=OPSET,
