@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from net_steps import NETS, Net, build, make_batch, trained
 
-from bakeoff.kernels.capture import capture
+from bakeoff.kernels.recording.capture import capture
 from bakeoff.training.attribution import NUM_STEPS, attribute_wrong_answers, images_per_call
 from bakeoff.training.preprocessing import Preprocessing
 from bakeoff.training.repeatable import denormals_as_zero

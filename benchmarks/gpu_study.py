@@ -23,7 +23,7 @@ from bakeoff.analysis.comparison.compare import compare
 from bakeoff.engines import Engine, ProcessEngine
 from bakeoff.engines.stacked import StackedEngine
 from bakeoff.environment import describe_environment
-from bakeoff.run_study import run_study
+from bakeoff.running.run_study import run_study
 from bakeoff.store import load_study_folder
 from bakeoff.study import Study, load_study
 

@@ -32,7 +32,7 @@ from bakeoff.analysis.statistics.verdict import verdict
 from bakeoff.engines import ProcessEngine
 from bakeoff.kernels.library import SWITCH
 from bakeoff.predictions import Predictions
-from bakeoff.run_study import run_study
+from bakeoff.running.run_study import run_study
 from bakeoff.store import load_study_folder
 from bakeoff.study import load_study
 from bakeoff.text import interval_points, points

@@ -33,8 +33,8 @@ from torch.autograd.profiler import profile
 
 from bakeoff.environment import describe_environment
 from bakeoff.kernels import describe_kernels
-from bakeoff.kernels.capture import capture
 from bakeoff.kernels.library import BoundCall, using
+from bakeoff.kernels.recording.capture import capture
 from bakeoff.models import LeNet5
 from bakeoff.models.resnet import ResNet
 from bakeoff.training.parts.loss import Criterion, Loss

@@ -30,7 +30,7 @@ from sklearn.datasets import load_digits
 from bakeoff.data.sources.arrays import ImageArrays
 from bakeoff.engines import open_engine
 from bakeoff.environment import available_cores, describe_environment
-from bakeoff.run_study import run_study
+from bakeoff.running.run_study import run_study
 from bakeoff.study import Study, load_study
 
 ENGINES = ("processes", "ray")

@@ -25,7 +25,7 @@ from bakeoff.analysis.comparison.look_plan import LookPlan
 from bakeoff.analysis.comparison.pairs import RecipeScores, judge_pairs
 from bakeoff.analysis.statistics.mcnemar import mcnemar_exact
 from bakeoff.engines import ProcessEngine
-from bakeoff.run_study import run_study
+from bakeoff.running.run_study import run_study
 from bakeoff.store import load_study_folder
 from bakeoff.study import load_study
 from bakeoff.text import in_percent

@@ -21,7 +21,6 @@ WITHOUT_BEHAVIOR = {
 TESTED_AS_A_WHOLE = {
     "analysis/comparison/of_study.py": "system/test_until_decided.py",
     "analysis/failures/evidence.py": "report/test_texts_of_failed_cases.py",
-    "check_study.py": "system/test_command_line.py",
     "cli/app.py": "system/test_command_line.py",
     "cli/arguments.py": "system/test_command_line.py",
     "cli/data.py": "system/test_command_line.py",
@@ -37,7 +36,8 @@ TESTED_AS_A_WHOLE = {
     "report/figures/comparison.py": "report/test_build.py",
     "report/figures/drawing.py": "report/test_build.py",
     "result.py": "test_api.py",
-    "run_study.py": "system/test_command_line.py",
+    "running/check_study.py": "system/test_command_line.py",
+    "running/run_study.py": "system/test_command_line.py",
     "training/parts/model.py": "training/test_loop.py",
     "kernels/compile.py": "kernels/test_installing.py",
     "kernels/convolutions.py": "kernels/test_agreement.py",

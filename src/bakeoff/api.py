@@ -120,7 +120,7 @@ def run(
             open_engine(engine, device=device, jobs=jobs, address=address, num_runs=num_runs)
         )
         # Imported here, when the workers have started, which import PyTorch at the same time.
-        from bakeoff.run_study import Display, run_study
+        from bakeoff.running.run_study import Display, run_study
 
         display = Display()
         if progress:

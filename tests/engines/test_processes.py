@@ -5,7 +5,7 @@ import multiprocessing
 import pytest
 
 from bakeoff.engines import ProcessEngine, open_engine
-from bakeoff.run_study import run_study
+from bakeoff.running.run_study import run_study
 from bakeoff.study import load_study
 
 STUDY = load_study("quickstart", epochs=1, seeds=1, recipes=["lenet5", "lenet5_batch_norm"])

@@ -5,7 +5,7 @@ import heapq
 from bakeoff.engines import ProcessEngine
 from bakeoff.engines.engine import EpochDone, RunStarted, Task
 from bakeoff.engines.schedule import RunQueue
-from bakeoff.run_study import run_study
+from bakeoff.running.run_study import run_study
 from bakeoff.study import load_study
 from bakeoff.training.records import EpochRecord
 

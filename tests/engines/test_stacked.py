@@ -11,7 +11,7 @@ from bakeoff.engines import ProcessEngine, RunsNotStacked
 from bakeoff.engines.stacked import StackedEngine
 from bakeoff.kernels import describe_cpu
 from bakeoff.report import build_report
-from bakeoff.run_study import Display, run_study
+from bakeoff.running.run_study import Display, run_study
 from bakeoff.store import Layout, load_study_folder, study_status
 from bakeoff.study import load_study
 
@@ -111,7 +111,7 @@ import os, sys
 from pathlib import Path
 from bakeoff.engines import EpochDone
 from bakeoff.engines.stacked import StackedEngine
-from bakeoff.run_study import run_study
+from bakeoff.running.run_study import run_study
 from bakeoff.study import load_study
 from bakeoff.training import state
 

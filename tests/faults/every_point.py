@@ -197,7 +197,7 @@ def load_libraries() -> None:
     import bakeoff.api
     import bakeoff.engines.worker
     import bakeoff.report.build
-    import bakeoff.run_study
+    import bakeoff.running.run_study
     import bakeoff.terminal.progress
     import bakeoff.terminal.study  # noqa: F401
 

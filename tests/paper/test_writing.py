@@ -14,7 +14,7 @@ from bakeoff.engines.stacked import StackedEngine
 from bakeoff.errors import BakeoffError
 from bakeoff.paper import write_paper
 from bakeoff.predict.other_images import predict_others
-from bakeoff.run_study import run_study
+from bakeoff.running.run_study import run_study
 from bakeoff.store import load_study_folder
 from bakeoff.study import Study, load_study
 

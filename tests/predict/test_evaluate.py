@@ -12,7 +12,7 @@ from tests.predict.trained import stored
 from bakeoff.engines.stacked import StackedEngine
 from bakeoff.errors import BakeoffError
 from bakeoff.predict.evaluate import evaluate
-from bakeoff.run_study import run_study
+from bakeoff.running.run_study import run_study
 from bakeoff.study import study_from_toml
 
 

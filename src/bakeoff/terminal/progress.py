@@ -23,7 +23,7 @@ from bakeoff.engines import (
     RunsNotStacked,
     Task,
 )
-from bakeoff.run_study import Display
+from bakeoff.running.run_study import Display
 from bakeoff.study import Study
 from bakeoff.terminal.audit import print_audit, print_notes
 from bakeoff.terminal.lines import print_text

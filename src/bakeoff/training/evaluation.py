@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from bakeoff.kernels.capture import Wrapper
+from bakeoff.kernels.recording.capture import Wrapper
 
 EVALUATION_BATCH_SIZE = 500
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from torch import nn
 
 from bakeoff.data.image_data import ImageData
-from bakeoff.kernels.capture import Capture
+from bakeoff.kernels.recording.capture import Capture
 from bakeoff.models import count_parameters
 from bakeoff.models.features import Inputs
 from bakeoff.study.recipe import Recipe

@@ -14,7 +14,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from bakeoff.data.image_data import ImageData, Split
 from bakeoff.kernels import describe_cpu
-from bakeoff.kernels.capture import Capture
+from bakeoff.kernels.recording.capture import Capture
 from bakeoff.models.features import Inputs, model_inputs
 from bakeoff.study.recipe import Recipe
 from bakeoff.training.augmentation.apply import Augmentation

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from bakeoff.kernels.capture import Captured
 from bakeoff.kernels.plan import Plan, plan_for
+from bakeoff.kernels.recording.capture import Captured
 from bakeoff.training.parts.loss import Loss
 
 

@@ -8,7 +8,7 @@ from torch import nn
 
 from bakeoff.data.image_data import ImageData
 from bakeoff.errors import BakeoffError
-from bakeoff.kernels.capture import Capture, capture
+from bakeoff.kernels.recording.capture import Capture, capture
 from bakeoff.models import check_model
 from bakeoff.study.recipe import Recipe
 from bakeoff.study.settings.model import CustomModelSettings

@@ -15,7 +15,7 @@ from bakeoff.data import load_data
 from bakeoff.data.drawing import images_of_run
 from bakeoff.engines.stacked import StackedEngine
 from bakeoff.result import Result
-from bakeoff.run_study import Display, run_study
+from bakeoff.running.run_study import Display, run_study
 from bakeoff.store import load_study_folder, study_status
 from bakeoff.study import Study, study_from_toml
 

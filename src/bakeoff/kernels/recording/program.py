@@ -22,9 +22,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
-from bakeoff.kernels.conditions import Conditions
 from bakeoff.kernels.matching import LayerGraph, is_for_regions, is_watched
-from bakeoff.kernels.purity import Purity, is_users_file
+from bakeoff.kernels.recording.conditions import Conditions
+from bakeoff.kernels.recording.purity import Purity, is_users_file
 from bakeoff.kernels.sequential import KernelGraph, KernelSequential, run_graph, run_layers
 from bakeoff.text import shorten
 

@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from tests.kernels.built import LIBRARIES
 from torch import nn
 
-from bakeoff.kernels.capture import Captured, capture
 from bakeoff.kernels.library import using
+from bakeoff.kernels.recording.capture import Captured, capture
 from bakeoff.training.evaluation import evaluated
 from bakeoff.training.parts.loss import Loss
 from bakeoff.training.step import Passes

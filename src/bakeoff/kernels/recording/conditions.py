@@ -17,7 +17,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from bakeoff.kernels.purity import Impure, Purity, is_fixed, is_plain_value, is_users_file
+from bakeoff.kernels.recording.purity import Impure, Purity, is_fixed, is_plain_value, is_users_file
 
 INTERNAL = {*vars(nn.Module()), "training"}
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from bakeoff.kernels.purity import Impure, Purity, is_fixed, is_plain_value
+from bakeoff.kernels.recording.purity import Impure, Purity, is_fixed, is_plain_value
 
 FIXED = (
     1,

@@ -14,9 +14,9 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from bakeoff.kernels.conditions import Unlike
 from bakeoff.kernels.library import Library, current, using
-from bakeoff.kernels.program import NotCaptured, Program, Trace, refuse_changes, state_of, trace
+from bakeoff.kernels.recording.conditions import Unlike
+from bakeoff.kernels.recording.program import NotCaptured, Program, Trace, refuse_changes, state_of, trace
 from bakeoff.kernels.sequential import (
     KernelSequential,
     are_operations_changed,

@@ -12,7 +12,6 @@ from bakeoff.analysis.comparison.of_study import study_looks
 from bakeoff.analysis.comparison.tuning import Tuning
 from bakeoff.audit import Audit, load_grouped
 from bakeoff.audit.auditing import audit_source
-from bakeoff.check_study import check_study
 from bakeoff.data import ImageArrays, load_data
 from bakeoff.data.drawing import groups_digest, pool_groups
 from bakeoff.data.image_data import ImageData
@@ -21,6 +20,8 @@ from bakeoff.environment import describe_environment
 from bakeoff.errors import BakeoffError
 from bakeoff.models.weights_file import weights_digest
 from bakeoff.own_code import source_digest, trust
+from bakeoff.running.check_study import check_study
+from bakeoff.running.tuning import choose_settings, refuse_another_choice
 from bakeoff.store import (
     Layout,
     StoredCost,
@@ -48,7 +49,6 @@ from bakeoff.study.settings.data import NEAR_DUPLICATES
 from bakeoff.text import list_some
 from bakeoff.training import TRAINING_VERSION
 from bakeoff.training.cost import prediction_cost
-from bakeoff.tuning import choose_settings, refuse_another_choice
 
 
 class Display:

@@ -12,7 +12,7 @@ from bakeoff.data import load_data, open_image_data
 from bakeoff.engines import RunFailed
 from bakeoff.engines.stacked import StackedEngine
 from bakeoff.files import jsonable
-from bakeoff.run_study import Display, run_study
+from bakeoff.running.run_study import Display, run_study
 from bakeoff.store import Layout, load_study_folder, read_study, study_status
 from bakeoff.study import Study, study_from_toml
 
