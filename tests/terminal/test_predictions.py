@@ -55,7 +55,7 @@ def test_of_many_images_the_first_are_shown_and_all_counted(written: bool) -> No
     rows = [line.split() for line in counts.strip().splitlines()[3:]]
     assert rows[0] == ["class", "0", "100", "33.3", "%"]
     # Twenty classes by name and the one class beyond them.
-    assert rows[-1][:3] == ["1", "other", "classes"]
+    assert rows[-1][:3] == ["1", "other", "class"]
     assert sum(int(row[2]) for row in rows[:-1]) + int(rows[-1][3]) == 300
 
 

@@ -85,7 +85,7 @@ def test_difference_is_b_minus_a_and_the_verdict_is_about_b() -> None:
 @pytest.mark.parametrize("part", ["images", "seeds"])
 @given(seed=st.integers(0, 1000))
 @example(seed=19)  # a difference of 8.75 points: the last digit decides what is shown
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_permuting_images_or_seeds_changes_no_number(part: str, seed: int) -> None:
     predictions = draw_predictions(num_seeds=(3, 4, 2), num_images=60, seed=seed)
     rng = np.random.default_rng(seed)
@@ -118,7 +118,7 @@ def test_permuting_images_or_seeds_changes_no_number(part: str, seed: int) -> No
 
 @given(seed=st.integers(0, 1000))
 @example(seed=19)  # a difference of 8.75 points: the last digit decides what is shown
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_permuting_recipes_changes_no_number_but_the_sign(seed: int) -> None:
     predictions = draw_predictions(num_seeds=(3, 4, 2), num_images=60, seed=seed)
     turned = dataclasses.replace(predictions, recipes=predictions.recipes[::-1])
@@ -149,7 +149,7 @@ def test_a_baseline_is_compared_with_each_other_recipe() -> None:
 def test_many_equal_recipes_have_no_winner() -> None:
     """Among 45 pairs some plain intervals are clear of zero by luck; Holm keeps them undecided."""
     lucky = 0
-    for seed in range(10):
+    for seed in range(4):
         rng = np.random.default_rng(seed)
         difficulty = 1.5 * rng.normal(size=400)
         found = compare(from_correct(*(draw_correct(rng, 5, difficulty, 0.5, 0.05, 1.5) for _ in range(10))))

@@ -37,7 +37,7 @@ def test_the_baseline_where_nothing_is_decided():
     assert best != "recipe_1"
     chosen = supported_recipe(undecided, VAL)
     assert (chosen.name, chosen.by_verdict) == ("recipe_1", False)
-    assert chosen.reason == "the baseline, as long as no other is shown to be better"
+    assert chosen.reason == "the baseline, until another is shown to be better"
 
 
 def test_the_first_recipe_where_nothing_is_decided_and_there_is_no_baseline():

@@ -240,8 +240,8 @@ def describe_what_it_takes(needs: WhatItTakes, *, grouped: bool = False) -> str:
         )
     return (
         f"Neither up to {SEEDS[-1]} seeds per recipe nor up to {TIMES_IMAGES[-1]} times as many {unit}s "
-        f"would probably settle it: {chance} at most. Choose by something else, such as cost, or set "
-        "a larger margin."
+        f"would probably settle it (a chance of {percent(needs.chances.any, 0)} % at most): choose by cost, "
+        "or set a larger margin."
     )
 
 
@@ -360,7 +360,7 @@ def _undecided(comparison: Comparison, names: list[str]) -> SupportedRecipe:
     if len(names) == 1:
         return SupportedRecipe(chosen, "the only recipe with a finished run")
     first = "the baseline" if comparison.baseline else "the first recipe"
-    role = f"{first}, as long as no other is shown to be better"
+    role = f"{first}, until another is shown to be better"
     return SupportedRecipe(chosen, role, role)
 
 
