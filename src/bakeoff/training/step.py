@@ -48,9 +48,8 @@ class Passes:
             return self._recorded(images_NCHW, loss)
         layers: nn.Module | None = self._model
         if isinstance(self._model, Captured) and self._plans.get(shape, True):
-            layers = (
-                self._model.chain
-            )  # None where the user's code changed what was recorded, also within an epoch
+            # None where the user's code changed what was recorded, also within an epoch.
+            layers = self._model.chain
         if shape not in self._plans:
             self._plans[shape] = plan_for(layers, images_NCHW) if layers is not None else None
         plan = self._plans[shape]

@@ -165,8 +165,9 @@ class Program:
                     self.chain = KernelGraph([*layers, *tail])
             else:
                 self._steps.append((_calling(group[0], self._root), group[-1], unused))
-        self._modules = list(self._root.modules())
-        self._passed_over = [module for module in self._modules if module not in self._called]
+        modules = list(self._root.modules())
+        self._heard = [module for module in modules if module in self._called]
+        self._passed_over = [module for module in modules if module not in self._called]
 
     def _layer(self, name: str) -> nn.Module:
         if name in self._functions:
@@ -209,8 +210,8 @@ class Program:
 
     @property
     def has_hooks(self) -> bool:
-        """Whether anything waits for a layer to be called."""
-        return any(map(has_own_hooks, self._modules))
+        """Whether anything waits for a layer that is called; for the others, `change` says so."""
+        return any(map(has_own_hooks, self._heard))
 
     def __call__(self, images: Tensor) -> Tensor:
         """What the model's forward gives."""

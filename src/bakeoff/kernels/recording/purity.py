@@ -27,7 +27,7 @@ from torch import fx
 from torch.utils._python_dispatch import TorchDispatchMode
 
 LIBRARY, STANDARD = Path(torch.__file__).parent, Path(sysconfig.get_paths()["stdlib"])
-LAYERS = LIBRARY / "nn"
+LAYERS, KERNELS = LIBRARY / "nn", Path(__file__).parents[1]
 
 CHANGES = {"STORE_ATTR", "DELETE_ATTR", "STORE_GLOBAL", "DELETE_GLOBAL", "STORE_SUBSCR", "DELETE_SUBSCR"}
 IMPURE = {
@@ -171,7 +171,7 @@ FUNCTIONS_OF_TORCH = _functions_of_torch()
 
 def is_users_file(path: Path) -> bool:
     """Whether it is neither PyTorch's nor Python's own; of these, names and globals tell what is used."""
-    if LIBRARY in path.parents or path.parent == Path(__file__).parent or path.name.startswith("<frozen"):
+    if LIBRARY in path.parents or KERNELS in path.parents or path.name.startswith("<frozen"):
         return False
     return STANDARD not in path.parents or "site-packages" in path.parts
 
