@@ -51,11 +51,10 @@ def list_removals(images: Images) -> list[Removal]:
     reasons = DOUBTFUL_REASONS if images.is_doubtful else REASONS
 
     def add(matches: list[Match], what: str) -> None:
-        for rank, distance, partner, image in matches:
-            reason = f"{reasons[Match(rank, distance, partner, image).relation]} {what}"
-            removals.setdefault(
-                image, Removal(images.name(image), reason, images.name(partner), round(distance, 4))
-            )
+        for match in matches:
+            image, partner = images.name(match.image), images.name(match.partner)
+            reason = f"{reasons[match.relation]} {what}"
+            removals.setdefault(match.image, Removal(image, reason, partner, round(match.distance, 4)))
 
     for earlier, later in ((0, 2), (1, 2), (0, 1)):
         for matches in images.matches(between(images, later, earlier)).values():

@@ -15,9 +15,15 @@ from bakeoff.analysis.summary.answer import val_accuracies
 from bakeoff.analysis.summary.study import Summary
 from bakeoff.data import Decoding
 from bakeoff.errors import BakeoffError
-from bakeoff.predict.model import TrainedModel, check_reproduces, images_to_check, load_model
+from bakeoff.predict.model import (
+    TrainedModel,
+    check_reproduces,
+    images_to_check,
+    load_model,
+    no_finished_run,
+)
 from bakeoff.store import load_study_folder
-from bakeoff.text import command, counted, shorten
+from bakeoff.text import counted, shorten
 
 
 class EnsemblePredictions(NamedTuple):
@@ -170,9 +176,7 @@ def choose_recipe(summary: Summary, recipe: str | None = None) -> SupportedRecip
     stored = summary.stored
     names = [name for name in stored.study.recipes if stored.runs_of(name)]
     if not names:
-        raise BakeoffError(
-            f"{stored.root} has no finished run: all failed; see `{command('status', stored.root)}`"
-        )
+        raise no_finished_run(stored.root)
     if recipe in names:
         return SupportedRecipe(recipe, "as requested")
     if recipe is not None:

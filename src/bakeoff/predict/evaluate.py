@@ -21,7 +21,7 @@ from bakeoff.analysis.summary.study import Summary
 from bakeoff.data.labeled import load_labeled
 from bakeoff.data.progress import ProgressCallback
 from bakeoff.errors import BakeoffError
-from bakeoff.predict.model import has_model, load_model
+from bakeoff.predict.model import has_model, load_model, no_finished_run
 from bakeoff.predict.other_images import known_images
 from bakeoff.predictions import Predictions, predictions_from_logits
 from bakeoff.store import Layout, load_study_folder
@@ -29,7 +29,7 @@ from bakeoff.store.other_images import OtherImages
 from bakeoff.study import DataSettings, load_data_settings
 from bakeoff.study.settings.data import NEAR_DUPLICATES
 from bakeoff.study.settings.data import OtherImages as SettingsOfOthers
-from bakeoff.text import command, listed
+from bakeoff.text import listed
 
 USED_SETTINGS = (*(key for key in SettingsOfOthers.model_fields if key != "source"), "stl10_val_per_class")
 """The settings of a source that say which images it lists, and their labels and groups."""
@@ -95,9 +95,7 @@ def evaluate(
     summary = Summary(load_study_folder(study_dir, whole=False))
     stored, study = summary.stored, summary.study
     if not stored.runs:
-        raise BakeoffError(
-            f"{study_dir} has no finished run: all failed; see `{command('status', study_dir)}`"
-        )
+        raise no_finished_run(study_dir)
     score = score_named(metric or study.compare.metric)
     check_num_classes(score.name, len(stored.class_names))
     settings = _settings(source, overrides or [])

@@ -24,7 +24,7 @@ from bakeoff.store.stored_study import read_environment, read_study
 from bakeoff.store.weights import MAX_WEIGHTS_BYTES, StoredPreprocessing
 from bakeoff.study import Recipe, Study
 from bakeoff.study.settings.model import CustomModelSettings
-from bakeoff.text import shorten
+from bakeoff.text import command, shorten
 from bakeoff.training.evaluation import evaluated, predict_logits
 from bakeoff.training.preprocessing import Preprocessing
 
@@ -106,6 +106,11 @@ class TrainedModel:
         """float64 [num_images, num_classes], the softmax of `logits`."""
         result: NDArray[np.float64] = softmax(self.logits(images_NHWC).astype(np.float64), axis=1)
         return result
+
+
+def no_finished_run(root: Path) -> BakeoffError:
+    """The error for a study of which every run failed."""
+    return BakeoffError(f"{root} has no finished run: all failed; see `{command('status', root)}`")
 
 
 def has_model(layout: Layout, study: Study, recipe: str, seed: int) -> bool:

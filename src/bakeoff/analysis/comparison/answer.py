@@ -114,8 +114,7 @@ def _headline(comparison: Comparison, choice: SupportedRecipe) -> str:
         if len(rivals) < others:  # which of them, `certainty` says
             beaten = [name for name, verdict in rivals.items() if verdict == "better"]
             return f"{models}{choice.name} is better than {_named(beaten)}{seeds}."
-        reason = choice.reason.rpartition("; ")[0] if choice.among_equals else choice.reason
-        return f"{models}{choice.name} is ahead{seeds}: {reason}."
+        return f"{models}{choice.name} is ahead{seeds}: {choice.verdicts}."
     verdicts = {pair.stated_verdict for pair in pairs}
     if verdicts == {"equivalent"}:
         margin = comparison.scale.difference(comparison.margin)

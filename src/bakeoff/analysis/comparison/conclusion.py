@@ -296,14 +296,19 @@ class SupportedRecipe:
         A clause such as "better than lenet5".
     among_equals
         Why this one, where verdicts alone do not say it; "" where they do.
-    by_verdict
-        Whether it was chosen by verdicts, and so by the test images.
+    verdicts
+        The part of the reason that verdicts are, and so the test images; "" if they decided nothing.
     """
 
     name: str
     reason: str
     among_equals: str = ""
-    by_verdict: bool = False
+    verdicts: str = ""
+
+    @property
+    def by_verdict(self) -> bool:
+        """Whether it was chosen by verdicts."""
+        return bool(self.verdicts)
 
 
 def supported_recipe(comparison: Comparison, val_accuracy: Mapping[str, float]) -> SupportedRecipe:
@@ -336,22 +341,22 @@ def supported_recipe(comparison: Comparison, val_accuracy: Mapping[str, float]) 
     most = max(len(beats[name]) for name in leading)
     equal = [name for name in leading if len(beats[name]) == most]
     chosen = max(equal, key=lambda name: val_accuracy.get(name, 0.0))  # the first of equals
-    reason = f"better than {_some(beats[chosen])}"
+    verdicts = f"better than {_some(beats[chosen])}"
     others = [name for name in names if name != chosen and name not in beats[chosen]]
     pairs = {frozenset((pair.a, pair.b)) for pair in comparison.pairs}
     compared = [name for name in others if {name, chosen} in pairs]
     if compared:  # undecided or equivalent
-        reason += f", not shown to be better than {_some(compared)}"
+        verdicts += f", not shown to be better than {_some(compared)}"
     if len(compared) < len(others):
-        reason += f", not compared with {_some([name for name in others if name not in compared])}"
+        verdicts += f", not compared with {_some([name for name in others if name not in compared])}"
     if len(equal) == 1:
-        return SupportedRecipe(chosen, reason, by_verdict=True)
+        return SupportedRecipe(chosen, verdicts, verdicts=verdicts)
     first = "the one with the highest validation accuracy" if val_accuracy else "the first"
     return SupportedRecipe(
         chosen,
-        f"{reason}; of {counted(len(equal), 'such recipe')}, {first}",
+        f"{verdicts}; of {counted(len(equal), 'such recipe')}, {first}",
         f"of {len(equal)} that are better than as many others, {first}",
-        by_verdict=True,
+        verdicts,
     )
 
 
