@@ -5,13 +5,16 @@ import math
 import random
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 
-from bakeoff.kernels.recording.purity import Impure, Purity, is_fixed, is_plain_value
+from bakeoff.kernels import sequential
+from bakeoff.kernels.recording import purity
+from bakeoff.kernels.recording.purity import Impure, Purity, is_fixed, is_plain_value, is_users_file
 
 FIXED = (
     1,
@@ -83,3 +86,8 @@ def test_a_list_of_the_code_around_cannot_be_told():
     seen = [0]
     with pytest.raises(Impure, match="reads seen of the code around it"):
         run(lambda: seen[0])
+
+
+def test_code_of_the_kernels_is_not_a_users() -> None:
+    assert not any(is_users_file(Path(module.__file__)) for module in (sequential, purity, F))
+    assert is_users_file(Path(__file__))
