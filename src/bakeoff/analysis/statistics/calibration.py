@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff.analysis.statistics.crossed import CrossedInterval, crossed_interval, summarize_scores
-from bakeoff.analysis.statistics.exact_sums import exact_mean
+from bakeoff.analysis.statistics.exact_sums import exact_mean, exact_sum
 
 NUM_BINS = 15
 
@@ -163,9 +163,8 @@ def calibration_gaps(
     """
     bins = equal_mass_bins(confidence, num_bins)
     gap = correct - confidence
-    # In an order independent of that of the images: rounding must not determine the sign of a gap of 0.
-    order = np.lexsort((gap, bins))
-    signs = np.sign(np.bincount(bins[order], weights=gap[order], minlength=num_bins))
+    # Exact: the order of the images and rounding must not determine the sign of a gap of 0.
+    signs = np.sign([exact_sum(gap[bins == number]) for number in range(num_bins)])
     gaps: NDArray[np.float64] = signs[bins] * gap
     return gaps
 
