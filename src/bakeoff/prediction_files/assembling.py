@@ -275,7 +275,8 @@ class _Rows:
             tables_with.append(table)
             order = [table.declared_classes.index(name) for name in self.class_names]
             images = self.images[table_rows][of_recipe]
-            values[rows[of_recipe], images] = table.probabilities[of_recipe][:, order]
+            found = table.probabilities if of_recipe.all() else table.probabilities[of_recipe]
+            values[rows[of_recipe], images] = found if order == sorted(order) else found[:, order]
         if tables_with and tables_without:
             raise BakeoffError(
                 f"recipe {recipe!r} has probabilities in {tables_with[0].path} and none in "
