@@ -17,7 +17,7 @@ from bakeoff.study.settings.data import DataSettings
 def gray(photographs: Path) -> np.ndarray:
     """200 photographs, and copies of them: shifted, fainter, noisy, cut, without contrast."""
     data = load_data(DataSettings(source=f"splits:{photographs}", image_size=32))
-    images = to_gray(data.train.images[::3][:200])
+    images = to_gray(data.train.images[::3][:200]).astype(np.float32)
     assert len(images) == 200
     rng = np.random.default_rng(0)
     copies = [np.roll(images, shift, axis=(1, 2)) for shift in ((2, 1), (0, -2), (3, 0))]

@@ -2,12 +2,13 @@
 
 Most pairs are compared by an upper bound of their correlation only: the product of their NUM_COMPONENTS first
 principal components, plus the product of the norms of the rest (the inequality of Cauchy and Schwarz). Pairs
-whose first components differ by more than the distance of two similar thumbnails are not compared at all. So
-the result is that of comparing all pairs in full.
+are not compared at all where the first two components show that they are farther apart than two similar
+thumbnails. So the result is that of comparing all pairs in full.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
@@ -32,11 +33,14 @@ BLOCK = 512
 ROUNDING = 1e-5
 """More than the rounding errors of the bound, which is computed in single precision."""
 
+REACH = math.sqrt(2 - 2 * MIN_CORRELATION) + ROUNDING
+"""Two similar thumbnails are at most so far from each other."""
+
 Thumbnails = NDArray[np.float32]
 
 
-class _Sorted(NamedTuple):
-    """Thumbnails, sorted by their first component.
+class _Block(NamedTuple):
+    """Some thumbnails, with similar first components.
 
     Attributes
     ----------
@@ -52,8 +56,10 @@ class _Sorted(NamedTuple):
     thumbnails: Thumbnails
     reduced: NDArray[np.float32]
 
-    def part(self, start: int, stop: int) -> _Sorted:
-        return _Sorted(self.images[start:stop], self.thumbnails[start:stop], self.reduced[start:stop])
+    def corners(self) -> NDArray[np.float32]:
+        """float32 [2, 2]: the lowest and the highest values of the first two components."""
+        plane = self.reduced[:, :2]
+        return np.array([plane.min(axis=0), plane.max(axis=0)])
 
 
 def find_candidates(
@@ -77,46 +83,53 @@ def find_candidates(
     """
     num_images = len(still)
     axes = np.linalg.eigh(still.T.astype(np.float64) @ still)[1][:, ::-1][:, :NUM_COMPONENTS]
-    columns = _sort(still, axes)
+    columns = _divide(still, axes)
+    corners = np.array([block.corners() for block in columns]).reshape(-1, 2, 2)
+
+    def compare(rows: _Block) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        lowest, highest = rows.corners()
+        apart = np.maximum(np.maximum(corners[:, 0] - highest, lowest - corners[:, 1]), 0)
+        near = np.flatnonzero(np.sum(apart**2, axis=1) <= REACH**2)
+        return _compare(rows, [columns[index] for index in near])
+
     numbers = [np.empty(0, np.int64)]
     crowded = np.zeros(num_images, np.bool_)
     with ThreadPoolExecutor(available_cores()) as pool:
         for thumbnails in passes:
-            rows = _sort(thumbnails, axes)
-            blocks = [rows.part(start, start + BLOCK) for start in range(0, num_images, BLOCK)]
-            for first, second, too_many in pool.map(lambda block: _compare(block, columns), blocks):
+            for first, second, too_many in pool.map(compare, _divide(thumbnails, axes)):
                 numbers.append(np.minimum(first, second) * num_images + np.maximum(first, second))
                 crowded[too_many] = True
     return np.stack(np.divmod(np.unique(np.concatenate(numbers)), max(num_images, 1)), axis=1), crowded
 
 
-def _sort(thumbnails: Thumbnails, axes: NDArray[np.float64]) -> _Sorted:
+def _divide(thumbnails: Thumbnails, axes: NDArray[np.float64]) -> list[_Block]:
+    """Blocks of BLOCK thumbnails: strips along the first component, divided along the second."""
     exact = thumbnails.astype(np.float64)
     components = exact @ axes
     rest = np.sqrt(np.maximum(np.sum(exact**2, axis=1) - np.sum(components**2, axis=1), 0))
-    images = np.argsort(components[:, 0])
     reduced = np.column_stack([components, rest]).astype(np.float32)
-    return _Sorted(images, thumbnails[images], reduced[images])
+    strip = BLOCK * math.ceil(math.sqrt(len(thumbnails) / BLOCK)) or 1
+    images = np.argsort(reduced[:, 0])
+    for start in range(0, len(images), strip):
+        part = images[start : start + strip]
+        images[start : start + strip] = part[np.argsort(reduced[part, 1])]
+    parts = (images[start : start + BLOCK] for start in range(0, len(images), BLOCK))
+    return [_Block(part, thumbnails[part], reduced[part]) for part in parts]
 
 
 def _compare(
-    rows: _Sorted, columns: _Sorted
+    rows: _Block, columns: list[_Block]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """The images of the pairs, first and second, and those of `rows` that have too many."""
     kept = _Kept(len(rows.images))
-    reach = np.sqrt(2 - 2 * MIN_CORRELATION) + ROUNDING  # the distance of two similar thumbnails
-    start = np.searchsorted(columns.reduced[:, 0], rows.reduced[0, 0] - reach)
-    stop = np.searchsorted(columns.reduced[:, 0], rows.reduced[-1, 0] + reach, "right")
-    for left in range(start, stop, BLOCK):
-        block = slice(left, min(left + BLOCK, stop))
+    for block in columns:
         # A scalar is compared with three times as fast as one threshold per row.
-        bound = np.divide(rows.reduced, kept.threshold) @ columns.reduced[block].T
+        bound = np.divide(rows.reduced, kept.threshold) @ block.reduced.T
         row, column = np.divmod(np.flatnonzero(bound >= 1), bound.shape[1])
-        column += left
-        correlation = np.einsum("ij,ij->i", rows.thumbnails[row], columns.thumbnails[column])
-        similar = (correlation >= MIN_CORRELATION) & (rows.images[row] != columns.images[column])
+        correlation = np.einsum("ij,ij->i", rows.thumbnails[row], block.thumbnails[column])
+        similar = (correlation >= MIN_CORRELATION) & (rows.images[row] != block.images[column])
         if similar.any():
-            kept.add(row[similar], columns.images[column[similar]], correlation[similar])
+            kept.add(row[similar], block.images[column[similar]], correlation[similar])
     return rows.images[kept.row], kept.image, rows.images[kept.crowded]
 
 

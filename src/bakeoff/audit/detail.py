@@ -16,6 +16,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from bakeoff.audit.blocks import map_blocks
+
 SIDE = 32
 
 MAX_SHIFT = 2
@@ -34,7 +36,7 @@ FAINT = 1.0
 
 PAIRS_PER_BLOCK = 2000
 
-IMAGES_PER_BLOCK = 4096
+IMAGES_PER_BLOCK = 1024
 
 # The detail is kept with zeros to the right of each line. With more zeros around it, what it looks like at a
 # shift is then the same sequence of numbers, read from another place on.
@@ -44,6 +46,8 @@ STARTS = np.array([MARGIN + down * LINE + across for down, across in SHIFTS])
 
 Images = NDArray[np.float32]
 
+Gray = NDArray[np.uint8] | Images
+
 
 class Details:
     """The fine detail of some images.
@@ -51,12 +55,12 @@ class Details:
     Parameters
     ----------
     gray
-        float32 [num_images, 32, 32] in 0..255.
+        uint8 or float32 [num_images, 32, 32] in 0..255.
     used
         int [num_used], ascending: the images whose detail is needed.
     """
 
-    def __init__(self, gray: Images, used: NDArray[np.int64]) -> None:
+    def __init__(self, gray: Gray, used: NDArray[np.int64]) -> None:
         overlaps = np.array([_inside(*shift) for shift in SHIFTS], np.float32).reshape(len(SHIFTS), -1).T
         self._used = used
         self._lines = np.zeros((len(used), SIDE, LINE), np.float32)
@@ -65,14 +69,16 @@ class Details:
         self._num_pixels = overlaps.sum(axis=0)
         self._sums = np.empty((len(used), len(SHIFTS)), np.float32)
         self._norms = np.empty_like(self._sums)
-        for start in range(0, len(used), IMAGES_PER_BLOCK):
-            block = slice(start, start + IMAGES_PER_BLOCK)
+
+        def fill(block: slice) -> None:
             detail = find_detail(gray[used[block]])
             self._detail[block] = detail
             pixels = detail.reshape(len(detail), -1)
             self._sums[block] = pixels @ overlaps
             squares = pixels**2 @ overlaps - self._sums[block] ** 2 / self._num_pixels
             self._norms[block] = np.sqrt(np.maximum(squares, 0))
+
+        map_blocks(fill, len(used), IMAGES_PER_BLOCK)
 
     def correlate(
         self, pairs: NDArray[np.int64], min_correlation: float, *, flipped: bool = False
@@ -94,14 +100,17 @@ class Details:
         """
         rows = np.searchsorted(self._used, pairs)
         best = np.full(len(pairs), -1.0)
-        for start in range(0, len(pairs), PAIRS_PER_BLOCK):
-            block = rows[start : start + PAIRS_PER_BLOCK]
-            possible = self._possible(block, min_correlation, flipped)
+
+        def fill(block: slice) -> None:
+            part, best_of_part = rows[block], best[block]
+            possible = self._possible(part, min_correlation, flipped)
             for index in np.flatnonzero(possible.any(axis=0)):
                 chosen = np.flatnonzero(possible[:, index])
-                first, second = self._detail[block[chosen, 0]], self._detail[block[chosen, 1]]
+                first, second = self._detail[part[chosen, 0]], self._detail[part[chosen, 1]]
                 exact = correlation(first[:, :, ::-1] if flipped else first, second, *SHIFTS[index])
-                best[start + chosen] = np.maximum(best[start + chosen], exact)
+                best_of_part[chosen] = np.maximum(best_of_part[chosen], exact)
+
+        map_blocks(fill, len(pairs), PAIRS_PER_BLOCK)
         found = np.flatnonzero(best >= min_correlation)
         return found, best[found]
 
@@ -109,17 +118,16 @@ class Details:
         """bool [num_pairs, num_shifts]: what may be the best shift of a pair with this correlation."""
         first, second = rows.T
         products = np.empty((len(rows), len(SHIFTS)), np.float32)
-        groups = np.flatnonzero(
-            np.diff(first, prepend=-1)
-        )  # the pairs with the same first image are consecutive
+        # The pairs with the same first image are consecutive.
+        groups = np.flatnonzero(np.diff(first, prepend=-1))
         lines = self._lines.reshape(len(self._lines), -1)
         padded = np.zeros(lines.shape[1] + 2 * MARGIN, np.float32)
         inner = padded[MARGIN:-MARGIN].reshape(SIDE, LINE)[:, :SIDE]
+        windows = sliding_window_view(padded, lines.shape[1])
         for start, stop in zip(groups, np.append(groups[1:], len(rows)), strict=True):
             detail = self._detail[first[start]]
             inner[:] = detail[:, ::-1] if flipped else detail
-            shifted = sliding_window_view(padded, lines.shape[1])[STARTS]
-            products[start:stop] = lines[second[start:stop]] @ shifted.T
+            products[start:stop] = lines[second[start:stop]] @ windows[STARTS].T
         opposite = np.arange(len(SHIFTS))[::-1]
         same = np.arange(len(SHIFTS)).reshape(2 * MAX_SHIFT + 1, -1)
         own = (same[:, ::-1] if flipped else same).ravel()
@@ -132,10 +140,11 @@ class Details:
         return possible
 
 
-def find_detail(gray: Images) -> Images:
+def find_detail(gray: Gray) -> Images:
     """float32 [num_images, 32, 32]: the fine detail, of about equal contrast everywhere."""
     from scipy.ndimage import gaussian_filter
 
+    gray = gray.astype(np.float32, copy=False)
     narrow, wide = (0, NARROW_BLUR, NARROW_BLUR), (0, WIDE_BLUR, WIDE_BLUR)
     structure = gaussian_filter(gray, narrow, mode="nearest") - gaussian_filter(gray, wide, mode="nearest")
     contrast = np.sqrt(gaussian_filter(structure**2, wide, mode="nearest"))

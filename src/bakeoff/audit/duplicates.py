@@ -21,8 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from bakeoff.audit.blocks import map_blocks
 from bakeoff.audit.candidates import find_candidates
-from bakeoff.audit.detail import MAX_SHIFT, SIDE, Details, Images, normalized
+from bakeoff.audit.detail import IMAGES_PER_BLOCK, MAX_SHIFT, SIDE, Details, Gray, Images, normalized
 from bakeoff.data.decoding.fit import to_image
 from bakeoff.data.statistics import chunks
 
@@ -57,10 +58,10 @@ class NearDuplicates(NamedTuple):
     num_crowded: int
 
 
-def to_gray(images: NDArray[np.uint8]) -> Images:
-    """Shrink images, uint8 [num_images, height, width, 3 or 1], to float32 [num_images, 32, 32], gray."""
+def to_gray(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Shrink images, uint8 [num_images, height, width, 3 or 1], to uint8 [num_images, 32, 32], gray."""
     height, width = images.shape[1:3]
-    gray = np.empty((len(images), SIDE, SIDE), np.float32)
+    gray = np.empty((len(images), SIDE, SIDE), np.uint8)
     start = 0
     for chunk in chunks(images):
         # Below one another, as one image, they are converted with less overhead.
@@ -74,13 +75,13 @@ def to_gray(images: NDArray[np.uint8]) -> Images:
     return gray
 
 
-def find_near_duplicates(gray: Images) -> NearDuplicates:
+def find_near_duplicates(gray: Gray) -> NearDuplicates:
     """Find all pairs of near duplicates, upright and flipped.
 
     Parameters
     ----------
     gray
-        float32 [num_images, 32, 32] in 0..255, as returned by `to_gray`.
+        uint8 or float32 [num_images, 32, 32] in 0..255, as returned by `to_gray`.
     """
     from threadpoolctl import threadpool_limits
 
@@ -104,11 +105,19 @@ def find_near_duplicates(gray: Images) -> NearDuplicates:
     )
 
 
-def _thumbnails(gray: Images, shift: tuple[int, int]) -> Images:
+def _thumbnails(gray: Gray, shift: tuple[int, int]) -> Images:
     """float32 [num_images, 49]: the inner 28 x 28 pixels averaged in 7 x 7 cells, with mean 0 and norm 1."""
     cells = np.repeat(np.eye(7, dtype=np.float32) / 4, 4, axis=1)  # [7, 28], the mean of 4 pixels each
     down, across = (np.pad(cells, ((0, 0), (MAX_SHIFT + s, MAX_SHIFT - s))) for s in shift)
-    return normalized(gray.reshape(-1, SIDE * SIDE) @ np.kron(down, across).T)
+    weights = np.kron(down, across).T
+    thumbnails = np.empty((len(gray), weights.shape[1]), np.float32)
+
+    def fill(block: slice) -> None:
+        pixels = gray[block].reshape(-1, SIDE * SIDE).astype(np.float32, copy=False)
+        thumbnails[block] = normalized(pixels @ weights)
+
+    map_blocks(fill, len(gray), IMAGES_PER_BLOCK)
+    return thumbnails
 
 
 def content_numbers(images: Iterable[NDArray[np.uint8]]) -> NDArray[np.int64]:

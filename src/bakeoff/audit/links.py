@@ -76,7 +76,7 @@ class Images:
         self.links.sort()  # the strongest first
 
     def _near_duplicates(
-        self, gray: NDArray[np.float32], uniform: NDArray[np.bool_]
+        self, gray: NDArray[np.uint8], uniform: NDArray[np.bool_]
     ) -> tuple[NearDuplicates, NDArray[np.int64]]:
         contents, images = np.unique(self.content, return_index=True)  # one image of each content
         has_content = ~uniform[images]
