@@ -76,7 +76,7 @@ def draw(studies: list[dict[str, NDArray[np.bool_]]], rng: np.random.Generator) 
     )
     if decided(now):
         return None
-    chances = chances_of_verdict(now, many, len(images), margin=MARGIN, confidence=CONFIDENCE)
+    (chances,) = chances_of_verdict(now, [many], len(images), margin=MARGIN, confidence=CONFIDENCE)
     return chances.any, decided(then)
 
 

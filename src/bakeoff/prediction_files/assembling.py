@@ -38,8 +38,7 @@ def assemble(tables: list[PredictionTable]) -> Predictions:
     """
     tables[:], notes = unify_class_names(tables)
     notes = [*(note for table in tables for note in table.notes), *notes]
-    # Files that list the same images share one list of names, see `PredictionTable.sharing`.
-    images = sorted(set().union(*{id(table.image_names): table.image_names for table in tables}.values()))
+    images = sorted(set().union(*_lists_of_images(tables).values()))
     classes = _classes(tables)
     seeds: dict[str, list[int]] = {}
     for recipe, seed in dict.fromkeys(name for table in tables for name in table.run_names):
@@ -98,6 +97,11 @@ def _classes(tables: Sequence[PredictionTable]) -> tuple[str, ...]:
     return declared
 
 
+def _lists_of_images(tables: Sequence[PredictionTable]) -> dict[int, list[str]]:
+    """By id: files that list the same images share one list of names, see `PredictionTable.sharing`."""
+    return {id(table.image_names): table.image_names for table in tables}
+
+
 class _Rows:
     """The rows of all tables, as columns of codes that all tables share."""
 
@@ -112,9 +116,8 @@ class _Rows:
         run_codes = {name: code for code, name in enumerate(runs)}
         image_codes = {name: code for code, name in enumerate(images)}
         self.runs = np.concatenate([_recode(table.runs, table.run_names, run_codes) for table in tables])
-        self.images = np.concatenate(
-            [_recode(table.images, table.image_names, image_codes) for table in tables]
-        )
+        codes_of = {place: _codes(names, image_codes) for place, names in _lists_of_images(tables).items()}
+        self.images = np.concatenate([codes_of[id(table.image_names)][table.images] for table in tables])
         self.class_codes = {name: code for code, name in enumerate(classes)}
         self.starts = np.cumsum([0] + [len(table.runs) for table in tables])
 
@@ -272,7 +275,8 @@ class _Rows:
             tables_with.append(table)
             order = [table.declared_classes.index(name) for name in self.class_names]
             images = self.images[table_rows][of_recipe]
-            values[rows[of_recipe], images] = table.probabilities[of_recipe][:, order]
+            found = table.probabilities if of_recipe.all() else table.probabilities[of_recipe]
+            values[rows[of_recipe], images] = found if order == sorted(order) else found[:, order]
         if tables_with and tables_without:
             raise BakeoffError(
                 f"recipe {recipe!r} has probabilities in {tables_with[0].path} and none in "
@@ -285,7 +289,11 @@ def _recode(
     column: NDArray[np.int32], names: Sequence[_Name], codes: Mapping[_Name, int]
 ) -> NDArray[np.int32]:
     """A column of indices into a list of names, as codes of the names."""
-    return np.array([codes[name] for name in names], dtype=np.int32)[column]
+    return _codes(names, codes)[column]
+
+
+def _codes(names: Sequence[_Name], codes: Mapping[_Name, int]) -> NDArray[np.int32]:
+    return np.array([codes[name] for name in names], dtype=np.int32)
 
 
 def _list_examples(examples: list[str], total: int) -> str:

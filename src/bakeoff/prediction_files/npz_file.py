@@ -79,8 +79,8 @@ def read_npz(path: Path) -> PredictionTable:
     num_images = len(labels)
     if num_images == 0:
         raise BakeoffError(f"{path} has no test images, so no predictions of recipe {recipe.item()!r}")
-    names = [str(name) for name in class_names.tolist()]
-    image_names = [str(name) for name in ids.tolist()]
+    names: list[str] = class_names.tolist()
+    image_names: list[str] = ids.tolist()
     if len(set(names)) < len(names):
         repeated = next(name for name in names if names.count(name) > 1)
         raise BakeoffError(f"{path} has the class {repeated!r} more than once in class_names")
@@ -92,13 +92,15 @@ def read_npz(path: Path) -> PredictionTable:
             f"expected 0..{len(names) - 1}"
         )
     logits = logits.astype(np.float64)
-    bad = np.flatnonzero(~(np.abs(logits) < LARGEST_LOGIT).all(axis=1))
-    if len(bad):
+    valid = np.abs(logits) < LARGEST_LOGIT
+    if not valid.all():
+        bad = np.flatnonzero(~valid.all(axis=1))
         raise BakeoffError(
             f"{path}: the logits of {counted(len(bad), 'image')} are NaN or infinite, first of image "
             f"{image_names[int(bad[0])]!r}; a run whose loss diverged cannot be compared"
         )
-    are_probabilities = first_bad_probability(logits, _SUM_TOLERANCE) is None
+    # The lowest first: it is found in a fraction of the time of the sums of rows.
+    are_probabilities = logits.min() >= 0 and first_bad_probability(logits, _SUM_TOLERANCE) is None
     return PredictionTable(
         path=path,
         run_names=[(str(recipe.item()), int(seed))],

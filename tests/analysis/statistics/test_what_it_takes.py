@@ -1,7 +1,12 @@
 """What it takes: the chance of a verdict with more seeds or images, and the smallest numbers for 80 %."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+from scipy.stats import chi2
+from scipy.stats import norm as normal
 from scipy.stats import t as student
 
 from bakeoff.analysis.statistics.crossed import (
@@ -13,7 +18,9 @@ from bakeoff.analysis.statistics.crossed import (
 from bakeoff.analysis.statistics.what_it_takes import (
     ENOUGH,
     ENOUGH_SEEDS,
+    PRIOR_MARGINS,
     SEEDS,
+    SPREADS,
     WhatItTakes,
     chances_of_verdict,
     image_half_width,
@@ -47,7 +54,7 @@ def test_the_smallest_number_of_seeds_that_is_enough_is_given() -> None:
     assert found.seeds_needed is not None
     smaller = [count for count in SEEDS if 5 < count < found.seeds_needed]
     for count in (*smaller, found.seeds_needed):
-        chances = chances_of_verdict(difference, count, 5000, margin=MARGIN, confidence=0.95)
+        chances = chances_of_verdict(difference, [count], 5000, margin=MARGIN, confidence=0.95)[0]
         assert (chances.any >= ENOUGH) == (count == found.seeds_needed)
 
 
@@ -85,7 +92,7 @@ def test_one_seed_says_nothing_about_seeds() -> None:
 def test_a_difference_the_other_way_round_has_mirrored_chances(value: float) -> None:
     parts = parts_of(0.05, 1e-4, 0.1, images=3000)
     there, back = (
-        chances_of_verdict(difference_of(sign * value, parts), 10, 3000, margin=MARGIN, confidence=0.95)
+        chances_of_verdict(difference_of(sign * value, parts), [10], 3000, margin=MARGIN, confidence=0.95)[0]
         for sign in (1, -1)
     )
     assert (there.better, there.worse) == pytest.approx((back.worse, back.better))
@@ -95,10 +102,51 @@ def test_a_difference_the_other_way_round_has_mirrored_chances(value: float) -> 
 def test_more_pairs_make_a_winner_less_probable() -> None:
     difference = difference_of(0.008, parts_of(0.05, 1e-4, 0.1, images=3000))
     one, many = (
-        chances_of_verdict(difference, 10, 3000, margin=MARGIN, confidence=0.95, num_pairs=number)
+        chances_of_verdict(difference, [10], 3000, margin=MARGIN, confidence=0.95, num_pairs=number)[0]
         for number in (1, 45)
     )
     assert many.better < one.better
+
+
+def one_chance_after_another(
+    now: CrossedInterval, num_seeds: int, num_images: int, *, num_pairs: int
+) -> NDArray[np.float64]:
+    """The formula of `chances_of_verdict` with `VarianceParts` itself, one spread after another."""
+    parts = now.parts
+    degrees = parts.seed_degrees_of_freedom
+    known = min((min(parts.num_seeds) - 1) / (num_seeds - 1), 1)
+    chances = []
+    for tail in (np.arange(SPREADS) + 0.5) / SPREADS:
+        ratio = degrees / chi2.isf(tail, degrees)
+        real, measured = (
+            replace(parts, seed=tuple(times * seed for seed in parts.seed))
+            for times in (ratio, known + (1 - known) * ratio)
+        )
+        fixed = parts.image_component / num_images if num_images == parts.num_images else 0.0
+        before, error = (PRIOR_MARGINS * MARGIN) ** 2 + fixed, real.variance - fixed
+        later = min(max(real.at(num_seeds, num_images).variance - fixed, 0.0), error)
+        kept, mean = later / error, now.value * before / (before + error)
+        spread = np.sqrt((1 - kept) ** 2 * before * error / (before + error) + later * (1 - kept))
+        estimate = normal(mean + kept * (now.value - mean), spread)
+        larger = measured.at(num_seeds, num_images)
+        half, clear = larger.half_width(0.95), larger.half_width(1 - 0.05 / num_pairs)
+        alike = max(min(MARGIN - half, clear), 0)
+        chances.append((estimate.sf(clear), estimate.cdf(-clear), estimate.cdf(alike) - estimate.cdf(-alike)))
+    return np.mean(chances, axis=0)
+
+
+@pytest.mark.parametrize("overlap", [(), (1.5, 0.0)])
+@pytest.mark.parametrize("num_images", [3000, 9000])
+def test_chances_of_many_numbers_at_once_are_those_of_each_alone(
+    num_images: int, overlap: tuple[float, ...]
+) -> None:
+    parts = VarianceParts(2e-5, (3e-5, 1e-5), (4e-6, 9e-6), (3, 8), 3000, overlap)
+    now = difference_of(0.006, parts)
+    counts = [8, 10, 20, 100]
+    found = chances_of_verdict(now, counts, num_images, margin=MARGIN, confidence=0.95, num_pairs=4)
+    for count, chances in zip(counts, found, strict=True):
+        expected = one_chance_after_another(now, count, num_images, num_pairs=4)
+        assert (chances.better, chances.worse, chances.equivalent) == pytest.approx(expected, rel=1e-9)
 
 
 def studies(rng: np.random.Generator) -> tuple[CrossedInterval, CrossedInterval, int, int]:
@@ -138,7 +186,7 @@ def test_predicted_chances_are_those_seen() -> None:
     for number in range(1500):
         now, then, seeds, images = studies(np.random.default_rng(number))
         if not decided(now):
-            chances = chances_of_verdict(now, seeds, images, margin=MARGIN, confidence=0.95)
+            chances = chances_of_verdict(now, [seeds], images, margin=MARGIN, confidence=0.95)[0]
             predicted.append(chances.any)
             seen.append(decided(then))
     bins = np.digitize(predicted, [0.1, 0.3, 0.5, 0.7, 0.9])

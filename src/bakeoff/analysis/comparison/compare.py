@@ -23,7 +23,7 @@ from bakeoff.analysis.comparison.result import (
     RunAccuracy,
     SecondaryScore,
 )
-from bakeoff.analysis.scores.by_name import SCORES, Score
+from bakeoff.analysis.scores.by_name import SCORES, Score, ranking_scores
 from bakeoff.analysis.scores.own import Metric, as_score
 from bakeoff.analysis.scores.predicted_classes import f1, precision
 from bakeoff.analysis.scores.scale import Scale
@@ -230,13 +230,18 @@ def _secondary_scores(
     predictions: Predictions, recipe: str, metric: Score, confidence: float
 ) -> tuple[SecondaryScore, ...]:
     """Every other score that has a name and is defined for these predictions."""
+    others = [
+        score
+        for score in SCORES.values()
+        if score.name != metric.name
+        and score.is_defined_for(predictions, recipe)
+        and not (score.is_ranking and len(predictions.class_names) > MOST_CLASSES)
+    ]
+    ranked = ranking_scores(predictions, recipe) if any(score.is_ranking for score in others) else {}
     scores = []
-    for score in SCORES.values():
-        if score.name == metric.name or not score.is_defined_for(predictions, recipe):
-            continue
-        if score.is_ranking and len(predictions.class_names) > MOST_CLASSES:
-            continue
-        summary = summarize_scores(*score.samples(predictions, recipe), predictions.recipe(recipe).overlap)
+    for score in others:
+        of_images = ranked[score.name] if score.is_ranking else score.of_images(predictions, recipe)
+        summary = summarize_scores(of_images, predictions.groups, predictions.recipe(recipe).overlap)
         interval = crossed_interval(summary, confidence=confidence, bounds=score.bounds)
         scores.append(SecondaryScore(score.name, score.scale, interval.value, (interval.low, interval.high)))
     return tuple(scores)

@@ -12,7 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff.analysis.scores.predicted_classes import balanced_accuracy, macro_f1
-from bakeoff.analysis.scores.probabilities import auroc, average_precision, brier, log_loss, top_k
+from bakeoff.analysis.scores.probabilities import (
+    auroc,
+    auroc_and_average_precision,
+    average_precision,
+    brier,
+    log_loss,
+    top_k,
+)
 from bakeoff.analysis.scores.run_score import RunScore, mean_score
 from bakeoff.analysis.scores.scale import ACCURACY, Scale
 from bakeoff.errors import BakeoffError
@@ -114,6 +121,18 @@ SCORES = {
         Score("brier", Scale("Brier score", "", higher_is_better=False), brier, (0.0, 2.0)),
     )
 }
+
+
+def ranking_scores(predictions: Predictions, recipe: str) -> dict[str, NDArray[np.float64]]:
+    """The scores of images, [num_seeds, num_images], by each name that `is_ranking`: ranked once for both.
+
+    Of a recipe for which they are defined.
+    """
+    probabilities = predictions.recipe(recipe).probabilities
+    assert probabilities is not None
+    runs = (auroc_and_average_precision(predictions.labels, run) for run in probabilities)
+    of_images = np.array([[score.of_images for score in both] for both in runs])
+    return {"auroc": of_images[:, 0], "average_precision": of_images[:, 1]}
 
 
 def score_named(name: str) -> Score:

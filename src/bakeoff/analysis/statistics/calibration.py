@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff.analysis.statistics.crossed import CrossedInterval, crossed_interval, summarize_scores
-from bakeoff.analysis.statistics.exact_sums import exact_mean
+from bakeoff.analysis.statistics.exact_sums import exact_mean, exact_sum
 
 NUM_BINS = 15
 
@@ -132,8 +132,10 @@ def equal_mass_bins(confidence: NDArray[np.float64], num_bins: int = NUM_BINS) -
         0..num_bins - 1.
     """
     last = np.ceil(np.arange(1, num_bins) * len(confidence) / num_bins).astype(int) - 1
-    edges = np.sort(confidence)[np.maximum(last, 0)]
-    return np.searchsorted(edges, confidence, side="left")
+    bins = np.zeros(len(confidence), np.int8)
+    for edge in np.sort(confidence)[np.maximum(last, 0)]:
+        bins += confidence > edge  # for so few edges, faster than a search
+    return bins.astype(np.int64)
 
 
 def calibration_gaps(
@@ -163,9 +165,8 @@ def calibration_gaps(
     """
     bins = equal_mass_bins(confidence, num_bins)
     gap = correct - confidence
-    # In an order independent of that of the images: rounding must not determine the sign of a gap of 0.
-    order = np.lexsort((gap, bins))
-    signs = np.sign(np.bincount(bins[order], weights=gap[order], minlength=num_bins))
+    # Exact: the order of the images and rounding must not determine the sign of a gap of 0.
+    signs = np.sign([exact_sum(gap[bins == number]) for number in range(num_bins)])
     gaps: NDArray[np.float64] = signs[bins] * gap
     return gaps
 
@@ -244,13 +245,12 @@ def _reliability(
     overlap: float,
 ) -> tuple[ReliabilityBin, ...]:
     """Accuracy of a bin is a ratio of two means; its interval is that of the linearized ratio."""
-    bins = equal_mass_bins(top.ravel()).reshape(top.shape)
+    bins = equal_mass_bins(top.ravel()).reshape(top.shape).astype(np.int8)
     reliability = []
     for number in np.unique(bins):
-        inside = bins == number
-        images = inside.any(axis=0)
-        inside = inside[:, images]
-        right = correct[:, images][inside]
+        in_bin = bins == number
+        images = in_bin.any(axis=0)
+        inside, right = in_bin[:, images], correct[in_bin]
         accuracy = float(right.mean())
         ratio = np.full(inside.shape, accuracy)
         ratio[inside] += (right - accuracy) / inside.mean()
@@ -259,7 +259,7 @@ def _reliability(
         reliability.append(
             ReliabilityBin(
                 num_predictions=int(inside.sum()),
-                confidence=exact_mean(top[bins == number]),
+                confidence=exact_mean(top[in_bin]),
                 accuracy=accuracy,
                 interval=(interval.low, interval.high),
             )

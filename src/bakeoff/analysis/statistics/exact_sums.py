@@ -40,7 +40,8 @@ def exact_sum(values: NDArray[np.float64] | NDArray[np.bool_]) -> float:
                 sums += rest.tolist()
                 break
             unit = math.ldexp(1.0, math.frexp(largest)[1] + _BITS + 1)
-            leading = (rest + unit) - unit
+            leading = rest + unit
+            leading -= unit
             sums.append(float(leading.sum()))
             rest = rest - leading
     return math.fsum(sums)

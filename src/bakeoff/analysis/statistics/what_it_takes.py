@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from math import ceil
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import chdtri, ndtr, ndtri, stdtrit
 
 from bakeoff.analysis.statistics.crossed import ROUNDING, CrossedInterval, VarianceParts
@@ -92,16 +93,20 @@ def what_it_takes(
     if parts.variance <= ROUNDING:
         return WhatItTakes(None, limit, _images_of_equals(difference, margin, confidence))
     best = Chances(0, 0, 0)
-    for num_seeds, num_images in _candidates(parts):
-        found = chances_of_verdict(
-            difference, num_seeds, num_images, margin=margin, confidence=confidence, num_pairs=num_pairs
-        )
-        if found.any < ENOUGH:
-            best = max(best, found, key=lambda chances: chances.any)
-            continue
-        if num_images == parts.num_images:
-            return WhatItTakes(num_seeds, limit, chances=found)
-        return WhatItTakes(None, limit, num_images, num_seeds, found)
+    for num_images, seeds in _candidates(parts):
+        for num_seeds, chances in zip(
+            seeds,
+            chances_of_verdict(
+                difference, seeds, num_images, margin=margin, confidence=confidence, num_pairs=num_pairs
+            ),
+            strict=True,
+        ):
+            if chances.any < ENOUGH:
+                best = max(best, chances, key=lambda each: each.any)
+            elif num_images == parts.num_images:
+                return WhatItTakes(num_seeds, limit, chances=chances)
+            else:
+                return WhatItTakes(None, limit, num_images, num_seeds, chances)
     return WhatItTakes(None, limit, chances=best)
 
 
@@ -114,27 +119,25 @@ def _images_of_equals(difference: CrossedInterval, margin: float, confidence: fl
     return max(ceil(number), difference.parts.num_images)
 
 
-def _candidates(parts: VarianceParts) -> Iterator[tuple[int, int]]:
-    """Seeds and images, in the order of what is tried first: more seeds, then more images."""
+def _candidates(parts: VarianceParts) -> Iterator[tuple[int, list[int]]]:
+    """Images and seeds, in the order of what is tried first: more seeds, then more images."""
     most = max(parts.num_seeds)
     more = [count for count in SEEDS if count > most]
-    for num_seeds in more:
-        yield num_seeds, parts.num_images
+    yield parts.num_images, more
+    few = {max(most, ENOUGH_SEEDS), *(count for count in more if count <= max(5 * most, 20))}
     for times in TIMES_IMAGES:
-        counts = {max(most, ENOUGH_SEEDS), *(count for count in more if count <= max(5 * most, 20))}
-        for num_seeds in sorted(counts):
-            yield num_seeds, round(times * parts.num_images)
+        yield round(times * parts.num_images), sorted(few)
 
 
 def chances_of_verdict(
     difference: CrossedInterval,
-    num_seeds: int,
+    seeds: Sequence[int],
     num_images: int,
     *,
     margin: float,
     confidence: float,
     num_pairs: int = 1,
-) -> Chances:
+) -> list[Chances]:
     """Estimate how probable each verdict is once there are more seeds, or more images.
 
     The estimate d errs with variance V. Before, the true difference is taken to be normal about 0 with a
@@ -143,7 +146,7 @@ def chances_of_verdict(
     since the new estimate contains the old one: the new estimate has the mean m + (V' / V)(d - m) and the
     variance (1 - V' / V)^2 v + V' (1 - V' / V). With the same images their part of the error stays: it is
     taken out of V and V' and added to T. The verdict follows from the new estimate and the half-width
-    predicted by `VarianceParts.at`.
+    predicted as by `VarianceParts.at`.
 
     Few seeds do not say how much seeds vary. The chances are means over `SPREADS` equally probable values of
     the seed part: as it is now times f / chi^2(f), with its f degrees of freedom. The larger half-width
@@ -153,8 +156,10 @@ def chances_of_verdict(
     ----------
     difference
         As it is now.
-    num_seeds, num_images
-        Of the larger study, which contains this one.
+    seeds
+        Numbers of seeds per recipe in larger studies, each of which contains this one.
+    num_images
+        In these studies.
     margin
         In the unit of the score.
     confidence
@@ -162,48 +167,99 @@ def chances_of_verdict(
     num_pairs
         Pairs tested together: a winner needs a p-value below (1 - confidence) / num_pairs.
 
+    Returns
+    -------
+    list of Chances
+        One for each number of seeds.
+
     References
     ----------
     Spiegelhalter, D. J., Freedman, L. S. and Blackburn, P. R. (1986). Monitoring clinical trials: conditional
     or predictive power? Controlled Clinical Trials 7(1), 8-17.
     """
     parts = difference.parts
-    same_images = num_images == parts.num_images
     degrees = parts.seed_degrees_of_freedom
-    known = min((min(parts.num_seeds) - 1) / max(num_seeds - 1, 1), 1.0)  # share of the larger study's
-    chances = []
-    for tail in (np.arange(SPREADS) + 0.5) / SPREADS:
-        ratio = degrees / float(chdtri(degrees, tail))
-        real, measured = _seeds_times(parts, ratio), _seeds_times(parts, known + (1 - known) * ratio)
-        of_images = parts.image_component / num_images if same_images else 0.0
-        now = max(real.variance - of_images, 1e-30)
-        then = min(max(real.at(num_seeds, num_images).variance - of_images, 0.0), now)
-        mean, spread = _larger_estimate(
-            difference.value, before=(PRIOR_MARGINS * margin) ** 2 + of_images, now=now, then=then
-        )
-        larger = measured.at(num_seeds, num_images)
-        half = larger.half_width(confidence)
-        clear = larger.half_width(1 - (1 - confidence) / num_pairs)
-        alike = min(margin - half, clear)  # a clear difference inside the margin is a winner
-        equivalent = ndtr((alike - mean) / spread) - ndtr((-alike - mean) / spread) if alike > 0 else 0.0
-        chances.append((ndtr((mean - clear) / spread), ndtr((-clear - mean) / spread), equivalent))
-    return Chances(*map(float, np.mean(chances, axis=0)))
+    ratio = np.asarray(degrees / chdtri(degrees, (np.arange(SPREADS) + 0.5) / SPREADS), np.float64)
+    more = np.array(seeds, np.float64)[:, None]  # axes of all that follows: numbers of seeds, spreads
+    known = np.minimum((min(parts.num_seeds) - 1) / np.maximum(more - 1, 1), 1)  # share of the larger study's
+
+    of_images = parts.image_component / num_images if num_images == parts.num_images else 0.0
+    now = np.maximum(_variance(parts, ratio) - of_images, 1e-30)
+    then = np.clip(_Larger(parts, ratio, more, num_images).variance - of_images, 0, now)
+    mean, spread = _larger_estimate(
+        difference.value, before=(PRIOR_MARGINS * margin) ** 2 + of_images, now=now, then=then
+    )
+    larger = _Larger(parts, known + (1 - known) * ratio, more, num_images)
+    half = larger.half_width(confidence)
+    clear = larger.half_width(1 - (1 - confidence) / num_pairs)
+    # A clear difference inside the margin is a winner.
+    alike = np.maximum(np.minimum(margin - half, clear), 0)
+    better, worse = ndtr((mean - clear) / spread), ndtr((-clear - mean) / spread)
+    equivalent = ndtr((alike - mean) / spread) - ndtr((-alike - mean) / spread)
+    verdicts = np.stack([better, worse, equivalent], axis=1).mean(axis=2)
+    return [Chances(*map(float, each)) for each in verdicts]
 
 
-def _seeds_times(parts: VarianceParts, ratio: float) -> VarianceParts:
-    """With seed parts so many times as large."""
-    return replace(parts, seed=tuple(ratio * seed for seed in parts.seed))
+def _variance(parts: VarianceParts, ratio: NDArray[np.float64]) -> NDArray[np.float64]:
+    """`VarianceParts.variance` with seed parts so many times as large."""
+    components = _seed_components(parts, ratio)
+    seeds = ratio * sum(parts.seed) - sum(parts.residual)
+    return parts.image + np.maximum(seeds, 0) + components @ _overlap(parts)
 
 
-def _larger_estimate(value: float, *, before: float, now: float, then: float) -> tuple[float, float]:
+def _seed_components(parts: VarianceParts, ratio: NDArray[np.float64]) -> NDArray[np.float64]:
+    """`VarianceParts.seed_components` with seed parts so many times as large, the recipes as last axis."""
+    seed, residual, num_seeds = map(np.array, (parts.seed, parts.residual, parts.num_seeds))
+    components: NDArray[np.float64] = np.maximum(ratio[..., None] * seed - residual, 0) * num_seeds
+    return components
+
+
+def _overlap(parts: VarianceParts) -> NDArray[np.float64]:
+    return np.array(parts.overlap or (0.0,) * len(parts.seed))
+
+
+class _Larger:
+    """`VarianceParts.at` for many numbers of seeds and many sizes of the seed parts at once."""
+
+    def __init__(
+        self,
+        parts: VarianceParts,
+        ratio: NDArray[np.float64],
+        num_seeds: NDArray[np.float64],
+        num_images: int,
+    ) -> None:
+        residual = np.array(parts.residual_components) / (num_seeds * num_images)[..., None]
+        each = _seed_components(parts, ratio) * (1 / num_seeds[..., None] + _overlap(parts)) + residual
+        self.seeds = each.sum(axis=-1)
+        self.images = parts.image_component / num_images
+        self.image = self.images + residual.sum(axis=-1)
+        self.variance = self.images + self.seeds
+        squares = np.square(each).sum(axis=-1)
+        welch = np.divide(np.square(self.seeds), squares, out=np.ones_like(squares), where=squares > 0)
+        self.seed_degrees = (num_seeds - 1) * np.clip(welch, 1, 2)
+        self.image_degrees = max(num_images - 1, 1)
+
+    def half_width(self, confidence: float) -> NDArray[np.float64]:
+        """`VarianceParts.half_width`."""
+        tail = (1 - confidence) / 2
+        of_seeds = np.square(stdtrit(self.seed_degrees, tail))
+        of_images = float(stdtrit(self.image_degrees, tail)) ** 2
+        both = of_seeds * self.seeds + of_images * self.images
+        width: NDArray[np.float64] = np.sqrt(np.maximum(both, of_images * self.image))
+        return width
+
+
+def _larger_estimate(
+    value: float, *, before: float, now: NDArray[np.float64], then: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Mean and standard deviation of the estimate of a study that contains the present one.
 
     From the present estimate, the prior variance, and the error's variance in both studies.
     """
     kept = then / now
     mean = value * before / (before + now)
-    variance = (1 - kept) ** 2 * before * now / (before + now) + then * (1 - kept)
-    return mean + kept * (value - mean), max(float(np.sqrt(variance)), 1e-15)
+    variance = np.square(1 - kept) * before * now / (before + now) + then * (1 - kept)
+    return mean + kept * (value - mean), np.maximum(np.sqrt(variance), 1e-15)
 
 
 def image_half_width(parts: VarianceParts, confidence: float) -> float:
