@@ -175,6 +175,10 @@ def test_a_recipe_with_a_trainer_is_described_by_what_it_is(tmp_path):
     )
     assert "`lenet5_batch_norm` differs from `lenet5` in `model.batch_norm = true`" in methods
     assert "`model.name = resnet`" in methods
+    assert (
+        "the epoch with the highest validation accuracy were tested, except of `forest`, whose training code "
+        "chooses them." in methods
+    )
     assert "not set" not in methods
     assert (
         "with new seeds; the budgets of tuning differ: lenet5 is tuned with 1 trial, and "

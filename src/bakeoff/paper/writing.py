@@ -141,7 +141,7 @@ def _facts(summary: Summary, comparison: Comparison) -> dict[str, Any]:
         "margin": comparison.scale.difference(comparison.margin),
         "parts": _parts([recipe.settings for recipe in finished.values()]),
         "checkpoints": sorted(
-            {recipe.settings["checkpoint"] for recipe in finished.values() if "checkpoint" in recipe.settings}
+            {finished[name].settings["checkpoint"] for name in own if "checkpoint" in finished[name].settings}
         ),
         "trainers": {
             name: _trainer(study.recipes[name]) for name, recipe in finished.items() if recipe.has_trainer

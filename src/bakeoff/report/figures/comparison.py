@@ -17,6 +17,7 @@ from bakeoff.analysis.statistics.calibration import Calibration
 from bakeoff.report.figures.drawing import (
     COLORS,
     GRAY,
+    INK,
     MARKERS,
     PAPER,
     ReportFigure,
@@ -213,7 +214,7 @@ def difference_forest(comparison: Comparison, pairs: Sequence[PairResult] | None
     axes.vlines([0] * len(pairs), rows - 0.14, rows + 0.32, color=GRAY, linewidth=0.8)
     for row, pair in enumerate(pairs):
         decided = pair.verdict in ("better", "worse")
-        color = {"better": COLORS[2], "worse": COLORS[1], "equivalent": COLORS[0]}.get(pair.verdict, GRAY)
+        color = GRAY if pair.verdict == "undecided" else INK  # the colors are those of recipes
         _interval(axes, row, pair.difference, pair.interval, color, filled=decided, factor=scale.factor)
         text = f"{scale.number(pair.difference)} ({scale.interval(pair.interval)}) {pair.verdict}"
         _label(axes, row, f"{pair.b} minus {pair.a}", text)
@@ -240,7 +241,7 @@ def class_difference_forest(comparison: Comparison) -> Figure:
         for row, name in enumerate(classes):
             entry = by_name[name]
             significant = entry.beyond_luck
-            color = GRAY if not significant else COLORS[2] if entry.difference > 0 else COLORS[1]
+            color = INK if significant else GRAY
             _interval(axes, row, entry.difference, entry.interval, color, filled=significant)
         axes.set_yticks(range(len(classes)), [drawn_text(name, 16) for name in classes])
         axes.set_ylim(len(classes) - 0.4, -0.6)
