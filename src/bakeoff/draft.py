@@ -257,7 +257,7 @@ def _size(image: ListedImage) -> tuple[int, int, str] | None:
         is_gray = np.array_equal(content[..., 0], content[..., 1])
         return content.shape[1], content.shape[0], "L" if is_gray else "RGB"
     try:
-        with Image.open(content if isinstance(content, Path) else io.BytesIO(content)) as opened:
+        with Image.open(content if isinstance(content, str) else io.BytesIO(content)) as opened:
             return *opened.size, opened.mode
     except (OSError, ValueError, Image.DecompressionBombError):  # `run` says which cannot be decoded
         return None

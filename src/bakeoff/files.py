@@ -213,6 +213,10 @@ MAX_BYTES = 64 << 20
 """Of a file of text: that of a study of 100,000 runs has half of this."""
 
 
+# Without O_NONBLOCK, opening a pipe waits for a writer.
+_TO_READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+
+
 def open_regular(path: Path) -> io.BufferedReader:
     """Open a file to read; a pipe or a device, which may have no end, is refused at once.
 
@@ -224,7 +228,7 @@ def open_regular(path: Path) -> io.BufferedReader:
     return os.fdopen(_open_descriptor(path)[0], "rb")
 
 
-def read_bytes(path: Path, limit: int = MAX_BYTES) -> bytes:
+def read_bytes(path: Path | str, limit: int = MAX_BYTES) -> bytes:
     """Read a regular file of at most so many bytes.
 
     Raises
@@ -246,11 +250,9 @@ def read_bytes(path: Path, limit: int = MAX_BYTES) -> bytes:
         os.close(descriptor)
 
 
-def _open_descriptor(path: Path) -> tuple[int, int]:
+def _open_descriptor(path: Path | str) -> tuple[int, int]:
     """A descriptor to read a regular file, and its size in bytes."""
-    # Without O_NONBLOCK, opening a pipe waits for a writer.
-    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    descriptor = os.open(path, flags)
+    descriptor = os.open(path, _TO_READ)
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
         os.close(descriptor)

@@ -30,7 +30,7 @@ def decode(tmp_path):
             path = tmp_path / f"{index}.image"
             if content is not None:
                 path.write_bytes(content)
-            listed.append(ListedImage(path.name, 0, path))
+            listed.append(ListedImage(path.name, 0, str(path)))
         rows = np.zeros((len(listed), SIDE, SIDE, 3), np.uint8)
         steps = []
         progress = Progress("decoding", len(listed), lambda _, done, total: steps.append((done, total)))

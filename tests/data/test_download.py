@@ -13,8 +13,7 @@ import pytest
 from tests.faults.kernel import FLOCK, fail_always
 
 from bakeoff.data import download as fetching
-from bakeoff.data import fetch
-from bakeoff.data.download import ARCHIVES, Archive
+from bakeoff.data.download import ARCHIVES, Archive, fetch
 from bakeoff.errors import BakeoffError
 
 X = bytes(range(256)) * 2000

@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import pytest
 
 from bakeoff.data.groups import group_by_id, group_notes
@@ -11,7 +9,7 @@ def listing(train, val=(), test=(), group=""):
     splits = {"train": train, "val": val, "test": test}
     return Listing(
         {
-            name: [ListedImage(image_id, 0, Path("unused"), group) for image_id in ids]
+            name: [ListedImage(image_id, 0, "unused", group) for image_id in ids]
             for name, ids in splits.items()
         },
         ("a", "b"),

@@ -1,6 +1,5 @@
 import random
 from collections import Counter
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -18,7 +17,7 @@ GOLDEN_VAL = ["0/2", "0/6", "1/0", "1/4", "2/0", "2/8"]
 
 def images(prefix, *counts):
     return [
-        ListedImage(f"{prefix}{label}/{index}", label, Path("unused"))
+        ListedImage(f"{prefix}{label}/{index}", label, "unused")
         for label, count in enumerate(counts)
         for index in range(count)
     ]
@@ -71,7 +70,7 @@ def test_the_order_of_listing_is_kept():
 def grouped(*sizes_of_classes):
     """Images of classes 0, 1, ..., in groups of these sizes."""
     return [
-        ListedImage(f"{label}/{number}/{index}", label, Path("unused"), f"{label}-{number}")
+        ListedImage(f"{label}/{number}/{index}", label, "unused", f"{label}-{number}")
         for label, sizes in enumerate(sizes_of_classes)
         for number, size in enumerate(sizes)
         for index in range(size)
@@ -106,7 +105,7 @@ def test_groups_of_one_image_are_cut_as_images_are():
 
 def test_a_group_of_several_classes_stays_whole_and_that_is_noted():
     mixed = [
-        ListedImage(f"{group}/{index}", index % 3, Path("unused"), str(group))
+        ListedImage(f"{group}/{index}", index % 3, "unused", str(group))
         for group in range(40)
         for index in range(5)
     ]

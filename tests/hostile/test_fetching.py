@@ -11,8 +11,7 @@ import time
 import pytest
 
 from bakeoff.data import download as fetching
-from bakeoff.data import fetch
-from bakeoff.data.download import Archive
+from bakeoff.data.download import Archive, fetch
 
 X = bytes(range(256)) * 2_000
 

@@ -88,7 +88,7 @@ def fetch(
     """Download a data set and verify it."""
     from rich.console import Console
 
-    from bakeoff.data import fetch as fetch_data
+    from bakeoff.data.download import fetch as fetch_data
     from bakeoff.terminal.step import StepBar
 
     with StepBar(Console()) as bar:

@@ -10,7 +10,6 @@ from bakeoff.data.cache import (
 from bakeoff.data.decoding.image_file import decode_image
 from bakeoff.data.decoding.parameters import Decoding
 from bakeoff.data.description import DataDescription, describe
-from bakeoff.data.download import fetch
 from bakeoff.data.image_data import ImageData, Split, SplitName
 from bakeoff.data.loading import load_data
 from bakeoff.data.sources.arrays import ImageArrays
@@ -28,7 +27,6 @@ __all__ = [
     "check_source",
     "decode_image",
     "describe",
-    "fetch",
     "find_image_data",
     "keep_in_cache",
     "load_data",

@@ -137,7 +137,7 @@ class _Task:
             if isinstance(source, np.ndarray):
                 rgb = Image.fromarray(source)
             else:
-                picture = read_picture(source if isinstance(source, Path) else io.BytesIO(source))
+                picture = read_picture(Path(source) if isinstance(source, str) else io.BytesIO(source))
                 if self._must_wait(index, picture):
                     return False
                 rgb = picture.to_rgb(self.decoding)

@@ -188,8 +188,8 @@ def _hash_contents(listed: list[ListedImage], progress: Progress) -> tuple[list[
     return contents, not_opened
 
 
-def _content(image: Path | bytes | NDArray[np.uint8]) -> bytes:
-    if isinstance(image, Path):
+def _content(image: str | bytes | NDArray[np.uint8]) -> bytes:
+    if isinstance(image, str):
         return read_bytes(image, MAX_FILE_BYTES)
     return image if isinstance(image, bytes) else image.tobytes()
 

@@ -88,7 +88,12 @@ def choose_units(groups: dict[str, list[int]], wanted: dict[int, int]) -> list[s
     chosen: list[str] = []
     total = dict.fromkeys(wanted, 0)
     for group, labels in groups.items():
-        counts = Counter(labels) if len(labels) > 1 else {labels[0]: 1}
+        if len(labels) == 1:  # as below, for less
+            if total[labels[0]] < wanted[labels[0]]:
+                chosen.append(group)
+                total[labels[0]] += 1
+            continue
+        counts = Counter(labels)
         change = 0  # of the squared distance
         for label, count in counts.items():
             change += count * (count + 2 * (total[label] - wanted[label]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -54,9 +55,10 @@ def list_class_folders(directory: Path) -> Listing:
                 raise BakeoffError(_unknown_class(directory / root, name, class_names))
     if names is None:
         class_names = _without_empty(walk, roots["train"], images, class_names, notes)
+    beginning = os.path.join(directory, "")  # noqa: PTH118 - a Path of each image would take longer
     splits: dict[SplitName, list[ListedImage]] = {
         split: [
-            ListedImage(image_id, label, directory / image_id)
+            ListedImage(image_id, label, beginning + image_id)
             for label, name in enumerate(class_names)
             for image_id in of_split.get(name, ())
         ]

@@ -29,7 +29,8 @@ class ListedImage(NamedTuple):
     label
         Index into the class names.
     image
-        A file to decode, or its content, or uint8 [height, width, 3], often a view of a memory-mapped file.
+        The path of a file to decode, or its content, or uint8 [height, width, 3], often a view of a
+        memory-mapped file.
     group
         The name of the images that belong together with it, such as those of one patient; "" if the source
         has no groups.
@@ -37,7 +38,7 @@ class ListedImage(NamedTuple):
 
     id: str
     label: int
-    image: Path | bytes | NDArray[np.uint8]
+    image: str | bytes | NDArray[np.uint8]
     group: str = ""
 
 
@@ -80,6 +81,8 @@ _SPLIT_WORDS: dict[str, SplitName] = {
     "test": "test",
     "testing": "test",
 }
+
+_NUMBER = re.compile("([0-9]+)")
 
 _SPLIT_NAME = re.compile(rf"({'|'.join(_SPLIT_WORDS)})([ _.-]?(set|data|dataset|images|split))?")
 
@@ -209,8 +212,8 @@ def read_text(path: Path) -> str:
     return text
 
 
-def natural_key(text: str) -> tuple[list[tuple[int, str]], str]:
+def natural_key(text: str) -> tuple[list[str | int], str]:
     """Sort key that puts "img2" before "img10"."""
-    parts = re.split(r"([0-9]+)", text)
-    key = [(int(part), "") if index % 2 else (-1, part) for index, part in enumerate(parts)]
-    return key, text
+    parts: list[str | int] = [*_NUMBER.split(text)]
+    parts[1::2] = map(int, parts[1::2])  # text and numbers alternate
+    return parts, text

@@ -147,7 +147,7 @@ def list_split_files(
     )
     label_of = iter(labels.indices)
     splits: dict[SplitName, list[ListedImage]] = {
-        name: [ListedImage(row.path, next(label_of), directory / row.path) for row in split]
+        name: [ListedImage(row.path, next(label_of), str(directory / row.path)) for row in split]
         for name, split in rows.items()
     }
     notes = (

@@ -112,13 +112,17 @@ class Walk:
         """What is in a folder, without what systems put there."""
         try:
             with os.scandir(self.directory / folder) as scanned:
-                entries = list(scanned)
+                entries = []
+                for entry in scanned:
+                    if is_system(entry.name):
+                        self._system.add(_join(folder, entry.name))
+                    else:
+                        entries.append(entry)
         except OSError as error:  # its images would be missing unnoticed
             raise BakeoffError(
                 f"cannot read the folder {shorten(str(error.filename))}: {error.strerror}; make it readable"
             ) from error
-        self._system |= {_join(folder, entry.name) for entry in entries if is_system(entry.name)}
-        return [entry for entry in entries if not is_system(entry.name)]
+        return entries
 
     def kinds_not_read(self) -> str:
         """Such as "12 .heic and 1 .txt": the files met so far that are not images; "" if there are none."""

@@ -76,7 +76,7 @@ def list_csv(path: Path, settings: DataSettings) -> Listing:
     split_of, split_notes = _splits(entries)
     splits: dict[SplitName, list[ListedImage]] = {"train": []}
     for entry, split, label in zip(entries, split_of, labels.indices, strict=True):
-        splits.setdefault(split, []).append(ListedImage(entry.id, label, entry.image, entry.group))
+        splits.setdefault(split, []).append(ListedImage(entry.id, label, str(entry.image), entry.group))
     unlisted = unlisted_note(entry.image for entry in entries)
     return Listing(splits, labels.class_names, (*notes, *split_notes, *unlisted, *labels.notes))
 
