@@ -352,6 +352,16 @@ def test_links_lead_to_files_and_headings(page):
             assert anchor in anchors(found), f"{name_of(page)}: {target}"
 
 
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_files_of_the_code_that_a_page_names_exist(page):
+    package = REPOSITORY / "src/bakeoff"
+    starts = [REPOSITORY, package, *(package / room for room in ("kernels", "analysis", "training"))]
+    named = set(re.findall(r"`([\w./-]+/[\w.-]+\.(?:py|j2|hpp|cpp))`", page.read_text(encoding="utf-8")))
+    of_the_example = {"src/bakeoff/data/sources/mine.py", "tests/data/sources/test_mine.py"}
+    missing = {path for path in named if not any((start / path).is_file() for start in starts)}
+    assert missing <= of_the_example
+
+
 def test_the_citation_names_this_version():
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
     citation = (REPOSITORY / "CITATION.cff").read_text()

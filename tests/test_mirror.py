@@ -36,7 +36,6 @@ TESTED_AS_A_WHOLE = {
     "report/figures/comparison.py": "report/test_build.py",
     "report/figures/drawing.py": "report/test_build.py",
     "result.py": "test_api.py",
-    "running/check_study.py": "system/test_command_line.py",
     "running/run_study.py": "system/test_command_line.py",
     "training/parts/model.py": "training/test_loop.py",
     "kernels/compile.py": "kernels/test_installing.py",

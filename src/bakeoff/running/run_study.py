@@ -21,7 +21,7 @@ from bakeoff.errors import BakeoffError
 from bakeoff.models.weights_file import weights_digest
 from bakeoff.own_code import source_digest, trust
 from bakeoff.running.check_study import check_study
-from bakeoff.running.tuning import choose_settings, refuse_another_choice
+from bakeoff.running.tuned_study import choose_settings, refuse_another_choice
 from bakeoff.store import (
     Layout,
     StoredCost,

@@ -4,7 +4,7 @@ from bakeoff.training.loop import TRAINING_VERSION, train
 from bakeoff.training.preprocessing import Preprocessing
 from bakeoff.training.records import HISTORY_COLUMNS, EpochRecord, Observer, TrainedRun, TrainingFailure
 from bakeoff.training.state import StateStore
-from bakeoff.training.trial import check_training
+from bakeoff.training.check_training import check_training
 
 __all__ = [
     "HISTORY_COLUMNS",

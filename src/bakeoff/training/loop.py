@@ -30,7 +30,7 @@ from bakeoff.training.records import EpochRecord, Observer, TrainedRun, Training
 from bakeoff.training.repeatable import Stream, denormals_as_zero, seed_of_run, torch_seed
 from bakeoff.training.state import StateSaver, StateStore, TrainingState
 from bakeoff.training.step import Passes, Stepper, build_average
-from bakeoff.training.trial import captured_form
+from bakeoff.training.check_training import captured_form
 
 TRAINING_VERSION = 4
 """Increase it with any change that alters the results of a run: it is part of each run's identity."""
