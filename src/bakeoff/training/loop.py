@@ -19,6 +19,7 @@ from bakeoff.models.features import Inputs, model_inputs
 from bakeoff.study.recipe import Recipe
 from bakeoff.training.augmentation.apply import Augmentation
 from bakeoff.training.batches import BatchMemory, EpochCount, epoch_order, split_into_batches
+from bakeoff.training.check_training import captured_form
 from bakeoff.training.evaluation import evaluated, loss_and_accuracy, predict_logits
 from bakeoff.training.finish import finish_run
 from bakeoff.training.parts.checkpoint import checkpoint_score
@@ -30,7 +31,6 @@ from bakeoff.training.records import EpochRecord, Observer, TrainedRun, Training
 from bakeoff.training.repeatable import Stream, denormals_as_zero, seed_of_run, torch_seed
 from bakeoff.training.state import StateSaver, StateStore, TrainingState
 from bakeoff.training.step import Passes, Stepper, build_average
-from bakeoff.training.check_training import captured_form
 
 TRAINING_VERSION = 4
 """Increase it with any change that alters the results of a run: it is part of each run's identity."""
