@@ -8,7 +8,7 @@ import torch
 from tests.kernels.built import LIBRARIES, rounding_error_allowed
 from torch import nn
 
-from bakeoff.kernels import KernelSequential
+from bakeoff.kernels import KernelSequential, linear
 from bakeoff.kernels.library import using
 from bakeoff.kernels.matching import LARGEST_LINEAR
 
@@ -117,6 +117,42 @@ def test_dropout_draws_what_pytorch_draws(implementation):
     assert torch.equal(found[0][-1], found[1][-1])
     for mine, theirs in zip(*found, strict=True):
         torch.testing.assert_close(mine, theirs)
+
+
+@pytest.mark.parametrize("words_before", [0, 1, 622, 623, 624])
+@pytest.mark.parametrize("count", [1, 311, 312, 313, 5000])
+def test_dropout_is_pytorchs_to_the_bit_from_any_state(implementation, count, words_before):
+    layers, rows = [nn.Dropout(0.1 + count % 8 / 10), nn.Linear(count, 1)], torch.zeros(1, count)
+    nn.init.ones_(layers[1].weight)  # the gradient of a row is what it is multiplied by
+    found = []
+    for container in (KernelSequential, nn.Sequential):
+        torch.manual_seed(count)
+        torch.rand(words_before)
+        found.append((results(container, layers, rows)[1], torch.get_rng_state()))
+    assert all(map(torch.equal, *found))
+
+
+def test_dropout_is_pytorchs_where_pytorch_draws_otherwise(implementation, monkeypatch):
+    monkeypatch.setattr(linear, "_draws_as_pytorch", lambda library: False)
+    test_dropout_draws_what_pytorch_draws(implementation)
+
+
+@pytest.mark.needs("compiler")
+@pytest.mark.parametrize("change", ["numbers", "state"])
+def test_a_generator_that_draws_otherwise_is_noticed(monkeypatch, change):
+    for library in LIBRARIES.values():
+        assert linear._draws_as_pytorch.__wrapped__(library)
+    draw = torch.Tensor.bernoulli_
+
+    def other(noise, passing, generator):
+        draw(noise, passing, generator=generator)
+        if change == "state":
+            torch.rand(1, generator=generator)
+        return noise.neg_() if change == "numbers" else noise
+
+    monkeypatch.setattr(torch.Tensor, "bernoulli_", other)
+    for library in LIBRARIES.values():
+        assert not linear._draws_as_pytorch.__wrapped__(library)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])

@@ -148,6 +148,7 @@ KINDS = {
 
 SIGNATURES = {
     "standardise": "nnaaaa",
+    "draw": "narra",
     "forward": "saaaaa",
     "backward": "saaaaaaa",
     "forward_norm": "saaaaaaarrfaaaa",

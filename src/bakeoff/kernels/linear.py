@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 
 import torch
 from torch import Tensor
 
 from bakeoff.kernels.library import Library
 from bakeoff.kernels.operation import Call, Calls, Kept, Norm, Parameters
+
+BYTES_OF_STATE = 5056
+"""Of PyTorch's generator as the kernel knows it."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class Flatten:
 class Dropout:
     """`dropout(rows, probability, training=True)`, [N, features]; no parameters.
 
-    The same operations as PyTorch's: the same numbers are drawn, and the result has the same bits.
+    The same numbers are drawn as by PyTorch, and the result has the same bits.
     """
 
     probability: float
@@ -58,9 +61,8 @@ class Dropout:
     ) -> tuple[Tensor, Kept, Calls]:
         """Keeps what the inputs are multiplied by."""
         noise, output = torch.empty_like(inputs), torch.empty(inputs.shape, dtype=torch.float32)
-        passing = 1 - self.probability
         multiply = partial(torch.mul, inputs, noise, out=output)
-        return output, (noise,), (partial(noise.bernoulli_, passing), partial(noise.div_, passing), multiply)
+        return output, (noise,), (partial(_draw, library, noise, 1 - self.probability), multiply)
 
     def backward(
         self,
@@ -76,6 +78,35 @@ class Dropout:
         assert noise is not None
         of_inputs = torch.empty_like(gradient)
         return of_inputs, (), (partial(torch.mul, gradient, noise, out=of_inputs),)
+
+
+def _draw(library: Library, noise: Tensor, passing: float) -> None:
+    """Set to 1 / `passing` with this probability, else to 0, by the next numbers of PyTorch's generator."""
+    if noise.is_contiguous() and _draws_as_pytorch(library):
+        _draw_from(torch.default_generator, library, noise, passing)
+    else:
+        noise.bernoulli_(passing).div_(passing)
+
+
+def _draw_from(generator: torch.Generator, library: Library, noise: Tensor, passing: float) -> None:
+    state = generator.get_state()
+    value = torch.ones((), dtype=torch.float32).div_(passing).item()
+    library.bind("draw", noise.numel(), state, passing, value, noise)()
+    generator.set_state(state)
+
+
+@cache
+def _draws_as_pytorch(library: Library) -> bool:
+    """Whether the kernel draws what PyTorch does, which depends on PyTorch's version and on the processor."""
+    ours, theirs = (torch.Generator().manual_seed(0) for _ in range(2))
+    if ours.get_state().numel() != BYTES_OF_STATE:
+        return False
+    noise = torch.empty((2, 1001), dtype=torch.float32)
+    for generator in (ours, theirs):  # one of the words of which numbers take two
+        torch.rand(1, generator=generator, dtype=torch.float32)
+    _draw_from(ours, library, noise[0], 0.75)
+    noise[1].bernoulli_(0.75, generator=theirs).div_(0.75)
+    return torch.equal(*noise) and torch.equal(ours.get_state(), theirs.get_state())
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@
 #include "batch_norm.hpp"
 #include "linear.hpp"
 #include "plain.hpp"
+#include "random.hpp"
 
 // Pixels as bytes to standardised floats, in one pass: PyTorch takes three over memory that no cache near the core holds.
 // `rows` runs of `length` bytes -> floats: (pixel - shift) * scale, with the constants of each place in a run. Two
@@ -27,6 +28,11 @@ const char* bakeoff_source_digest() { return SOURCE_DIGEST; }
 int bakeoff_standardise(int64_t rows, int64_t length, const uint8_t* pixels, const float* shift, const float* scale,
                         float* out) {
     standardise(rows, length, pixels, shift, scale, out);
+    return 0;
+}
+
+int bakeoff_draw(int64_t count, Twister* state, double probability, double value, float* out) {
+    draw(*state, count, probability, float(value), out);
     return 0;
 }
 
