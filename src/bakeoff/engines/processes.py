@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
-from types import ModuleType, TracebackType
+from types import ModuleType
 
 from bakeoff.engines.engine import Event, Job, RunFailed, RunFinished, RunRetried, Task
 from bakeoff.engines.schedule import RunQueue
@@ -51,9 +51,7 @@ class ProcessEngine:
         self._keeps_workers = True
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._keeps_workers = False
         _stop(self._idle)
 

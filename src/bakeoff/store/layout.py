@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -41,6 +42,26 @@ OWN_FILE = re.compile(
 """The files that Bakeoff writes to a study folder, by their path in it; without those of TensorBoard."""
 
 
+class _InFolder:
+    """An attribute of a layout: the path of this name in the study folder."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __get__(self, layout: Layout, owner: object) -> Path:
+        return layout.root / self.name
+
+
+class _InRun:
+    """A method of a layout: the path of this name in the folder of a run, by recipe and seed."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __get__(self, layout: Layout, owner: object) -> Callable[[str, int], Path]:
+        return lambda recipe, seed: layout.run(recipe, seed) / self.name
+
+
 @dataclass(frozen=True)
 class Layout:
     """Paths of the files in the study folder at `root`.
@@ -59,6 +80,31 @@ class Layout:
     of_trials: bool = False
     of_test: str | None = None
     size: int | None = None
+
+    study = _InFolder("study.toml")
+    data = _InFolder("data.json")
+    audit = _InFolder("audit.json")
+    costs = _InFolder("costs.json")
+    environment = _InFolder("environment.json")
+    test_images = _InFolder("test_images.npz")
+    train_images = _InFolder("train_images.npz")
+    tensorboard = _InFolder("tensorboard")
+    report = _InFolder("report")
+    new_report = _InFolder(".report.new")
+    old_report = _InFolder(".report.old")
+    report_page = _InFolder("report/index.html")
+    report_summary = _InFolder("report/summary.json")
+    report_comparison = _InFolder("report/comparison.json")
+    report_files = _InFolder(f"report/{MANIFEST}")
+
+    history = _InRun(HISTORY)
+    predictions = _InRun(PREDICTIONS)
+    features = _InRun("features.npz")
+    attributions = _InRun("attributions.npz")
+    weights = _InRun("best.safetensors")
+    exported = _InRun("model.pt2")
+    unfinished = _InRun("unfinished.state")
+    failure = _InRun(FAILURE)
 
     @property
     def keeps_weights(self) -> bool:
@@ -79,34 +125,6 @@ class Layout:
         return replace(self, of_test=name)
 
     @property
-    def study(self) -> Path:
-        return self.root / "study.toml"
-
-    @property
-    def data(self) -> Path:
-        return self.root / "data.json"
-
-    @property
-    def audit(self) -> Path:
-        return self.root / "audit.json"
-
-    @property
-    def costs(self) -> Path:
-        return self.root / "costs.json"
-
-    @property
-    def environment(self) -> Path:
-        return self.root / "environment.json"
-
-    @property
-    def test_images(self) -> Path:
-        return self.root / "test_images.npz"
-
-    @property
-    def train_images(self) -> Path:
-        return self.root / "train_images.npz"
-
-    @property
     def runs(self) -> Path:
         if self.of_test is not None:
             return self.root / "tests" / self.of_test
@@ -118,38 +136,6 @@ class Layout:
     def other_images(self) -> Path:
         """The labels of other test images."""
         return self.runs / "images.npz"
-
-    @property
-    def tensorboard(self) -> Path:
-        return self.root / "tensorboard"
-
-    @property
-    def report(self) -> Path:
-        return self.root / "report"
-
-    @property
-    def new_report(self) -> Path:
-        return self.root / ".report.new"
-
-    @property
-    def old_report(self) -> Path:
-        return self.root / ".report.old"
-
-    @property
-    def report_page(self) -> Path:
-        return self.report / "index.html"
-
-    @property
-    def report_summary(self) -> Path:
-        return self.report / "summary.json"
-
-    @property
-    def report_comparison(self) -> Path:
-        return self.report / "comparison.json"
-
-    @property
-    def report_files(self) -> Path:
-        return self.report / MANIFEST
 
     def report_figure(self, name: str, suffix: str) -> Path:
         return self.report / "figures" / f"{name}.{suffix}"
@@ -172,30 +158,6 @@ class Layout:
 
     def _name_of_run(self, seed: int) -> str:
         return f"trial-{seed}" if self.of_trials else f"seed-{seed}"
-
-    def history(self, recipe: str, seed: int) -> Path:
-        return self.run(recipe, seed) / HISTORY
-
-    def predictions(self, recipe: str, seed: int) -> Path:
-        return self.run(recipe, seed) / PREDICTIONS
-
-    def features(self, recipe: str, seed: int) -> Path:
-        return self.run(recipe, seed) / "features.npz"
-
-    def attributions(self, recipe: str, seed: int) -> Path:
-        return self.run(recipe, seed) / "attributions.npz"
-
-    def weights(self, recipe: str, seed: int) -> Path:
-        return self.run(recipe, seed) / "best.safetensors"
-
-    def exported(self, recipe: str, seed: int) -> Path:
-        return self.run(recipe, seed) / "model.pt2"
-
-    def unfinished(self, recipe: str, seed: int) -> Path:
-        return self.run(recipe, seed) / "unfinished.state"
-
-    def failure(self, recipe: str, seed: int) -> Path:
-        return self.run(recipe, seed) / FAILURE
 
 
 def run_identity(

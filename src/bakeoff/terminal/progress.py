@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from statistics import mean
-from types import TracebackType
 
 from rich.console import Console
 from rich.live import Live
@@ -67,9 +66,7 @@ class StudyDisplay(Display):
     def __enter__(self) -> StudyDisplay:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.bar.remove()
         if self.live is not None:
             self.live.stop()

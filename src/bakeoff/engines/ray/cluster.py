@@ -7,7 +7,6 @@ import os
 import socket
 import sys
 from collections.abc import Generator, Sequence
-from types import TracebackType
 from typing import Any
 
 from bakeoff.engines.engine import Event, Job, Task
@@ -55,9 +54,7 @@ class RayEngine:
     def __enter__(self) -> RayEngine:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def close(self) -> None:
