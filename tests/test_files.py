@@ -13,7 +13,16 @@ import numpy as np
 import pytest
 
 from bakeoff.errors import BakeoffError
-from bakeoff.files import cannot_write, check_replaceable, jsonable, read_bytes, to_csv, to_json, write_text
+from bakeoff.files import (
+    cannot_write,
+    check_replaceable,
+    jsonable,
+    open_atomically,
+    read_bytes,
+    to_csv,
+    to_json,
+    write_text,
+)
 
 
 @dataclass(frozen=True)
@@ -58,14 +67,13 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_other(tmp_path):
     path = tmp_path / "file.txt"
     write_text(path, "old")
 
-    def fails(file):
-        file.write(b"half")
-        raise OSError(28, "No space left on device")
-
-    from bakeoff.files import write_atomically
+    def fail():
+        with open_atomically(path) as file:
+            file.write(b"half")
+            raise OSError(28, "No space left on device")
 
     with pytest.raises(BakeoffError, match="No space left"):
-        write_atomically(path, fails)
+        fail()
     assert path.read_text() == "old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["file.txt"]
 

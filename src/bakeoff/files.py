@@ -11,7 +11,7 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -83,18 +83,6 @@ def final_name(name: str) -> str:
     return temporary[1] if temporary else name
 
 
-def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """Write a file with `write`, completely or not at all; see `open_atomically`.
-
-    Raises
-    ------
-    BakeoffError
-        If the disk is full or the folder cannot be written.
-    """
-    with open_atomically(path) as file:
-        write(file)
-
-
 def write_text(path: Path, text: str) -> None:
     """Write a text file in UTF-8, completely or not at all."""
     write_bytes(path, text.encode())
@@ -115,7 +103,8 @@ def write_new_text(path: Path, text: str) -> None:
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file, completely or not at all."""
-    write_atomically(path, lambda file: file.write(content))
+    with open_atomically(path) as file:
+        file.write(content)
 
 
 def check_replaceable(path: Path, start: str, parameter: str | None = None) -> None:

@@ -19,8 +19,9 @@ from bakeoff.files import read_bytes
 from bakeoff.models import build_model
 from bakeoff.own_code import is_trusted, place_of, source_digest
 from bakeoff.store import Layout, StoredRun, StoredStudy, StoredWeights, read_weights
+from bakeoff.store.checks import read_object
 from bakeoff.store.run_files import stored_identity
-from bakeoff.store.stored_study import read_environment, read_study
+from bakeoff.store.stored_study import read_study
 from bakeoff.store.weights import MAX_WEIGHTS_BYTES, StoredPreprocessing
 from bakeoff.study import Recipe, Study
 from bakeoff.study.settings.model import CustomModelSettings
@@ -231,7 +232,7 @@ def _require_known_code(path: str, layout: Layout) -> None:
     if is_trusted(digest):
         return
     place = place_of(path.partition(":")[0])
-    recorded = read_environment(layout).get("own_code", {}).get(path, "none")
+    recorded = read_object(layout.environment).get("own_code", {}).get(path, "none")
     raise BakeoffError(
         f"the model of this study is {shorten(path)}, code that you have not run in a study on this machine\n"
         f"  file: {place or 'not found'}\n"

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bakeoff.prediction_files.table import PredictionTable
 
@@ -34,10 +33,7 @@ def unify_class_names(tables: Sequence[PredictionTable]) -> tuple[list[Predictio
         One sentence on the names that were unified, or none.
     """
     labels = dict.fromkeys(
-        name
-        for table in tables
-        for name, count in zip(table.class_names, _counts(table.labels, table), strict=True)
-        if count
+        table.class_names[code] for table in tables for code in np.flatnonzero(np.bincount(table.labels))
     )
     declared = dict.fromkeys(name for table in tables for name in table.declared_classes or ())
     # In this order, so that the first spelling of a class is that of the labels.
@@ -98,8 +94,3 @@ def _are_different(spellings: Iterable[str], tables: Sequence[PredictionTable]) 
         if len(np.unique(together)) < len(together):
             return True
     return False
-
-
-def _counts(column: NDArray[np.int32], table: PredictionTable) -> list[int]:
-    counts: list[int] = np.bincount(column, minlength=len(table.class_names)).tolist()
-    return counts

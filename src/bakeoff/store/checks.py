@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from bakeoff.files import read_text
 from bakeoff.text import shorten
 
 HISTORY_COLUMNS = (
@@ -19,6 +22,15 @@ HISTORY_COLUMNS = (
     "val_accuracy",
     "seconds",
 )
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """The object in a JSON file; empty where there is none, or the file is damaged."""
+    try:
+        content = json.loads(read_text(path))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 class DataFacts(BaseModel):

@@ -21,6 +21,7 @@ from bakeoff.errors import BakeoffError
 from bakeoff.files import cannot_write, read_text, to_json
 from bakeoff.locks import how_to_unlock, is_held, lock_at
 from bakeoff.store.arrays import read_groups
+from bakeoff.store.checks import read_object
 from bakeoff.store.layout import FORMAT_VERSION, Layout
 from bakeoff.store.manifest import Write, read_manifest, write_recorded
 from bakeoff.study import Study, study_from_toml, study_to_toml
@@ -381,8 +382,6 @@ def lock_folder(root: Path, *, on_wait: Callable[[str], None] | None = None) -> 
 
 
 def _describe(holder: Path) -> str:
-    try:
-        content = json.loads(read_text(holder))
-        return f"process {content['process']} on {content['host']}"
-    except (OSError, ValueError, KeyError, TypeError):
-        return "another process"
+    content = read_object(holder)
+    known = {"process", "host"} <= content.keys()
+    return f"process {content['process']} on {content['host']}" if known else "another process"

@@ -18,7 +18,7 @@ from bakeoff.errors import BakeoffError
 from bakeoff.files import read_text, to_json
 from bakeoff.predictions import RunMaps
 from bakeoff.store.arrays import MemoryBudget, array_names, read_arrays
-from bakeoff.store.checks import check_attributions, check_history, check_run
+from bakeoff.store.checks import check_attributions, check_history, check_run, read_object
 from bakeoff.store.layout import Layout
 from bakeoff.store.manifest import Write, write_marked
 from bakeoff.study import Study
@@ -107,11 +107,7 @@ def failure_reason(layout: Layout, recipe: str, seed: int) -> str:
 
 
 def _failure(layout: Layout, recipe: str, seed: int) -> dict[str, Any]:
-    try:
-        content = json.loads(read_text(layout.failure(recipe, seed)))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return content if isinstance(content, dict) else {}
+    return read_object(layout.failure(recipe, seed))
 
 
 def load_run(
@@ -145,7 +141,7 @@ def load_run(
             device=_device(layout.predictions(recipe, seed)),
         )
     except (OSError, ValueError) as error:
-        raise _damaged(layout, recipe, seed, error) from error
+        raise damaged_run(layout, recipe, seed, error) from error
 
 
 def _device(predictions: Path) -> str:
@@ -176,7 +172,7 @@ def load_features(
         test, train = read_arrays(path, "test", "train")
         budget.take(test, train)
     except (OSError, ValueError) as error:
-        raise _damaged(layout, recipe, seed, error) from error
+        raise damaged_run(layout, recipe, seed, error) from error
     return test, train
 
 
@@ -194,7 +190,7 @@ def load_attributions(layout: Layout, recipe: str, seed: int, num_test_images: i
         arrays = read_arrays(layout.attributions(recipe, seed), "image_indices", "maps", "scale", "error")
         check_attributions(num_test_images, *arrays)
     except (OSError, ValueError) as error:
-        raise _damaged(layout, recipe, seed, error) from error
+        raise damaged_run(layout, recipe, seed, error) from error
     indices, maps, scale, completeness_error = arrays
     return RunMaps(indices, maps * scale[:, None, None], completeness_error)
 
@@ -221,7 +217,8 @@ def load_history(path: Path) -> dict[str, NDArray[np.float64]]:
     return history
 
 
-def _damaged(layout: Layout, recipe: str, seed: int, error: Exception) -> BakeoffError:
+def damaged_run(layout: Layout, recipe: str, seed: int, error: Exception) -> BakeoffError:
+    """The error for a run whose files cannot be read, or are inconsistent."""
     return BakeoffError(
         f"{layout.run(recipe, seed)} is damaged ({error}); delete it and run the study again to retrain it"
     )

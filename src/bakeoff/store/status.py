@@ -8,10 +8,9 @@ from itertools import starmap
 from pathlib import Path
 from typing import Literal
 
-from bakeoff.errors import BakeoffError
 from bakeoff.store.folder import is_running
 from bakeoff.store.layout import Layout
-from bakeoff.store.run_files import failure_reason, load_history, stored_identity
+from bakeoff.store.run_files import damaged_run, failure_reason, load_history, stored_identity
 from bakeoff.store.stored_study import read_data, read_study
 from bakeoff.store.unfinished import unfinished_progress
 from bakeoff.store.verify import check_runs, check_study_files
@@ -100,10 +99,7 @@ def _status(layout: Layout, recipe: str, seed: int, num_epochs: int) -> RunStatu
         try:
             accuracy = float(load_history(layout.history(recipe, seed))["val_accuracy"][-1])
         except (OSError, ValueError) as error:
-            raise BakeoffError(
-                f"{layout.run(recipe, seed)} is damaged ({error}); "
-                "delete it and run the study again to retrain it"
-            ) from error
+            raise damaged_run(layout, recipe, seed, error) from error
         return RunStatus(recipe, seed, "finished", num_epochs, num_epochs, accuracy)
     progress = unfinished_progress(layout.unfinished(recipe, seed))
     epochs, accuracy_so_far = progress or (0, None)

@@ -16,7 +16,7 @@ from bakeoff.errors import BakeoffError
 from bakeoff.files import read_text
 from bakeoff.predictions import Predictions, RunMaps, predictions_from_logits
 from bakeoff.store.arrays import MemoryBudget, read_arrays, read_groups
-from bakeoff.store.checks import DataFacts, StoredCost, check_data, check_images
+from bakeoff.store.checks import DataFacts, StoredCost, check_data, check_images, read_object
 from bakeoff.store.cost_file import load_costs
 from bakeoff.store.layout import FORMAT_VERSION, HISTORY, PREDICTIONS, Layout
 from bakeoff.store.other_images import StoredTest, load_tests
@@ -191,22 +191,10 @@ def read_data(layout: Layout) -> DataFacts:
         raise BakeoffError(f"{layout.root} is a damaged study folder: {error}") from error
 
 
-def read_environment(layout: Layout) -> dict[str, Any]:
-    """The content of environment.json; empty where it cannot be read."""
-    try:
-        content = json.loads(read_text(layout.environment))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return content if isinstance(content, dict) else {}
-
-
 def stored_audit(layout: Layout, fingerprint: str) -> dict[str, Any] | None:
     """The findings of a check of the images with this fingerprint, or None if there was none."""
-    try:
-        content = json.loads(read_text(layout.audit))
-        return content if content["fingerprint"] == fingerprint else None
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return None
+    content = read_object(layout.audit)
+    return content if content.get("fingerprint") == fingerprint else None
 
 
 def load_study_folder(root: Path, *, whole: bool = True) -> StoredStudy:

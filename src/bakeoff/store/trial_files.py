@@ -11,12 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff.data.image_data import ImageData
-from bakeoff.errors import BakeoffError
 from bakeoff.files import cannot_write
 from bakeoff.store.arrays import MemoryBudget, read_arrays
 from bakeoff.store.layout import Layout
 from bakeoff.store.manifest import Write, write_marked
-from bakeoff.store.run_files import failure_reason, history_of, load_history, stored_identity
+from bakeoff.store.run_files import damaged_run, failure_reason, history_of, load_history, stored_identity
 from bakeoff.study import Study
 
 if TYPE_CHECKING:
@@ -163,9 +162,7 @@ def _load_trial(layout: Layout, recipe: str, number: int) -> StoredTrial | None:
             raise ValueError(f"val_labels are {labels.min()}..{labels.max()}")
         history = load_history(layout.history(recipe, number))
     except (OSError, ValueError) as error:
-        raise BakeoffError(
-            f"{layout.run(recipe, number)} is damaged ({error}); delete it and run the study again"
-        ) from error
+        raise damaged_run(layout, recipe, number, error) from error
     return StoredTrial(recipe, number, logits, labels, float(history["seconds"].sum()))
 
 
@@ -205,8 +202,6 @@ def load_sized_runs(
             budget.take(logits)
             seconds = float(load_history(place.history(recipe, seed))["seconds"].sum())
         except (OSError, ValueError) as error:
-            raise BakeoffError(
-                f"{place.run(recipe, seed)} is damaged ({error}); delete it and run the study again"
-            ) from error
+            raise damaged_run(place, recipe, seed, error) from error
         loaded.append(SizedRun(recipe, seed, size, int(number), logits, seconds))
     return tuple(loaded)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bakeoff.files import open_regular, read_bytes, write_atomically
+from bakeoff.files import open_regular, read_bytes, write_bytes
 
 MAX_HEADER_BYTES = 10_000
 
@@ -50,7 +50,7 @@ class UnfinishedRun:
             "val_accuracy": val_accuracy,
             "digest": _digest(state),
         }
-        write_atomically(self.path, lambda file: file.write(json.dumps(header).encode() + b"\n" + state))
+        write_bytes(self.path, json.dumps(header).encode() + b"\n" + state)
 
 
 def unfinished_progress(path: Path) -> tuple[int, float] | None:

@@ -10,9 +10,9 @@ from rich.text import Text
 
 from bakeoff.audit.duplicates import MAX_DISTANCE
 from bakeoff.audit.findings import Audit, Finding, ImageName, Severity
-from bakeoff.terminal.lines import print_text
+from bakeoff.terminal.lines import legible, print_text
 from bakeoff.terminal.tables import shortened
-from bakeoff.text import command, printable
+from bakeoff.text import command
 
 STYLES: dict[Severity, str] = {
     "leak": "bold red",
@@ -116,8 +116,3 @@ def _name(image: ImageName) -> str:
 def _place(split: str, image_id: str) -> str:
     name = legible(image_id)
     return name if name.startswith(f"{split}/") else f"{split} {name}"
-
-
-def legible(text: str) -> str:
-    """Escape control characters and line ends."""
-    return printable(text).replace("\n", "\\n")

@@ -14,3 +14,8 @@ def print_text(text: str, console: Console, style: str = "") -> None:
     Where there is no terminal, as in a log, it stays on one line.
     """
     console.print(Text(printable(text), style=style), soft_wrap=not console.is_terminal)
+
+
+def legible(text: str) -> str:
+    """Escape control characters and line ends."""
+    return printable(text).replace("\n", "\\n")

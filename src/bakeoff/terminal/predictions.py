@@ -10,7 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from bakeoff.predict.files import ImagePrediction, Outcome, UnreadableImage, image_name
-from bakeoff.text import counted, list_some, printable
+from bakeoff.terminal.lines import legible
+from bakeoff.text import counted, list_some
 
 MOST_ROWS = 20
 """The number of predictions printed."""
@@ -72,7 +73,7 @@ def print_predictions(
     if summary.num_unreadable:
         text = f"{counted(summary.num_unreadable, 'image')} could not be read:\n"
         more = summary.num_unreadable - len(summary.problems)
-        text += list_some([_one_line(problem) for problem in summary.problems], MOST_PROBLEMS)
+        text += list_some([legible(problem) for problem in summary.problems], MOST_PROBLEMS)
         text += f"\n  ... and {more:,} more" if more else ""
         errors.print(Text(text, style="red"), soft_wrap=True)
 
@@ -86,8 +87,8 @@ def _table(predictions: list[ImagePrediction], width: int) -> Table:
         table.add_column("agreement", justify="right", no_wrap=True)
     for prediction in predictions:
         row: list[Text | str] = [
-            Text(_one_line(image_name(prediction.image))),
-            Text(_one_line(prediction.class_name)),
+            Text(legible(image_name(prediction.image))),
+            Text(legible(prediction.class_name)),
             f"{100 * prediction.probability:.1f} %",
             f"{prediction.agreement}/{prediction.num_models}",
         ]
@@ -102,13 +103,9 @@ def _counts(counts: Counter[str], num_images: int) -> Table:
     table.add_column("share", justify="right", no_wrap=True)
     most_frequent = counts.most_common(MOST_ROWS)
     for name, count in most_frequent:
-        table.add_row(Text(_one_line(name)), f"{count:,}", f"{100 * count / num_images:.1f} %")
+        table.add_row(Text(legible(name)), f"{count:,}", f"{100 * count / num_images:.1f} %")
     if len(most_frequent) < len(counts):
         rest = num_images - sum(count for _, count in most_frequent)
         num_other = len(counts) - len(most_frequent)
         table.add_row(f"{num_other} other {'class' if num_other == 1 else 'classes'}", f"{rest:,}", "")
     return table
-
-
-def _one_line(text: str) -> str:
-    return printable(text).replace("\n", "\\n")

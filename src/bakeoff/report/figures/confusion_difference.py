@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +12,6 @@ from bakeoff.analysis.failures.confusion import row_shares
 from bakeoff.analysis.summary.recipes import FinishedRecipe
 from bakeoff.report.figures.confusion import MAX_CLASSES_WITH_NUMBERS, STRONGEST, name_axes
 from bakeoff.report.figures.drawing import BLUE, INK, ORANGE, ReportFigure, drawing, finish, new_figure
-
-if TYPE_CHECKING:
-    from matplotlib.patches import Rectangle
 
 Cell = tuple[int, int]
 """True and predicted class."""
@@ -45,7 +41,8 @@ def confusion_difference_figures(
     dict of ReportFigure
         By the names of a pair.
     """
-    shares = {(a.name, b.name): _share_difference(a, b) for a, b in pairs}
+    of_recipe = {recipe.name: row_shares(recipe.results.confusion.mean) for pair in pairs for recipe in pair}
+    shares = {(a.name, b.name): of_recipe[b.name] - of_recipe[a.name] for a, b in pairs}
     largest = max((float(np.abs(difference).max()) for difference in shares.values()), default=0.0)
     with drawing():
         return {
@@ -60,11 +57,6 @@ def confusion_difference_figures(
         }
 
 
-def _share_difference(a: FinishedRecipe, b: FinishedRecipe) -> NDArray[np.float64]:
-    """Of the shares of the rows, b minus a."""
-    return row_shares(b.results.confusion.mean) - row_shares(a.results.confusion.mean)
-
-
 def _figure(
     a: FinishedRecipe,
     b: FinishedRecipe,
@@ -72,13 +64,16 @@ def _figure(
     strength: NDArray[np.float64],
     significant: Collection[Cell],
 ) -> ReportFigure:
+    from matplotlib.colors import to_rgb
+    from matplotlib.patches import Rectangle
+
     counts = b.results.confusion.mean - a.results.confusion.mean
     num_classes = len(class_names)
     # Above 0 where b is better: more on the diagonal, fewer elsewhere.
     gain = np.where(np.eye(num_classes, dtype=bool), strength, -strength)
     figure, axes = new_figure(6.4, 6.0)
     image = np.empty((num_classes, num_classes, 4))
-    image[..., :3] = np.where((gain > 0)[..., None], _rgb(BLUE), _rgb(ORANGE))
+    image[..., :3] = np.where((gain > 0)[..., None], to_rgb(BLUE), to_rgb(ORANGE))
     image[..., 3] = STRONGEST * np.abs(gain)
     axes.imshow(image, interpolation="none", aspect="auto")
     if num_classes <= MAX_CLASSES_WITH_NUMBERS:
@@ -90,7 +85,8 @@ def _figure(
                     predicted, true, f"{value:+.1f}", fontsize=size, ha="center", va="center", in_layout=False
                 )
     for true, predicted in significant:
-        axes.add_patch(_frame(true, predicted))
+        corner = predicted - 0.46, true - 0.46
+        axes.add_patch(Rectangle(corner, 0.92, 0.92, fill=False, edgecolor=INK, linewidth=1.2))
     name_axes(axes, class_names)
     name = f"confusion-difference-{b.name}-{a.name}"
     title = f"{b.name} minus {a.name}"
@@ -103,18 +99,6 @@ def _figure(
         caption=f"{title}: difference in {unit}. Blue: {b.name} is more often right or less often wrong; "
         f"orange: the reverse. {described}",
     )
-
-
-def _rgb(color: str) -> tuple[float, float, float]:
-    from matplotlib.colors import to_rgb
-
-    return to_rgb(color)
-
-
-def _frame(true: int, predicted: int) -> Rectangle:
-    from matplotlib.patches import Rectangle
-
-    return Rectangle((predicted - 0.46, true - 0.46), 0.92, 0.92, fill=False, edgecolor=INK, linewidth=1.2)
 
 
 def _describe(
