@@ -22,6 +22,7 @@ SHARE_OF_TIME = 0.005
 """The largest share of a run's time that is spent on saving its state."""
 
 MIN_SECONDS_BETWEEN = 1.0
+"""Also of its start and the first time."""
 
 
 @dataclass
@@ -256,9 +257,13 @@ class Pace:
         self.last_cost = 0.0
 
     def offer(self, save: Callable[[], None], *, last: bool = False) -> None:
-        """Call `save` if it takes at most `SHARE_OF_TIME` of the time since the last call, or is the last."""
+        """Call `save` if it takes at most `SHARE_OF_TIME` of the time since the last call, or is the last.
+
+        Not within `MIN_SECONDS_BETWEEN`, not even the last: training again takes as little.
+        """
         now = self.clock()
-        if not last and now - self.last_end < max(MIN_SECONDS_BETWEEN, self.last_cost / SHARE_OF_TIME):
+        seconds = now - self.last_end
+        if seconds < MIN_SECONDS_BETWEEN or (not last and seconds < self.last_cost / SHARE_OF_TIME):
             return
         save()
         self.last_end = self.clock()
@@ -272,7 +277,7 @@ class StateSaver:
         self.store, self.pace = store, Pace(clock)
 
     def offer(self, record: EpochRecord, state: Callable[[], TrainingState], *, last: bool = False) -> None:
-        """Save the state if it is time to, or if it is that of the last epoch."""
+        """Save the state if it is time to; that of the last epoch sooner, see `Pace`."""
         if (store := self.store) is not None:
             self.pace.offer(
                 lambda: store.save(state().to_bytes(), record.epoch, record.val_accuracy), last=last

@@ -199,6 +199,8 @@ class _ConfusionPicture:
         self._rows = _Cells(height - area.y1, height - area.y0, num_classes)
         self._columns = _Cells(area.x0, area.x1, num_classes)
         self._font = ImageFont.truetype(findfont(FontProperties()), figure.dpi * rcParams["font.size"] / 72)
+        # Most cells have the number that they had in another run.
+        self._font.getmask2 = lru_cache(maxsize=10_000)(self._font.getmask2)  # type: ignore[method-assign, assignment]
 
     def draw(self, matrix_KK: NDArray[np.int64]) -> Image.Image:
         """The picture, with a palette: a third of the work of RGB."""

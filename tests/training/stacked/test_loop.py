@@ -190,7 +190,9 @@ def test_a_stack_goes_on_from_its_states_to_the_same_bytes(data, monkeypatch, ov
         assert [(one.steps, one.epochs) for one in again] == [(one.steps, one.epochs) for one in heard]
 
 
-def test_the_states_of_the_last_epoch_are_saved_however_little_time_has_passed(data):
+def test_the_states_of_the_last_epoch_are_saved_however_long_that_takes(data, monkeypatch):
+    monkeypatch.setattr("bakeoff.training.state.MIN_SECONDS_BETWEEN", 0.0)
+    monkeypatch.setattr("bakeoff.training.state.SHARE_OF_TIME", 1e-9)
     stores = [EveryEpoch(), EveryEpoch()]
     whole = runs_of(train_stacked(recipe(epochs=2), (0, 1), data, "cpu", state_stores=stores))
     going_on = [EveryEpoch(store.states[-1]) for store in stores]

@@ -152,15 +152,23 @@ def _accuracy_figure(recipe: FinishedRecipe, num_epochs: int) -> ReportFigure:
 
 
 def _draw(axes: Axes, recipe: FinishedRecipe, train: OverSeeds, val: OverSeeds, scale: float) -> None:
+    from matplotlib.collections import LineCollection
+
     epochs = recipe.results.curves.epoch
     # A single epoch has no line to draw.
     marker = "o" if len(epochs) == 1 else ""
     for curve, label, color, line in ((train, "training", BLUE, "--"), (val, "validation", ORANGE, "-")):
         if np.isnan(curve.mean).all():
             continue
-        if len(curve.per_seed) > 1:
-            for values in curve.per_seed:
-                axes.plot(epochs, scale * values, color=color, linewidth=0.6, alpha=0.45)
+        if len(curve.per_seed) > 1 and not marker:
+            lines = [np.column_stack([epochs, scale * values]) for values in curve.per_seed]
+            # As one artist, in a fraction of the time of a line each.
+            axes.add_collection(
+                LineCollection(
+                    lines, colors=color, linewidths=0.6, alpha=0.45, capstyle="projecting", zorder=2
+                ),
+                autolim=False,
+            )
         mean = scale * curve.mean
         axes.plot(epochs, mean, line, color=color, linewidth=1.9, label=label, marker=marker, markersize=4)
     if recipe.has_trainer:  # which says nothing of weights that it keeps
