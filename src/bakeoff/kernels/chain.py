@@ -14,7 +14,7 @@ from torch import Tensor
 
 from bakeoff.errors import BakeoffError
 from bakeoff.kernels.library import SWITCH, Library, is_aligned
-from bakeoff.kernels.operation import Calls, Operation, Parameters
+from bakeoff.kernels.operation import Backward, Calls, Operation, Parameters
 
 Chain = Sequence[tuple[Operation, Parameters]]
 
@@ -97,15 +97,9 @@ class _Chain(torch.autograd.Function):
                 found[:0] = [None] * ctx.counts[index]
                 continue
             inputs, *kept = values[index]
-            current, own, calls = ctx.operations[index].backward(
-                ctx.library,
-                inputs,
-                parameters[index],
-                kept,
-                current,
-                any(needed[: index + 1]),
-                needs_parameters[index],
-            )
+            needs = any(needed[: index + 1]), needs_parameters[index]
+            asked = Backward(ctx.library, inputs, parameters[index], kept, current, *needs)
+            current, own, calls = ctx.operations[index].backward(asked)
             run(calls)
             found[:0] = own
         return None, None, None, current, *found

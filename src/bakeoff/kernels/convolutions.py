@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from bakeoff.kernels.library import Library, Shape
-from bakeoff.kernels.operation import Calls, Kept, Norm, Parameters
+from bakeoff.kernels.operation import Backward, Gradients, Norm, Output, Parameters
 
 
 @dataclass(frozen=True)
@@ -31,32 +31,23 @@ class ConvPool:
     def output_shape(self, shape: tuple[int, ...], parameters: Parameters) -> tuple[int, ...]:
         return _pooled_shape(shape, parameters, self.padding)
 
-    def forward(
-        self, library: Library, inputs: Tensor, parameters: Parameters, keep: bool
-    ) -> tuple[Tensor, Kept, Calls]:
+    def forward(self, library: Library, inputs: Tensor, parameters: Parameters, keep: bool) -> Output:
         weight, bias = parameters
         images, weight, shape, pooled = _prepare(inputs, weight, self.padding, self.channels_last)
         winners = torch.empty(pooled.numel() + 16, dtype=torch.uint8)  # whole vectors are read
         call = library.bind("forward", shape, images, weight, bias, pooled, winners)
         return pooled, (winners,), (call,)
 
-    def backward(
-        self,
-        library: Library,
-        inputs: Tensor,
-        parameters: Parameters,
-        kept: Kept,
-        gradient: Tensor,
-        needs_inputs: bool,
-        needs_parameters: bool,
-    ) -> tuple[Tensor | None, tuple[Tensor | None, ...], Calls]:
-        weight, bias = parameters
-        images, weight, shape = _describe(inputs, weight, self.padding)
-        gradient, shape.gradient_last = dense(gradient)
-        of_images = torch.empty_like(images) if needs_inputs else None
-        of_weight = torch.empty_like(weight) if needs_parameters else None
-        of_bias = _floats(shape.out_channels) if needs_parameters else None
-        call = library.bind("backward", shape, images, weight, gradient, *kept, of_images, of_weight, of_bias)
+    def backward(self, asked: Backward) -> Gradients:
+        weight, bias = asked.parameters
+        images, weight, shape = _describe(asked.inputs, weight, self.padding)
+        gradient, shape.gradient_last = dense(asked.gradient)
+        of_images = torch.empty_like(images) if asked.needs_inputs else None
+        of_weight = torch.empty_like(weight) if asked.needs_parameters else None
+        of_bias = _floats(shape.out_channels) if asked.needs_parameters else None
+        call = asked.library.bind(
+            "backward", shape, images, weight, gradient, *asked.kept, of_images, of_weight, of_bias
+        )
         return of_images, (of_weight, of_bias if bias is not None else None), (call,)
 
 
@@ -79,9 +70,7 @@ class ConvNormPool:
     def output_shape(self, shape: tuple[int, ...], parameters: Parameters) -> tuple[int, ...]:
         return _pooled_shape(shape, parameters, self.padding)
 
-    def forward(
-        self, library: Library, inputs: Tensor, parameters: Parameters, keep: bool
-    ) -> tuple[Tensor, Kept, Calls]:
+    def forward(self, library: Library, inputs: Tensor, parameters: Parameters, keep: bool) -> Output:
         """Keeps mean, variance and 1 / standard deviation [3, out], and activations and winners in lanes."""
         weight, bias, scale, shift = parameters
         norm = self.norm
@@ -113,30 +102,21 @@ class ConvNormPool:
         )
         return pooled, (statistics, activations, winners), (call, *norm.counting)
 
-    def backward(
-        self,
-        library: Library,
-        inputs: Tensor,
-        parameters: Parameters,
-        kept: Kept,
-        gradient: Tensor,
-        needs_inputs: bool,
-        needs_parameters: bool,
-    ) -> tuple[Tensor | None, tuple[Tensor | None, ...], Calls]:
-        weight, bias, scale, _ = parameters
-        images, weight, shape = _describe(inputs, weight, self.padding)
-        gradient, shape.gradient_last = dense(gradient)
-        of_images = torch.empty_like(images) if needs_inputs else None
-        of_weight = torch.empty_like(weight) if needs_parameters else None
+    def backward(self, asked: Backward) -> Gradients:
+        weight, bias, scale, _ = asked.parameters
+        images, weight, shape = _describe(asked.inputs, weight, self.padding)
+        gradient, shape.gradient_last = dense(asked.gradient)
+        of_images = torch.empty_like(images) if asked.needs_inputs else None
+        of_weight = torch.empty_like(weight) if asked.needs_parameters else None
         of_bias, of_scale, of_shift = _floats(3, shape.out_channels)
-        call = library.bind(
+        call = asked.library.bind(
             "backward_norm",
             shape,
             images,
             weight,
             scale,
             self.norm.training,
-            *kept,
+            *asked.kept,
             gradient,
             of_images,
             of_weight,
@@ -144,7 +124,7 @@ class ConvNormPool:
             of_scale,
             of_shift,
         )
-        of_bias = of_bias if needs_parameters and bias is not None else None
+        of_bias = of_bias if asked.needs_parameters and bias is not None else None
         return of_images, (of_weight, of_bias, of_scale, of_shift), (call,)
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from bakeoff.kernels.library import Library
-from bakeoff.kernels.operation import Call, Calls, Kept, Norm, Parameters
+from bakeoff.kernels.operation import Backward, Call, Gradients, Norm, Output, Parameters
 
 BYTES_OF_STATE = 5056
 """Of PyTorch's generator as the kernel knows it."""
@@ -23,25 +23,14 @@ class Flatten:
     def output_shape(self, shape: tuple[int, ...], parameters: Parameters) -> tuple[int, ...]:
         return shape[0], math.prod(shape[1:])
 
-    def forward(
-        self, library: Library, inputs: Tensor, parameters: Parameters, keep: bool
-    ) -> tuple[Tensor, Kept, Calls]:
+    def forward(self, library: Library, inputs: Tensor, parameters: Parameters, keep: bool) -> Output:
         if inputs.is_contiguous():
             return inputs.flatten(1), (), ()
         output = torch.empty(inputs.shape, dtype=torch.float32)
         return output.flatten(1), (), (partial(output.copy_, inputs),)
 
-    def backward(
-        self,
-        library: Library,
-        inputs: Tensor,
-        parameters: Parameters,
-        kept: Kept,
-        gradient: Tensor,
-        needs_inputs: bool,
-        needs_parameters: bool,
-    ) -> tuple[Tensor | None, tuple[Tensor | None, ...], Calls]:
-        return gradient.reshape(inputs.shape), (), ()
+    def backward(self, asked: Backward) -> Gradients:
+        return asked.gradient.reshape(asked.inputs.shape), (), ()
 
 
 @dataclass(frozen=True)
@@ -56,28 +45,17 @@ class Dropout:
     def output_shape(self, shape: tuple[int, ...], parameters: Parameters) -> tuple[int, ...]:
         return shape
 
-    def forward(
-        self, library: Library, inputs: Tensor, parameters: Parameters, keep: bool
-    ) -> tuple[Tensor, Kept, Calls]:
+    def forward(self, library: Library, inputs: Tensor, parameters: Parameters, keep: bool) -> Output:
         """Keeps what the inputs are multiplied by."""
         noise, output = torch.empty_like(inputs), torch.empty(inputs.shape, dtype=torch.float32)
         multiply = partial(torch.mul, inputs, noise, out=output)
         return output, (noise,), (partial(_draw, library, noise, 1 - self.probability), multiply)
 
-    def backward(
-        self,
-        library: Library,
-        inputs: Tensor,
-        parameters: Parameters,
-        kept: Kept,
-        gradient: Tensor,
-        needs_inputs: bool,
-        needs_parameters: bool,
-    ) -> tuple[Tensor | None, tuple[Tensor | None, ...], Calls]:
-        (noise,) = kept
+    def backward(self, asked: Backward) -> Gradients:
+        (noise,) = asked.kept
         assert noise is not None
-        of_inputs = torch.empty_like(gradient)
-        return of_inputs, (), (partial(torch.mul, gradient, noise, out=of_inputs),)
+        of_inputs = torch.empty_like(asked.gradient)
+        return of_inputs, (), (partial(torch.mul, asked.gradient, noise, out=of_inputs),)
 
 
 def _draw(library: Library, noise: Tensor, passing: float) -> None:
@@ -131,9 +109,7 @@ class Linear:
         assert weight is not None
         return shape[0], weight.shape[0]
 
-    def forward(
-        self, library: Library, inputs: Tensor, parameters: Parameters, keep: bool
-    ) -> tuple[Tensor, Kept, Calls]:
+    def forward(self, library: Library, inputs: Tensor, parameters: Parameters, keep: bool) -> Output:
         """Keeps the values after ReLU, and mean, variance and 1 / standard deviation [3, out] of the norm."""
         rows, weight, bias, *scale_and_shift = map(_contiguous, (inputs, *parameters))
         assert rows is not None
@@ -164,27 +140,18 @@ class Linear:
         )
         return normalised, (values, statistics), (call, normalise, *norm.counting)
 
-    def backward(
-        self,
-        library: Library,
-        inputs: Tensor,
-        parameters: Parameters,
-        kept: Kept,
-        gradient: Tensor,
-        needs_inputs: bool,
-        needs_parameters: bool,
-    ) -> tuple[Tensor | None, tuple[Tensor | None, ...], Calls]:
-        rows, weight, bias, *scale_and_shift = map(_contiguous, (inputs, *parameters))
+    def backward(self, asked: Backward) -> Gradients:
+        rows, weight, bias, *scale_and_shift = map(_contiguous, (asked.inputs, *asked.parameters))
         assert rows is not None
         assert weight is not None
-        gradient = gradient.contiguous()
-        values, *statistics = kept or (None,)
+        gradient = asked.gradient.contiguous()
+        values, *statistics = asked.kept or (None,)
         of_norm: tuple[Tensor, ...] = ()
         calls: list[Call] = []
         if self.norm is not None:
             of_values = torch.empty_like(gradient)
             of_norm = torch.empty_like(weight[:, 0]), torch.empty_like(weight[:, 0])
-            call = library.bind(
+            call = asked.library.bind(
                 "rows_norm_backward",
                 *gradient.shape,
                 values,
@@ -197,10 +164,10 @@ class Linear:
             )
             calls.append(call)
             gradient = of_values
-        of_inputs = torch.empty_like(rows) if needs_inputs else None
-        of_weight = torch.empty_like(weight) if needs_parameters else None
-        of_bias = torch.empty_like(bias) if needs_parameters and bias is not None else None
-        call = library.bind(
+        of_inputs = torch.empty_like(rows) if asked.needs_inputs else None
+        of_weight = torch.empty_like(weight) if asked.needs_parameters else None
+        of_bias = torch.empty_like(bias) if asked.needs_parameters and bias is not None else None
+        call = asked.library.bind(
             "linear_backward",
             *rows.shape,
             weight.shape[0],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from torch import Tensor
 
@@ -22,6 +22,27 @@ Call = Callable[[], object]
 Calls = Sequence[Call]
 """What is to be called, one after another; again for other numbers in the same memory."""
 
+Output = tuple[Tensor, Kept, Calls]
+"""Of an operation, what backward needs if it shall be kept, and the calls that fill them."""
+
+Gradients = tuple[Tensor | None, tuple[Tensor | None, ...], Calls]
+"""Of the inputs and of each parameter, and the calls that fill them; None where they are not needed."""
+
+
+class Backward(NamedTuple):
+    """What an operation goes back with: what it had and kept on its way forward, and what is asked for.
+
+    `gradient` is that of the output; the needs say which gradients are asked for.
+    """
+
+    library: Library
+    inputs: Tensor
+    parameters: Parameters
+    kept: Kept
+    gradient: Tensor
+    needs_inputs: bool
+    needs_parameters: bool
+
 
 class Operation(Protocol):
     """One or several layers at once: float32, on the CPU, with no gradients recorded by PyTorch.
@@ -35,28 +56,11 @@ class Operation(Protocol):
     def output_shape(self, shape: tuple[int, ...], parameters: Parameters) -> tuple[int, ...]:
         """Of inputs of this shape."""
 
-    def forward(
-        self, library: Library, inputs: Tensor, parameters: Parameters, keep: bool
-    ) -> tuple[Tensor, Kept, Calls]:
-        """The output, what backward needs if it shall be kept, and the calls that fill them.
+    def forward(self, library: Library, inputs: Tensor, parameters: Parameters, keep: bool) -> Output:
+        """The output, what backward needs if `keep`, and the calls: in training they move the statistics."""
 
-        In training they move the running statistics.
-        """
-
-    def backward(
-        self,
-        library: Library,
-        inputs: Tensor,
-        parameters: Parameters,
-        kept: Kept,
-        gradient: Tensor,
-        needs_inputs: bool,
-        needs_parameters: bool,
-    ) -> tuple[Tensor | None, tuple[Tensor | None, ...], Calls]:
-        """Gradients of the inputs and of each parameter, and the calls that fill them.
-
-        Those that are not needed may be None.
-        """
+    def backward(self, asked: Backward) -> Gradients:
+        """The gradients that are asked for; the others may be None."""
 
 
 @dataclass(frozen=True)

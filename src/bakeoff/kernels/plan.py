@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from bakeoff.kernels.chain import Chain, run
 from bakeoff.kernels.library import BoundCall, Library, current, is_aligned
 from bakeoff.kernels.matching import find_chain, find_graph, is_watched
-from bakeoff.kernels.operation import Call, Calls, Kept
+from bakeoff.kernels.operation import Backward, Call, Calls, Kept
 from bakeoff.kernels.sequential import (
     KernelSequential,
     are_operations_changed,
@@ -63,9 +63,8 @@ class Plan:
         backward: list[Call] = []
         gradients: list[Tensor] = []
         for (operation, own), (before, kept) in zip(reversed(chain), reversed(passed), strict=True):
-            found, of_own, calls = operation.backward(
-                library, before, own, kept, gradient, before is not inputs, True
-            )
+            asked = Backward(library, before, own, kept, gradient, before is not inputs, True)
+            found, of_own, calls = operation.backward(asked)
             gradient = found if found is not None else gradient
             backward.extend(calls)
             gradients[:0] = [one for one in of_own if one is not None]

@@ -13,7 +13,7 @@ from bakeoff.kernels.graph import Buffer, Conv, Graph, Layer, Pool, Program, Siz
 from bakeoff.kernels.library import Layer as Memory
 from bakeoff.kernels.library import Library
 from bakeoff.kernels.memory import take_memory
-from bakeoff.kernels.operation import Call, Calls, Kept, Norm, Parameters
+from bakeoff.kernels.operation import Backward, Call, Gradients, Norm, Output, Parameters
 
 IMAGES_AT_ONCE = 64
 """Where nothing is kept, so that what lies between layers stays near the core."""
@@ -46,9 +46,7 @@ class Region:
         size = self._program(shape[1:], True).layers[-1].size
         return (shape[0], size[0]) if self.flat else (shape[0], *size)
 
-    def forward(
-        self, library: Library, inputs: Tensor, parameters: Parameters, keep: bool
-    ) -> tuple[Tensor, Kept, Calls]:
+    def forward(self, library: Library, inputs: Tensor, parameters: Parameters, keep: bool) -> Output:
         """Keeps all tensors between its layers, and the constants of batch norms."""
         images, channels_last = dense(inputs)
         laid_out = self._program(tuple(images.shape[1:]), keep)
@@ -73,28 +71,17 @@ class Region:
             calls.extend(norm.counting)
         return result, (memory,), calls
 
-    def backward(
-        self,
-        library: Library,
-        inputs: Tensor,
-        parameters: Parameters,
-        kept: Kept,
-        gradient: Tensor,
-        needs_inputs: bool,
-        needs_parameters: bool,
-    ) -> tuple[Tensor | None, tuple[Tensor | None, ...], Calls]:
-        laid_out = self._program(tuple(inputs.shape[1:]), True)
-        weights = [None if one is None else dense(one)[0] for one in parameters]
-        of_inputs = None
-        if needs_inputs:
-            of_inputs = torch.empty_like(dense(inputs)[0])
+    def backward(self, asked: Backward) -> Gradients:
+        laid_out, gradient = self._program(tuple(asked.inputs.shape[1:]), True), asked.gradient
+        weights = [None if one is None else dense(one)[0] for one in asked.parameters]
+        of_inputs = torch.empty_like(dense(asked.inputs)[0]) if asked.needs_inputs else None
         found = [None if one is None else torch.empty_like(one) for one in weights]
         if self.flat:
             gradient = gradient[:, :, None, None]
         gradient, channels_last = dense(gradient)
-        (memory,) = kept
+        (memory,) = asked.kept
         assert memory is not None
-        bound = _Bound(library, self.norms, laid_out, len(inputs), weights, memory)
+        bound = _Bound(asked.library, self.norms, laid_out, len(asked.inputs), weights, memory)
         calls = bound.backward(
             gradient, channels_last, of_inputs, of_inputs is not None and dense(of_inputs)[1], found
         )
