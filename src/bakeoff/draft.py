@@ -7,7 +7,6 @@ import re
 import textwrap
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -25,6 +24,7 @@ from bakeoff.data.splits import complete_splits
 from bakeoff.errors import BakeoffError
 from bakeoff.study import DataSettings
 from bakeoff.study.schema import SCHEMA_FILE
+from bakeoff.templates import render
 from bakeoff.text import counted, listed, printable
 
 SAMPLE = 64
@@ -89,7 +89,7 @@ def draft_study(place: Path) -> Draft:
     # Letters without their marks: "für" becomes "fur", not "f-r".
     letters = re.sub(r"[\u0300-\u036f]", "", unicodedata.normalize("NFKD", folder.replace("ß", "ss")))
     name = re.sub(r"[^A-Za-z0-9_-]+", "-", letters).strip("-_")[:64] or "my-study"
-    text = "\n".join(_lines(name, settings, listing)) + "\n"
+    text = _text(name, settings, listing)
     return Draft(name, text, settings.source, sum(map(len, listing.splits.values())))
 
 
@@ -156,74 +156,32 @@ def _complete(source: str) -> tuple[DataSettings, Listing]:
     return settings, listing
 
 
-def _lines(name: str, settings: DataSettings, listing: Listing) -> Iterator[str]:
-    """The lines of the study file."""
+def _text(name: str, settings: DataSettings, listing: Listing) -> str:
+    """The study file."""
     counts = Counter(image.label for images in listing.splits.values() for image in images)
     ratio = max(counts.values()) / min(counts.values())
-    sides, is_gray = _look_at(listing)
-    is_small = sides is None or sides < SMALL
-    size = 32 if is_small else 64
+    side, is_gray = _look_at(listing)
+    is_small = side is None or side < SMALL
     num_train = len(listing.splits["train"])
-    epochs = next((number for limit, number in EPOCHS if num_train < limit), 20)
-    variation = "batch_norm" if is_small else "crop_and_flip"
-
-    yield f"#:schema ./{SCHEMA_FILE}"
-    yield ""
-    yield from _comment(
-        "A study: recipes that are trained with several seeds and compared. Every setting that is left out "
-        "has its default; `bakeoff show` prints them all."
-    )
-    yield _setting("name", name)
-    yield _setting("description", f"Is {variation} better than plain on {name}?")
-    yield _setting("seeds", 5, "runs per recipe; with fewer than 5, results are exploratory")
-    yield _setting("baseline", "plain", "the recipe that the others are compared with")
-    yield _setting("margin", 0.01, "the smallest difference that matters: 0.01 is one percentage point")
-    yield ""
-    yield "[data]"
-    yield from _comment(_described(listing, counts))
-    for note in listing.notes:
-        yield from _comment(note)
-    yield _setting("source", settings.source)
-    if settings.columns:
-        yield from _comment(
-            "Images of one group, such as those of one patient, stay in one split and count as one unit."
-        )
-        yield f"columns = {{ group = {_value(settings.columns['group'])} }}"
-    elif not any(image.group for image in listing.splits["train"]):
-        yield from _comment(
-            "If several images show the same thing, such as one patient, tell by what their names show it:"
-        )
-        yield '# groups = "(patient[0-9]+)"'
-    original = "" if sides is None else f"; their median side is {sides:g}"
-    yield _setting("image_size", size, f"pixels: every image is resized to {size} x {size}{original}")
-    if is_gray:
-        yield '# channels = "grey"  # the images are gray: one channel instead of three equal ones'
-    yield ""
-    if ratio >= UNBALANCED:
-        yield "[compare]"
-        yield from _comment(
-            f"The largest class has {ratio:.1f} times as many images as the smallest, so accuracy would "
-            "mostly measure the largest; this is the mean of the classes' accuracies."
-        )
-        yield _setting("metric", "balanced_accuracy")
-        yield ""
-    yield from _comment("What all recipes have in common:")
-    yield "[defaults]"
-    yield _setting("model", "lenet5" if is_small else "resnet")
-    yield _setting("epochs", epochs)
-    yield _setting("batch_size", 128 if num_train >= 2_000 else 32)
-    yield 'optimizer = { name = "adam", lr = 0.001 }'
-    yield 'schedule = "cosine"'
-    yield ""
-    yield from _comment("One table per recipe, with what differs. Change one thing at a time.")
-    yield "[recipes.plain]"
-    yield ""
-    yield f"[recipes.{variation}]"
-    if is_small:
-        yield "model.batch_norm = true"
-    else:
-        yield from _comment("Remove horizontal_flip if left and right matter, as in letters.")
-        yield "augmentation = { random_crop_padding = 4, horizontal_flip = true }"
+    variables = {
+        "schema_file": SCHEMA_FILE,
+        "name": name,
+        "variation": "batch_norm" if is_small else "crop_and_flip",
+        "about": [_described(listing, counts), *listing.notes],
+        "settings": settings,
+        "has_groups": any(image.group for image in listing.splits["train"]),
+        "size": 32 if is_small else 64,
+        "original": "" if side is None else f"; their median side is {side:g}",
+        "is_gray": is_gray,
+        "is_small": is_small,
+        "unbalanced": f"The largest class has {ratio:.1f} times as many images as the smallest, so accuracy "
+        "would mostly measure the largest; this is the mean of the classes' accuracies."
+        if ratio >= UNBALANCED
+        else "",
+        "epochs": next((number for limit, number in EPOCHS if num_train < limit), 20),
+        "batch_size": 128 if num_train >= 2_000 else 32,
+    }
+    return render("bakeoff.study", "draft.toml.j2", variables, {"toml": _value, "comment": _comment})
 
 
 def _described(listing: Listing, counts: Counter[int]) -> str:
@@ -263,15 +221,11 @@ def _size(image: ListedImage) -> tuple[int, int, str] | None:
         return None
 
 
-def _setting(key: str, value: Any, about: str = "") -> str:
-    return f"{key} = {_value(value)}{f'  # {about}' if about else ''}"
-
-
 def _value(value: Any) -> str:
     return tomli_w.dumps({"x": value}).removeprefix("x = ").rstrip("\n")
 
 
-def _comment(text: str) -> list[str]:
+def _comment(text: str) -> str:
     """Lines of a comment; file names in it may contain anything."""
     line = printable(text.replace("\n", " "))
-    return textwrap.wrap(line, 100, initial_indent="# ", subsequent_indent="# ", break_long_words=False)
+    return textwrap.fill(line, 100, initial_indent="# ", subsequent_indent="# ", break_long_words=False)
