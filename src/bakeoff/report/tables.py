@@ -95,16 +95,9 @@ def report_tables(summary: Summary) -> dict[str, str]:
 
 
 _CASE = (
-    "true",
-    "predicted",
-    "num_seeds",
-    "num_wrong",
-    "num_predicted",
-    "true_probability",
-    "predicted_probability",
-    "confusion_count",
-    "num_class_images",
-)
+    "true", "predicted", "num_seeds", "num_wrong", "num_predicted", "true_probability",
+    "predicted_probability", "confusion_count", "num_class_images",
+)  # fmt: skip
 
 
 def learning_curve_table(curve: LearningCurve) -> str:
@@ -165,34 +158,14 @@ def _confusion_rows(recipe: FinishedRecipe, classes: Sequence[str]) -> Iterator[
 
 
 _RECIPE = (
-    "name",
-    "num_seeds",
-    "accuracy",
-    "score",
-    "low",
-    "high",
-    "seed_std",
-    "floor_std",
-    "binomial_se",
+    "name", "num_seeds", "accuracy", "score", "low", "high", "seed_std", "floor_std", "binomial_se",
     "image_share",
-)
+)  # fmt: skip
 
 _PAIR = (
-    "a",
-    "b",
-    "compares",
-    "difference",
-    "low",
-    "high",
-    "p",
-    "p_holm",
-    "verdict",
-    "p_outperform",
-    "fixed",
-    "broken",
-    "seeds_needed",
-    "images_needed",
-)
+    "a", "b", "compares", "difference", "low", "high", "p", "p_holm", "verdict", "p_outperform",
+    "fixed", "broken", "seeds_needed", "images_needed",
+)  # fmt: skip
 
 _RUN = ("seed", "accuracy", "score", "low", "high")
 

@@ -9,15 +9,15 @@ from bakeoff.errors import BakeoffError
 from bakeoff.study.settings.augmentation import AugmentationSettings
 from bakeoff.training.augmentation.apply import (
     Augmentation,
+    blended,
     check_augmentation,
     color_jitter,
-    cutmix,
-    mixup,
     random_crop,
     random_erasing_,
     random_flip,
     random_zoom,
 )
+from bakeoff.training.augmentation.draws import cutmix_blending, mixup_blending
 from bakeoff.training.preprocessing import Preprocessing
 
 FILL = np.array([10, 120, 250], np.uint8)
@@ -107,11 +107,11 @@ def test_erased_rectangles_have_the_area_and_shape_of_the_paper():
 
 def test_mixup_blends_images_and_keeps_the_larger_part_its_own(images):
     pixels = torch.from_numpy(images.astype(np.float32)).permute(0, 3, 1, 2)
-    mixed, blend = mixup(pixels, 0.4, draws())
+    mixed, blend = blended(pixels, mixup_blending(len(pixels), 0.4, draws()))
     assert sorted(blend.partners_N.tolist()) == list(range(len(images)))
     expected = blend.share * pixels + (1 - blend.share) * pixels[blend.partners_N]
     assert torch.allclose(mixed, expected, rtol=1e-5, atol=1e-3)
-    shares = np.array([mixup(pixels[:2], 0.4, draws(seed))[1].share for seed in range(1000)])
+    shares = np.array([mixup_blending(2, 0.4, draws(seed)).share for seed in range(1000)])
     assert ((shares >= 0.5) & (shares <= 1)).all()
     beta = draws(1).beta(0.4, 0.4, 100_000)
     assert shares.mean() == pytest.approx(np.maximum(beta, 1 - beta).mean(), abs=0.02)
@@ -121,7 +121,7 @@ def test_cutmix_replaces_one_rectangle_and_counts_it():
     pixels = torch.arange(8.0)[:, None, None, None].expand(8, 3, 20, 20).contiguous()
     shares = []
     for seed in range(500):
-        mixed, blend = cutmix(pixels, draws(seed))
+        mixed, blend = blended(pixels, cutmix_blending(8, 20, 20, draws(seed)))
         replaced = (mixed != pixels)[:, 0]
         other = blend.partners_N != torch.arange(8)
         assert torch.equal(mixed.where(replaced[:, None], pixels), mixed)

@@ -30,14 +30,6 @@ from bakeoff.analysis.failures.difficulty import ImageDifficulty
 
 GroupName = Literal["always right", "always wrong", "decided by the recipe", "luck of the seed"]
 
-GROUP_NAMES: tuple[GroupName, ...] = (
-    "always right",
-    "always wrong",
-    "decided by the recipe",
-    "luck of the seed",
-)
-"""As in summary.json and image_groups.csv."""
-
 GROUP_LABELS: dict[GroupName, str] = {
     "always right": "right for every seed",
     "always wrong": "wrong for every seed",
@@ -45,6 +37,9 @@ GROUP_LABELS: dict[GroupName, str] = {
     "luck of the seed": "runs disagree",
 }
 """As in texts."""
+
+GROUP_NAMES: tuple[GroupName, ...] = tuple(GROUP_LABELS)
+"""As in summary.json and image_groups.csv."""
 
 MAX_CELLS = 1 << 23
 """Of the table of chances, 8 bytes each. A statistic that needs more is rounded: that of 1,500 runs, or of

@@ -186,10 +186,7 @@ def _attribution(case: FailedCase, evidence: FailureEvidence) -> Iterator[Senten
                 "true": true,
                 "predicted": predicted,
                 "num_runs": num_runs,
-                "value": rank.value,
-                "median": rank.median,
-                "share_beyond": rank.share_beyond,
-                "num_reference": rank.num_reference,
+                **vars(rank),
             }
             | ({"border_area": maps.border_area} if where == "border" else {}),
         )

@@ -56,8 +56,7 @@ def list_idx(directory: Path, class_names: tuple[str, ...] | None = None) -> Lis
     interpreted = number_labels(
         np.concatenate([*labels.values()]).astype(np.int64),
         places.__getitem__,
-        find_names(directory / "class_names.txt", class_names),
-        f"set data.class_names, or write {directory / 'class_names.txt'}, with the names in label order",
+        *find_names(directory, class_names),
     )
     indices = iter(interpreted.indices)
     splits: dict[SplitName, list[ListedImage]] = {}

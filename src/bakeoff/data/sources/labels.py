@@ -45,11 +45,13 @@ class Labels(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-def find_names(file: Path, setting: tuple[str, ...] | None) -> Names | None:
-    """The names of `class_names.txt`, if the source has this file, or of `data.class_names`, if it is set."""
+def find_names(folder: Path, setting: tuple[str, ...] | None) -> tuple[Names | None, str]:
+    """The names of `class_names.txt` in a folder, or else of `data.class_names`; how to give such."""
+    file = folder / "class_names.txt"
+    remedy = f"set data.class_names, or write {file}, with the names in label order"
     if file.is_file():
-        return Names(read_class_names(file), str(file))
-    return Names(setting, SETTING) if setting else None
+        return Names(read_class_names(file), str(file)), remedy
+    return Names(setting, SETTING) if setting else None, remedy
 
 
 def read_labels(

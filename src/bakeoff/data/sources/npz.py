@@ -159,10 +159,7 @@ def _interpret(
     setting: tuple[str, ...] | None,
 ) -> Labels:
     places = [f"{file}: {names[split]['labels']}[{i}]" for split in labels for i in range(len(labels[split]))]
-    class_names = find_names(file.parent / "class_names.txt", setting)
-    remedy = (
-        f"set data.class_names, or write {file.parent / 'class_names.txt'}, with the names in label order"
-    )
+    class_names, remedy = find_names(file.parent, setting)
     kinds = {array.dtype.kind for array in labels.values()}
     if kinds == {"U"}:
         texts = [str(label).strip() for array in labels.values() for label in array]

@@ -81,9 +81,9 @@ def list_parquet(path: Path, settings: DataSettings) -> Listing:
         except Exception as error:  # pyarrow raises many exceptions on a damaged file
             reason = str(error)[:200] or type(error).__name__
             raise BakeoffError(f"{file} cannot be read as Parquet: {reason}; download it again") from error
-    names = _common_names(class_names) or find_names(folder / "class_names.txt", settings.class_names)
+    names, remedy = find_names(folder, settings.class_names)
+    names = _common_names(class_names) or names
     all_rows = [row for of_split in rows.values() for row in of_split]
-    remedy = f"set data.class_names, or write {folder / 'class_names.txt'}, with the names in label order"
     values = [row.label for row in all_rows]
     numbers = [value for value in values if isinstance(value, int) and abs(value) < 2**62]
     labels = (

@@ -138,12 +138,10 @@ def list_split_files(
     rows = _find_images(directory, read, problems)
     _refuse(problems)
     all_rows = [row for split in rows.values() for row in split]
-    names_file = directory / "class_names.txt"
     labels = read_labels(
         [row.label for row in all_rows],
         lambda index: all_rows[index].location,
-        find_names(names_file, class_names),
-        f"set data.class_names, or write {names_file}, with the names in label order",
+        *find_names(directory, class_names),
     )
     label_of = iter(labels.indices)
     splits: dict[SplitName, list[ListedImage]] = {

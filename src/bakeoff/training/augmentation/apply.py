@@ -23,11 +23,9 @@ from bakeoff.training.augmentation.draws import (
     Blending,
     blending,
     crop_corners,
-    cutmix_blending,
     erased_boxes,
     flips,
     jitter_directions,
-    mixup_blending,
     zooms,
 )
 from bakeoff.training.preprocessing import Preprocessing
@@ -215,23 +213,6 @@ def random_erasing_(images_NCHW: Tensor, probability: float, draw: np.random.Gen
     in_columns = (columns >= left[:, None]) & (columns < right[:, None])
     mask = in_rows[:, :, None] & in_columns[:, None, :]
     images_NCHW.masked_fill_(torch.from_numpy(mask)[:, None], 0.0)
-
-
-def mixup(images_NCHW: Tensor, alpha: float, draw: np.random.Generator) -> tuple[Tensor, Blend]:
-    """Blend each image with another, by one share per batch from Beta(alpha, alpha), folded to 0.5..1.
-
-    After Zhang, Cisse, Dauphin, Lopez-Paz: mixup: beyond empirical risk minimization, ICLR 2018.
-    """
-    return blended(images_NCHW, mixup_blending(len(images_NCHW), alpha, draw))
-
-
-def cutmix(images_NCHW: Tensor, draw: np.random.Generator) -> tuple[Tensor, Blend]:
-    """Replace one rectangle, the same for the whole batch, by that of another image.
-
-    After Yun, Han, Oh, Chun, Choe, Yoo: CutMix, ICCV 2019; the area is uniform before clipping at the border.
-    """
-    number, _, height, width = images_NCHW.shape
-    return blended(images_NCHW, cutmix_blending(number, height, width, draw))
 
 
 def blended(images_NCHW: Tensor, blending: Blending) -> tuple[Tensor, Blend]:

@@ -70,8 +70,7 @@ def list_csv(path: Path, settings: DataSettings) -> Listing:
     labels = read_labels(
         [entry.label for entry in entries],
         lambda index: entries[index].location,
-        find_names(folder / "class_names.txt", settings.class_names),
-        f"set data.class_names, or write {folder / 'class_names.txt'}, with the names in label order",
+        *find_names(folder, settings.class_names),
     )
     split_of, split_notes = _splits(entries)
     splits: dict[SplitName, list[ListedImage]] = {"train": []}
