@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from abc import ABC, abstractmethod
 
 from bakeoff.templates import markdown, one_line
 
@@ -21,25 +20,7 @@ IN_LATEX = {
 } | {sign: f"\\{sign}" for sign in "&%$#_{}"}
 
 
-class Markup(ABC):
-    """How a text is written."""
-
-    suffix: str
-
-    @abstractmethod
-    def text(self, value: object) -> str:
-        """Escape a text."""
-
-    @abstractmethod
-    def code(self, value: object) -> str:
-        """A name in a typewriter font."""
-
-    @abstractmethod
-    def cite(self, *keys: str) -> str:
-        """Cite entries of references.bib."""
-
-
-class Latex(Markup):
+class Latex:
     """LaTeX; citations by natbib or biblatex's natbib mode, which `\\citep` needs."""
 
     suffix = "tex"
@@ -58,7 +39,7 @@ class Latex(Markup):
         return rf"\citep{{{','.join(keys)}}}"
 
 
-class Markdown(Markup):
+class Markdown:
     """Markdown; citations as Pandoc reads them."""
 
     suffix = "md"

@@ -13,7 +13,7 @@ from bakeoff.analysis.comparison.tuning import describe_budgets
 from bakeoff.analysis.summary.answer import doubts_of_data, grave_findings
 from bakeoff.errors import BakeoffError
 from bakeoff.files import check_free, new_folder
-from bakeoff.paper.markup import Latex, Markdown, Markup
+from bakeoff.paper.markup import Latex, Markdown
 from bakeoff.study.settings.trainer import SklearnSettings
 from bakeoff.templates import render
 from bakeoff.text import counted, duration, listed, p_value, span, whole
@@ -89,7 +89,7 @@ def write_paper(summary: Summary, directory: Path) -> tuple[str, ...]:
     return tuple(sorted(texts))
 
 
-def _render(template: str, markup: Markup, facts: dict[str, Any]) -> str:
+def _render(template: str, markup: Latex | Markdown, facts: dict[str, Any]) -> str:
     variables = {
         "cite": markup.cite,
         "latex": isinstance(markup, Latex),

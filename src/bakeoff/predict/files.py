@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from bakeoff.data import Decoding, decode_image
 from bakeoff.data.loading import check_plain_file
-from bakeoff.data.sources.walking import IMAGE_SUFFIXES, is_system, suffix_of
+from bakeoff.data.sources.walking import IMAGE_SUFFIXES, is_folder, is_system, suffix_of
 from bakeoff.environment import available_cores
 from bakeoff.errors import BakeoffError
 from bakeoff.predict.ensemble import Ensemble, average, load_ensemble
@@ -244,15 +244,8 @@ def _entries(folder: Path) -> tuple[list[str], list[str]]:
         for entry in entries:
             if is_system(entry.name):
                 continue
-            if _is_folder(entry):
+            if is_folder(entry):
                 folders.append(entry.name)
             elif suffix_of(entry.name) in IMAGE_SUFFIXES:
                 names.append(entry.name)
     return sorted(names), sorted(folders)
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link to itself; where it has an image's name, whoever reads it meets the reason
-        return False

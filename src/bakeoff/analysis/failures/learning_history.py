@@ -48,28 +48,6 @@ class LearningHistory:
         return float(self.num_forgotten.mean())
 
 
-@dataclass(frozen=True)
-class HistorySummary:
-    """How some training images were learned, compared with all of them.
-
-    Attributes
-    ----------
-    num_images, num_all
-        The number of these images, and of all training images.
-    epoch_learned, epoch_learned_all
-        Median over images; infinite if most are not learned at the end of training.
-    num_forgotten, num_forgotten_all
-        Mean over images.
-    """
-
-    num_images: int
-    num_all: int
-    epoch_learned: float
-    epoch_learned_all: float
-    num_forgotten: float
-    num_forgotten_all: float
-
-
 def learning_history(true_probability: NDArray[np.floating]) -> LearningHistory:
     """Summarize the training dynamics of one recipe.
 
@@ -95,21 +73,22 @@ def learning_history(true_probability: NDArray[np.floating]) -> LearningHistory:
     )
 
 
-def summarize_history(history: LearningHistory, images: NDArray[np.int64]) -> HistorySummary:
+def summarize_history(history: LearningHistory, images: NDArray[np.int64]) -> dict[str, float]:
     """Compare how some training images were learned with the whole training split.
 
-    Parameters
-    ----------
-    history
-        From `learning_history`.
-    images
-        int [num_some], indices of training images, such as those nearest to a failed case.
+    Returns
+    -------
+    numbers
+        `num_images`, of these images, and `num_all`; `num_epochs`; the median `epoch_learned` and the mean
+        `num_forgotten` of these images, and of all as `epoch_learned_all` and `num_forgotten_all`. Epochs are
+        infinite if most images are not learned at the end of training.
     """
-    return HistorySummary(
-        num_images=len(images),
-        num_all=len(history.epoch_learned),
-        epoch_learned=median(history.epoch_learned[images].tolist()),
-        epoch_learned_all=history.usual_epoch_learned,
-        num_forgotten=float(history.num_forgotten[images].mean()),
-        num_forgotten_all=history.usual_num_forgotten,
-    )
+    return {
+        "num_images": len(images),
+        "num_all": len(history.epoch_learned),
+        "num_epochs": history.num_epochs,
+        "epoch_learned": median(history.epoch_learned[images].tolist()),
+        "epoch_learned_all": history.usual_epoch_learned,
+        "num_forgotten": float(history.num_forgotten[images].mean()),
+        "num_forgotten_all": history.usual_num_forgotten,
+    }

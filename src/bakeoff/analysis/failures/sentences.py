@@ -279,26 +279,18 @@ def _neighbors(case: FailedCase, evidence: FailureEvidence) -> Iterator[Sentence
     )
     if recipe.history is None:
         return
-    summary = summarize_history(recipe.history, indices)
+    numbers = summarize_history(recipe.history, indices)
     epoch_learned, epoch_learned_all = (
         f"{epoch:g}" if isfinite(epoch) else f"not within {recipe.history.num_epochs}"
-        for epoch in (summary.epoch_learned, summary.epoch_learned_all)
+        for epoch in (numbers["epoch_learned"], numbers["epoch_learned_all"])
     )
     yield Sentence(
         "history",
         f"Epoch at which {'it was' if len(indices) == 1 else f'these {len(indices)} were'} learned "
-        f"(median): {epoch_learned}, compared with {epoch_learned_all} for all {summary.num_all:,} training "
-        f"images; times forgotten (mean): {summary.num_forgotten:.1f}, compared with "
-        f"{summary.num_forgotten_all:.1f}.",
-        {
-            "num_images": summary.num_images,
-            "num_all": summary.num_all,
-            "num_epochs": recipe.history.num_epochs,
-            "epoch_learned": _or_none(summary.epoch_learned),
-            "epoch_learned_all": _or_none(summary.epoch_learned_all),
-            "num_forgotten": summary.num_forgotten,
-            "num_forgotten_all": summary.num_forgotten_all,
-        },
+        f"(median): {epoch_learned}, compared with {epoch_learned_all} for all {numbers['num_all']:,} "
+        f"training images; times forgotten (mean): {numbers['num_forgotten']:.1f}, compared with "
+        f"{numbers['num_forgotten_all']:.1f}.",
+        {name: _or_none(number) for name, number in numbers.items()},
     )
 
 

@@ -58,11 +58,11 @@ class Walk:
 
     def subfolders(self, path: str) -> list[str]:
         """The names of the folders in a folder, in natural order."""
-        return sorted((entry.name for entry in self._entries(path) if _is_folder(entry)), key=natural_key)
+        return sorted((entry.name for entry in self._entries(path) if is_folder(entry)), key=natural_key)
 
     def num_images_in(self, path: str) -> int:
         """The number of images directly in a folder."""
-        return sum(_is_image(entry.name) and not _is_folder(entry) for entry in self._entries(path))
+        return sum(_is_image(entry.name) and not is_folder(entry) for entry in self._entries(path))
 
     def images_below(self, root: str, names: Iterable[str]) -> dict[str, list[str]]:
         """The images below each of these folders in `root`, in natural order.
@@ -98,7 +98,7 @@ class Walk:
             visited.add(identity)
             for entry in entries:
                 path = _join(folder, entry.name)
-                if _is_folder(entry):
+                if is_folder(entry):
                     (links if entry.is_symlink() else folders).append(path)
                 elif _is_image(entry.name):
                     images.append(path)
@@ -177,10 +177,11 @@ def _is_image(name: str) -> bool:
     return suffix_of(name) in IMAGE_SUFFIXES
 
 
-def _is_folder(entry: os.DirEntry[str]) -> bool:
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a folder, or a link to one that is there."""
     try:
         return entry.is_dir()
-    except OSError:  # a link to itself
+    except OSError:  # a link to itself; whoever reads it meets the reason
         return False
 
 
