@@ -27,79 +27,61 @@ SWITCH = "BAKEOFF_KERNELS"
 HERE = Path(__file__).parent
 
 
+ADDRESS, NUMBER, REAL = ctypes.c_void_p, ctypes.c_int64, ctypes.c_double
+
+
+def _all(kind: Any, names: str) -> tuple[tuple[str, Any], ...]:
+    """Fields of one type."""
+    return tuple((name, kind) for name in names.split())
+
+
 class Shape(ctypes.Structure):
     """Sizes of one call, as the C++ source declares them."""
 
-    _fields_ = tuple(
-        (name, ctypes.c_int64)
-        for name in (
-            "images",
-            "channels",
-            "height",
-            "width",
-            "kernel",
-            "padding",
-            "out_channels",
-            "input_last",
-            "weight_last",
-            "output_last",
-            "gradient_last",
-        )
+    _fields_ = (
+        *_all(NUMBER, "images channels height width kernel padding out_channels"),
+        *_all(NUMBER, "input_last weight_last output_last gradient_last"),
     )
 
 
 class Addend(ctypes.Structure):
     """Part of a source, as are the following: see cpp/rows.hpp, which declares them."""
 
-    _fields_ = tuple((name, ctypes.c_void_p) for name in ("values", "scale", "shift"))
+    _fields_ = _all(ADDRESS, "values scale shift")
 
 
 class Source(ctypes.Structure):
     """What a layer reads."""
 
-    _fields_ = (
-        ("first", Addend),
-        ("second", Addend),
-        ("relu", ctypes.c_int64),
-        ("stored", ctypes.c_void_p),
-    )
+    _fields_ = (*_all(Addend, "first second"), ("relu", NUMBER), ("stored", ADDRESS))
 
 
 class Result(ctypes.Structure):
     """What a layer writes."""
 
     _fields_ = (
-        ("values", ctypes.c_void_p),
-        ("bias", ctypes.c_void_p),
-        ("relu", ctypes.c_int64),
-        ("norm", ctypes.c_int64),
-        ("scale", ctypes.c_void_p),
-        ("shift", ctypes.c_void_p),
-        ("running_mean", ctypes.c_void_p),
-        ("running_variance", ctypes.c_void_p),
-        ("momentum", ctypes.c_double),
-        ("epsilon", ctypes.c_double),
-        ("constants", ctypes.c_void_p),
+        *_all(ADDRESS, "values bias"),
+        *_all(NUMBER, "relu norm"),
+        *_all(ADDRESS, "scale shift running_mean running_variance"),
+        *_all(REAL, "momentum epsilon"),
+        ("constants", ADDRESS),
     )
 
 
 class ResultGradient(ctypes.Structure):
     """What backward reads of a result, and the parameters' gradients."""
 
-    _fields_ = tuple(
-        (name, ctypes.c_void_p) for name in ("gradient", "sums", "weight", "bias", "scale", "shift")
-    )
+    _fields_ = _all(ADDRESS, "gradient sums weight bias scale shift")
 
 
 class SourceGradient(ctypes.Structure):
     """What backward writes of a layer's source."""
 
     _fields_ = (
-        ("gradient", ctypes.c_void_p),
-        ("added", ctypes.c_void_p * 2),
-        ("last", ctypes.c_int64),
-        ("means", ctypes.c_void_p * 2),
-        ("sums", ctypes.c_void_p * 2),
+        ("gradient", ADDRESS),
+        ("added", ADDRESS * 2),
+        ("last", NUMBER),
+        *_all(ADDRESS * 2, "means sums"),
     )
 
 
@@ -107,26 +89,9 @@ class Layer(ctypes.Structure):
     """A layer of a region."""
 
     _fields_ = (
-        *(
-            (name, ctypes.c_int64)
-            for name in (
-                "images",
-                "channels",
-                "height",
-                "width",
-                "out_channels",
-                "out_height",
-                "out_width",
-                "kernel_height",
-                "kernel_width",
-                "stride",
-                "padding",
-                "depthwise",
-                "weight_last",
-                "maximum",
-            )
-        ),
-        ("weight", ctypes.c_void_p),
+        *_all(NUMBER, "images channels height width out_channels out_height out_width"),
+        *_all(NUMBER, "kernel_height kernel_width stride padding depthwise weight_last maximum"),
+        ("weight", ADDRESS),
         ("source", Source),
         ("result", Result),
         ("result_gradient", ResultGradient),
@@ -138,10 +103,10 @@ class Layer(ctypes.Structure):
 
 
 KINDS = {
-    "a": ctypes.c_void_p,  # address
+    "a": ADDRESS,  # address
     "f": ctypes.c_int,  # flag
-    "n": ctypes.c_int64,  # number of
-    "r": ctypes.c_double,  # real number
+    "n": NUMBER,  # number of
+    "r": REAL,  # real number
     "s": ctypes.POINTER(Shape),
     "l": ctypes.POINTER(Layer),
 }

@@ -343,15 +343,10 @@ def _match_linear(layers: Sequence[nn.Module], start: int, shape: tuple[int, ...
         norm, scale_and_shift = _norm(layers[end], linear.out_features)
         if norm and (shape[0] > 1 or not norm.training):  # else PyTorch says what is wrong
             return Linear(relu, norm), parameters + scale_and_shift, end + 1
-    return _linear(relu), parameters, end
+    return _linear(relu, None), parameters, end
 
 
-_conv_pool, _flatten = cache(ConvPool), cache(Flatten)
-
-
-@cache
-def _linear(relu: bool) -> Linear:
-    return Linear(relu, None)
+_conv_pool, _flatten, _linear = cache(ConvPool), cache(Flatten), cache(Linear)
 
 
 @cache

@@ -246,8 +246,7 @@ class _Bound:
 
     def _describe_result_gradient(self, layer: Layer, memory: Memory, found: Sequence[Tensor | None]) -> None:
         gradient = memory.result_gradient
-        value = self._value_of(layer)
-        gradient.gradient = self._gradient_at(value.gradient)
+        gradient.gradient = self._gradient_at(self._program.value_of[layer.step].gradient)
         if layer.kind == "conv":
             weight, bias = found[layer.parameters : layer.parameters + 2]
             assert weight is not None
@@ -260,6 +259,3 @@ class _Bound:
             assert shift is not None
             gradient.scale, gradient.shift = scale.data_ptr(), shift.data_ptr()
             gradient.sums = self._sums[layer.norm]
-
-    def _value_of(self, layer: Layer) -> Value:
-        return self._program.value_of[layer.step]

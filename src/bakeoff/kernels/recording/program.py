@@ -23,7 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
 from bakeoff.kernels.matching import LayerGraph, is_for_regions, is_watched
-from bakeoff.kernels.recording.conditions import Conditions
+from bakeoff.kernels.recording.conditions import INTERNAL, Conditions
 from bakeoff.kernels.recording.purity import Purity, is_users_file
 from bakeoff.kernels.sequential import KernelGraph, KernelSequential, run_graph, run_layers
 from bakeoff.text import shorten
@@ -559,7 +559,7 @@ def state_of(model: nn.Module, *, tensors: bool) -> dict[str, object]:
         kind = type(module)
         name = _own(path)
         for key, value in vars(module).items():
-            if key not in _INTERNAL:
+            if key not in INTERNAL:
                 state[f"{name}.{key}"] = _snapshot(value)
         for key, tensor in (*module._parameters.items(), *module._buffers.items()) if tensors else ():
             state[f"{name}.{key}"] = tensor if tensor is None else (id(tensor), tensor._version)
@@ -573,9 +573,6 @@ def state_of(model: nn.Module, *, tensors: bool) -> dict[str, object]:
                     if key in function.__globals__:
                         state[f"the global {key}"] = _snapshot(function.__globals__[key])
     return state
-
-
-_INTERNAL = {*vars(nn.Module()), "training"}
 
 
 def _snapshot(value: object) -> object:
