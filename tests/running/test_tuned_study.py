@@ -42,10 +42,10 @@ class Watched(Display):
         self.change, self.undo = change, undo
         self.trials, self.runs, self.failed, self.tuning = [], [], [], None
 
-    def begin(self, study, data, tasks, todo, *_) -> None:
-        (self.trials if tasks[0].trial else self.runs).extend(todo)
-        if tasks[0].trial:
-            self.change(data)
+    def begin(self, coming) -> None:
+        (self.trials if coming.tasks[0].trial else self.runs).extend(coming.todo)
+        if coming.tasks[0].trial:
+            self.change(coming.data)
 
     def tuned(self, tuning) -> None:
         self.tuning = tuning

@@ -11,6 +11,7 @@ from rich.console import Console
 from bakeoff.analysis.comparison.tuning import study_tuning
 from bakeoff.data import load_data
 from bakeoff.engines import EpochDone, RunFailed, RunFinished, RunStarted, Task
+from bakeoff.running.run_study import Round
 from bakeoff.store import StoredTrial
 from bakeoff.study import load_study
 from bakeoff.terminal.progress import StudyDisplay
@@ -24,7 +25,7 @@ def test_what_was_decided_about_the_images_is_in_the_first_lines():
     )
     screen = Console(file=io.StringIO(), width=200)
     with StudyDisplay(screen) as display:
-        display.begin(study, data, [], [], 1)
+        display.begin(Round(study, data, [], [], 1))
     lines = screen.file.getvalue().splitlines()
     assert lines[0].startswith("quickstart: ")
     assert lines[1:3] == ["note: The table has no header.", r"note: The column '\x1b' is read as image."]
@@ -46,7 +47,7 @@ def test_trials_are_shown_with_their_numbers_and_what_they_chose():
     logits = np.eye(10, dtype=np.float32)
     tuning = study_tuning(study, [StoredTrial("lenet5", 1, logits, np.arange(10), 2.0)])
     with StudyDisplay(console) as display:
-        display.begin(study, load_data(study.data), [replace(task, seed=0), task], [task], 1)
+        display.begin(Round(study, load_data(study.data), [replace(task, seed=0), task], [task], 1))
         table = display.state.render(console)
         for event in (RunStarted(task), EpochDone(task, record(5)), RunFinished(task)):
             display.handle(event)
@@ -70,7 +71,7 @@ def test_a_model_that_is_not_captured_is_named_once_with_the_reason():
     with StudyDisplay(console) as display:
         display.not_captured("lenet5", "net.py:3, 'if x.mean() > 0:': control flow")
         for _ in range(2):
-            display.begin(study, load_data(study.data), [], [], 1)
+            display.begin(Round(study, load_data(study.data), [], [], 1))
     line = "note: lenet5: its forward is called as it is, so CPU kernels may not apply: net.py:3, 'if x"
     assert console.file.getvalue().count(line) == 1
 
@@ -80,7 +81,7 @@ def test_where_there_is_no_terminal_lines_tell_that_a_run_is_tested_and_finished
     task = Task("lenet5", 0, "identity")
     screen = Console(file=io.StringIO(), width=100)
     with StudyDisplay(screen) as display:
-        display.begin(study, load_data(study.data), [task], [task], 1)
+        display.begin(Round(study, load_data(study.data), [task], [task], 1))
         for event in (EpochDone(task, record(1)), EpochDone(task, record(2)), RunFinished(task)):
             display.handle(event)
     *_, last_epoch, finished = screen.file.getvalue().splitlines()
@@ -96,7 +97,7 @@ def test_before_the_first_run_it_says_what_it_will_do_and_for_how_long():
     for tries_steps in (True, False):
         screen = Console(file=io.StringIO(), width=200)
         with StudyDisplay(screen, tries_steps=tries_steps) as display:
-            display.begin(study, load_data(study.data), tasks, tasks, 2)
+            display.begin(Round(study, load_data(study.data), tasks, tasks, 2))
         lines[tries_steps] = screen.file.getvalue().splitlines()[-1]
     assert lines[False] == "4 runs, 2 at a time"
     assert lines[True] == "4 runs, 2 at a time: less than a minute, by the first steps of each recipe"
@@ -108,7 +109,7 @@ def test_many_short_runs_take_what_each_costs_beside_training():
     screen = Console(file=io.StringIO(), width=200)
     with StudyDisplay(screen) as display:
         display.epoch_seconds["lenet5"] = 0.001
-        display.begin(study, load_data(study.data), tasks, tasks, 2)
+        display.begin(Round(study, load_data(study.data), tasks, tasks, 2))
     assert re.search("300 runs, 2 at a time: about [23] min", screen.file.getvalue())
 
 
@@ -119,11 +120,11 @@ def test_what_is_not_known_before_is_said_and_a_later_round_goes_by_the_epochs()
     data, tasks = load_data(study.data), [Task(name, 0, "identity") for name in study.recipes]
     screen = Console(file=io.StringIO(), width=200)
     with StudyDisplay(screen, tries_steps=True) as display:
-        display.begin(study, data, tasks, tasks, 1)
+        display.begin(Round(study, data, tasks, tasks, 1))
         first = screen.file.getvalue().splitlines()[-1]
         display.handle(EpochDone(tasks[0], replace(record(1), seconds=100.0)))
         more = Task("lenet5", 1, "identity")
-        display.begin(study, data, [*tasks, more], [more], 1)
+        display.begin(Round(study, data, [*tasks, more], [more], 1))
         second = screen.file.getvalue().splitlines()[-1]
     assert first == (
         "2 runs: less than a minute, by the first steps of each recipe; "
@@ -143,7 +144,7 @@ def test_the_time_before_the_first_run_is_that_of_all_that_follows():
         screen = Console(file=io.StringIO(), width=200)
         with StudyDisplay(screen) as display:
             display.epoch_seconds["lenet5"] = 60.0
-            display.begin(study, data, tasks, tasks, 1, later=later, num_other_images=num_images)
+            display.begin(Round(study, data, tasks, tasks, 1, later=later, num_other_images=num_images))
         *_, line = screen.file.getvalue().splitlines()
         times.append(int(re.search(r"about (\d+) min", line)[1]))
     assert times[0] == pytest.approx(20, abs=3)  # and the tests of the runs

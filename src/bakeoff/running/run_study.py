@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import starmap
 from pathlib import Path
+from typing import NamedTuple
 
 from bakeoff.analysis.comparison.looks import Looks
 from bakeoff.analysis.comparison.of_study import study_looks
@@ -51,6 +52,21 @@ from bakeoff.training import TRAINING_VERSION
 from bakeoff.training.cost import prediction_cost
 
 
+class Round(NamedTuple):
+    """The runs of a round, and those of them that are not finished yet.
+
+    `later` are the runs that will follow; in the end, all are tested on other images, too.
+    """
+
+    study: Study
+    data: ImageData
+    tasks: Sequence[Task]
+    todo: Sequence[Task]
+    num_workers: int
+    later: Sequence[Task] = ()
+    num_other_images: int = 0
+
+
 class Display:
     """Called as a study progresses; this base class shows nothing."""
 
@@ -66,20 +82,11 @@ class Display:
     def not_captured(self, recipe: str, reason: str) -> None:
         """Before the first round: a recipe's model is called as it is, not layer by layer for CPU kernels."""
 
-    def begin(
-        self,
-        study: Study,
-        data: ImageData,
-        tasks: Sequence[Task],
-        todo: Sequence[Task],
-        num_workers: int,
-        later: Sequence[Task] = (),
-        num_other_images: int = 0,
-    ) -> None:
-        """Before the first run of a round: its runs, and those of them that are not finished yet.
+    def begin(self, coming: Round) -> None:
+        """Before the first run of a round.
 
         Likewise before the first trial, if recipes are tuned, and before the first run with fewer training
-        images. `later` are the runs that will follow; in the end, all are tested on other images, too.
+        images.
         """
 
     def tuned(self, tuning: Tuning) -> None:
@@ -353,15 +360,8 @@ class StudyRun:
     def _execute(self, tasks: list[Task], later: Sequence[Task] = ()) -> None:
         """Execute those of the tasks that have no result; record how the others ended."""
         todo = self._unfinished(tasks)
-        self.display.begin(
-            self.study,
-            self.data,
-            tasks,
-            todo,
-            self.engine.num_workers,
-            later,
-            self._num_other_images,
-        )
+        workers = self.engine.num_workers
+        self.display.begin(Round(self.study, self.data, tasks, todo, workers, later, self._num_other_images))
         if not todo:
             return
         events = self.engine.do(todo, Job(self.study, self.data.directory, self.layout.root, self._groups))

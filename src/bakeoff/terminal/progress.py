@@ -22,7 +22,7 @@ from bakeoff.engines import (
     RunsNotStacked,
     Task,
 )
-from bakeoff.running.run_study import Display
+from bakeoff.running.run_study import Display, Round
 from bakeoff.study import Study
 from bakeoff.terminal.audit import print_audit, print_notes
 from bakeoff.terminal.lines import print_text
@@ -89,16 +89,8 @@ class StudyDisplay(Display):
             f"{recipe}: its forward is called as it is, so CPU kernels may not apply: {reason}"
         )
 
-    def begin(
-        self,
-        study: Study,
-        data: ImageData,
-        tasks: Sequence[Task],
-        todo: Sequence[Task],
-        num_workers: int,
-        later: Sequence[Task] = (),
-        num_other_images: int = 0,
-    ) -> None:
+    def begin(self, coming: Round) -> None:
+        study, data, tasks, todo, num_workers, later, num_other_images = coming
         self._end_live()
         if self.state is None:
             self._introduce(study, data, todo)

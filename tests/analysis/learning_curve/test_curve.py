@@ -38,8 +38,8 @@ class Trained(Display):
     def __init__(self) -> None:
         self.tasks: list[str] = []
 
-    def begin(self, study, data, tasks, todo, *_) -> None:
-        self.tasks += map(str, todo)
+    def begin(self, coming) -> None:
+        self.tasks += map(str, coming.todo)
 
 
 def train(study: Study, root: Path) -> list[str]:
