@@ -9,6 +9,10 @@
 
 #include "lanes.hpp"
 
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
 constexpr int L = WIDTH;  // images side by side: one vector is a channel of a pixel of all of them
 
 extern "C" {
@@ -79,9 +83,21 @@ template <class F> static inline void each_vector(int64_t width, int64_t channel
 // Floats from a pixel to the next: at a distance of many powers of two they would drive each other out of the cache.
 static int64_t pixel_of(int64_t channels) { return (channels % 4 ? channels : channels + 1) * L; }
 template <class T> static inline T* moved(T* memory, int64_t by) { return memory ? memory + by : nullptr; }
+// Past the caches where the processor can, without reading a line before it is written: for tensors that are read much later.
+static inline void store_far(float* to, Vector v) {
+#if defined(__AVX512F__)
+    _mm512_stream_ps(to, __m512(v));
+#elif defined(__AVX2__)
+    _mm256_stream_ps(to, __m256(v));
+#else
+    store(to, v);
+#endif
+}
 static inline Vector spread(float value) { return Vector{} + value; }
 
 // ------------------------------------------------------------------------------------------------- forward
+
+constexpr int64_t AHEAD = 8192;  // floats from what is read to what is fetched: rows lie one after another in memory
 
 class MakeRow {  // a row of a source
     const Source& s;
@@ -91,6 +107,7 @@ class MakeRow {  // a row of a source
         const float *a = s.first.values + at, *b = moved(s.second.values, at);
         float* stored = moved(s.stored, at);
         each_vector(width, channels, pixel, [&](int64_t c, int64_t i, int64_t j) {
+            __builtin_prefetch(a + i + AHEAD, 0, 2);
             Vector v = load(a + i);
             if (FIRST) v = v * s.first.scale[c] + s.first.shift[c];
             if (SECOND) v += SCALED ? load(b + i) * s.second.scale[c] + s.second.shift[c] : load(b + i);
@@ -145,8 +162,8 @@ static thread_local Buffer result_sums_buffer, source_sums_buffer, shifts_buffer
 
 // What is done with the rows that a layer computed: bias, ReLU, and the statistics of batch norm.
 //
-// Variance is summed around the mean of the first group: no digits are lost where the mean is large, since the mean of
-// the batch is at most a standard deviation times the root of the number of groups away from it.
+// Variance is summed around the mean of the first row: few digits are lost where the mean is large, since the mean of the
+// batch is at most a standard deviation times the root of the number of rows away from it, of all groups.
 class ResultRows {
     const Layer& l;
     const Result& r;
@@ -176,23 +193,19 @@ public:
         : l(l), r(l.result), sums(result_sums_buffer, 2 * l.out_channels), origin(shifts_buffer.zeros(l.out_channels)),
           training(l.result.norm == 2) {}
     float* at(int64_t group, int64_t y) const { return r.values + group * result_size(l) + y * result_row(l); }
-    // Row y of a group, which lies at `from`: in its place or elsewhere.
+    // Row y of a group, which lies at `from`: in its place or elsewhere. The first is the first of all.
     void take(int64_t group, int64_t y, const float* from) {
         float* to = at(group, y);
         if (from != to || r.bias || r.relu) row<true>(from, to);
         else if (training) row<false>(to, to);
+        if (!training || group || y) return;
+        sums.end_group(lanes_used(l, 0));
+        for (int64_t c = 0; c < l.out_channels; ++c) origin[c] = float(sums.sum(2 * c) / (double(lanes_used(l, 0)) * l.out_width));
+        sums.forget();
+        row<false>(to, to);
     }
     void end_rows() { if (training) sums.end_rows(); }
-    void end_group(int64_t group) {
-        if (!training) return;
-        sums.end_group(lanes_used(l, group));
-        if (group) return;
-        double count = double(lanes_used(l, 0)) * l.out_height * l.out_width;
-        for (int64_t c = 0; c < l.out_channels; ++c) origin[c] = float(sums.sum(2 * c) / count);
-        sums.forget();
-        for (int64_t y = 0; y < l.out_height; ++y) row<false>(at(0, y), at(0, y)), sums.end_rows();
-        sums.end_group(lanes_used(l, 0));
-    }
+    void end_group(int64_t group) { if (training) sums.end_group(lanes_used(l, group)); }
     void finish() {  // the norm's constants; in training the running statistics move
         if (!r.norm) return;
         int64_t n = l.out_channels;
@@ -296,7 +309,7 @@ class SourceGradientRows {
                 if (NORMS & 1 || MASK == 2) value = load(first + i);
                 if (MASK == 1) v = load(stored + i) <= 0 ? Vector{} : v;
                 if (MASK == 2) v = value * scale + shift <= 0 ? Vector{} : v;
-                store(to + i, v);
+                store_far(to + i, v);
                 if (NORMS) sum += v;
                 if (NORMS & 1) product += v * (value - mean);
                 if (NORMS & 2) other += v * (load(second + i) - other_mean);
