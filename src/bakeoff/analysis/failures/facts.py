@@ -80,11 +80,6 @@ class ImageFact:
         return self.name.replace("centre", "center")
 
 
-def _contrast(chunk: _Chunk) -> Values:
-    spread: Values = chunk.luma_NHW.std(axis=(1, 2))
-    return spread
-
-
 def _sharpness(chunk: _Chunk) -> Values:
     luma = chunk.luma_NHW
     neighbors = luma[:, :-2, 1:-1] + luma[:, 2:, 1:-1] + luma[:, 1:-1, :-2] + luma[:, 1:-1, 2:]
@@ -116,7 +111,7 @@ FACTS: tuple[ImageFact, ...] = (
     ImageFact(
         "contrast", "standard deviation of the luma over pixels, 0 to 0.5",
         "lower contrast", "higher contrast", "lowest-contrast", "highest-contrast",
-        _contrast,
+        lambda chunk: chunk.luma_NHW.std(axis=(1, 2)),
     ),
     ImageFact(
         "saturation", "mean saturation (HSV) over pixels, 0 gray to 1 pure color",

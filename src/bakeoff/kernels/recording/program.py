@@ -28,6 +28,9 @@ from bakeoff.kernels.recording.purity import Purity, is_users_file
 from bakeoff.kernels.sequential import KernelGraph, KernelSequential, run_graph, run_layers
 from bakeoff.text import shorten
 
+Step = Callable[[dict[fx.Node, Any]], Any]
+"""From the values of the nodes before it to its own."""
+
 
 class NotCaptured(Exception):
     """Why a model is run as it is: one line that names the place."""
@@ -144,7 +147,7 @@ class Program:
         last_use = {node: index for index, group in enumerate(groups) for node in _inputs(group)}
         (self._input,), *inner, (output,) = groups
         self._output: fx.Node = output.args[0]  # type: ignore[assignment]
-        self._steps: list[tuple[Callable[[dict[fx.Node, Any]], Any], fx.Node, list[fx.Node]]] = []
+        self._steps: list[tuple[Step, fx.Node, list[fx.Node]]] = []
         self.chain: nn.Module | None = None
         layers: list[tuple[nn.Module | None, tuple[int, ...]]] = []
         for index, group in enumerate(inner, start=1):
@@ -340,13 +343,11 @@ def _is_layer(node: fx.Node) -> bool:
     )
 
 
-def _running(layers: list[nn.Module], source: Any) -> Callable[[dict[fx.Node, Any]], Any]:
+def _running(layers: list[nn.Module], source: Any) -> Step:
     return lambda values: run_layers(layers, values[source])
 
 
-def _computing(
-    nodes: list[fx.Node], layers: LayerGraph, root: nn.Module
-) -> Callable[[dict[fx.Node, Any]], Any]:
+def _computing(nodes: list[fx.Node], layers: LayerGraph, root: nn.Module) -> Step:
     """What computes them together, or one by one where kernels do not apply."""
     (source,) = _inputs(nodes)
     singly = [
@@ -366,7 +367,7 @@ def _computing(
     return compute
 
 
-def _calling(node: fx.Node, root: nn.Module) -> Callable[[dict[fx.Node, Any]], Any]:
+def _calling(node: fx.Node, root: nn.Module) -> Step:
     target = node.target
     if node.op == "get_attr":
         owner, _, name = str(target).rpartition(".")
@@ -447,9 +448,9 @@ def _layers_for(node: fx.Node, shapes: _Shapes) -> list[nn.Module] | None:
     target, inplace = node.target, str(node.target).endswith("_")
     if target in RELU:
         options = _options(node, ("inplace",))
-        return (
-            None if options is None else [nn.ReLU(options.get("inplace", inplace or target is torch.relu_))]
-        )
+        if options is None:
+            return None
+        return [nn.ReLU(options.get("inplace", inplace or target is torch.relu_))]
     if target in MAX_POOL:
         options = _options(node, POOL_NAMES)
         if not options or options.get("return_indices"):
@@ -468,15 +469,11 @@ def _layers_for(node: fx.Node, shapes: _Shapes) -> list[nn.Module] | None:
         layer = nn.Dropout(options.get("p", 0.5), bool(options.get("inplace")))
         return [layer.train(bool(options.get("training", True)))]
     if target in MEAN:
-        options = _options(node, ("dim", "keepdim"))
-        over = options and options.get("dim")
-        if (
-            not isinstance(over, list | tuple)
-            or len(over) != 2
-            or shapes.number_of_dimensions(node.args[0]) != 4
-        ):
+        options = _options(node, ("dim", "keepdim")) or {}
+        over = options.get("dim")
+        if not isinstance(over, list | tuple) or shapes.number_of_dimensions(node.args[0]) != 4:
             return None
-        if {one % 4 for one in over} != {2, 3} or options is None or options.keys() > {"dim", "keepdim"}:
+        if {one % 4 for one in over} != {2, 3}:
             return None
         return [nn.AdaptiveAvgPool2d(1), *([] if options.get("keepdim") else [nn.Flatten()])]
     return [nn.Flatten()] if target in RESHAPE and shapes.flattens(node) else None
