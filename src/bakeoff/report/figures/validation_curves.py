@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bakeoff.analysis.summary.recipes import FinishedRecipe, OverSeeds
 from bakeoff.report.figures.curves import finish_axes, has_curve
@@ -61,7 +60,8 @@ def _figure(
         epochs = np.arange(1, len(curve.mean) + 1)
         color = COLORS[place]
         if len(curve.per_seed) > 1:
-            low, high = (_extreme(limit, curve.per_seed) for limit in (np.fmin, np.fmax))
+            # Of the seeds that reached each epoch: the others have NaN there.
+            low, high = np.fmin.reduce(curve.per_seed), np.fmax.reduce(curve.per_seed)
             axes.fill_between(epochs, scale * low, scale * high, color=color, alpha=0.15, linewidth=0)
         axes.plot(
             epochs,
@@ -89,12 +89,6 @@ def _figure(
         alt=f"Line chart: mean validation {quantity} of {len(shown)} recipes by epoch. {extreme}: {each}.",
         caption=f"Validation {quantity}, mean over seeds. {extreme}: {each}.{band}{left_out}",
     )
-
-
-def _extreme(limit: np.ufunc, per_seed: NDArray[np.generic]) -> NDArray[np.float64]:
-    """The lowest or the highest of the seeds that reached each epoch."""
-    result: NDArray[np.float64] = limit.reduce(per_seed, axis=0)
-    return result
 
 
 def _best(quantity: str, curve: OverSeeds) -> tuple[float, int]:
