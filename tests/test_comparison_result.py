@@ -81,3 +81,11 @@ def test_another_metric_decides():
     classes = {recipe.name: recipe.predicted for recipe in given.recipes}
     with pytest.raises(bakeoff.BakeoffError, match="no probabilities, which auroc needs"):
         bakeoff.compare(given.labels, classes, class_names=CLASSES, metric="auroc")
+
+
+def test_printing_it_shows_its_notes():
+    labels = [0, 0, 0, 1]
+    result = bakeoff.compare(labels, {"a": [[0, 0, 0, 0]], "b": [labels]})
+    notes = result.comparison.notes
+    assert notes
+    assert str(result).endswith("\n".join(f"note: {note}" for note in notes))

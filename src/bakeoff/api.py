@@ -212,8 +212,9 @@ def compare(
     groups
         [num_images], which images belong together, such as those of one patient: the unit of intervals.
     class_names
-        In the order of the columns of probabilities, and of labels and predictions that are whole numbers. By
-        default the numbers from 0 if the labels are such, otherwise the labels in ascending order.
+        In the order of the columns of probabilities, and of labels and predictions that are whole numbers
+        (unless the names are such numbers themselves). By default the numbers from 0 if the labels are such,
+        otherwise the labels in ascending order.
     metric
         What decides the verdicts: the name of a score, such as "macro_f1", or a function, see
         `bakeoff.own_metric`.

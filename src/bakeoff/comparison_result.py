@@ -132,7 +132,8 @@ class ComparisonResult:
         scale = self.comparison.scale
         for recipe in self.comparison.recipes:
             lines.append(f"  {recipe.name}: {scale.value(recipe.score)} ({scale.interval(recipe.interval)})")
-        return "\n".join([*lines, self.comparison.conclusion])
+        notes = [f"note: {note}" for note in self.comparison.notes]
+        return "\n".join([*lines, self.comparison.conclusion, *notes])
 
     def _title(self) -> str:
         num_runs = sum(recipe.num_seeds for recipe in self.predictions.recipes)

@@ -100,6 +100,7 @@ def with_value(array, value):
         ({"predictions": {"a": [PREDICTED[0], PREDICTED[1, :5]]}}, r"has shape \[\[6\], \[5\]\]"),
         ({"predictions": {"a": [PREDICTED[0], PROBABILITIES[1]]}}, r"has shape \[\[6\], \[6, 3\]\]"),
         ({"predictions": {"a": "cat"}}, r"has shape \[\]"),
+        ({"predictions": {" ": PREDICTED}}, r"predictions\[' '\] has an empty name"),
         ({"predictions": {"a": []}}, r"has shape \[0\]"),
         ({"predictions": {}}, "predictions: found dict without recipes; expected a dict such as"),
         ({"predictions": [PREDICTED]}, "predictions: found list; expected a dict"),
@@ -121,6 +122,10 @@ def with_value(array, value):
         ),
         ({"predictions": {"a": PROBABILITIES}, "class_names": ["x", "y", "z", "w"]}, "class_names has 4: "),
         (
+            {"labels": np.array([1, 2, 2, 1, 1, 2]), "predictions": {"a": PROBABILITIES}},
+            r"no label is 0: the columns may be those of 0 to 2, or of 1 to 3; .* or range\(1, 4\)",
+        ),
+        (
             {"class_names": ["cat", "dog"]},
             r"labels has the class 2; expected 0\.\.1, the places in class_names",
         ),
@@ -137,3 +142,12 @@ def with_value(array, value):
 def test_arrays_with_a_mistake_are_refused(arguments, message):
     with pytest.raises(BakeoffError, match=message):
         read_arrays(**{"labels": LABELS, "predictions": {"a": PREDICTED}} | arguments)
+
+
+def test_names_that_are_numbers_are_what_numbers_mean():
+    labels = np.array([1, 2, 2, 1, 1, 2])
+    by_name = read_arrays(labels, {"a": PROBABILITIES}, class_names=range(1, 4))
+    by_place = read_arrays(labels - 1, {"a": PROBABILITIES}, class_names=range(1, 4))
+    assert by_name.class_names == by_place.class_names == ("1", "2", "3")
+    assert (by_name.labels == labels - 1).all()
+    assert (by_place.labels == labels - 1).all()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -36,8 +37,9 @@ def read_arrays(
     groups
         [num_images], which images belong together.
     class_names
-        In the order of the columns of probabilities, and of labels and predictions that are whole numbers. By
-        default the numbers from 0 if the labels are such, otherwise the labels in ascending order.
+        In the order of the columns of probabilities, and of labels and predictions that are whole numbers
+        (unless the names are such numbers themselves). By default the numbers from 0 if the labels are such,
+        otherwise the labels in ascending order.
 
     Raises
     ------
@@ -67,6 +69,8 @@ def read_arrays(
     tables = []
     for recipe, given in predictions.items():
         where = f"predictions[{recipe!r}]"
+        if not str(recipe).strip():
+            raise BakeoffError(f"{where} has an empty name; expected one that the results can be told by")
         runs = _runs(where, given, num_images)
         probabilities = columns = None
         if runs[0].ndim == 2:
@@ -167,6 +171,12 @@ def _columns(where: str, label_names: Sequence[str], labels: Any, num_columns: i
     """The classes of the columns of probabilities, if no names were given."""
     numbers = tuple(str(number) for number in range(num_columns))
     if set(label_names) <= set(numbers):
+        if "0" not in label_names and len(label_names) > 1:
+            raise BakeoffError(
+                f"{where} has probabilities of {num_columns} classes, and no label is 0: the columns may be "
+                f"those of 0 to {num_columns - 1}, or of 1 to {num_columns}; pass class_names in their "
+                f"order, such as class_names=range({num_columns}) or range(1, {num_columns + 1})"
+            )
         return numbers
     if len(label_names) == num_columns:
         return tuple(str(name) for name in np.unique(np.asarray(labels)).tolist())
@@ -199,7 +209,7 @@ def _classes(
         array = array.astype(np.int64)
     elif array.dtype.kind == "S":
         array = array.astype(str)
-    if class_names is not None and array.dtype.kind in "iub":
+    if class_names is not None and array.dtype.kind in "iub" and not _are_names(array, class_names):
         outside = np.flatnonzero((array.astype(np.int64) < 0) | (array.astype(np.int64) >= len(class_names)))
         if len(outside):
             raise BakeoffError(
@@ -213,6 +223,13 @@ def _classes(
     if max(map(len, names), default=0) > LONGEST_NAME:
         raise BakeoffError(f"{where} has a class name of more than {LONGEST_NAME} characters")
     return names, codes
+
+
+def _are_names(numbers: NDArray[Any], class_names: Sequence[str]) -> bool:
+    """Whether whole numbers are names of classes, which are whole numbers too, and not places among them."""
+    return all(re.fullmatch(r"-?\d+", name) for name in class_names) and {
+        str(int(number)) for number in np.unique(numbers)
+    } <= set(class_names)
 
 
 def _codes(array: NDArray[Any]) -> tuple[list[str], NDArray[np.int32]]:

@@ -12,7 +12,8 @@ from tests.analysis.comparison.samples import draw_predictions
 
 import bakeoff
 from bakeoff.analysis.comparison.compare import compare
-from bakeoff.analysis.comparison.conclusion import supported_recipe
+from bakeoff.analysis.comparison.conclusion import describe_what_it_takes, supported_recipe
+from bakeoff.analysis.statistics.what_it_takes import Chances, WhatItTakes
 
 VAL = {f"recipe_{number}": 0.5 for number in range(4)}
 
@@ -161,3 +162,9 @@ def test_of_many_recipes_those_that_differ_most_from_the_baseline_are_named() ->
     named = [f"recipe_{number} by" in conclusion for number in range(8)]
     assert named == [False] * 5 + [True] * 3
     assert "; 4 more." in conclusion or "; 4 more" in conclusion
+
+
+@pytest.mark.parametrize(("num_seeds", "advice"), [(2, "train 5 per recipe"), (5, "choose by cost")])
+def test_few_seeds_are_not_the_end_of_the_matter(num_seeds: int, advice: str) -> None:
+    found = describe_what_it_takes(WhatItTakes(None, 0.01, chances=Chances(0.6, 0, 0)), num_seeds=num_seeds)
+    assert advice in found

@@ -48,6 +48,16 @@ def test_runs_that_do_not_depend_on_the_seed_are_said() -> None:
     ]
 
 
+def test_recipes_with_the_same_predictions_are_said_in_any_order_of_their_seeds() -> None:
+    labels = [0, 1] * 50
+    rng = np.random.default_rng(0)
+    runs = [rng.integers(0, 2, 100).tolist() for _ in range(3)]
+    found = compare(predictions(runs, runs[::-1], labels=labels))
+    assert [note for note in found.notes if "the same results may be there twice" in note]
+    found = compare(predictions(runs, [*runs[:2], labels], labels=labels))
+    assert not [note for note in found.notes if "the same results" in note]
+
+
 def test_constant_answers_of_several_recipes_are_one_note() -> None:
     labels = [0, 1] * 50
     found = compare(predictions([[0] * 100] * 3, [[1] * 100, labels, [0, 1, 1, 1] * 25], labels=labels))

@@ -120,8 +120,23 @@ def test_a_metric_that_gives_something_else_is_refused(metric) -> None:
         compare(draw_predictions(), metric=metric)
 
 
+def test_a_metric_that_gives_a_text_is_refused() -> None:
+    with pytest.raises(BakeoffError, match="returned good; expected one number, or one for each image"):
+        compare(draw_predictions(), metric=lambda labels, probabilities: "good")
+
+
 def test_what_cannot_be_a_metric_is_refused() -> None:
     with pytest.raises(BakeoffError, match="recipe_0 has no probabilities, which right needs"):
         compare(draw_predictions(probabilities=False), metric=right)
     with pytest.raises(BakeoffError, match="metric: found int, expected the name of a score, or a function"):
         as_score(3)
+
+
+def test_a_function_that_writes_into_what_it_gets_changes_nothing() -> None:
+    def careless(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+        score = right(labels, probabilities)
+        labels[:], probabilities[:] = 0, 0
+        return score
+
+    predictions = draw_predictions()
+    assert of_recipes(compare(predictions, metric=careless)) == of_recipes(compare(predictions, metric=right))

@@ -703,3 +703,8 @@ def test_models_that_kernels_take_already_and_all_without_kernels_stay_as_they_a
         assert capture(model, batch(6)).form_of(model) is model
         assert form.chain is None
         assert torch.equal(form(batch(4)), model(batch(4)))
+
+
+def test_recording_draws_no_progress_bar_whose_lock_a_worker_would_leave_behind(monkeypatch):
+    monkeypatch.setattr("torch.fx.interpreter.tqdm", None)
+    assert capture(build(Tutorial), batch(4)).reason is None

@@ -323,7 +323,9 @@ def _pair_result(
         chances=needs.chances,
         what_it_takes=""
         if pair.decided
-        else describe_what_it_takes(needs, grouped=predictions.num_groups is not None),
+        else describe_what_it_takes(
+            needs, num_seeds=min(parts.num_seeds), grouped=predictions.num_groups is not None
+        ),
         classes=_class_differences(predictions, a, b, looks.level),
     )
 

@@ -202,21 +202,23 @@ def _reservation(recipes: Sequence[RecipeResult]) -> str:
     return ""
 
 
-def describe_what_it_takes(needs: WhatItTakes, *, grouped: bool = False) -> str:
+def describe_what_it_takes(needs: WhatItTakes, *, num_seeds: int, grouped: bool = False) -> str:
     """Describe how many more seeds or images would probably settle an undecided pair.
 
     Parameters
     ----------
     needs
         From `what_it_takes`.
+    num_seeds
+        Of the recipe that has fewer.
     grouped
         Whether its images are groups of images.
     """
     unit = "group" if grouped else "test image"
     if needs.chances is None and needs.image_half_width is not None:
         return (
-            "Nothing varies here, so that a verdict cannot be predicted, and more seeds like these would not "
-            f"settle it: more {unit}s are needed"
+            f"No {unit} tells the recipes apart, so that a verdict cannot be predicted, and more seeds like "
+            f"these would not settle it: more {unit}s are needed"
             + (
                 f"; if none of about {_round_up(needs.images_needed):,} shows a difference, the recipes are "
                 "equivalent."
@@ -237,6 +239,11 @@ def describe_what_it_takes(needs: WhatItTakes, *, grouped: bool = False) -> str:
             f"More seeds alone would probably not settle it. With about {_round_up(needs.images_needed):,} "
             f"{unit}s and {counted(needs.images_needed_seeds, 'seed')} per recipe in all, {chance}"
             f"{_likely(needs.chances)}."
+        )
+    if num_seeds < ENOUGH_SEEDS:
+        return (
+            f"{num_seeds} seeds hardly show how much runs vary, so that a verdict cannot be predicted: train "
+            f"{ENOUGH_SEEDS} per recipe."
         )
     return (
         f"Neither up to {SEEDS[-1]} seeds per recipe nor up to {TIMES_IMAGES[-1]} times as many {unit}s "

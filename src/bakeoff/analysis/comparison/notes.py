@@ -29,6 +29,7 @@ def notes(predictions: Predictions, recipes: Sequence[RecipeResult]) -> tuple[st
         *_on_outlying_runs(recipes),
         *_on_constant_answers(predictions),
         *_on_identical_runs(predictions),
+        *_on_identical_recipes(predictions),
         *_on_groups(predictions),
         *_on_seeds(recipes),
     )
@@ -88,6 +89,17 @@ def _on_identical_runs(predictions: Predictions) -> Iterator[str]:
             yield (
                 f"The {recipe.num_seeds} runs of {recipe.name} gave the same predictions: its seed changes "
                 "nothing, so that its runs count as one."
+            )
+
+
+def _on_identical_recipes(predictions: Predictions) -> Iterator[str]:
+    first_with: dict[tuple[int, ...], str] = {}
+    for recipe in predictions.recipes:
+        runs = tuple(sorted(hash(run.tobytes()) for run in recipe.predicted))
+        if (other := first_with.setdefault(runs, recipe.name)) != recipe.name:
+            yield (
+                f"{recipe.name} and {other} gave the same predictions: the same results may be there twice, "
+                "or what differs between these recipes changes nothing."
             )
 
 

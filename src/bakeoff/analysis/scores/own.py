@@ -12,6 +12,7 @@ from bakeoff.analysis.scores.by_name import Score, score_named
 from bakeoff.analysis.scores.scale import Scale
 from bakeoff.errors import BakeoffError
 from bakeoff.predictions import Predictions
+from bakeoff.text import shorten
 
 Function = Callable[[NDArray[np.int64], NDArray[np.float32]], ArrayLike]
 """From labels [num_images] and probabilities [num_images, num_classes] of one run to its score, or to one
@@ -57,7 +58,14 @@ class OwnScore(Score):
         return replace(self, bounds=(0.0, 1.0), scale=replace(self.scale, unit="%"))
 
     def _call(self, labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> NDArray[np.float64]:
-        found = np.asarray(self.of_run(labels, probabilities))
+        # Copies: a function that writes into them changes nothing of ours.
+        found = np.asarray(self.of_run(labels.copy(), probabilities.copy()))
+        if found.dtype.kind not in "biuf":
+            raise BakeoffError(
+                f"the metric {self.name} returned {shorten(found.tolist())}; expected one number, or one for "
+                "each image",
+                "metric",
+            )
         if found.shape not in ((), labels.shape) or not np.isfinite(found).all():
             raise BakeoffError(
                 f"the metric {self.name} returned shape {list(found.shape)}, {np.isfinite(found).sum()} of "

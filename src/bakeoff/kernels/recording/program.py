@@ -498,7 +498,7 @@ class _Shapes:
             shapes: dict[fx.Node, torch.Size] = {}
             try:
                 with torch.no_grad(), torch.random.fork_rng(devices=[]):
-                    _Recorder(root, graph, shapes).run(images)
+                    _Recorder(root, graph, shapes).record(images)
             except Exception as error:
                 raise NotCaptured(f"its forward fails: {_first_line(error)}") from error
             self._shapes.append(shapes)
@@ -526,11 +526,13 @@ class _Recorder(fx.Interpreter):
         super().__init__(root, graph=graph)
         self._shapes = shapes
 
-    def run_node(self, n: fx.Node) -> Any:
-        value = super().run_node(n)
-        if isinstance(value, Tensor):
-            self._shapes[n] = value.shape
-        return value
+    def record(self, images: Tensor) -> None:
+        """Run the graph, as `run` does: its progress bar would leave a semaphore behind in a worker."""
+        self.env, self.args_iter = {}, iter([images])
+        for node in self.graph.nodes:
+            self.env[node] = value = self.run_node(node)
+            if isinstance(value, Tensor):
+                self._shapes[node] = value.shape
 
 
 # What a forward must not do beside giving its result.

@@ -116,10 +116,10 @@ def _differences(
     comparison: Comparison, drawn_pairs: Sequence[PairResult], name: str = "differences"
 ) -> ReportFigure:
     pairs, scale = comparison.pairs, comparison.scale
-    decided = sum(pair.verdict in ("better", "worse") for pair in pairs)
+    decided = sum(pair.stated_verdict in ("better", "worse") for pair in pairs)
     each = [
         f"{pair.b} minus {pair.a} {scale.difference(pair.difference)} "
-        f"({scale.interval(pair.interval)}), {pair.verdict}"
+        f"({scale.interval(pair.interval)}), {pair.stated_verdict}"
         for pair in drawn_pairs
     ]
     return finish(
@@ -213,10 +213,10 @@ def difference_forest(comparison: Comparison, pairs: Sequence[PairResult] | None
     axes.barh(rows + 0.09, 2 * margin, 0.46, -margin, color=COLORS[5], alpha=0.22, linewidth=0)
     axes.vlines([0] * len(pairs), rows - 0.14, rows + 0.32, color=GRAY, linewidth=0.8)
     for row, pair in enumerate(pairs):
-        decided = pair.verdict in ("better", "worse")
-        color = GRAY if pair.verdict == "undecided" else INK  # the colors are those of recipes
+        decided = pair.stated_verdict in ("better", "worse")
+        color = GRAY if pair.stated_verdict == "undecided" else INK  # the colors are those of recipes
         _interval(axes, row, pair.difference, pair.interval, color, filled=decided, factor=scale.factor)
-        text = f"{scale.number(pair.difference)} ({scale.interval(pair.interval)}) {pair.verdict}"
+        text = f"{scale.number(pair.difference)} ({scale.interval(pair.interval)}) {pair.stated_verdict}"
         _label(axes, row, f"{pair.b} minus {pair.a}", text)
     unit = f", {scale.difference_unit}" if scale.difference_unit else ""
     direction = "" if scale.higher_is_better else " (left is better)"
