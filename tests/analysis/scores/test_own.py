@@ -121,7 +121,7 @@ def test_a_metric_that_gives_something_else_is_refused(metric) -> None:
 
 
 def test_a_metric_that_gives_a_text_is_refused() -> None:
-    with pytest.raises(BakeoffError, match="returned good; expected one number, or one for each image"):
+    with pytest.raises(BakeoffError, match="returned 'good'; expected one number, or one for each image"):
         compare(draw_predictions(), metric=lambda labels, probabilities: "good")
 
 
