@@ -3,6 +3,7 @@
 import json
 import struct
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -67,7 +68,9 @@ def test_each_run_is_written_once(tmp_path):
             assert [epoch[name] for epoch in history] == values.tolist()
         assert {name: summary[name] for name in run.scores} == dict(run.scores)
     (file,) = (tmp_path / "wandb").glob(f"offline-run-*/run-{study.content}.wandb")
-    _, _, summary = read(file)
+    end = time.monotonic() + 20
+    while "conclusion" not in (summary := read(file)[2]) and time.monotonic() < end:
+        time.sleep(0.1)  # wandb's own process may write the last values after `finish`
     assert summary["conclusion"] == study.conclusion
     for what, scores in study.scores.items():
         assert {name: summary[f"{what}/{name}"] for name in scores} == dict(scores)
