@@ -80,7 +80,9 @@ def run_state(
     if stored is None:
         return "missing"
     state, known_identity = stored
-    if state == "failed" and (known_identity != identity or _failure(layout, recipe, seed).get("try_again")):
+    if state == "failed" and (
+        known_identity != identity or read_object(layout.failure(recipe, seed)).get("try_again")
+    ):
         return "missing"
     return state if known_identity == identity else "other"
 
@@ -97,17 +99,13 @@ def stored_identity(
         except (OSError, ValueError):
             return None
         return "finished", str(identity)
-    failure = _failure(layout, recipe, seed)
+    failure = read_object(layout.failure(recipe, seed))
     return ("failed", str(failure["identity"])) if "identity" in failure else None
 
 
 def failure_reason(layout: Layout, recipe: str, seed: int) -> str:
     """Why a run failed, from its failure.json."""
-    return str(_failure(layout, recipe, seed).get("reason", "unknown"))
-
-
-def _failure(layout: Layout, recipe: str, seed: int) -> dict[str, Any]:
-    return read_object(layout.failure(recipe, seed))
+    return str(read_object(layout.failure(recipe, seed)).get("reason", "unknown"))
 
 
 def load_run(
