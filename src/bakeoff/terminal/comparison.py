@@ -40,7 +40,7 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
             )
         if any(pair.without_outlying for pair in pairs):
             console.print(_without_outlying_table(pairs, comparison, console))
-        undecided = [pair for pair in pairs if pair.what_it_takes]
+        undecided = [pair for pair in pairs if pair in comparison.to_settle]
         if undecided and len(pairs) <= 3:
             console.print("How many more seeds or images would settle it:")
             for pair in undecided:

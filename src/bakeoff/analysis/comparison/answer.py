@@ -70,8 +70,7 @@ def answer(comparison: Comparison, val_accuracy: Mapping[str, float]) -> Answer:
         not known.
     """
     choice = supported_recipe(comparison, val_accuracy)
-    undecided = [pair for pair in comparison.pairs if pair.what_it_takes]
-    of_choice = [pair for pair in undecided if choice.name in (pair.a, pair.b)]
+    of_choice = [pair for pair in comparison.to_settle if choice.name in (pair.a, pair.b)]
     nearest = sorted(of_choice, key=lambda pair: pair.p)[:MOST_TO_SETTLE]
     nearest = [pair for pair in of_choice if pair in nearest]  # in the order of the figures and tables
     return Answer(
@@ -81,7 +80,7 @@ def answer(comparison: Comparison, val_accuracy: Mapping[str, float]) -> Answer:
         to_be_sure=_to_be_sure(comparison, choice, nearest),
         standings={recipe.name: _standing(recipe.name, comparison) for recipe in comparison.recipes},
         covers=_covers(comparison),
-        num_unsettled=len(undecided) - len(nearest),
+        num_unsettled=len(comparison.to_settle) - len(nearest),
         recipes=_leading_recipes(comparison),
         pairs=_leading_pairs(comparison, choice.name),
     )
@@ -169,9 +168,7 @@ def _to_be_sure(
 ) -> tuple[str, ...]:
     if not comparison.pairs:
         return ()
-    sentences = [
-        f"{pair.b} against {pair.a}: {pair.what_it_takes}" for pair in nearest if not pair.model_verdict
-    ]
+    sentences = [f"{pair.b} against {pair.a}: {pair.what_it_takes}" for pair in nearest]
     if others := len(comparison.recipes) - len({choice.name, *verdicts_of(choice.name, comparison)}):
         which = "the other recipe" if others == 1 else f"the {others} other recipes"
         sentences.append(

@@ -188,13 +188,13 @@ def _reservation(recipes: Sequence[RecipeResult]) -> str:
         return (
             "One seed per recipe: this compares "
             f"{'two trained models, not two' if len(recipes) == 2 else 'trained models, not'} recipes; "
-            "which recipe is better is undecided."
+            f"which recipe is better is undecided. Train {ENOUGH_SEEDS} or more seeds per recipe."
         )
     if single:
         return (
             f"{listed(single)} {'has' if len(single) == 1 else 'have'} one seed: comparisons with "
             f"{'it' if len(single) == 1 else 'them'} compare trained models, not recipes, and leave "
-            "open which recipe is better."
+            f"open which recipe is better. Train {ENOUGH_SEEDS} or more seeds per recipe."
         )
     fewest = min(recipe.num_seeds for recipe in recipes)
     if fewest <= EXPLORATORY_SEEDS:
@@ -242,8 +242,8 @@ def describe_what_it_takes(needs: WhatItTakes, *, num_seeds: int, grouped: bool 
         )
     if num_seeds < ENOUGH_SEEDS:
         return (
-            f"{num_seeds} seeds hardly show how much runs vary, so that a verdict cannot be predicted: train "
-            f"{ENOUGH_SEEDS} per recipe."
+            f"Unknown: a verdict cannot be predicted from {num_seeds} seeds. "
+            f"Train {ENOUGH_SEEDS} or more seeds per recipe."
         )
     return (
         f"Neither up to {SEEDS[-1]} seeds per recipe nor up to {TIMES_IMAGES[-1]} times as many {unit}s "

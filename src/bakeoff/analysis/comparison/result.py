@@ -311,6 +311,11 @@ class Comparison:
     num_groups: int | None = None
 
     @property
+    def to_settle(self) -> tuple[PairResult, ...]:
+        """The undecided pairs of recipes with several seeds each, of which it is known what might settle them."""
+        return tuple(pair for pair in self.pairs if pair.what_it_takes and not pair.model_verdict)
+
+    @property
     def secondary(self) -> dict[str, Scale]:
         """The secondary scores that any recipe has, by name."""
         return {other.name: other.scale for recipe in self.recipes for other in recipe.secondary}
