@@ -110,7 +110,10 @@ def with_value(array, value):
         ({"predictions": {"a": with_value(PREDICTED, np.nan)}}, r"predictions\['a'\] has a missing value"),
         ({"predictions": {"a": with_value(PREDICTED, 0.3)}}, r"has the class 0\.3; expected whole .*1 - p"),
         ({"predictions": {"a": PROBABILITIES[:, :, :1]}}, "has one column; expected the prob.*1 - p"),
-        ({"predictions": {"a": PROBABILITIES[:, :, :2]}}, "seed 0, image 0: the probabilities sum to 0.9, "),
+        (
+            {"predictions": {"a": PROBABILITIES[:, :, :2]}},
+            "seed 0, image 0: the probabilities sum to 0.9; .*; give those of all classes, ",
+        ),
         (
             {"predictions": {"a": np.log(PROBABILITIES)}},
             "seed 0, image 0: a probability is negative .*softmax",

@@ -146,6 +146,16 @@ def refusals() -> dict[str, tuple[str, list[str], str]]:
             [*ROWS, "wide,1,one.png,cat,NA"],
             "line 8: the prediction is 'NA', a missing value; each row needs a prediction",
         ),
+        "one column of probabilities": (
+            HEADER + ",p_dog",
+            [row + ",0.5" for row in ROWS],
+            "one column of probabilities, p_dog; expected one for each class. .* with 1 - p",
+        ),
+        "rounded probabilities": (
+            HEADER_P,
+            [*WITH_P[:-1], ROWS[-1] + ",0.5,0.46"],
+            "line 7: the probabilities sum to 0.96; .*; give those of all classes, with more digits if",
+        ),
         "logits": (
             HEADER_P,
             [*WITH_P[:-1], ROWS[-1] + ",2.5,-1.5"],
@@ -154,7 +164,7 @@ def refusals() -> dict[str, tuple[str, list[str], str]]:
         "percent in some rows": (
             HEADER_P,
             [*WITH_P[:-1], ROWS[-1] + ",25,75"],
-            r"line 7: the probabilities sum to 100, expected 1",
+            r"line 7: the probabilities sum to 100; expected .* softmax first",
         ),
         "another kind of file": ('{"recipe": 1}', ["1"], "is not the header of a predictions file"),
         "a field too many": (
@@ -174,7 +184,7 @@ def refusals() -> dict[str, tuple[str, list[str], str]]:
         "sum": (
             HEADER_P,
             [*WITH_P[:-1], ROWS[-1] + ",0.25,0.5"],
-            r"line 7: the probabilities sum to 0\.75, expected 1",
+            r"line 7: the probabilities sum to 0\.75; expected .* sum to 1 in each row",
         ),
         "no number": (
             HEADER_P,

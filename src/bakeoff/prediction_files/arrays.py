@@ -159,10 +159,7 @@ def _probabilities(where: str, runs: Sequence[NDArray[Any]]) -> NDArray[np.float
     bad = first_bad_probability(values, _SUM_TOLERANCE)
     if bad is not None:
         seed, image = divmod(bad[0], len(runs[0]))
-        raise BakeoffError(
-            f"{where}, seed {seed}, image {image}: {bad[1]}; expected probabilities in 0..1 that sum to 1; "
-            "if they are logits, apply the softmax first"
-        )
+        raise BakeoffError(f"{where}, seed {seed}, image {image}: {bad[1]}")
     values /= values.sum(axis=1, keepdims=True)
     return values
 

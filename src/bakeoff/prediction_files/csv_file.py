@@ -105,6 +105,11 @@ def _read(path: Path, reader: Iterator[list[str]], separators: str) -> Predictio
     chunks = chain(first_chunk, chunks)
     positions = _positions(path, names)
     probability_positions = [position for position, name in enumerate(names) if name.startswith("p_")]
+    if len(probability_positions) == 1:
+        raise BakeoffError(
+            f"{path} has one column of probabilities, {names[probability_positions[0]]}; expected one for each "
+            "class. For the probability p of one of two classes, add the column of the other with 1 - p"
+        )
     read = [*COLUMNS, GROUP] if GROUP in names else [*COLUMNS]
     codes = {name: _Codes() for name in read}
     columns: dict[str, list[NDArray[np.int32]]] = {name: [] for name in read}
@@ -283,10 +288,7 @@ def _make_probabilities(path: Path, values: NDArray[np.float32], lines: NDArray[
         values /= 100
     bad = first_bad_probability(values, _SUM_TOLERANCE)
     if bad is not None:
-        raise BakeoffError(
-            f"{path} line {lines[bad[0]]}: {bad[1]}; expected p_ columns in 0..1 that sum to 1 in each row; "
-            "if they are logits, apply the softmax first"
-        )
+        raise BakeoffError(f"{path} line {lines[bad[0]]}: {bad[1]}")
     values /= values.sum(axis=1, keepdims=True)
     return percent
 

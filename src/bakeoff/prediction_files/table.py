@@ -71,10 +71,14 @@ class PredictionTable:
         return f"{self.path}" if self.lines is None else f"{self.path} line {self.lines[row]}"
 
 
+_ROUNDED = 0.1
+"""Rows whose sum is off by less are probably rounded to two digits, or to one."""
+
+
 def first_bad_probability(
     probabilities: NDArray[np.floating], tolerance: float, total: float = 1
 ) -> tuple[int, str] | None:
-    """Find the first row that is not a probability distribution, and describe what is wrong with it.
+    """Find the first row that is not a probability distribution; what is wrong with it, and what to do.
 
     Parameters
     ----------
@@ -92,10 +96,15 @@ def first_bad_probability(
         return None
     row = int(bad.argmax())
     values = probabilities[row]
+    remedy = "if they are logits, apply the softmax first"
     if np.isnan(values).any():
-        return row, "a probability is NaN"
-    if not np.isfinite(values).all():
-        return row, "a probability is infinite"
-    if values.min() < 0:
-        return row, f"a probability is negative ({values.min():g})"
-    return row, f"the probabilities sum to {sums[row]:.4g}, expected {total:g}"
+        problem = "a probability is NaN"
+    elif not np.isfinite(values).all():
+        problem = "a probability is infinite"
+    elif values.min() < 0:
+        problem = f"a probability is negative ({values.min():g})"
+    else:
+        problem = f"the probabilities sum to {sums[row]:.4g}"
+        if abs(sums[row] - total) <= _ROUNDED * total:
+            remedy = "give those of all classes, with more digits if they were rounded"
+    return row, f"{problem}; expected probabilities in 0..1 that sum to {total:g} in each row; {remedy}"

@@ -51,7 +51,10 @@ def test_one_seed_judges_models_and_the_intervals_cover_no_seeds() -> None:
     assert found.certainty.startswith("In part: better than recipe_0 (p < 0.001); with one seed, ")
     assert found.to_be_sure == ("5 or more seeds per recipe.",)
     several = compare(draw_predictions(num_seeds=(1, 1, 5), num_recipes=3, spread=0.0))
-    assert (several.to_settle, answer(several, {}).num_unsettled) == ((), 0)  # seeds settle all, and it says so
+    assert (several.to_settle, answer(several, {}).num_unsettled) == (
+        (),
+        0,
+    )  # seeds settle all, and it says so
     assert "Train 5 or more seeds per recipe." in several.conclusion
 
 

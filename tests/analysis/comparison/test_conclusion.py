@@ -164,7 +164,9 @@ def test_of_many_recipes_those_that_differ_most_from_the_baseline_are_named() ->
     assert "; 4 more." in conclusion or "; 4 more" in conclusion
 
 
-@pytest.mark.parametrize(("num_seeds", "advice"), [(2, "Train 5 or more seeds per recipe"), (5, "choose by cost")])
+@pytest.mark.parametrize(
+    ("num_seeds", "advice"), [(2, "Train 5 or more seeds per recipe"), (5, "choose by cost")]
+)
 def test_few_seeds_are_not_the_end_of_the_matter(num_seeds: int, advice: str) -> None:
     found = describe_what_it_takes(WhatItTakes(None, 0.01, chances=Chances(0.6, 0, 0)), num_seeds=num_seeds)
     assert advice in found
