@@ -154,3 +154,12 @@ def test_names_that_are_numbers_are_what_numbers_mean():
     assert by_name.class_names == by_place.class_names == ("1", "2", "3")
     assert (by_name.labels == labels - 1).all()
     assert (by_place.labels == labels - 1).all()
+
+
+def test_ties_that_single_precision_makes_are_noted():
+    """As of a naive Bayes classifier: most probabilities are nearer to 1 than single precision can tell."""
+    certain = np.eye(3)[PREDICTED] * (1 - 3e-12) + 1e-12
+    (note,) = read_arrays(LABELS, {"bayes": certain, "plain": PROBABILITIES}).notes
+    assert note.startswith(
+        "In 16.7 % of the rows of bayes a wrong class has the probability 1 in single precision"
+    )

@@ -11,6 +11,9 @@ from bakeoff.text import counted, percent
 
 _MAX_LISTED = 10
 
+_MANY_TIES = 0.01
+"""A share of wrong predictions with the probability 1 that moves AUROC by a tenth of a point or more."""
+
 
 def check_predictions(predictions: Predictions, *, classes_declared: bool, sources: str) -> list[str]:
     """Refuse predictions that can only be a mistake, and describe those that may be one.
@@ -36,7 +39,8 @@ def check_predictions(predictions: Predictions, *, classes_declared: bool, sourc
             continue
         most_probable = recipe.probabilities.argmax(axis=2)
         chosen = np.take_along_axis(recipe.probabilities, recipe.predicted[..., None], axis=2)[..., 0]
-        agree = chosen >= recipe.probabilities.max(axis=2)
+        highest = recipe.probabilities.max(axis=2)
+        agree = chosen >= highest
         share = float(agree.mean())
         if share < 1 / len(predictions.class_names):
             first = np.flatnonzero(~agree[0] if not agree[0].all() else ~agree.any(axis=0))[:_MAX_LISTED]
@@ -52,6 +56,13 @@ def check_predictions(predictions: Predictions, *, classes_declared: bool, sourc
             notes.append(
                 f"The predictions of {recipe.name} are not its most probable classes in {differ} % of "
                 "the rows."
+            )
+        certain_and_wrong = float(((highest == 1) & (recipe.predicted != predictions.labels)).mean())
+        if certain_and_wrong >= _MANY_TIES:
+            notes.append(
+                f"In {percent(certain_and_wrong)} % of the rows of {recipe.name} a wrong class has the "
+                "probability 1 in single precision, in which rows are ranked: AUROC and average precision "
+                "count them as ties."
             )
     return notes
 

@@ -107,8 +107,8 @@ def _read(path: Path, reader: Iterator[list[str]], separators: str) -> Predictio
     probability_positions = [position for position, name in enumerate(names) if name.startswith("p_")]
     if len(probability_positions) == 1:
         raise BakeoffError(
-            f"{path} has one column of probabilities, {names[probability_positions[0]]}; expected one for each "
-            "class. For the probability p of one of two classes, add the column of the other with 1 - p"
+            f"{path} has one column of probabilities, {names[probability_positions[0]]}; expected one for "
+            "each class. For the probability p of one of two classes, add the column of the other with 1 - p"
         )
     read = [*COLUMNS, GROUP] if GROUP in names else [*COLUMNS]
     codes = {name: _Codes() for name in read}

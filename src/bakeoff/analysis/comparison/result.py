@@ -312,7 +312,7 @@ class Comparison:
 
     @property
     def to_settle(self) -> tuple[PairResult, ...]:
-        """The undecided pairs of recipes with several seeds each, of which it is known what might settle them."""
+        """The undecided pairs of recipes with several seeds each, with what might settle each."""
         return tuple(pair for pair in self.pairs if pair.what_it_takes and not pair.model_verdict)
 
     @property
