@@ -139,7 +139,7 @@ def test_the_time_before_the_first_run_is_that_of_all_that_follows():
     data = load_data(study.data)
     tasks = [Task("lenet5", seed, "identity") for seed in range(2)]
     sized = [replace(task, size=len(data.train) // 2) for task in tasks]
-    times = []
+    times, shown = [], []
     for later, num_images in (((), 0), (sized, 0), (sized, 10 * len(data.train))):
         screen = Console(file=io.StringIO(), width=200)
         with StudyDisplay(screen) as display:
@@ -147,7 +147,10 @@ def test_the_time_before_the_first_run_is_that_of_all_that_follows():
             display.begin(Round(study, data, tasks, tasks, 1, later=later, num_other_images=num_images))
         *_, line = screen.file.getvalue().splitlines()
         times.append(int(re.search(r"about (\d+) min", line)[1]))
+        screen.print(display.state.render(screen))
+        shown.append(int(re.search(r"about (\d+) min \d+ s left", screen.file.getvalue())[1]))
     assert times[0] == pytest.approx(20, abs=3)  # and the tests of the runs
     assert times[1] - times[0] == pytest.approx(10, abs=3)
+    assert shown[:2] == pytest.approx(times[:2], abs=1)  # while the first of them run
     assert times[2] - times[1] == 8  # 2 runs x 0.4 passes of training x 10 times the images
     assert "2 runs, then 2 runs with fewer training images and tests on " in line

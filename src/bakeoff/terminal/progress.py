@@ -106,6 +106,7 @@ class StudyDisplay(Display):
         self.state = RoundState(study, tasks, todo, num_workers, *sizes, expected=self.epoch_seconds)
         if todo:
             following = RoundState(study, later, later, num_workers, *sizes, expected=self.epoch_seconds)
+            self.state.seconds_later = following.study_seconds_left() or 0.0
             source = "the epochs so far" if measured else "the first steps of each recipe"
             self._announce(todo, later, following, num_other_images, source)
         if self.console.is_terminal and todo:

@@ -68,6 +68,7 @@ class RoundState:
         self.running: dict[Task, int] = {}
         self.started: dict[Task, float] = {}
         self.seconds: dict[str, list[float]] = {name: [] for name in study.recipes}
+        self.seconds_later = 0.0  # of the rounds that follow
 
     def take_in(self, event: Event) -> None:
         name = event.task.recipe
@@ -144,7 +145,9 @@ class RoundState:
     def render(self, console: Console) -> Group:
         table = fitting_table(partial(self._table, console.width), EXPENDABLE, console)
         left = self.study_seconds_left()
-        text = "starting workers" if left is None else f"about {duration(round(left))} left"
+        text = "starting workers"
+        if left is not None:
+            text = f"about {duration(round(left + self.seconds_later))} left"
         hint = "press Ctrl-C to stop, run the same command again to continue"
         return Group(table, Text(f"{text}; {hint}", style="dim"))
 
