@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from bakeoff.errors import BakeoffError
-from bakeoff.kernels.recording.program import contiguous_inputs, contiguous_output
+from bakeoff.kernels.recording.hooks import contiguous_inputs, contiguous_output
 from bakeoff.models.lenet5 import LeNet5
 from bakeoff.models.lenet5_1998 import LeNet51998
 from bakeoff.models.libraries import build_library_model

@@ -15,7 +15,7 @@ from bakeoff.kernels import KernelSequential
 from bakeoff.kernels.library import using
 from bakeoff.kernels.plan import plan_for
 from bakeoff.kernels.recording.capture import Captured, capture
-from bakeoff.kernels.recording.program import contiguous_inputs, contiguous_output
+from bakeoff.kernels.recording.hooks import contiguous_inputs, contiguous_output
 from bakeoff.models.resnet import ResNet
 
 pytestmark = pytest.mark.needs("compiler")

@@ -8,7 +8,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from bakeoff.kernels.library import using
-from bakeoff.kernels.recording.program import Program, trace
+from bakeoff.kernels.recording.program import Program
+from bakeoff.kernels.recording.tracing import trace
 
 BATCHES = [torch.randn(count, 4, 12, 12, generator=torch.Generator().manual_seed(count)) for count in (5, 3)]
 

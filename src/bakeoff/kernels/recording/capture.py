@@ -15,8 +15,11 @@ import torch
 from torch import Tensor, nn
 
 from bakeoff.kernels.library import Library, current, using
+from bakeoff.kernels.recording.changes import refuse_changes, state_of
 from bakeoff.kernels.recording.conditions import Unlike
-from bakeoff.kernels.recording.program import NotCaptured, Program, Trace, refuse_changes, state_of, trace
+from bakeoff.kernels.recording.not_captured import NotCaptured
+from bakeoff.kernels.recording.program import Program
+from bakeoff.kernels.recording.tracing import Trace, trace
 from bakeoff.kernels.sequential import (
     KernelSequential,
     are_operations_changed,
