@@ -12,7 +12,7 @@ from bakeoff.analysis.scores.probabilities import (
     binary_average_precision,
     brier,
     log_loss,
-    ranks,
+    rank_images,
     top_k,
 )
 
@@ -64,7 +64,7 @@ def test_the_values_are_scikit_learns(seed: int, ties: bool) -> None:
 def test_the_influence_values_are_derivatives_by_weights(score, theirs, seed: int, ties: bool) -> None:
     labels, chances = draw(seed, ties)
     positive, scores = labels == 1, chances[:, 1].astype(np.float64)
-    found = score(positive, ranks(scores))
+    found = score(rank_images(positive, scores))
     assert found.influence.sum() == pytest.approx(0, abs=1e-9)
     expected = derivative(lambda weights: theirs(positive, scores, sample_weight=weights), len(labels))
     assert found.influence == pytest.approx(expected, abs=1e-5)
@@ -73,7 +73,8 @@ def test_the_influence_values_are_derivatives_by_weights(score, theirs, seed: in
 def test_the_mean_over_classes_has_the_mean_influence() -> None:
     labels, chances = draw(3, ties=True)
     for mean, binary in ((auroc, binary_auroc), (average_precision, binary_average_precision)):
-        each = [binary(labels == label, ranks(chances[:, label])).influence for label in np.unique(labels)]
+        rankings = [rank_images(labels == label, chances[:, label]) for label in np.unique(labels)]
+        each = [binary(ranking).influence for ranking in rankings]
         assert mean(labels, chances).influence == pytest.approx(np.mean(each, axis=0))
 
 
