@@ -37,18 +37,18 @@ def check_predictions(predictions: Predictions, *, classes_declared: bool, sourc
     for recipe in predictions.recipes:
         if recipe.probabilities is None:
             continue
-        most_probable = recipe.probabilities.argmax(axis=2)
         chosen = np.take_along_axis(recipe.probabilities, recipe.predicted[..., None], axis=2)[..., 0]
         highest = recipe.probabilities.max(axis=2)
         agree = chosen >= highest
         share = float(agree.mean())
         if share < 1 / len(predictions.class_names):
+            most_probable = recipe.probabilities[0].argmax(axis=1)
             first = np.flatnonzero(~agree[0] if not agree[0].all() else ~agree.any(axis=0))[:_MAX_LISTED]
             raise BakeoffError(
                 f"the predictions of recipe {recipe.name!r} disagree with its probabilities in "
                 f"{percent(1 - share)} % of the rows; first images of seed {recipe.seeds[0]}:\n"
                 f"  predictions: {_listed(predictions, recipe.predicted[0, first])}\n"
-                f"  most probable: {_listed(predictions, most_probable[0, first])}\n"
+                f"  most probable: {_listed(predictions, most_probable[first])}\n"
                 f"name each column of probabilities after its class\nread from {sources}"
             )
         if share < 1:
