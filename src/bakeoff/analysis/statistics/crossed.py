@@ -75,8 +75,10 @@ def summarize_scores(
     degrees = (num_seeds - 1) * (num_images - 1)
     residual = 0.0
     if degrees:
-        residuals = scores - seed_means[:, None] - image_means + exact_mean(image_means)
-        residual = exact_sum(np.square(residuals)) / degrees
+        residuals = scores - seed_means[:, None]
+        residuals -= image_means
+        residuals += exact_mean(image_means)
+        residual = exact_sum(np.square(residuals, out=residuals)) / degrees
     return ScoreSummary(image_means, seed_means, residual, overlap)
 
 
@@ -302,11 +304,13 @@ FEW = 4
 """Images (or groups) that differ from the others: with so few, their variance is no guide to unseen ones."""
 
 
-def _num_differing(scores: ScoreSummary, minus: ScoreSummary | None) -> int:
-    """The number of images whose score, or difference, is not the most frequent one."""
+def _few_differ(scores: ScoreSummary, minus: ScoreSummary | None) -> bool:
+    """Whether at most `FEW` images have a score, or difference, that is not the most frequent one."""
     values = scores.image_means if minus is None else scores.image_means - minus.image_means
-    _, counts = np.unique(values.round(12), return_counts=True)
-    return len(values) - int(counts.max())
+    values = values.round(12)
+    # If so, the most frequent one is that of any 2 FEW + 1 images.
+    some, counts = np.unique(values[: 2 * FEW + 1], return_counts=True)
+    return int(np.count_nonzero(values != some[counts.argmax()])) <= FEW
 
 
 ROUNDING = 1e-24
@@ -377,7 +381,7 @@ def crossed_interval(
     lowest, highest = bounds if minus is None else (bounds[0] - bounds[1], bounds[1] - bounds[0])
     half = parts.half_width(confidence)
     low, high = value - half, value + half
-    if np.isfinite(highest - lowest) and _num_differing(scores, minus) <= FEW:
+    if np.isfinite(highest - lowest) and _few_differ(scores, minus):
         squared = float(ndtri((1 + confidence) / 2)) ** 2
         unseen = squared / (parts.num_images + squared)
         low = min(low, (1 - unseen) * value + unseen * lowest)
