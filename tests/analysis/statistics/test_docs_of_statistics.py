@@ -11,6 +11,7 @@ from bakeoff.analysis.comparison.looks import chance_of_decision
 from bakeoff.analysis.statistics.calibration import (
     brier_scores,
     calibration_gaps,
+    equal_mass_bins,
     expected_if_calibrated,
     log_losses,
 )
@@ -59,7 +60,9 @@ def computed() -> dict[str, dict[str, list[float]]]:
     alone = variance_parts(summary_a)
     new_run = alone.seed_components[0] + (alone.image_component + alone.residual_components[0]) / 8
     probabilities = np.array([[[0.7, 0.2, 0.1]]], np.float32)
-    gaps = calibration_gaps(np.array([0.5, 0.6, 0.8, 0.9]), np.array([True, False, True, True]), 2)
+    sure = np.array([0.5, 0.6, 0.8, 0.9])
+    bins = equal_mass_bins(sure, 2)
+    gaps = calibration_gaps(sure, np.array([True, False, True, True]), bins)
     looks = LookPlan((5, 7, 10))
     chance = chance_of_decision(interval, margin=0.25, confidence=0.95)
     groups = np.array([0, 0, 0, 1, 2, 2, 3, 3])
@@ -122,7 +125,7 @@ def computed() -> dict[str, dict[str, list[float]]]:
             "brier": brier_scores(probabilities, np.array([0])).item(),
             "log_loss": log_losses(probabilities, np.array([0])).item(),
             "ece": float(gaps.mean()),
-            "ece_if_calibrated": expected_if_calibrated(np.array([0.5, 0.6, 0.8, 0.9]), 2),
+            "ece_if_calibrated": expected_if_calibrated(sure, bins),
             "gap": 0.7 - 0.75,
         },
         "replication": {
