@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.special import softmax
 from tests.prediction_files.writing import same, write_npz
 
 from bakeoff.errors import BakeoffError
@@ -52,3 +53,14 @@ def test_whole_numbers_as_labels_and_probabilities_as_logits_are_read(tmp_path: 
     found = read_predictions([write_npz(tmp_path / "b.npz", "a", 0, **changes)])
     assert same(found, plain)
     assert "were read as probabilities" in found.notes[0]
+
+
+def test_more_images_than_are_read_at_a_time_are_each_read(tmp_path: Path) -> None:
+    logits = np.random.default_rng(0).normal(size=(5000, 3)).astype(np.float32)
+    ids = np.array([f"{number:04}.png" for number in range(5000)])
+    labels = logits.argmax(axis=1)
+    path = write_npz(tmp_path / "a.npz", "a", 0, test_logits=logits, test_labels=labels, test_ids=ids)
+    run = read_predictions([path]).recipe("a")
+    assert (run.predicted == labels).all()
+    assert run.probabilities is not None
+    assert (run.probabilities == softmax(logits.astype(np.float64), axis=1).astype(np.float32)).all()

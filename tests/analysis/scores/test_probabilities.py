@@ -81,3 +81,15 @@ def test_the_mean_over_classes_has_the_mean_influence() -> None:
 def test_images_of_one_class_cannot_be_ranked() -> None:
     with pytest.raises(ValueError, match="all images are of one class"):
         auroc(np.zeros(5, np.int64), np.full((5, 2), 0.5, np.float32))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_ranks_are_those_of_sorted_scores(dtype: type) -> None:
+    rng = np.random.default_rng(0)
+    scores = np.concatenate([[0.0, -0.0, 1.0, 1e-40], rng.random(500), rng.random(500).round(1)]).astype(
+        dtype
+    )
+    ranking = rank_images(scores > 0.5, scores)
+    assert (ranking.ranks == np.unique(-scores, return_inverse=True)[1]).all()
+    assert (ranking.num_images == np.unique(scores, return_counts=True)[1][::-1]).all()
+    assert ranking.num_positive.sum() == len(ranking.positive) == (scores > 0.5).sum()
