@@ -8,7 +8,7 @@ from torch import nn
 from bakeoff.models import build_model
 from bakeoff.study import load_study
 from bakeoff.training import train
-from bakeoff.training.evaluation import penultimate_features, predict_logits
+from bakeoff.training.evaluation import logits_and_features, penultimate_features, predict_logits
 from bakeoff.training.preprocessing import Preprocessing
 
 PREPROCESSING = Preprocessing((0.5, 0.5, 0.5), (0.25, 0.25, 0.25), 4)
@@ -58,3 +58,17 @@ def test_flip_averaging_is_the_mean_of_the_logits_of_an_image_and_its_mirror_ima
     assert run.test_logits == pytest.approx((plain + mirrored) / 2, abs=1e-5)
     assert run.test_features is not None  # of the image itself
     assert run.test_features.shape == (797, 84)
+
+
+@pytest.mark.parametrize("name", ["lenet5", "lenet5_batch_norm"])
+def test_one_pass_gives_the_bits_of_two(name, data):
+    model = build_model(recipe(name).model, num_classes=10, image_size=16, seed=0)
+    model.train()
+    images, preprocessing = data.test.images, Preprocessing.of(data)
+    logits, features = logits_and_features(model, images, preprocessing)
+    assert not model.training
+    np.testing.assert_array_equal(logits, predict_logits(model, images, preprocessing))
+    np.testing.assert_array_equal(features, penultimate_features(model, images, preprocessing))
+    hook = model.register_forward_hook(lambda *_: None)  # which waits for the whole model
+    np.testing.assert_array_equal(logits_and_features(model, images, preprocessing)[0], logits)
+    hook.remove()

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from bakeoff.kernels.matching import is_watched
 from bakeoff.kernels.recording.capture import Wrapper
+from bakeoff.kernels.sequential import KernelSequential, flat_layers
 
 EVALUATION_BATCH_SIZE = 500
 
@@ -43,7 +46,7 @@ def device_of(model: nn.Module) -> torch.device:
 
 
 def predict_logits(
-    model: nn.Module, images_NHWC: NDArray[np.uint8], preprocessing: Callable[[NDArray[np.uint8]], Tensor]
+    model: nn.Module, images_NHWC: NDArray[Any], preprocessing: Callable[[NDArray[Any]], Tensor]
 ) -> NDArray[np.float32]:
     """Compute logits, float32 [num_images, num_classes], in evaluation mode and without gradients.
 
@@ -98,7 +101,30 @@ def penultimate_features(
     if not inputs or any(batch.ndim != 2 for batch in inputs):
         return None
     features = np.concatenate(inputs)
+    return _as_features(features) if len(features) == len(images_NHWC) else None
+
+
+def _as_features(inputs_NF: NDArray[np.float32]) -> NDArray[np.float16]:
     largest = np.finfo(np.float16).max
-    return (
-        np.clip(features, -largest, largest).astype(np.float16) if len(features) == len(images_NHWC) else None
-    )
+    return np.clip(inputs_NF, -largest, largest).astype(np.float16)
+
+
+def logits_and_features(
+    model: nn.Module, images_NHWC: NDArray[np.uint8], preprocessing: Callable[[NDArray[np.uint8]], Tensor]
+) -> tuple[NDArray[np.float32], NDArray[np.float16] | None]:
+    """What `predict_logits` and `penultimate_features` give, to the last bit.
+
+    In one pass, not two, if the model is layers one after another, of which the last one is linear.
+    """
+    layers: list[nn.Module] = []
+    if isinstance(model, KernelSequential) and type(model).forward is KernelSequential.forward:
+        layers = [] if is_watched(model) else flat_layers(model.eval())
+    if len(layers) > 1 and type(layers[-1]) is nn.Linear:
+        *before, last = layers
+        inputs = predict_logits(KernelSequential(*before), images_NHWC, preprocessing)
+        if inputs.ndim == 2:
+            # In aligned memory, as a layer's output is: sums can be rounded otherwise elsewhere.
+            logits = predict_logits(KernelSequential(last), inputs, torch.tensor)
+            return logits, _as_features(inputs)
+    logits = predict_logits(model, images_NHWC, preprocessing)
+    return logits, penultimate_features(model, images_NHWC, preprocessing)

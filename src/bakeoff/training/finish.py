@@ -12,7 +12,12 @@ from bakeoff.models import count_parameters
 from bakeoff.models.features import Inputs
 from bakeoff.study.recipe import Recipe
 from bakeoff.training.attribution import affordable_maps, attribute_wrong_answers, cost_of_maps
-from bakeoff.training.evaluation import evaluated, penultimate_features, predict_logits
+from bakeoff.training.evaluation import (
+    evaluated,
+    logits_and_features,
+    penultimate_features,
+    predict_logits,
+)
 from bakeoff.training.preprocessing import Preprocessing
 from bakeoff.training.records import TrainedRun
 from bakeoff.training.state import TrainingState
@@ -93,7 +98,11 @@ def finish_run(
     model = capture.form_of(model) if capture else model
     model_with_tta = evaluated(model, recipe.test_time_augmentation)
     test = data.test
-    test_logits = predict_logits(model_with_tta, inputs.test, inputs.tensors)
+    if model_with_tta is model:
+        test_logits, test_features = logits_and_features(model, inputs.test, inputs.tensors)
+    else:
+        test_logits = predict_logits(model_with_tta, inputs.test, inputs.tensors)
+        test_features = penultimate_features(model, inputs.test, inputs.tensors)
     max_maps = None if all_attributions else affordable_maps(recipe, len(state.history), len(data.train))
     attributions = attribute_wrong_answers(
         model_with_tta, test.images, test.labels, test_logits, preprocessing, max_maps
@@ -101,7 +110,7 @@ def finish_run(
     return replace(
         untested,
         test_logits=test_logits,
-        test_features=penultimate_features(model, inputs.test, inputs.tensors),
+        test_features=test_features,
         train_features=penultimate_features(model, inputs.train, inputs.tensors),
         attributions=attributions,
     )
