@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,31 +46,44 @@ class MemoryBudget:
             )
 
 
-def read_arrays(path: Path, *names: str) -> list[NDArray[Any]]:
+def read_arrays(
+    path: Path, *names: str, missing: Mapping[str, NDArray[Any]] | None = None
+) -> list[NDArray[Any]]:
     """Read the named arrays of an NPZ file, in this order. Nothing is ever unpickled.
+
+    Parameters
+    ----------
+    path
+        The file.
+    names
+        Of the arrays.
+    missing
+        By name, what stands for an array that the file may lack.
 
     Raises
     ------
     OSError
         If the file cannot be read.
     ValueError
-        If it is not an NPZ file, is damaged, lacks one of the arrays, or holds more than `MAX_BYTES`.
+        If it is not an NPZ file, is damaged, lacks one of the other arrays, or holds more than `MAX_BYTES`.
     """
     try:
-        with open_regular(path) as file:
-            _refuse_large(file, names)
-            file.seek(0)
-            # Opened here, because numpy.load does not close a file that it cannot read.
-            with np.load(file, allow_pickle=False) as archive:
-                arrays = [archive[name] for name in names]
+        # Not by numpy.load, which would open the archive a second time.
+        with open_regular(path) as file, zipfile.ZipFile(file) as archive:
+            lacking = (missing or {}).keys() - {name.removesuffix(".npy") for name in archive.namelist()}
+            stored = {name: archive.getinfo(f"{name}.npy") for name in names if name not in lacking}
+            total = sum(member.file_size for member in stored.values())
+            if total > MAX_BYTES:
+                raise ValueError(f"its arrays take {total:,} bytes uncompressed; the limit is {MAX_BYTES:,}")
+            arrays = {name: _read_array(archive, member) for name, member in stored.items()}
     except (OSError, ValueError):
         raise
     except Exception as error:  # zipfile, zlib and numpy raise many exceptions on a damaged file
         raise ValueError(f"{path.name} is damaged: {str(error)[:300] or type(error).__name__}") from error
-    for name, array in zip(names, arrays, strict=True):
+    for name, array in arrays.items():
         if array.dtype.kind == "U":
             _refuse_bad_text(path, name, array)
-    return arrays
+    return [arrays[name] if name in arrays else (missing or {})[name] for name in names]
 
 
 def array_names(path: Path) -> list[str]:
@@ -102,24 +115,21 @@ def read_groups(path: Path) -> tuple[str, ...] | None:
     return tuple(groups.tolist())
 
 
-def _refuse_large(file: IO[bytes], names: Sequence[str]) -> None:
-    """Check the sizes before anything is decompressed; no more than these is read later."""
-    with zipfile.ZipFile(file) as archive:
-        members = [archive.getinfo(f"{name}.npy") for name in names]
-        total = sum(member.file_size for member in members)
-        if total > MAX_BYTES:
-            raise ValueError(f"its arrays take {total:,} bytes uncompressed; the limit is {MAX_BYTES:,}")
-        for member in members:
-            with archive.open(member) as content:
-                shape, dtype = read_npy_header(content)
-            declared = dtype.itemsize
-            for length in shape:
-                declared *= length
-            if declared > member.file_size:
-                raise ValueError(
-                    f"the array {member.filename.removesuffix('.npy')} declares {declared:,} bytes, "
-                    f"but holds only {member.file_size:,}"
-                )
+def _read_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[Any]:
+    """An array, whose size is checked before there is memory for it."""
+    with archive.open(member) as content:
+        shape, dtype = read_npy_header(content)
+        declared = dtype.itemsize
+        for length in shape:
+            declared *= length
+        if declared > member.file_size:
+            raise ValueError(
+                f"the array {member.filename.removesuffix('.npy')} declares {declared:,} bytes, "
+                f"but holds only {member.file_size:,}"
+            )
+        content.seek(0)
+        array: NDArray[Any] = np.lib.format.read_array(content, allow_pickle=False)
+    return array
 
 
 def _refuse_bad_text(path: Path, name: str, array: NDArray[Any]) -> None:

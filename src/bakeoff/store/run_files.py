@@ -17,7 +17,7 @@ from bakeoff.data.image_data import ImageData
 from bakeoff.errors import BakeoffError
 from bakeoff.files import read_text, to_json
 from bakeoff.predictions import RunMaps
-from bakeoff.store.arrays import MemoryBudget, array_names, read_arrays
+from bakeoff.store.arrays import MemoryBudget, read_arrays
 from bakeoff.store.checks import check_attributions, check_history, check_run, read_object
 from bakeoff.store.layout import Layout
 from bakeoff.store.manifest import Write, write_marked
@@ -119,12 +119,14 @@ def load_run(
         If one of its files is damaged.
     """
     try:
-        epoch, num_parameters, logits, dynamics = read_arrays(
+        epoch, num_parameters, logits, dynamics, device = read_arrays(
             layout.predictions(recipe, seed),
             "checkpoint_epoch",
             "num_parameters",
             "test_logits",
             "train_true_probability",
+            "device",
+            missing={"device": np.array("cpu")},
         )
         check_run(test_shape, (epoch, num_parameters), logits, dynamics)
         budget.take(logits, dynamics)
@@ -136,16 +138,13 @@ def load_run(
             history=load_history(layout.history(recipe, seed)),
             test_logits=logits,
             train_true_probability=dynamics,
-            device=_device(layout.predictions(recipe, seed)),
+            device=_device(device),
         )
     except (OSError, ValueError) as error:
         raise damaged_run(layout, recipe, seed, error) from error
 
 
-def _device(predictions: Path) -> str:
-    if "device" not in array_names(predictions):
-        return "cpu"
-    (device,) = read_arrays(predictions, "device")
+def _device(device: NDArray[Any]) -> str:
     if device.shape != () or device.dtype.kind != "U":
         raise ValueError(f"device is {device.dtype} {device.shape}, expected a string")
     return printable(str(device))
