@@ -33,6 +33,9 @@ MISSING = "is missing"
 Manifest = dict[str, Digest]
 """By the path of a file below the folder, with `/`."""
 
+_STORED = TypeAdapter(Manifest | list[str])
+"""An older version wrote the names of a report's files only."""
+
 
 def read_manifest(folder: Path) -> Manifest:
     """Read what is recorded of the files in a folder; empty if an older version wrote them.
@@ -43,8 +46,8 @@ def read_manifest(folder: Path) -> Manifest:
         If the record is damaged.
     """
     try:
-        manifest = TypeAdapter(Manifest | list[str]).validate_json(read_bytes(folder / MANIFEST))
-        if isinstance(manifest, list):  # the names of a report's files, by an older version
+        manifest = _STORED.validate_json(read_bytes(folder / MANIFEST))
+        if isinstance(manifest, list):
             return {}
         if any(".." in PurePosixPath(name).parts or PurePosixPath(name).is_absolute() for name in manifest):
             raise ValueError("a path leads out of the folder")
