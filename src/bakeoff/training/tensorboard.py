@@ -6,7 +6,6 @@ import io
 import os
 import socket
 import time
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache
@@ -141,7 +140,7 @@ class TensorBoardLog:
 def _image(tag: str, picture: Image.Image) -> Summary:
     """A picture as PNG; PyTorch's function converts and resizes it first, which takes as long again."""
     content = io.BytesIO()
-    picture.save(content, "PNG", compress_type=zlib.Z_RLE)
+    picture.save(content, "PNG", compress_level=3)
     image = Summary.Image(
         width=picture.width, height=picture.height, colorspace=3, encoded_image_string=content.getvalue()
     )
