@@ -310,13 +310,14 @@ class StudyRun:
         """
         recipes = self.study.recipes
         known = load_costs(self.layout, recipes)
-        measured: dict[str, StoredCost] = {}
+        to_measure: dict[str, Task] = {}
         for task in [*self._finished_before, *self._finished]:
-            name = task.recipe
-            if name in known or name in measured or recipes[name].trainer is not None or task.size:
-                continue
+            if task.recipe not in known and recipes[task.recipe].trainer is None and not task.size:
+                to_measure.setdefault(task.recipe, task)
+        measured: dict[str, StoredCost] = {}
+        for name, task in to_measure.items():
             weights = read_weights(self.layout, name, task.seed).tensors
-            if cost := prediction_cost(recipes[name], self.data, weights):
+            if cost := prediction_cost(recipes[name], self.data, weights, len(to_measure)):
                 measured[name] = StoredCost(
                     seed=task.seed, identity=task.identity, processor=processor, **vars(cost)
                 )

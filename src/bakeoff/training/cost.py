@@ -20,8 +20,11 @@ from bakeoff.training.preprocessing import Preprocessing
 
 BATCH_SIZE = 32
 
-SECONDS, LEAST_BATCHES = 0.2, 3
-"""How long batches are timed, and how many at least; the fastest counts, which other work delays least."""
+SECONDS, SECONDS_OF_ALL, LEAST_BATCHES = 0.2, 2.0, 3
+"""How long batches are timed, in all where many recipes are, and how many at least.
+
+The fastest counts, which other work delays least.
+"""
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,9 @@ class PredictionCost:
     device: str
 
 
-def prediction_cost(recipe: Recipe, data: ImageData, weights: Mapping[str, Tensor]) -> PredictionCost | None:
+def prediction_cost(
+    recipe: Recipe, data: ImageData, weights: Mapping[str, Tensor], num_recipes: int = 1
+) -> PredictionCost | None:
     """Measure a recipe's model with the weights of a finished run, as it is used to predict.
 
     Parameters
@@ -55,6 +60,8 @@ def prediction_cost(recipe: Recipe, data: ImageData, weights: Mapping[str, Tenso
         What it was trained on: the first training images are timed.
     weights
         State dict of the run.
+    num_recipes
+        How many are measured, one after another.
 
     Returns
     -------
@@ -68,14 +75,14 @@ def prediction_cost(recipe: Recipe, data: ImageData, weights: Mapping[str, Tenso
             memory_format=torch.channels_last
         )  # type: ignore[call-overload]
         model.load_state_dict(weights)
-        return _measured(recipe, data, model)
+        return _measured(recipe, data, model, min(SECONDS, SECONDS_OF_ALL / num_recipes))
     except Exception:  # whatever a user's model raises; its runs are finished without
         return None
     finally:
         torch.set_num_threads(threads)
 
 
-def _measured(recipe: Recipe, data: ImageData, model: nn.Module) -> PredictionCost:
+def _measured(recipe: Recipe, data: ImageData, model: nn.Module, limit: float) -> PredictionCost:
     preprocessing = Preprocessing.of(data, model)
     predicting = evaluated(model, recipe.test_time_augmentation).eval()
     images = np.asarray(data.train.images[:BATCH_SIZE])
@@ -83,7 +90,7 @@ def _measured(recipe: Recipe, data: ImageData, model: nn.Module) -> PredictionCo
         count = _multiply_accumulates(predicting, preprocessing(images[:1]))
         predicting(preprocessing(images))  # the first call prepares what the others reuse
         seconds: list[float] = []
-        while sum(seconds) < SECONDS or len(seconds) < LEAST_BATCHES:
+        while sum(seconds) < limit or len(seconds) < LEAST_BATCHES:
             start = time.perf_counter()
             predicting(preprocessing(images))
             seconds.append(time.perf_counter() - start)
