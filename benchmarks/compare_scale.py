@@ -3,8 +3,9 @@
 With `--arrays`, `bakeoff.compare` of as many probabilities in memory (float32, 40 MB) instead.
 
 Reads, compares and prints in a process of its own; reports wall time and peak memory of the whole process.
+With `--json`, what the terminal does not show is computed too: calibration, other scores.
 
-    python benchmarks/compare_scale.py [--probabilities | --npz | --arrays] [--metric macro_f1]
+    python benchmarks/compare_scale.py [--probabilities | --npz | --arrays] [--metric macro_f1] [--json]
         [--recipes N] [--seeds N] [--images N]
 """
 
@@ -74,16 +75,7 @@ def write_predictions(
     return folder / "predictions.csv"
 
 
-COMMAND = """
-import sys
-from pathlib import Path
-from rich.console import Console
-from bakeoff.prediction_files.compare import compare_files
-from bakeoff.terminal.comparison import print_comparison
-print_comparison(compare_files([Path(sys.argv[1])], metric=sys.argv[2]), Console())
-"""
-
-COMMAND_WITH_ARRAYS = """
+WITH_ARRAYS = """
 import sys
 import numpy as np
 import bakeoff
@@ -102,16 +94,21 @@ def main() -> None:
     )
     parser.add_argument("--arrays", action="store_true", help="probabilities in memory, from Python")
     parser.add_argument("--metric", default="accuracy")
+    parser.add_argument("--json", action="store_true", help="write comparison.json too")
     for name, number in (("recipes", 10), ("seeds", 10), ("images", 10_000)):
         parser.add_argument(f"--{name}", type=int, default=number)
     options = parser.parse_args()
-    metric = vars(options).pop("metric")
-    command = COMMAND_WITH_ARRAYS if options.arrays else COMMAND
+    metric, json = vars(options).pop("metric"), vars(options).pop("json")
     with tempfile.TemporaryDirectory() as folder:
         path = write_predictions(Path(folder), **vars(options))
         size = sum(file.stat().st_size for file in Path(folder).rglob("*.*"))
+        command = ["-m", "bakeoff", "compare", str(path), "--metric", metric]
+        if options.arrays:
+            command = ["-c", WITH_ARRAYS, str(path), metric]
+        elif json:
+            command += ["--json", str(Path(folder) / "comparison.json")]
         start = time.perf_counter()
-        subprocess.run([sys.executable, "-c", command, str(path), metric], check=True)
+        subprocess.run([sys.executable, *command], check=True)
         seconds = time.perf_counter() - start
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
         peak, cpu_seconds = used.ru_maxrss / 1024, used.ru_utime + used.ru_stime

@@ -525,3 +525,23 @@ def test_data_check_and_compare_replace_no_file_of_somebody_else(tmp_path):
         assert (tmp_path / "mine.toml").read_text() == 'name = "mine"\n'
     for _ in range(2):
         bakeoff_here("compare", "p.csv", "--json", "out.json", cwd=tmp_path)
+
+
+def test_compare_prints_the_same_whether_or_not_a_file_gets_more(tmp_path):
+    rows = [
+        f"{recipe},{seed},{i},{i % 5 // 4},{(i + seed) % 2},{'0.25,0.75' if (i + seed) % 2 else '0.75,0.25'}"
+        for recipe in "ab"
+        for seed in (0, 1)
+        for i in range(40)
+    ]
+    (tmp_path / "p.csv").write_text("\n".join(["recipe,seed,image,label,prediction,p_0,p_1", *rows]))
+    for metric in ("accuracy", "log_loss"):
+        alone = bakeoff_here("compare", "p.csv", "--metric", metric, cwd=tmp_path)
+        for_a_file = bakeoff_here(
+            "compare", "p.csv", "--metric", metric, "--json", f"{metric}.json", cwd=tmp_path
+        )
+        assert for_a_file.stdout == alone.stdout
+        recipe = json.loads((tmp_path / f"{metric}.json").read_text())["recipes"][0]
+        assert recipe["calibration"]["bins"]
+        assert len(recipe["secondary"]) == 6
+        assert recipe["classes"][0]["f1"] is not None

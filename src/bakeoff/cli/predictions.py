@@ -44,8 +44,15 @@ def compare(
     from bakeoff.terminal.comparison import print_comparison
 
     _check_outputs(json_, "metric", report_)
+    metric = metric or "accuracy"
     comparison = compare_files(
-        files, baseline=baseline, margin=margin, confidence=confidence, metric=metric or "accuracy"
+        files,
+        baseline=baseline,
+        margin=margin,
+        confidence=confidence,
+        metric=metric,
+        # Of accuracy, the terminal shows none.
+        details=metric != "accuracy" or json_ is not None or report_ is not None,
     )
     print_comparison(comparison, Console())
     page = None if report_ is None else write_comparison_report(comparison, report_)

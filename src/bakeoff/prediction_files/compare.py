@@ -19,6 +19,7 @@ def compare_files(
     margin: float = 0.01,
     confidence: float = 0.95,
     metric: str = "accuracy",
+    details: bool = True,
 ) -> Comparison:
     """Compare recipes whose predictions are in files: `read_predictions`, then `compare`.
 
@@ -32,7 +33,12 @@ def compare_files(
     """
     score = score_named(metric)  # before files are read
     comparison = compare(
-        read_predictions(paths), metric=score, baseline=baseline, margin=margin, confidence=confidence
+        read_predictions(paths),
+        metric=score,
+        baseline=baseline,
+        margin=margin,
+        confidence=confidence,
+        details=details,
     )
     return dataclasses.replace(comparison, notes=(*comparison.notes, *_notes_on_looks(paths)))
 

@@ -546,6 +546,25 @@ def test_of_a_class_that_is_never_predicted_precision_is_not_known() -> None:
     assert odd.precision_interval == (0.0, 1.0)
 
 
+def test_without_details_nothing_else_changes() -> None:
+    predictions = draw_predictions(num_images=400, num_classes=4)
+    unbalanced = np.where(np.arange(400) % 7 == 0, predictions.labels, 0)
+    predictions = dataclasses.replace(predictions, labels=unbalanced)
+    whole, found = compare(predictions), compare(predictions, details=False)
+    assert "balanced accuracy" in found.conclusion
+    without: dict[str, Any] = dict.fromkeys(["precision", "precision_interval", "f1", "f1_interval"])
+    recipes = tuple(
+        dataclasses.replace(
+            recipe,
+            calibration=None,
+            secondary=tuple(other for other in recipe.secondary if other.name == "balanced_accuracy"),
+            classes=tuple(dataclasses.replace(entry, **without) for entry in recipe.classes),
+        )
+        for recipe in whole.recipes
+    )
+    assert found == dataclasses.replace(whole, recipes=recipes)
+
+
 def test_with_many_classes_only_the_metric_takes_time_for_each() -> None:
     predictions = draw_predictions(num_recipes=2, num_seeds=2, num_classes=MOST_CLASSES + 1)
     found = compare(predictions)

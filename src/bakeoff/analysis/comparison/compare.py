@@ -58,6 +58,7 @@ def compare(
     looks: LookPlan | None = None,
     budgets: str = "",
     family: Sequence[float] = (),
+    details: bool = True,
 ) -> Comparison:
     """Compare recipes over seeds and images.
 
@@ -87,6 +88,9 @@ def compare(
         How the recipes were tuned, for the conclusion, from `describe_budgets`.
     family
         The p-values of comparisons on other images, corrected by Holm's method together with these.
+    details
+        Whether to compute what no verdict, note or conclusion needs, most of the work: calibration, precision
+        and F1 of classes, and the scores that are not the metric, except for balanced accuracy.
 
     Raises
     ------
@@ -123,10 +127,10 @@ def compare(
                 overlap=recipe.overlap,
                 image_share=budget.image_share,
                 seed_share=budget.seed_share,
-                classes=_class_accuracies(predictions, recipe.name, sample, level),
-                secondary=_secondary_scores(predictions, recipe.name, score, level),
+                classes=_class_accuracies(predictions, recipe.name, sample, level, details),
+                secondary=_secondary_scores(predictions, recipe.name, score, level, details),
                 calibration=None
-                if recipe.probabilities is None
+                if recipe.probabilities is None or not details
                 else calibration(
                     recipe.probabilities,
                     recipe.predicted,
@@ -227,13 +231,17 @@ def _run_accuracy(seed: int, row: int, sample: _Sample, confidence: float) -> Ru
 
 
 def _secondary_scores(
-    predictions: Predictions, recipe: str, metric: Score, confidence: float
+    predictions: Predictions, recipe: str, metric: Score, confidence: float, details: bool
 ) -> tuple[SecondaryScore, ...]:
-    """Every other score that has a name and is defined for these predictions."""
+    """Every other score that has a name and is defined for these predictions.
+
+    Without details, that which a conclusion may name.
+    """
     others = [
         score
         for score in SCORES.values()
         if score.name != metric.name
+        and (details or score.name == "balanced_accuracy")
         and score.is_defined_for(predictions, recipe)
         and not (score.is_ranking and len(predictions.class_names) > MOST_CLASSES)
     ]
@@ -248,7 +256,7 @@ def _secondary_scores(
 
 
 def _class_accuracies(
-    predictions: Predictions, name: str, sample: _Sample, confidence: float
+    predictions: Predictions, name: str, sample: _Sample, confidence: float, details: bool
 ) -> tuple[ClassAccuracy, ...]:
     accuracies = []
     predicted = predictions.recipe(name).predicted
@@ -256,7 +264,7 @@ def _class_accuracies(
         interval = crossed_interval(accuracy, confidence=confidence)
         further: dict[str, Any] = {}
         for key, of_class in (("precision", precision), ("f1", f1)):
-            if len(predictions.class_names) > MOST_CLASSES:
+            if not details or len(predictions.class_names) > MOST_CLASSES:
                 break
             scores = np.stack([of_class(predictions.labels, run, label).of_images for run in predicted])
             summary = summarize_scores(scores, predictions.groups, sample.scored.overlap)

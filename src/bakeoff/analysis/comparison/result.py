@@ -65,7 +65,7 @@ class ClassAccuracy:
         On these images: the recall of the class.
     precision, precision_interval
         The share of the predictions of this class that are right; 0 in a run without any. None if there are
-        more than `MOST_CLASSES` classes.
+        more than `MOST_CLASSES` classes, or without details.
     f1, f1_interval
         The harmonic mean of precision and recall; None likewise.
     """
@@ -115,11 +115,11 @@ class RecipeResult(_WithEnds):
     classes
         In label order, without classes that have no images.
     calibration
-        None if only classes were predicted.
+        None if only classes were predicted, or without details.
     replication
         None if there is no published accuracy.
     secondary
-        The other scores.
+        The other scores; without details, the balanced accuracy alone.
     outlying
         The runs that failed; None with fewer than three runs.
     overlap
