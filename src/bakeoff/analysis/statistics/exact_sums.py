@@ -33,6 +33,8 @@ def exact_sum(values: NDArray[np.float64] | NDArray[np.bool_]) -> float:
     if values.dtype == np.bool_:
         return float(np.count_nonzero(values))
     flat = values.ravel().astype(np.float64, copy=False)
+    if len(flat) <= _FEW:
+        return math.fsum(flat.tolist())
     blocks = [flat[start : start + (1 << _BITS)] for start in range(0, flat.size, 1 << _BITS)]
     exact: list[float] = []
     while True:
