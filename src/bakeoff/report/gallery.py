@@ -17,7 +17,7 @@ import numpy as np
 from bakeoff.analysis.failures.attribution_maps import AttributionMaps
 from bakeoff.analysis.failures.evidence import FailureEvidence, RecipeEvidence
 from bakeoff.analysis.failures.groups import GROUP_LABELS, GROUP_NAMES
-from bakeoff.analysis.failures.sentences import describe
+from bakeoff.analysis.failures.sentences import describe, describe_image
 from bakeoff.analysis.summary.study import Summary
 from bakeoff.report.images import Sheet, image_sheet, map_sheet, smaller
 
@@ -186,6 +186,7 @@ def gallery_data(evidence: FailureEvidence) -> dict[str, Any]:
     wrong = np.stack([recipe.difficulty.num_wrong > 0 for recipe in evidence.recipes.values()])
     indices = np.flatnonzero(wrong.any(axis=0))
     place = {int(index): number for number, index in enumerate(indices)}
+    about = {index: describe_image(index, evidence) for index in place}
     train = _shown_neighbors(evidence.recipes)
     train_place = {index: number for number, index in enumerate(train)}
     num_maps, cases = 0, []
@@ -208,7 +209,7 @@ def gallery_data(evidence: FailureEvidence) -> dict[str, Any]:
                     for label, count in zip(classes, num_runs, strict=True)
                     if label != case.true
                 },
-                "texts": [sentence.text for sentence in describe(case, evidence)],
+                "texts": [sentence.text for sentence in describe(case, evidence, about[index])],
             }
             cases.append(entry)
             if recipe.neighbors:

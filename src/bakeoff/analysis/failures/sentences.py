@@ -51,7 +51,22 @@ class Sentence:
     numbers: dict[str, Any]
 
 
-def describe(case: FailedCase, evidence: FailureEvidence) -> tuple[Sentence, ...]:
+@dataclass(frozen=True)
+class AboutImage:
+    """The sentences that are the same for all recipes that misclassify an image."""
+
+    group: Sentence
+    unusual: tuple[Sentence, ...]
+
+
+def describe_image(image: int, evidence: FailureEvidence) -> AboutImage:
+    """Describe what was measured about an image, whichever recipe misclassifies it."""
+    return AboutImage(_group(image, evidence), tuple(_unusual(image, evidence)))
+
+
+def describe(
+    case: FailedCase, evidence: FailureEvidence, about: AboutImage | None = None
+) -> tuple[Sentence, ...]:
     """Describe what was measured about a failed case, the predictions of its runs first.
 
     Parameters
@@ -60,13 +75,16 @@ def describe(case: FailedCase, evidence: FailureEvidence) -> tuple[Sentence, ...
         From `evidence.case` or `evidence.chosen_cases`.
     evidence
         From `gather_evidence`.
+    about
+        From `describe_image`, if it is known already.
     """
+    about = about or describe_image(case.image_index, evidence)
     return (
         _answers(case, evidence),
         _confusion(case, evidence),
-        _group(case, evidence),
+        about.group,
         *_attribution(case, evidence),
-        *_unusual(case, evidence),
+        *about.unusual,
         *_trends(case, evidence),
         *_neighbors(case, evidence),
         *_label_doubt(case, evidence),
@@ -124,11 +142,11 @@ _GROUP_ENDINGS: dict[GroupName, str] = {
 }
 
 
-def _group(case: FailedCase, evidence: FailureEvidence) -> Sentence:
-    group = evidence.groups.name(case.image_index)
-    p_value = float(evidence.groups.p_value[case.image_index])
+def _group(image: int, evidence: FailureEvidence) -> Sentence:
+    group = evidence.groups.name(image)
+    p_value = float(evidence.groups.p_value[image])
     num_right = {
-        name: (int(recipe.difficulty.num_right[case.image_index]), recipe.difficulty.num_seeds)
+        name: (int(recipe.difficulty.num_right[image]), recipe.difficulty.num_seeds)
         for name, recipe in evidence.recipes.items()
     }
     each = [f"{count} of {counted(seeds, 'seed')} of {name}" for name, (count, seeds) in num_right.items()]
@@ -192,10 +210,11 @@ def _attribution(case: FailedCase, evidence: FailureEvidence) -> Iterator[Senten
         )
 
 
-def _unusual(case: FailedCase, evidence: FailureEvidence) -> Iterator[Sentence]:
-    true, _ = _class_names(case, evidence)
-    values = {name: float(fact[case.image_index]) for name, fact in evidence.facts.items()}
-    for unusual in unusual_facts(values, case.true, evidence.norms):
+def _unusual(image: int, evidence: FailureEvidence) -> Iterator[Sentence]:
+    label = int(evidence.predictions.labels[image])
+    true = evidence.predictions.class_names[label]
+    values = {name: float(fact[image]) for name, fact in evidence.facts.items()}
+    for unusual in unusual_facts(values, label, evidence.norms):
         yield Sentence(
             "fact",
             f"{_comparison(unusual, true)} ({unusual.fact.label} {unusual.value:.3g}, "
@@ -209,7 +228,7 @@ def _unusual(case: FailedCase, evidence: FailureEvidence) -> Iterator[Sentence]:
                 "num_reference": unusual.num_reference,
             },
         )
-    color = unusual_color(int(evidence.colors[case.image_index]), case.true, evidence.norms)
+    color = unusual_color(int(evidence.colors[image]), label, evidence.norms)
     if color is not None:
         yield Sentence(
             "colour",
