@@ -45,6 +45,9 @@ MAX_CELLS = 1 << 23
 """Of the table of chances, 8 bytes each. A statistic that needs more is rounded: that of 1,500 runs, or of
 some hundred runs whose numbers of seeds differ. The test stays exact, for the rounded statistic."""
 
+ROWS = 16
+"""Of the table of chances that are computed at a time."""
+
 
 @dataclass(frozen=True)
 class ImageGroups:
@@ -189,13 +192,17 @@ def _chances(num_seeds: tuple[int, ...]) -> tuple[list[list[int]], NDArray[np.fl
         )
         extended_bits = extended_bits.astype(np.int64)
         extended = np.zeros((len(totals), width + max(step)))
+        factors = []
         for right in range(min(seeds, len(totals) - 1) + 1):
             choices, height = comb(seeds, right), min(len(ways), len(totals) - right)
             exponents = choices.bit_length() + bits[:height] - extended_bits[right : right + height]
-            factors = np.ldexp(choices / (1 << choices.bit_length()), exponents)
-            extended[right : right + height, step[right] : step[right] + width] += (
-                factors[:, None] * ways[:height]
-            )
+            factors.append(np.ldexp(choices / (1 << choices.bit_length()), exponents))
+        # Some rows at a time, which stay in the processor's cache: half the time.
+        for start in range(0, len(totals), ROWS):
+            for right, factor in enumerate(factors):
+                first, last = max(start - right, 0), min(max(start + ROWS - right, 0), len(factor))
+                added = factor[first:last, None] * ways[first:last]
+                extended[first + right : last + right, step[right] : step[right] + width] += added
         ways, bits = extended, extended_bits
     chances = np.cumsum(ways, axis=1)
     chances /= chances[:, -1:].copy()
