@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import softmax
 
 from bakeoff.errors import BakeoffError
 from bakeoff.prediction_files.table import LONGEST_NAME, PredictionTable, first_bad_probability
@@ -138,6 +137,10 @@ def _predictions(
     for start in range(0, len(logits), _ROWS):
         images = slice(start, start + _ROWS)
         rows = logits[images].astype(np.float64)
-        predicted[images] = rows.argmax(axis=1)
-        probabilities[images] = rows if are_probabilities else softmax(rows, axis=1)
+        predicted[images] = most_probable = rows.argmax(axis=1)
+        if not are_probabilities:  # the softmax; of short rows, the maximum takes longer than where it is
+            rows -= np.take_along_axis(rows, most_probable[:, None], axis=1)
+            np.exp(rows, out=rows)
+            rows /= rows.sum(axis=1, keepdims=True)
+        probabilities[images] = rows
     return predicted, probabilities

@@ -16,6 +16,9 @@ from bakeoff.files import open_regular, read_npy_header
 MAX_BYTES = 1 << 30
 """Of the arrays read from one file, uncompressed: logits of 50,000 images and 1,000 classes take 0.2 GB."""
 
+_FIRST_SURROGATE = 0xD800
+"""Every code point below this is a character."""
+
 
 def memory_for_results() -> int:
     """Half of this machine's memory, in bytes."""
@@ -133,6 +136,9 @@ def _read_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[An
 
 
 def _refuse_bad_text(path: Path, name: str, array: NDArray[Any]) -> None:
+    code_points = np.dtype(np.uint32).newbyteorder(array.dtype.byteorder)
+    if array.dtype.itemsize and array.ravel().view(code_points).max(initial=0) < _FIRST_SURROGATE:
+        return  # found in a tenth of the time
     try:
         "".join(array.ravel().tolist()).encode()
     except (ValueError, SystemError) as error:
