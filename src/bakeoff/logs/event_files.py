@@ -9,8 +9,9 @@ from torch.utils.tensorboard.summary import text
 from bakeoff.files import cannot_write
 from bakeoff.logs.content import RunLog, StudyLog
 from bakeoff.store import StoredStudy
+from bakeoff.training.event_file import EventFile
 from bakeoff.training.records import EpochRecord
-from bakeoff.training.tensorboard import EventFile, TensorBoardLog
+from bakeoff.training.tensorboard import TensorBoardLog
 
 
 def write_event_files(study: StudyLog, stored: StoredStudy, folder: Path) -> int:
