@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.special import softmax
 from torch import nn
 
 from bakeoff.data.image_data import ImageData
@@ -219,6 +218,8 @@ def _kept(
         reason = (str(error).splitlines() or [type(error).__name__])[0][:300]
         _say_left(trainer, f"{reason}; {takes}")
         return None
+    from scipy.special import softmax  # a tenth of a second, which most workers need not begin with
+
     expected = softmax(test_logits[: len(images)], axis=1)
     difference = float(np.abs(softmax(predicted, axis=1) - expected).max())
     if not difference <= TOLERANCE:

@@ -6,7 +6,6 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import softmax
 
 from bakeoff.training.records import EpochRecord, TrainingFailure
 
@@ -56,6 +55,8 @@ def _validation_score(metric: str, logits: NDArray[np.float32], labels: NDArray[
     if metric.startswith("top_"):
         best = np.argsort(logits, axis=1, kind="stable")[:, ::-1][:, : int(metric[4:])]
         return float((best == labels[:, None]).any(axis=1).mean())
+    from scipy.special import softmax  # a tenth of a second, which most workers need not begin with
+
     probabilities = softmax(logits.astype(np.float64), axis=1)
     if metric == "brier":
         return -float(np.square(probabilities - np.eye(logits.shape[1])[labels]).sum(axis=1).mean())
