@@ -42,6 +42,10 @@ TESTED_AS_A_WHOLE = {
     "kernels/convolutions.py": "kernels/test_agreement.py",
     "kernels/library.py": "kernels/test_choosing.py",
     "kernels/matching.py": "kernels/test_choosing.py",
+    "kernels/recording/changes.py": "kernels/recording/test_capture.py",
+    "kernels/recording/hooks.py": "kernels/recording/test_capture.py",
+    "kernels/recording/not_captured.py": "kernels/recording/test_capture.py",
+    "kernels/recording/tracing.py": "kernels/recording/test_capture.py",
     "kernels/operation.py": "kernels/test_ordinary_pytorch.py",
     "kernels/sequential.py": "kernels/test_chain.py",
 }
