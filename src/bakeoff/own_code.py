@@ -124,6 +124,22 @@ def source_digest(path: str) -> str:
     return digest_of(files) if files else ""
 
 
+def check_unchanged(digests: Mapping[str, str]) -> None:
+    """Check that the files of classes and functions are those whose digests, by import path, are given.
+
+    Raises
+    ------
+    BakeoffError
+        If one was edited since.
+    """
+    for path, digest in digests.items():
+        if source_digest(path) != digest:
+            raise BakeoffError(
+                f"the files of {path} were edited while the study ran; restore them and run the study again, "
+                "or run it in another folder (runs of both versions would be mixed)"
+            )
+
+
 def own_files(path: str) -> OwnCode:
     """The files that importing the class at an import path runs, by module name; none is run here.
 

@@ -14,6 +14,7 @@ from bakeoff.engines.engine import RunFailed, RunFinished, RunStarted
 from bakeoff.engines.one_run import FolderOutput, do_run, failure_of
 from bakeoff.engines.stacked import StackedEngine
 from bakeoff.errors import BakeoffError
+from bakeoff.own_code import source_digest
 from bakeoff.store import load_study_folder, prepare_folder, run_state
 from bakeoff.study import load_study
 from bakeoff.training import TrainingFailure
@@ -60,6 +61,32 @@ def test_images_that_are_gone_fail_the_run_and_the_next_command_tries_again(layo
     do_run(TASK, STUDY, gone, FolderOutput(TASK, STUDY, layout), events.append)
     assert events == [RunStarted(TASK), RunFailed(TASK, "the decoded images are gone", try_again=True)]
     assert run_state(layout, "lenet5", 0, "identity") == "missing"
+
+
+def test_code_that_was_edited_while_the_study_ran_fails_the_run(layout, small_data, tmp_path, monkeypatch):
+    """An edit of a file that the model's file imports, too: the seeds would be of two models."""
+    (tmp_path / "edited_nets.py").write_text(
+        "from edited_part import WIDTH\nfrom torch import nn\n\n\nclass Net(nn.Sequential):\n"
+        "    def __init__(self, num_classes, image_size):\n"
+        "        layers = nn.Linear(3 * image_size**2, WIDTH), nn.Linear(WIDTH, num_classes)\n"
+        "        super().__init__(nn.Flatten(), *layers)\n"
+    )
+    part = tmp_path / "edited_part.py"
+    part.write_text("WIDTH = 8\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    recipe = STUDY.recipes["lenet5"].changed(model="edited_nets:Net")
+    study = STUDY.changed(recipes={"lenet5": recipe})
+    own_code = {path: source_digest(path) for path in recipe.own_classes}
+    ends = []
+    for content in ("WIDTH = 8\n", "WIDTH = 9\n"):
+        part.write_text(content)
+        events = []
+        output = FolderOutput(TASK, study, layout)
+        do_run(TASK, study, lambda: small_data, output, events.append, own_code=own_code)
+        ends.append(events[-1])
+    assert ends[0] == RunFinished(TASK)
+    assert ends[1].try_again
+    assert ends[1].reason.startswith("the files of edited_nets:Net were edited while the study ran; ")
 
 
 def test_a_driver_that_is_gone_ends_the_run(layout, small_data):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -80,12 +80,15 @@ class Job:
         The study folder.
     groups
         Of the training and validation images, if a run draws its own and they have any.
+    own_code
+        For each class of the user's own, by its import path, the digest of its files when the study began.
     """
 
     study: Study
     data_directory: Path
     root: Path
     groups: Groups | None = None
+    own_code: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import os
 import shutil
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ from bakeoff.data.image_data import ImageData
 from bakeoff.engines.engine import EpochDone, Event, RunFailed, RunFinished, RunStarted, Task
 from bakeoff.errors import BakeoffError
 from bakeoff.files import cannot_write
-from bakeoff.own_code import forget, trust
+from bakeoff.own_code import check_unchanged, forget, trust
 from bakeoff.store import Layout, UnfinishedRun, save_run, save_sized_run, save_trial
 from bakeoff.study import Study
 from bakeoff.study.recipe import FIXED_SEED, SPLIT, flatten_settings
@@ -124,6 +124,7 @@ def do_run(
     output: RunOutput,
     on_event: Callable[[Event], None],
     groups: Groups | None = None,
+    own_code: Mapping[str, str] | None = None,
 ) -> None:
     """Train one run and pass it to `output`, or report why it failed.
 
@@ -131,14 +132,16 @@ def do_run(
     ----------
     open_images
         All of them; what the run draws of them is drawn here.
-    groups
-        Of the training and validation images, see `Job`.
+    groups, own_code
+        See `Job`.
     """
     on_event(RunStarted(task))
     # Exclude the loaded libraries from garbage collection, which took 1 to 3 % of an epoch of LeNet-5.
     gc.collect()
     gc.freeze()
     try:
+        classes = task.recipe_in(study).own_classes
+        check_unchanged({path: digest for path, digest in (own_code or {}).items() if path in classes})
         data = task.images(study, open_images(), groups)
         _train_and_save(task, study, data, output, on_event)
     except (EOFError, BrokenPipeError, ConnectionResetError):

@@ -175,7 +175,7 @@ def _do_alone(task: Task, job: Job) -> Iterator[Event]:
     events: list[Event] = []
     output = FolderOutput(task, job.study, task.layout(job.root))
     images = partial(open_image_data, job.data_directory, with_test=not task.trial)
-    do_run(task, job.study, images, output, events.append, job.groups)
+    do_run(task, job.study, images, output, events.append, job.groups, job.own_code)
     yield from events
 
 

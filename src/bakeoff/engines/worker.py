@@ -33,7 +33,7 @@ def work(connection: Connection) -> None:
             keep_in_cache(job.data_directory)
             images = partial(_open_images, job.data_directory, with_test=not task.trial)
             output = FolderOutput(task, job.study, task.layout(job.root))
-            do_run(task, job.study, images, output, connection.send, job.groups)
+            do_run(task, job.study, images, output, connection.send, job.groups, job.own_code)
     except (EOFError, BrokenPipeError, ConnectionResetError):
         # The driver is gone, so the run is not needed. Skip the interpreter's shutdown, which would try to
         # flush closed pipes.

@@ -365,7 +365,9 @@ class StudyRun:
         self.display.begin(Round(self.study, self.data, tasks, todo, workers, later, self._num_other_images))
         if not todo:
             return
-        events = self.engine.do(todo, Job(self.study, self.data.directory, self.layout.root, self._groups))
+        own_code = {path: self._digests[path] for path in self.study.own_classes}
+        job = Job(self.study, self.data.directory, self.layout.root, self._groups, own_code)
+        events = self.engine.do(todo, job)
         try:
             for event in events:
                 self._record(event)

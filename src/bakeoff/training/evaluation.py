@@ -114,12 +114,13 @@ def logits_and_features(
 ) -> tuple[NDArray[np.float32], NDArray[np.float16] | None]:
     """What `predict_logits` and `penultimate_features` give, to the last bit.
 
-    In one pass, not two, if the model is layers one after another, of which the last one is linear.
+    In one pass, not two, if the model is layers one after another, of which the last one is linear, and in
+    single precision.
     """
     layers: list[nn.Module] = []
     if isinstance(model, KernelSequential) and type(model).forward is KernelSequential.forward:
         layers = [] if is_watched(model) else flat_layers(model.eval())
-    if len(layers) > 1 and type(layers[-1]) is nn.Linear:
+    if len(layers) > 1 and type(layers[-1]) is nn.Linear and layers[-1].weight.dtype is torch.float32:
         *before, last = layers
         inputs = predict_logits(KernelSequential(*before), images_NHWC, preprocessing)
         if inputs.ndim == 2:
