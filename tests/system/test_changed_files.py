@@ -112,6 +112,8 @@ def test_a_file_that_is_emptied_cut_or_removed_is_named(copy: Path, change: str)
             assert verify_study(copy).unrecorded
         elif change == "removed" and path.name == "predictions.npz":  # as a run that is not finished
             assert [run.state for run in study_status(copy)[1]].count("finished") == 3
+            (difference,) = verify_study(copy).differences
+            assert difference == f"{path} is missing; run the study again, which trains this run anew"
         else:
             assert_named(path, copy)
         path.write_bytes(content)

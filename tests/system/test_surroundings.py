@@ -341,6 +341,12 @@ def test_a_terminal_of_40_columns(tmp_path, finished):
         assert f"  {option} " in done.stdout
 
 
+def test_a_terminal_whose_width_is_not_known(finished):
+    shown = [bakeoff("status", "study", cwd=finished, COLUMNS=columns).stdout for columns in ("0", "80")]
+    assert shown[0] == shown[1]
+    assert "finished" in shown[0]
+
+
 def test_names_of_files_that_python_cannot_read_as_text(finished):
     done = bakeoff("data", "info", "folder:Fotos é 数", cwd=finished, code=2, **ENCODINGS["the C locale"])
     assert "is not ASCII; set the environment variable PYTHONUTF8=1" in done.stderr

@@ -29,6 +29,8 @@ def main() -> None:
     atexit.register(gc.freeze)
     quiet_libraries()
     _open_standard_streams()
+    if os.environ.get("COLUMNS") == "0":  # as some editors' terminals say where they do not know it
+        del os.environ["COLUMNS"]
     with encodable(sys.stdout), encodable(sys.stderr):
         try:
             check_current_folder()

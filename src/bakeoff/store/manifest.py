@@ -156,13 +156,25 @@ def _compare_files(folder: Path, read: Collection[str] | None) -> dict[str, str]
         manifest = read_manifest(folder)
     except BakeoffError:
         return {MANIFEST: "is damaged"}
-    marks = [folder / name for name in MARKS if name in manifest]
-    if marks and not any(mark.exists() for mark in marks):
+    if _lost_marks(folder, manifest):
         return {}
     return {
         name: _difference(folder / name, digest, read is None or name in read)
         for name, digest in manifest.items()
     }
+
+
+def lost_marks(folder: Path) -> list[str]:
+    """The recorded last file of a run, if it is not there: removed, or not put in place before a kill."""
+    try:
+        return _lost_marks(folder, read_manifest(folder))
+    except BakeoffError:
+        return []
+
+
+def _lost_marks(folder: Path, manifest: Manifest) -> list[str]:
+    marks = [name for name in MARKS if name in manifest]
+    return [] if any((folder / name).exists() for name in marks) else marks
 
 
 def _difference(path: Path, recorded: Digest, read: bool) -> str:

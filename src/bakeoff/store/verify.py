@@ -15,7 +15,7 @@ from bakeoff.errors import BakeoffError
 from bakeoff.files import read_text
 from bakeoff.store.checks import check_data
 from bakeoff.store.layout import MANIFEST, Layout
-from bakeoff.store.manifest import MISSING, compare_files
+from bakeoff.store.manifest import MISSING, compare_files, lost_marks
 from bakeoff.store.report_folder import restore_report
 from bakeoff.text import command, did_you_mean_path, list_some
 
@@ -136,6 +136,11 @@ def verify_study(root: Path) -> Verification:
     differences = [
         *_of_study(root, of_study),
         *(text for folder, found in of_runs for text in _of_run(folder, found)),
+        *(
+            f"{folder / mark} {MISSING}; run the study again, which trains this run anew"
+            for folder, _ in of_runs
+            for mark in lost_marks(folder)
+        ),
         *(text for folder, found in of_tests for text in _of_test(folder, found)),
         *_sentences(layout.report, of_report, f"write it anew with `{command('report', root)}`"),
         *(
