@@ -264,6 +264,16 @@ def read_text(path: Path, limit: int = MAX_BYTES) -> str:
     return read_bytes(path, limit).decode("utf-8")
 
 
+def read_json(path: Path) -> Any:
+    """The content of a regular JSON file; raises ValueError, with its name, if it is damaged, and OSError."""
+    try:
+        return json.loads(read_text(path))
+    except RecursionError as error:
+        raise ValueError(f"{path.name} is nested too deeply") from error
+    except ValueError as error:
+        raise ValueError(f"{path.name} is not JSON: {str(error)[:200]}") from error
+
+
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 

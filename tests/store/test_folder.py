@@ -41,6 +41,16 @@ def test_a_folder_of_other_data_is_refused(layout, study, data):
         prepare_folder(layout.root, study, smaller, {})
 
 
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [("[" * 200_000, r"data\.json is nested too deeply"), ("{1", r"data\.json is not JSON"), ("[]", "")],
+)
+def test_a_damaged_file_about_the_data_is_named(layout, study, data, content, found):
+    layout.data.write_text(content)
+    with pytest.raises(BakeoffError, match=rf"is a damaged study folder \(.*{found}"):
+        prepare_folder(layout.root, study, data, {})
+
+
 @pytest.mark.parametrize("name", ["thesis.tex", ".thesis.tex.123.tmp", "runs/a/seed-0/history.csv"])
 @pytest.mark.parametrize("beside", [None, "study.toml", "data.json", ".data.json.123.tmp"])
 def test_a_folder_that_holds_something_else_is_refused_and_left_alone(tmp_path, name, beside):

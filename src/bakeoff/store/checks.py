@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -10,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from bakeoff.files import read_text
+from bakeoff.files import read_json
 from bakeoff.text import shorten
 
 HISTORY_COLUMNS = (
@@ -27,8 +26,8 @@ HISTORY_COLUMNS = (
 def read_object(path: Path) -> dict[str, Any]:
     """The object in a JSON file; empty where there is none, or the file is damaged."""
     try:
-        content = json.loads(read_text(path))
-    except (OSError, ValueError, RecursionError):
+        content = read_json(path)
+    except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}
 

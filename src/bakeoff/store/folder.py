@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from bakeoff.data.decoding.fit import resize, to_image
 from bakeoff.data.image_data import SPLIT_NAMES, ImageData, Split
 from bakeoff.errors import BakeoffError
-from bakeoff.files import cannot_write, read_text, to_json
+from bakeoff.files import cannot_write, read_json, read_text, to_json
 from bakeoff.locks import how_to_unlock, is_held, lock_at
 from bakeoff.store.arrays import read_groups
 from bakeoff.store.checks import read_object
@@ -188,11 +188,11 @@ def _refuse_other_results(layout: Layout, study: Study, data: ImageData) -> None
     try:
         # Either may be missing: a command was killed between the two, or it was removed to be written anew.
         if layout.data.exists():
-            stored_data = json.loads(read_text(layout.data))
+            stored_data = read_json(layout.data)
         if layout.study.exists():
             stored_study = study_from_toml(read_text(layout.study), str(layout.study))
         format_version = stored_data["format_version"]
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise BakeoffError(
             f"{layout.root} is a damaged study folder ({error}); choose another folder", "path"
         ) from error
@@ -295,7 +295,7 @@ def is_running(root: Path) -> bool:
     """Whether a live process holds the lock of a study folder."""
     # The lock is tried only for a holder that may be alive, so that a run that starts meanwhile gets it.
     try:
-        content = json.loads(read_text(root / HOLDER))
+        content = read_json(root / HOLDER)
         process, host = int(content["process"]), content["host"]
     except (OSError, ValueError, KeyError, TypeError):
         return False

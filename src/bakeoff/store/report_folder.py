@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import shutil
 from collections.abc import Mapping
@@ -12,7 +11,7 @@ from pathlib import Path
 
 from filelock import BaseFileLock
 
-from bakeoff.files import cannot_write, final_name, read_text
+from bakeoff.files import cannot_write, final_name, read_json
 from bakeoff.locks import lock_at
 from bakeoff.store.folder import refuse_links
 from bakeoff.store.layout import OWN_FILE, Layout
@@ -118,8 +117,8 @@ def _recorded_files(layout: Layout) -> set[str]:
     The list is read from the folder and may be malicious: only names that Bakeoff gives are believed.
     """
     try:
-        names = json.loads(read_text(layout.report_files))
-    except (OSError, ValueError, RecursionError):
+        names = read_json(layout.report_files)
+    except (OSError, ValueError):
         return set()
     if not isinstance(names, (dict, list)):  # older versions wrote a list
         return set()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import starmap
@@ -13,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff.errors import BakeoffError
-from bakeoff.files import read_text
+from bakeoff.files import read_json, read_text
 from bakeoff.predictions import Predictions, RunMaps, predictions_from_logits
 from bakeoff.store.arrays import MemoryBudget, read_arrays, read_groups
 from bakeoff.store.checks import DataFacts, StoredCost, check_data, check_images, read_object
@@ -186,8 +185,8 @@ def read_data(layout: Layout) -> DataFacts:
         If it is damaged.
     """
     try:
-        return check_data(json.loads(read_text(layout.data)))
-    except (OSError, ValueError, RecursionError) as error:
+        return check_data(read_json(layout.data))
+    except (OSError, ValueError) as error:
         raise BakeoffError(f"{layout.root} is a damaged study folder: {error}") from error
 
 
@@ -219,8 +218,8 @@ def load_study_folder(root: Path, *, whole: bool = True) -> StoredStudy:
     check_runs(starmap(layout.run, study.all_runs), None if whole else (PREDICTIONS, HISTORY))
     check_runs(starmap(layout.trials.run, study.all_trials))
     try:
-        data = json.loads(read_text(layout.data))
-        environment = json.loads(read_text(layout.environment))
+        data = read_json(layout.data)
+        environment = read_json(layout.environment)
         if not isinstance(data, dict) or not isinstance(environment, dict):
             raise ValueError("data.json or environment.json is not a JSON object")
         if data.get("format_version") != FORMAT_VERSION:
@@ -244,7 +243,7 @@ def load_study_folder(root: Path, *, whole: bool = True) -> StoredStudy:
         )
         if train_images is not None and train_labels is not None:
             check_images("train", len(data["class_names"]), train_images, train_labels)
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise BakeoffError(f"{root} is a damaged study folder: {error}") from error
     test_shape = (len(labels), len(data["class_names"]))
     runs, failures, budget = [], [], MemoryBudget()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from pathlib import Path
 from bakeoff.data import check_cached_images
 from bakeoff.environment import available_cores
 from bakeoff.errors import BakeoffError
-from bakeoff.files import read_text
+from bakeoff.files import read_json
 from bakeoff.store.checks import check_data
 from bakeoff.store.layout import MANIFEST, Layout
 from bakeoff.store.manifest import MISSING, compare_files, lost_marks
@@ -167,8 +166,8 @@ def verify_study(root: Path) -> Verification:
 def _fingerprint(layout: Layout) -> str:
     """The fingerprint of the study's images, or "" if it cannot be read."""
     try:
-        return check_data(json.loads(read_text(layout.data))).fingerprint
-    except (OSError, ValueError, RecursionError):
+        return check_data(read_json(layout.data)).fingerprint
+    except (OSError, ValueError):
         return ""
 
 
