@@ -98,7 +98,8 @@ def test_what_was_not_searched_for_is_not_said_to_be_absent() -> None:
     assert found.sentence == (
         "No leak or conflicting label was found that could change an accuracy: "
         "1,000 images checked, no test image is identical to a training image, no identical "
-        "images have two labels. Near duplicates were not searched for: the files have too few pixels."
+        "images have two labels. Near duplicates were not searched for: at the size used here, images have "
+        "too few pixels."
     )
 
 

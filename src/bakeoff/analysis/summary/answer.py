@@ -162,7 +162,9 @@ def doubts_of_data(audit: Mapping[str, Any] | None) -> list[str]:
     doubts = suspected(audit)
     for limit in audit["limits"] if audit else ():
         if limit.startswith(ONLY_IDENTICAL):
-            doubts.append("Near duplicates were not searched for: the files have too few pixels.")
+            doubts.append(
+                "Near duplicates were not searched for: at the size used here, images have too few pixels."
+            )
         elif CROWDED in limit:
             doubts.append("Near duplicates may be missing: some images resemble too many others.")
     return doubts

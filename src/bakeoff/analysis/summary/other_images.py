@@ -151,7 +151,8 @@ def notes_on_known(images: OtherImages) -> tuple[str, ...]:
         )
     if only_identical:
         searched = (
-            "Only identical images were searched for, not near duplicates: the files have too few pixels."
+            "Only identical images were searched for, not near duplicates: at the size used here, images "
+            "have too few pixels."
         )
         notes.append(searched if identical else f"None of the {total} is identical to {known}. {searched}")
     return tuple(notes)
